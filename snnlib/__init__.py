@@ -1,0 +1,5 @@
+"""Companion to "A noise based novel strategy for faster SNN training" (Jiang & Zhang, 2023)."""
+
+from snnlib import process
+
+process.configure()

@@ -1,0 +1,110 @@
+"""Steps 2 and 3 of the method: other dynamics for the same weights (Sec. 2.2, Fig. 1)."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snnlib.checks import one_of
+from snnlib.models import Network
+from snnlib.neurons import Converted, Dynamics, Neuron, Simulation, SingleStep
+from snnlib.statistics import Frozen, Layer, Sample
+
+STATISTICS = ("layer", "sample", "frozen")
+
+
+def with_dynamics(model: Network, change: Callable[[Neuron], Dynamics]) -> Network:
+    """The same network with other dynamics, in evaluation mode.
+
+    It shares every weight and buffer with ``model``, which stays as it is.
+    ``change`` maps each neuron of ``model`` to its new dynamics.
+    """
+    shared = {id(t): t for t in (*model.parameters(), *model.buffers())}
+    twin = copy.deepcopy(model, shared)  # deepcopy takes what its memo holds instead of copying it
+    for (_, old), (_, new) in zip(model.neurons(), twin.neurons(), strict=True):
+        new.dynamics = change(old)
+    return twin.eval()
+
+
+def ensemble(model: Network) -> Network:
+    """Step 2: the trained network for any number of time steps, each with noise of its own.
+
+    Raises:
+        ValueError: the model's neurons are not `SingleStep`.
+    """
+    return with_dynamics(model, _trained)
+
+
+def convert(
+    model: Network,
+    alpha: float = 4.0,
+    beta: float = 0.5,
+    leak: float = 0.5,
+    statistics: str = "layer",
+    calibration: Tensor | None = None,
+    timesteps: int = 10,
+    seed: int = 0,
+) -> Network:
+    """Step 3: a memory for the ensemble (Eqs. 6-9). No weight is changed or copied.
+
+    Args:
+        model: a network trained with `SingleStep` neurons.
+        alpha, beta, leak: of Eqs. 7-9; alpha = inf leaves no memory (step 2), alpha = 2 no noise.
+        statistics: what Eqs. 8-9 average over: "layer", "sample" or "frozen".
+        calibration: for "frozen", standardised training images [N, C, H, W].
+        timesteps, seed: how long, and with which noise, "frozen" is calibrated.
+
+    Raises:
+        ValueError: alpha below 2, beta outside the noise's range, a leak outside [0, 1], unknown
+            statistics, "frozen" without images, a model that was not trained at a single step.
+    """
+    one_of("statistics", statistics, STATISTICS)
+    if statistics == "frozen" and calibration is None:
+        raise ValueError("calibration = None: statistics = frozen needs training images to measure its constants on")
+
+    def converted(neuron: Neuron) -> Converted:
+        d = _trained(neuron)
+        return Converted(
+            noise=d.noise, alpha=alpha, beta=beta, leak=leak, surrogate=d.surrogate, v_th=d.v_th,
+            statistics=Sample() if statistics == "sample" else Layer(),
+        )  # fmt: skip
+
+    model = with_dynamics(model, converted)
+    return freeze(model, calibration, timesteps, seed) if statistics == "frozen" else model
+
+
+def freeze(model: Network, images: Tensor, timesteps: int = 10, seed: int = 0) -> Network:
+    """Replace each layer's statistics by their mean over time steps on ``images`` [N, C, H, W].
+
+    They hardly change from the second step on, so constants lose almost nothing, and a prediction
+    no longer depends on the other images of its batch.
+    """
+    seen: dict[Neuron, list[tuple[Tensor, Tensor]]] = defaultdict(list)
+
+    def observe(neuron: Neuron, t: int, spikes: Tensor, v: Tensor) -> None:
+        # V(t) enters the next step's term, so the last one is never used.
+        if t < timesteps:
+            seen[neuron].append(neuron.dynamics.statistics(neuron.dynamics.leak * v))
+
+    with torch.no_grad():
+        generator = torch.Generator(images.device).manual_seed(seed)
+        model(images, Simulation(generator, max(timesteps, 2), observe))
+
+    def frozen(neuron: Neuron) -> Converted:
+        mean, peak = (float(torch.stack(values).float().mean()) for values in zip(*seen[neuron], strict=True))
+        return replace(neuron.dynamics, statistics=Frozen(mean, peak))
+
+    return with_dynamics(model, frozen)
+
+
+def _trained(neuron: Neuron) -> SingleStep:
+    d: Any = neuron.dynamics
+    if not isinstance(d, SingleStep):
+        raise ValueError(f"dynamics = {getattr(d, 'kind', d)}: steps 2 and 3 start from a net trained as single_step")
+    return d

@@ -1,0 +1,113 @@
+"""Accuracy at every T from one pass, and firing rates (Sec. 3.1, Fig. 2)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from snnlib.batches import batches, standardise
+from snnlib.checks import whole
+from snnlib.data import Dataset, Split
+from snnlib.models import Network
+from snnlib.neurons import Neuron, Simulation
+from snnlib.seeds import stream
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def accuracy_over_time(
+    model: Network,
+    data: Dataset,
+    timesteps: int = 10,
+    noise_seeds: Iterable[int] = (0,),
+    batch_size: int = 250,
+    precision: str = "float32",
+) -> pd.DataFrame:
+    """Accuracy on the whole test set at every T from 1 to ``timesteps``, from one pass of that length.
+
+    The prediction at T is the largest mean output over the first T steps; of equal outputs, frequent
+    with a spiking readout at small T, the first class wins.
+
+    Returns:
+        Columns noise_seed, timesteps, accuracy (a fraction), one row for each pair of the first two.
+    """
+    whole("timesteps", timesteps, least=1)
+    whole("batch_size", batch_size, least=1)
+    rows = []
+    for noise_seed in noise_seeds:
+        correct = torch.zeros(timesteps, dtype=torch.int64)
+        sim = Simulation(stream(noise_seed, "evaluation", device=data.test.images.device), timesteps)
+        for outputs, labels in _outputs(model, data, data.test, sim, batch_size, precision):
+            predicted = outputs.float().cumsum(0).argmax(-1)  # [T, B]; the sum orders classes as the mean does
+            correct += (predicted == labels).sum(1).cpu()
+        rows += [(noise_seed, t, n / len(data.test)) for t, n in enumerate(correct.tolist(), start=1)]
+    return pd.DataFrame(rows, columns=["noise_seed", "timesteps", "accuracy"])
+
+
+def firing_rates(
+    model: Network,
+    data: Dataset,
+    timesteps: int = 10,
+    noise_seed: int = 0,
+    batch_size: int = 250,
+    precision: str = "float32",
+) -> pd.DataFrame:
+    """Mean spikes per neuron and time step on the test set.
+
+    Returns:
+        Columns layer (name, from the input on), rate (spikes per neuron and step, 0 to 1).
+    """
+    spikes: dict[Neuron, float] = defaultdict(float)
+
+    def observe(neuron: Neuron, t: int, s: Tensor, state: Tensor | None) -> None:
+        spikes[neuron] += s.float().mean().item() * len(s)
+
+    sim = Simulation(stream(noise_seed, "evaluation", device=data.test.images.device), timesteps, observe)
+    for _ in _outputs(model, data, data.test, sim, batch_size, precision):
+        pass
+    steps = timesteps * len(data.test)
+    return pd.DataFrame([(name, spikes[n] / steps) for name, n in model.neurons()], columns=["layer", "rate"])
+
+
+def calibration_images(data: Dataset, n: int, seed: int = 0) -> Tensor:
+    """``n`` standardised training images, drawn with ``seed``, for frozen statistics."""
+    whole("calibration images", n, least=1)
+    generator = stream(seed, "calibration", device=data.train.images.device)
+    images, _ = next(batches(data.train, n, generator))
+    return standardise(images, data)
+
+
+def _outputs(
+    model: Network, data: Dataset, split: Split, sim: Simulation, batch_size: int, precision: str
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Outputs [T, B, classes] and labels [B] of each batch, in order, without gradients."""
+    training = model.training
+    model.eval()
+    try:
+        for images, labels in batches(split, batch_size):
+            with torch.no_grad(), autocast(images.device, precision):
+                outputs = model(standardise(images, data), sim)
+            yield outputs, labels
+    finally:
+        model.train(training)
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Convolutions and linear layers in this precision; weights stay float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Run on ``n`` CPU threads: how a sum is split among them decides its last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

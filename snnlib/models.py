@@ -1,0 +1,176 @@
+"""The networks of Table 1: CNN, VGG-16 and ResNet-18, ordinary PyTorch around `Neuron`.
+
+Convolutions, batch norm, pooling and linear layers see [T·B, ...], so each runs once for all time
+steps. What comes before the first neuron runs on the images alone, since they do not change.
+Batch norm follows every convolution, none follows a linear layer: the paper does not say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from snnlib.checks import one_of, positive, whole
+from snnlib.neurons import Dynamics, Neuron, Simulation
+
+READOUTS = ("spikes", "potential")
+VGG16 = (64, 64, "P", 128, 128, "P", 256, 256, 256, "P", 512, 512, 512, "P", 512, 512, 512, "P")
+
+
+class Layers(nn.Sequential):
+    """A sequence that hands the simulation to those layers that know time."""
+
+    def forward(self, x: Tensor, sim: Simulation) -> Tensor:
+        for layer in self:
+            x = layer(x, sim) if isinstance(layer, Neuron | Residual | Layers) else layer(x)
+        return x
+
+
+class Residual(nn.Module):
+    """ResNet's basic block: the two branches' currents are added before the second neuron fires."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, neuron: Callable[[], Neuron]) -> None:
+        super().__init__()
+        self.main = Layers(*conv(c_in, c_out, stride), neuron(), *conv(c_out, c_out))
+        same = stride == 1 and c_in == c_out
+        self.shortcut = nn.Identity() if same else nn.Sequential(*conv(c_in, c_out, stride, kernel=1))
+        self.neuron = neuron()
+
+    def forward(self, x: Tensor, sim: Simulation) -> Tensor:
+        return self.neuron(self.main(x, sim) + self.shortcut(x), sim)
+
+
+class Network(nn.Module):
+    """Images to the output of each time step.
+
+    Args:
+        encoder: what runs once per image, up to the first neuron's current.
+        first: the first neuron, whose current is the same at every step.
+        layers: the rest, up to the readout.
+        input_shape: (C, H, W) of the images.
+    """
+
+    def __init__(self, encoder: nn.Module, first: Neuron, layers: Layers, input_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.encoder, self.first, self.layers = encoder, first, layers
+        self.input_shape = input_shape
+
+    def forward(self, images: Tensor, sim: Simulation) -> Tensor:
+        """Standardised images [B, C, H, W] to outputs [T, B, classes]; their mean over T is the prediction."""
+        current = self.encoder(images)  # [B, C', H', W']
+        spikes = self.first.walk(current.expand(sim.timesteps, *current.shape), sim)  # [T·B, C', H', W']
+        return self.layers(spikes, sim).unflatten(0, (sim.timesteps, -1))
+
+    def neurons(self) -> Iterator[tuple[str, Neuron]]:
+        """Each layer of neurons with its name: the kind of layer that feeds it, numbered from the input."""
+        found = [m for m in self.modules() if isinstance(m, Neuron)]
+        return ((f"neuron {i}", m) for i, m in enumerate(found, start=1))
+
+
+def conv(c_in: int, c_out: int, stride: int = 1, kernel: int = 3) -> tuple[nn.Module, nn.Module]:
+    """Convolution that keeps the size at stride 1, then batch norm, which makes a bias redundant."""
+    return (
+        nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(c_out),
+    )
+
+
+def channels(n: int, width: float) -> int:
+    """n channels at this width, relative to the paper's network; a ``ValueError`` if none is left."""
+    scaled = round(n * width)
+    if scaled < 1:
+        raise ValueError(f"width = {width}: leaves no channel of a layer of {n}; must be at least {1 / n:g}")
+    return scaled
+
+
+def cnn(shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron]) -> Network:
+    """64C3-AP2-128C3-AP2-128C3-AP2-512FC-10FC."""
+    c, h, w = shape
+    a, b, fc = (channels(n, width) for n in (64, 128, 512))
+    layers = Layers(
+        nn.AvgPool2d(2), *conv(a, b), neuron(),
+        nn.AvgPool2d(2), *conv(b, b), neuron(),
+        nn.AvgPool2d(2), nn.Flatten(),
+        nn.Linear(b * (h // 8) * (w // 8), fc), neuron(),
+        nn.Linear(fc, classes),
+    )  # fmt: skip
+    return Network(nn.Sequential(*conv(c, a)), neuron(), layers, shape)
+
+
+def vgg16(shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron]) -> Network:
+    """VGG-16's thirteen convolutions for 32x32 images, average pooling, then one linear layer."""
+    first, *rest = VGG16
+    c = channels(first, width)
+    encoder = nn.Sequential(*conv(shape[0], c))
+    layers = Layers()
+    for n in rest:
+        if n == "P":
+            layers.append(nn.AvgPool2d(2))
+        else:
+            layers.extend((*conv(c, channels(n, width)), neuron()))
+            c = channels(n, width)
+    layers.extend((nn.Flatten(), nn.Linear(c * (shape[1] // 32) * (shape[2] // 32), classes)))
+    return Network(encoder, neuron(), layers, shape)
+
+
+def resnet18(shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron]) -> Network:
+    """ResNet-18 for 32x32 images: a 3x3 stem without pooling, eight basic blocks, one linear layer."""
+    c = channels(64, width)
+    encoder = nn.Sequential(*conv(shape[0], c))
+    layers = Layers()
+    for stage, n in enumerate((64, 128, 256, 512)):
+        for block in range(2):
+            layers.append(Residual(c, channels(n, width), 2 if stage and not block else 1, neuron))
+            c = channels(n, width)
+    layers.extend((nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c, classes)))
+    return Network(encoder, neuron(), layers, shape)
+
+
+# Network, the images it takes, and the smallest image side that its pooling leaves something of.
+NETWORKS = {"cnn": cnn, "vgg16": vgg16, "resnet18": resnet18}
+INPUT_SHAPES = {"cnn": (1, 28, 28), "vgg16": (3, 32, 32), "resnet18": (3, 32, 32)}
+SMALLEST_SIDE = {"cnn": 8, "vgg16": 32, "resnet18": 8}
+
+
+def check_width(width: float) -> None:
+    """Refuse a width that leaves a layer of the narrowest 64 channels with none (``ValueError``)."""
+    positive("width", width)
+    channels(64, width)
+
+
+def build(
+    network: str,
+    dynamics: Dynamics,
+    *,
+    width: float = 1.0,
+    readout: str = "spikes",
+    classes: int = 10,
+    input_shape: tuple[int, int, int] | None = None,
+) -> Network:
+    """A network of Table 1 with fresh weights from PyTorch's global generator.
+
+    Args:
+        network: "cnn", "vgg16" or "resnet18".
+        dynamics: of every neuron.
+        width: factor on every layer's channels; 1 is the paper's.
+        readout: "spikes", the output layer fires and its rate is the output, or "potential", its
+            current is.
+        classes: number of outputs.
+        input_shape: (C, H, W); (1, 28, 28) for the CNN and (3, 32, 32) for the others if not given.
+
+    Raises:
+        ValueError: an unknown network or readout, a width that leaves no channel, an image too small.
+    """
+    one_of("network", network, NETWORKS)
+    one_of("readout", readout, READOUTS)
+    whole("classes", classes, least=2)
+    check_width(width)
+    shape = tuple(input_shape or INPUT_SHAPES[network])
+    if min(shape[1:]) < SMALLEST_SIDE[network]:
+        raise ValueError(f"input_shape = {shape}: {network} needs at least {SMALLEST_SIDE[network]} pixels a side")
+    model = NETWORKS[network](shape, classes, width, lambda: Neuron(dynamics))
+    if readout == "spikes":
+        model.layers.append(Neuron(dynamics))
+    return model.to(memory_format=torch.channels_last)

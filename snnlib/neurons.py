@@ -1,0 +1,210 @@
+"""The neuron's dynamics (Eqs. 1-9), and `Neuron`, the only layer that knows time.
+
+A dynamics is a frozen value with one pure step, ``(current, state, generator) -> (spikes, state)``.
+The state before the first step is None; nothing is kept between calls and nothing is reset.
+Potentials are dimensionless, in units in which the paper's threshold is 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from snnlib.checks import between, positive, whole
+from snnlib.noise import Gaussian, Noise
+from snnlib.statistics import Layer, Statistics
+from snnlib.surrogate import Surrogate, Triangle, spike
+
+
+class Dynamics(Protocol):
+    """What a `Neuron` needs: one step of time, as a pure function."""
+
+    def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """Advance by one time step.
+
+        Args:
+            current: weighted input sum_i w_i S_i(t), shape [B, ...].
+            state: the potential V(t-1) in the same shape, None before the first step.
+            generator: where noise is drawn from, on the current's device.
+
+        Returns:
+            The spikes S(t), zeros and ones in the current's shape and dtype, and V(t).
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class SingleStep:
+    """The neuron that is trained at T = 1: noise in place of the potential (Eqs. 2, 5).
+
+    Over several steps each step draws its own noise and remembers nothing, which is step 2 of the
+    method, the ensemble.
+    """
+
+    noise: Noise = field(default_factory=Gaussian)
+    surrogate: Surrogate = field(default_factory=Triangle)
+    v_th: float = 1.0
+    kind: Literal["single_step"] = "single_step"
+
+    def __post_init__(self) -> None:
+        positive("v_th", self.v_th)
+
+    def step(self, current: Tensor, state: None, generator: torch.Generator) -> tuple[Tensor, None]:
+        h = current + self.noise.like(current, generator)  # Eq. 5
+        return spike(h, self.v_th, self.surrogate), None  # Eq. 2
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Step 3 of the method: leaked potential, normalised, in place of part of the noise (Eqs. 2, 3, 6-9).
+
+    The potential term N(leak * V(t-1)) lies in beta -/+ 1/alpha, the remaining noise N' around
+    c - beta with half-width r - 1/alpha, where c -/+ r is the range of N_noise: together they keep
+    that range. The first step has no V(0) and takes the full N_noise.
+
+    Raises:
+        ValueError: alpha below 1/r (2 for the paper's [0, 1]), beta outside the noise's range, a
+            leak outside [0, 1].
+    """
+
+    noise: Noise = field(default_factory=Gaussian)  # N_noise, as it was in training
+    alpha: float = 4.0
+    beta: float = 0.5
+    leak: float = 0.5  # lambda of Eqs. 1 and 7
+    statistics: Statistics = field(default_factory=Layer)
+    surrogate: Surrogate = field(default_factory=Triangle)
+    v_th: float = 1.0
+    v_reset: float = 0.0
+    kind: Literal["converted"] = "converted"
+
+    def __post_init__(self) -> None:
+        least = 1 / self.noise.half_width if self.noise.half_width else math.inf
+        if not self.alpha >= least:  # also refuses nan
+            raise ValueError(
+                f"alpha = {self.alpha}: must be at least {least:g}, or inf; below that the potential's "
+                f"range -/+ 1/alpha is wider than the noise it replaces and N' would need a negative width"
+            )
+        between("beta", self.beta, self.noise.low, self.noise.high)
+        between("leak", self.leak, 0, 1)
+        positive("v_th", self.v_th)
+
+    @property
+    def residual(self) -> Noise:
+        """N' of Eq. 6: what is left of N_noise beside the potential term."""
+        n = self.noise
+        return n.within(n.centre - self.beta, max(n.half_width - 1 / self.alpha, 0.0))
+
+    def memory(self, v: Tensor) -> Tensor:
+        """N(leak * V(t-1)) of Eqs. 7-9, clamped to beta -/+ 1/alpha; beta where all potentials agree.
+
+        sigma of Eq. 8 cancels in Eq. 9, so only mu and max|A - mu| are needed.
+        """
+        a = self.leak * v  # Eq. 7
+        mean, peak = self.statistics(a)
+        scale = torch.where(peak > 0, 1 / (self.alpha * peak), 0.0)
+        term = (a - mean) * scale + self.beta  # Eqs. 8, 9
+        return term.clamp_(self.beta - 1 / self.alpha, self.beta + 1 / self.alpha)
+
+    def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        if state is None or math.isinf(self.alpha):
+            internal = self.noise.like(current, generator)  # no memory: all of N_noise
+        else:
+            internal = self.residual.like(current, generator)
+            # The sum is clamped since rounding may carry it past the range, and so past V_th without input.
+            internal = (internal + self.memory(state)).clamp_(self.noise.low, self.noise.high)  # Eq. 6
+        h = current + internal  # Eq. 5, with Eq. 6 for N_noise
+        s = spike(h, self.v_th, self.surrogate)  # Eq. 2
+        return s, h * (1 - s) + self.v_reset * s  # Eq. 3
+
+
+@dataclass(frozen=True)
+class LIF:
+    """The leaky integrate-and-fire neuron with hard reset (Eqs. 1-3), V(0) = 0."""
+
+    leak: float = 0.5  # lambda of Eq. 1
+    surrogate: Surrogate = field(default_factory=Triangle)
+    v_th: float = 1.0
+    v_reset: float = 0.0
+    kind: Literal["lif"] = "lif"
+
+    def __post_init__(self) -> None:
+        between("leak", self.leak, 0, 1)
+        positive("v_th", self.v_th)
+
+    def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        h = current if state is None else self.leak * state + current  # Eq. 1
+        s = spike(h, self.v_th, self.surrogate)  # Eq. 2
+        return s, h * (1 - s) + self.v_reset * s  # Eq. 3
+
+
+@dataclass(frozen=True)
+class IF:
+    """Integrate and fire without leak, soft reset: V = H - V_th S (Rueckauer et al. 2017).
+
+    The neuron of ANN-to-SNN conversion; ``v_init`` is V(0), in units of the potential.
+    """
+
+    v_init: float = 0.0
+    surrogate: Surrogate = field(default_factory=Triangle)
+    v_th: float = 1.0
+    kind: Literal["if"] = "if"
+
+    def __post_init__(self) -> None:
+        positive("v_th", self.v_th)
+
+    def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        h = current + (self.v_init if state is None else state)
+        s = spike(h, self.v_th, self.surrogate)
+        return s, h - self.v_th * s
+
+
+Observer = Callable[["Neuron", int, Tensor, Any], None]
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """How a forward pass runs: for how many time steps, with which noise, and who looks on.
+
+    ``observe(neuron, t, spikes, state)`` is called after each step of each neuron, t from 1.
+    """
+
+    generator: torch.Generator
+    timesteps: int = 1
+    observe: Observer | None = None
+
+    def __post_init__(self) -> None:
+        whole("timesteps", self.timesteps, least=1)
+
+
+class Neuron(nn.Module):
+    """A layer of neurons. Everything around it sees [T·B, ...] and knows nothing of time."""
+
+    def __init__(self, dynamics: Dynamics) -> None:
+        super().__init__()
+        self.dynamics = dynamics
+
+    def forward(self, current: Tensor, sim: Simulation) -> Tensor:
+        """Currents [T·B, ...] to spikes [T·B, ...], time outermost."""
+        return self.walk(current.unflatten(0, (sim.timesteps, -1)), sim)
+
+    def walk(self, currents: Tensor, sim: Simulation) -> Tensor:
+        """Currents [T, B, ...] to spikes [T·B, ...], one step of the dynamics after another.
+
+        The network's first neuron is called here with an expanded view: its current does not
+        change over time, so it is computed once and never copied T times.
+        """
+        state, spikes = None, []
+        for t, current in enumerate(currents, start=1):
+            s, state = self.dynamics.step(current, state, sim.generator)
+            if sim.observe is not None:
+                sim.observe(self, t, s, state)
+            spikes.append(s)
+        return torch.cat(spikes) if len(spikes) > 1 else spikes[0]
+
+    def extra_repr(self) -> str:
+        return repr(self.dynamics)

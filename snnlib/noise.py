@@ -1,0 +1,115 @@
+"""Bounded noise: what stands in for the missing membrane potential at T = 1 (Sec. 2.2, Eq. 5).
+
+The paper wants noise in a range, [0, 1] for N_noise, and calls it Gaussian, but does not say how a
+Gaussian gets into a range. `Gaussian` clips a narrow one; `MaxNormalised` does to random numbers
+literally what Eqs. 8-9 do to potentials; `Uniform` is the paper's Figure 6.
+Every draw comes from a generator that the caller gives, so a seed repeats bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
+
+import torch
+from torch import Tensor
+
+from snnlib.checks import positive
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """Noise in [low, high], in units of the potential. The range [0, 1] is the paper's (Sec. 3)."""
+
+    low: float = 0.0
+    high: float = 1.0
+
+    # A preset with a field that this noise does not have is refused, not ignored.
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            raise ValueError(f"noise range = [{self.low}, {self.high}]: low must not exceed high")
+
+    @property
+    def centre(self) -> float:
+        return (self.low + self.high) / 2
+
+    @property
+    def half_width(self) -> float:
+        return (self.high - self.low) / 2
+
+    def within(self, centre: float, half_width: float) -> Self:
+        """The same noise in the range centre -/+ half_width."""
+        return replace(self, low=centre - half_width, high=centre + half_width)
+
+    def like(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Noise in the shape, dtype, device and memory layout of ``x``; the generator is on its device."""
+        out = torch.empty_like(x)
+        # Drawn in the order of memory: PyTorch is many times slower where that is not the order of axes.
+        self._fill_(out.as_strided((out.numel(),), (1,)), generator)
+        return out
+
+    def sample(self, shape: Sequence[int], generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Noise of this shape and dtype, on the generator's device."""
+        return self.like(torch.empty(tuple(shape), dtype=dtype, device=generator.device), generator)
+
+    def _fill_(self, flat: Tensor, generator: torch.Generator) -> None:
+        if self.half_width == 0:
+            flat.fill_(self.centre)
+        else:
+            self._draw_(flat, generator)
+            flat.clamp_(self.low, self.high)
+
+    def _draw_(self, flat: Tensor, generator: torch.Generator) -> None:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Gaussian(Bounded):
+    """Normal with its mean at the centre and sigma = half-width / k, clipped to the range.
+
+    At k = 4, one draw in 16,000 is clipped.
+    """
+
+    k: float = 4.0
+    kind: Literal["gaussian"] = "gaussian"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive("gaussian k", self.k)
+
+    def _draw_(self, flat: Tensor, generator: torch.Generator) -> None:
+        flat.normal_(self.centre, self.half_width / self.k, generator=generator)
+
+
+@dataclass(frozen=True)
+class MaxNormalised(Bounded):
+    """Eqs. 8-9 applied to standard normal draws z: (z - mean) / max|z - mean| * half-width + centre.
+
+    The largest draw touches the range, so sigma depends on how many numbers are drawn at once:
+    half-width / 3.2 for a thousand of them, half-width / 5.3 for five million.
+    """
+
+    kind: Literal["max_normalised"] = "max_normalised"
+
+    def _draw_(self, flat: Tensor, generator: torch.Generator) -> None:
+        flat.normal_(generator=generator)
+        flat -= flat.mean()
+        # One number alone is its own mean; the floor turns 0 / 0 into the centre.
+        peak = flat.abs().max().clamp_min(torch.finfo(flat.dtype).tiny)
+        flat.mul_(self.half_width / peak).add_(self.centre)
+
+
+@dataclass(frozen=True)
+class Uniform(Bounded):
+    """Uniform over the range (Sec. 3.4, Figure 6)."""
+
+    kind: Literal["uniform"] = "uniform"
+
+    def _draw_(self, flat: Tensor, generator: torch.Generator) -> None:
+        flat.uniform_(self.low, self.high, generator=generator)
+
+
+Noise = Gaussian | MaxNormalised | Uniform

@@ -1,0 +1,27 @@
+"""Where things lie: the repository's own folders, each of which an environment variable can move."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _folder(variable: str, default: str) -> Path:
+    return Path(os.environ.get(variable) or ROOT / default)
+
+
+def data_dir() -> Path:
+    """Downloaded data sets; ``SNNLIB_DATA`` moves it."""
+    return _folder("SNNLIB_DATA", "data")
+
+
+def runs_dir() -> Path:
+    """The run store; ``SNNLIB_RUNS`` moves it."""
+    return _folder("SNNLIB_RUNS", "runs")
+
+
+def figures_dir() -> Path:
+    """Figures and tables; ``SNNLIB_FIGURES`` moves it."""
+    return _folder("SNNLIB_FIGURES", "figures")

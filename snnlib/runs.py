@@ -1,0 +1,195 @@
+"""A training run is a value: its spec names it, and `ensure` loads, resumes or trains it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+import torch
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from snnlib import store
+from snnlib.data import DATASETS, Dataset, load
+from snnlib.evaluation import threads
+from snnlib.models import INPUT_SHAPES, NETWORKS, READOUTS, Network, build, check_width
+from snnlib.neurons import LIF, SingleStep
+from snnlib.paths import runs_dir
+from snnlib.seeds import stream
+from snnlib.training import Recipe, fit, start
+
+log = logging.getLogger("snnlib")
+
+# Raised when the same spec would train to other weights, so that no older run passes for a new one.
+FORMAT = 1
+
+
+class RunError(RuntimeError):
+    """A stored run cannot be used; the message names the file and the way out."""
+
+
+class Spec(BaseModel):
+    """All that decides a run's weights.
+
+    Unknown fields and values out of range are refused with a ``pydantic.ValidationError``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", revalidate_instances="always")
+
+    dataset: Literal[DATASETS]
+    network: Literal[tuple(NETWORKS)]
+    width: float = 1.0
+    readout: Literal[READOUTS] = "spikes"
+    dynamics: Annotated[SingleStep | LIF, Field(discriminator="kind")] = SingleStep()
+    timesteps: int = Field(1, ge=1, le=1000)  # T of training
+    recipe: Recipe = Recipe()
+    seed: int = Field(0, ge=0, lt=2**31)
+
+    @field_validator("width")
+    @classmethod
+    def _leaves_channels(cls, width: float) -> float:
+        check_width(width)
+        return width
+
+    @model_validator(mode="after")
+    def _one_step(self) -> Spec:
+        if self.dynamics.kind == "single_step" and self.timesteps != 1:
+            raise ValueError(f"timesteps = {self.timesteps}: single_step nets train at 1; convert them afterwards")
+        return self
+
+    @property
+    def key(self) -> str:
+        """Hash of all fields; the same for equal specs, however they were written."""
+        canonical = json.dumps({"format": FORMAT, **self.model_dump(mode="json")}, sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    @property
+    def label(self) -> str:
+        """What a reader needs to tell runs apart."""
+        d = self.dynamics
+        what = d.noise.kind if isinstance(d, SingleStep) else f"{d.kind}{self.timesteps}"
+        return f"{self.dataset}-{self.network}-w{self.width:g}-{self.readout}-{what}-s{self.seed}"
+
+    @property
+    def name(self) -> str:
+        """Folder in the run store."""
+        return f"{self.label}-{self.key}"
+
+    def columns(self) -> dict[str, Any]:
+        """This run's columns in a figure's CSV."""
+        noise = self.dynamics.noise.kind if isinstance(self.dynamics, SingleStep) else "none"
+        return {
+            "dataset": self.dataset, "network": self.network, "width": self.width,
+            "readout": self.readout, "noise": noise, "seed": self.seed,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in the store, finished or not."""
+
+    spec: Spec
+
+    @property
+    def folder(self) -> Path:
+        return runs_dir() / self.spec.name
+
+    @property
+    def done(self) -> bool:
+        """The metadata is written last, so where it stands everything does."""
+        return (self.folder / "metadata.json").exists()
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return json.loads((self.folder / "metadata.json").read_text())
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """Columns epoch, lr, train_loss, train_accuracy, test_accuracy (fractions; empty if not evaluated)."""
+        return pd.read_csv(self.folder / "history.csv")
+
+    def model(self, device: torch.device | str | None = None) -> Network:
+        """The trained network, in evaluation mode; a `RunError` if its file is not the one that was written."""
+        weights = self.folder / "weights.safetensors"
+        if not weights.exists() or store.sha256(weights) != self.metadata["weights_sha256"]:
+            raise RunError(f"{weights}: missing or damaged; delete {self.folder} and train it again")
+        device = torch.device(device or default_device())
+        model = build_for(self.spec).to(device)
+        model.load_state_dict(store.load_tensors(weights, device)[0])
+        return model.eval()
+
+    def data(self, device: torch.device | str | None = None) -> Dataset:
+        """The run's data set, shaped for its network."""
+        return load(self.spec.dataset, device or default_device(), INPUT_SHAPES[self.spec.network])
+
+
+def default_device() -> str:
+    """The GPU if there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def build_for(spec: Spec) -> Network:
+    """The spec's network with its initial weights, whatever was drawn in this process before."""
+    with torch.random.fork_rng():
+        torch.manual_seed(stream(spec.seed, "weights").initial_seed())
+        return build(spec.network, spec.dynamics, width=spec.width, readout=spec.readout)
+
+
+def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
+    """The finished run of this spec: loaded, resumed from its last checkpoint, or trained.
+
+    Only one process trains a run; others that need it wait for it.
+
+    Raises:
+        DataError: the data set is missing or damaged.
+        TrainingError: the loss is no longer finite; the last good checkpoint stays.
+    """
+    run = Run(spec)
+    if run.done:
+        return run
+    run.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run.folder / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.warning("waiting for another process that trains %s", spec.name)
+        lock.acquire()
+    with lock:
+        if not run.done:
+            with threads(spec.recipe.threads):
+                _train(run, torch.device(device or default_device()))
+    lock.release()
+    return run
+
+
+def _train(run: Run, device: torch.device) -> None:
+    spec, folder = run.spec, run.folder
+    data = run.data(device)
+    state = start(build_for(spec).to(device), data, spec.recipe)
+    checkpoint = folder / "checkpoint.safetensors"
+    if checkpoint.exists():
+        store.restore_checkpoint(checkpoint, state)
+        log.info("%s: resumed after epoch %d of %d", spec.label, state.epoch, spec.recipe.epochs)
+    began = time.perf_counter()
+    fit(
+        state, data, spec.recipe, timesteps=spec.timesteps, seed=spec.seed, label=spec.label,
+        save=lambda s: store.save_checkpoint(checkpoint, s),
+    )  # fmt: skip
+    store.save_tensors(folder / "weights.safetensors", state.model.state_dict(), {"spec": spec.name})
+    store.write(folder / "history.csv", pd.DataFrame(state.history).to_csv(index=False))
+    store.write(folder / "timing.csv", pd.DataFrame(state.timing).to_csv(index=False))
+    metadata = {
+        "spec": spec.model_dump(mode="json"),
+        "weights_sha256": store.sha256(folder / "weights.safetensors"),
+        "train_seconds": sum(row["seconds"] for row in state.timing),
+        "wall_seconds_since_start_or_resume": time.perf_counter() - began,
+        **store.provenance(device),
+    }
+    store.write(folder / "metadata.json", json.dumps(metadata, indent=2) + "\n")
+    checkpoint.unlink()

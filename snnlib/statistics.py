@@ -1,0 +1,65 @@
+"""Over what Eqs. 8-9 take mu and max|A - mu|: the paper does not say.
+
+Each class maps leaked potentials A, shape [B, ...], to the pair (mu, max|A - mu|), broadcastable
+to A.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from snnlib.checks import between
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Over the whole layer and batch: a prediction depends on the other images of its batch."""
+
+    kind: Literal["layer"] = "layer"
+
+    def __call__(self, a: Tensor) -> tuple[Tensor, Tensor]:
+        low, high = a.aminmax()
+        mean = a.mean()
+        return mean, _peak(low, mean, high)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Over the layer, for each image alone."""
+
+    kind: Literal["sample"] = "sample"
+
+    def __call__(self, a: Tensor) -> tuple[Tensor, Tensor]:
+        axes = tuple(range(1, a.ndim))
+        mean = a.mean(axes, keepdim=True)
+        return mean, _peak(a.amin(axes, keepdim=True), mean, a.amax(axes, keepdim=True))
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Constants, measured once per layer on training images (`snnlib.conversion.convert`)."""
+
+    mean: float
+    peak: float
+    kind: Literal["frozen"] = "frozen"
+
+    def __post_init__(self) -> None:
+        between("frozen peak", self.peak, 0, math.inf)
+
+    def __call__(self, a: Tensor) -> tuple[Tensor, Tensor]:
+        return a.new_tensor(self.mean), a.new_tensor(self.peak)
+
+
+Statistics = Layer | Sample | Frozen
+
+
+def _peak(low: Tensor, mean: Tensor, high: Tensor) -> Tensor:
+    """max|A - mu| from the extremes alone: no copy of A is needed.
+
+    Equal potentials give exactly 0, whatever rounding did to their mean.
+    """
+    return (high - mean).maximum(mean - low) * (high > low)

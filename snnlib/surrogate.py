@@ -1,0 +1,104 @@
+"""The spike function (Eq. 2) and the surrogate gradients that stand in for its derivative.
+
+The paper names no surrogate. Each class below gives dS/dH as a function of x = H - V_th and
+integrates to 1 over x, as the derivative of a unit step should.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from snnlib.checks import positive
+
+
+@dataclass(frozen=True)
+class Triangle:
+    """max(0, 1 - |x| / width) / width (Esser et al. 2016, PNAS; Bellec et al. 2018, NeurIPS)."""
+
+    width: float = 1.0
+    kind: Literal["triangle"] = "triangle"
+
+    def __post_init__(self) -> None:
+        positive("triangle width", self.width)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.relu(1.0 - x.abs() / self.width) / self.width
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """1 / width where |x| < width / 2, else 0 (Wu et al. 2018, Front. Neurosci. 12:331)."""
+
+    width: float = 1.0
+    kind: Literal["rectangle"] = "rectangle"
+
+    def __post_init__(self) -> None:
+        positive("rectangle width", self.width)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return (x.abs() < self.width / 2).to(x.dtype) / self.width
+
+
+@dataclass(frozen=True)
+class Arctan:
+    """slope / 2 / (1 + (pi / 2 * slope * x)^2) (Fang et al. 2021, ICCV)."""
+
+    slope: float = 2.0
+    kind: Literal["arctan"] = "arctan"
+
+    def __post_init__(self) -> None:
+        positive("arctan slope", self.slope)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.slope / 2 / (1.0 + (math.pi / 2 * self.slope * x).square())
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """slope * s * (1 - s), s = 1 / (1 + exp(-slope * x)) (Wu et al. 2018)."""
+
+    slope: float = 4.0
+    kind: Literal["sigmoid"] = "sigmoid"
+
+    def __post_init__(self) -> None:
+        positive("sigmoid slope", self.slope)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        s = torch.sigmoid(self.slope * x)
+        return self.slope * s * (1.0 - s)
+
+
+Surrogate = Triangle | Rectangle | Arctan | Sigmoid
+
+
+class _Spike(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, v_th: float, surrogate: Surrogate) -> Tensor:
+        if ctx.needs_input_grad[0]:
+            # The derivative, not H, is kept: backward is then one multiplication.
+            ctx.save_for_backward(surrogate(h - v_th))
+        return (h > v_th).to(h.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (derivative,) = ctx.saved_tensors
+        return grads[0] * derivative, None, None
+
+
+def spike(h: Tensor, v_th: float, surrogate: Surrogate) -> Tensor:
+    """S = 1 where H > V_th, strictly, else 0 (Eq. 2); backward multiplies by ``surrogate(H - V_th)``.
+
+    Args:
+        h: potential before the spike, any shape.
+        v_th: threshold, in the units of ``h``.
+        surrogate: derivative used in the backward pass.
+
+    Returns:
+        Zeros and ones in the shape and dtype of ``h``.
+    """
+    return _Spike.apply(h, v_th, surrogate)

@@ -1,0 +1,333 @@
+"""The data sets: what is loaded, what is refused, and what batching and augmentation do to it."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision.datasets import CIFAR10
+
+from snnlib import data
+from snnlib.data import DataError, Dataset
+
+IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+
+@pytest.fixture(scope="module")
+def mini() -> Dataset:
+    return data.load("fashion_mnist_mini")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SNNLIB_DATA", str(tmp_path))
+    return tmp_path
+
+
+def random_images(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def idx_bytes(array: np.ndarray) -> bytes:
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+    return header + array.tobytes()
+
+
+@pytest.fixture
+def tiny_mnist(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """The four files of an MNIST of 5 + 3 images, whose checksums the library now expects."""
+    files = {}
+    for prefix, n in (("train", 5), ("t10k", 3)):
+        files[f"{prefix}-images-idx3-ubyte"] = idx_bytes(random_images(n, 28, 28, seed=n))
+        files[f"{prefix}-labels-idx1-ubyte"] = idx_bytes(np.arange(n, dtype=np.uint8))
+    sums = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
+    monkeypatch.setitem(data._IDX_SHA256, "mnist", sums)
+    return files
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, content in files.items():
+        (folder / file).write_bytes(content)
+
+
+@pytest.fixture
+def tiny_cifar(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A CIFAR-10 of 2 images a batch on disk, whose checksums torchvision now expects."""
+    base = folder / CIFAR10.base_folder
+    batches = [file for file, _ in [*CIFAR10.train_list, *CIFAR10.test_list]]
+    files = {
+        file: pickle.dumps({"data": random_images(2, 3072, seed=i), "labels": [i, 9 - i]})
+        for i, file in enumerate(batches)
+    }
+    files["batches.meta"] = pickle.dumps({"label_names": [f"class {i}" for i in range(10)]})
+    write(base, files)
+    md5 = {file: hashlib.md5(content).hexdigest() for file, content in files.items()}
+    monkeypatch.setattr(CIFAR10, "train_list", [[file, md5[file]] for file in batches[:5]])
+    monkeypatch.setattr(CIFAR10, "test_list", [[file, md5[file]] for file in batches[5:]])
+    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": md5["batches.meta"]})
+    return base
+
+
+# --- the set in the repository ---------------------------------------------------------------
+
+
+def test_mini_file_is_the_published_one() -> None:
+    digest = hashlib.sha256(data.MINI_FILE.read_bytes()).hexdigest()
+    assert digest == data.MINI_SHA256
+    assert digest in (data.MINI_FILE.parent / "README.md").read_text()
+
+
+def test_mini_is_balanced(mini: Dataset) -> None:
+    for split, n in ((mini.train, 6000), (mini.test, 1000)):
+        assert len(split) == n
+        assert split.images.shape == (n, 1, 28, 28)
+        assert split.images.dtype == torch.uint8
+        assert split.labels.shape == (n,)
+        assert split.labels.dtype == torch.int64
+        assert split.labels.bincount().tolist() == [n // 10] * 10
+    assert len(mini.classes) == 10
+
+
+def test_mini_is_read_from_the_repository_wherever_the_data_folder_is(mini: Dataset, folder: Path) -> None:
+    assert torch.equal(data.load("fashion_mnist_mini").train.images, mini.train.images)
+
+
+def test_mini_is_a_part_of_fashion_mnist(mini: Dataset) -> None:
+    try:
+        full = data.load("fashion_mnist", download=False)
+    except DataError:
+        pytest.skip("the full Fashion-MNIST is not in the data folder")
+    for small, large in ((mini.train, full.train), (mini.test, full.test)):
+        known = {
+            (image.tobytes(), label) for image, label in zip(large.images.numpy(), large.labels.tolist(), strict=True)
+        }
+        assert all(
+            (image.tobytes(), label) in known
+            for image, label in zip(small.images.numpy(), small.labels.tolist(), strict=True)
+        )
+
+
+def test_a_damaged_mini_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    content = bytearray(data.MINI_FILE.read_bytes())
+    content[1_000_000] ^= 1
+    copy = tmp_path / "fashion_mnist_mini.npz"
+    copy.write_bytes(content)
+    monkeypatch.setattr(data, "MINI_FILE", copy)
+    with pytest.raises(DataError, match=r"mini\.npz is damaged.*git checkout"):
+        data.load("fashion_mnist_mini")
+    copy.unlink()
+    with pytest.raises(DataError, match=r"no fashion_mnist_mini\.npz in .*git checkout"):
+        data.load("fashion_mnist_mini")
+
+
+# --- statistics, padding, standardising ------------------------------------------------------
+
+
+def test_statistics_match_numpy(mini: Dataset) -> None:
+    pixels = mini.train.images.numpy().astype(np.float64) / 255
+    assert mini.mean.shape == mini.std.shape == (1, 1, 1)
+    assert mini.mean.item() == pytest.approx(pixels.mean(), rel=1e-6)
+    assert mini.std.item() == pytest.approx(pixels.std(), rel=1e-6)
+
+
+def test_statistics_are_per_channel() -> None:
+    images = random_images(20, 3, 8, 8) // np.array([1, 2, 5], dtype=np.uint8)[:, None, None]
+    mean, std = data._pixel_statistics(torch.from_numpy(images))
+    assert mean.shape == std.shape == (3, 1, 1)
+    np.testing.assert_allclose(mean.flatten(), (images / 255).mean((0, 2, 3)), rtol=1e-6)
+    np.testing.assert_allclose(std.flatten(), (images / 255).std((0, 2, 3)), rtol=1e-6)
+
+
+def test_padding_centres_and_repeats(mini: Dataset) -> None:
+    padded = data.load("fashion_mnist_mini", shape=(3, 32, 32))
+    for old, new in ((mini.train, padded.train), (mini.test, padded.test)):
+        expected = np.pad(old.images.numpy(), ((0, 0), (0, 0), (2, 2), (2, 2))).repeat(3, axis=1)
+        assert new.images.dtype == torch.uint8
+        assert np.array_equal(new.images.numpy(), expected)
+        assert torch.equal(new.labels, old.labels)
+    # the statistics are those of the images, not of the zeros around them
+    assert torch.equal(padded.mean, mini.mean.expand(3, 1, 1))
+    assert torch.equal(padded.std, mini.std.expand(3, 1, 1))
+
+
+def test_odd_padding_puts_the_extra_zeros_last() -> None:
+    image = torch.ones(1, 1, 2, 2, dtype=torch.uint8)
+    assert data._fit(image, (1, 3, 5))[0, 0].tolist() == [[0, 1, 1, 0, 0]] * 2 + [[0] * 5]
+
+
+@pytest.mark.parametrize("shape", [(1, 27, 28), (1, 28, 27), (0, 28, 28)])
+def test_a_shape_that_is_too_small_is_refused(shape: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match=r"\(1, 28, 28\)"):
+        data.load("fashion_mnist_mini", shape=shape)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_channels_that_do_not_divide_are_refused(channels: int) -> None:
+    with pytest.raises(ValueError, match="multiple of 3 channels"):
+        data._fit(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), (channels, 8, 8))
+
+
+# --- reading, missing and damaged files ------------------------------------------------------
+
+
+def test_unknown_name_is_one_line_with_the_choices() -> None:
+    with pytest.raises(ValueError, match=r"'imagenet'.*mnist.*fashion_mnist.*cifar10.*fashion_mnist_mini$"):
+        data.load("imagenet")
+
+
+def test_idx_files_are_read(folder: Path, tiny_mnist: dict[str, bytes]) -> None:
+    write(folder / "MNIST" / "raw", tiny_mnist)
+    loaded = data.load("mnist", download=False)
+    assert np.array_equal(loaded.train.images[:, 0].numpy(), random_images(5, 28, 28, seed=5))
+    assert np.array_equal(loaded.test.images[:, 0].numpy(), random_images(3, 28, 28, seed=3))
+    assert loaded.test.labels.tolist() == [0, 1, 2]
+    assert loaded.test.labels.dtype == torch.int64
+    assert loaded.classes == tuple("0123456789")
+
+
+@pytest.mark.parametrize("file", IDX_FILES)
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda b: b""])
+def test_a_damaged_idx_file_is_named(folder: Path, tiny_mnist: dict[str, bytes], file: str, damage) -> None:
+    tiny_mnist[file] = damage(tiny_mnist[file])
+    write(folder / "MNIST" / "raw", tiny_mnist)
+    with pytest.raises(DataError) as error:
+        data.load("mnist")
+    message = str(error.value)
+    assert str(folder / "MNIST" / "raw" / file) in message
+    assert "damaged" in message
+    assert "delete" in message
+    assert "\n" not in message
+
+
+def test_the_real_checksums_refuse_other_files(folder: Path) -> None:
+    for name, sub in (("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST")):
+        write(folder / sub / "raw", {"t10k-labels-idx1-ubyte": idx_bytes(np.zeros(10_000, dtype=np.uint8))})
+        with pytest.raises(DataError, match=f"{sub}/raw/t10k-labels-idx1-ubyte is damaged"):
+            data.load(name, download=False)
+
+
+def test_cifar_batches_are_read(tiny_cifar: Path) -> None:
+    loaded = data.load("cifar10", download=False)
+    expected = np.concatenate([random_images(2, 3072, seed=i) for i in range(5)]).reshape(-1, 3, 32, 32)
+    assert np.array_equal(loaded.train.images.numpy(), expected)
+    assert loaded.train.labels.tolist() == [0, 9, 1, 8, 2, 7, 3, 6, 4, 5]
+    assert loaded.test.labels.tolist() == [5, 4]
+    assert loaded.test.labels.dtype == torch.int64
+    assert loaded.classes[3] == "class 3"
+    assert loaded.mean.shape == (3, 1, 1)
+
+
+class Bomb:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("file", ["data_batch_3", "test_batch", "batches.meta"])
+def test_a_foreign_cifar_file_is_named_and_never_unpickled(tiny_cifar: Path, tmp_path: Path, file: str) -> None:
+    trace = tmp_path / "unpickled"
+    pickle.loads(pickle.dumps(Bomb(trace)))
+    assert trace.exists()
+    trace.unlink()
+
+    (tiny_cifar / file).write_bytes(pickle.dumps(Bomb(trace)))
+    with pytest.raises(DataError) as error:
+        data.load("cifar10")
+    message = str(error.value)
+    assert str(tiny_cifar / file) in message
+    assert "damaged" in message
+    assert "delete" in message
+    assert "\n" not in message
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "sub", "files"),
+    [
+        ("mnist", "MNIST/raw", IDX_FILES),
+        ("fashion_mnist", "FashionMNIST/raw", IDX_FILES),
+        ("cifar10", "cifar-10-batches-py", ("data_batch_1", "data_batch_5", "test_batch", "batches.meta")),
+    ],
+)
+def test_a_missing_set_is_explained(folder: Path, name: str, sub: str, files: tuple[str, ...]) -> None:
+    with pytest.raises(DataError) as error:
+        data.load(name, download=False)
+    message = str(error.value)
+    assert all(file in message for file in files)
+    assert str(folder / sub) in message
+    assert f"python -m snnlib data {name}`" in message
+    assert "\n" not in message
+    assert list(folder.iterdir()) == []
+
+
+# --- downloading (torchvision's fetcher replaced; no network) --------------------------------
+
+
+def test_a_failed_download_says_why(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(url: str, *args: object, **kwargs: object) -> None:
+        raise OSError("no\nnetwork")
+
+    monkeypatch.setattr(data, "download_and_extract_archive", offline)
+    for name in ("mnist", "fashion_mnist", "cifar10"):
+        with pytest.raises(DataError, match=rf"download failed: no network.*python -m snnlib data {name}`"):
+            data.load(name)
+
+
+def test_nothing_is_downloaded_over_a_damaged_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder / "MNIST" / "raw", {"train-labels-idx1-ubyte": b"not it"})
+    asked: list[str] = []
+    monkeypatch.setattr(data, "download_and_extract_archive", lambda url, *_, **__: asked.append(url))
+    with pytest.raises(DataError, match="train-labels-idx1-ubyte is damaged"):
+        data.load("mnist")
+    assert asked == []
+
+
+def test_only_missing_files_are_downloaded_and_by_one_process(
+    folder: Path, tiny_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = folder / "MNIST" / "raw"
+    present = "train-labels-idx1-ubyte"
+    write(raw, {present: tiny_mnist[present]})
+    asked: list[str] = []
+
+    def fetch(url: str, download_root: str, filename: str, md5: str) -> None:
+        asked.append(url)
+        if url.startswith(data.MNIST.mirrors[0]) and "t10k-images" in url:
+            raise RuntimeError("this mirror is down")
+        file = filename.removesuffix(".gz")
+        write(raw, {file: tiny_mnist[file][:20]})  # half written for a while, as a real download is
+        time.sleep(0.05)
+        write(raw, {file: tiny_mnist[file]})
+
+    monkeypatch.setattr(data, "download_and_extract_archive", fetch)
+    loaded: list[Dataset] = []
+    threads = [threading.Thread(target=lambda: loaded.append(data.load("mnist"))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.02)
+    for thread in threads:
+        thread.join()
+    assert [len(each.train) for each in loaded] == [5] * 4
+    first, second = data.MNIST.mirrors
+    assert asked == [
+        first + "train-images-idx3-ubyte.gz",
+        first + "t10k-images-idx3-ubyte.gz",
+        second + "t10k-images-idx3-ubyte.gz",
+        first + "t10k-labels-idx1-ubyte.gz",
+    ]
