@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
+
+from pydantic import ConfigDict
 
 T = TypeVar("T")
+
+
+class Value:
+    """Base of the frozen dataclasses that a preset spells: a field they do not have is refused."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
 
 def _number(name: str, value: float, allowed: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from snnlib.checks import between, positive, whole
+from snnlib.checks import Value, between, positive, whole
 from snnlib.noise import Gaussian, Noise
 from snnlib.statistics import Layer, Statistics
 from snnlib.surrogate import Surrogate, Triangle, spike
@@ -39,7 +39,7 @@ class Dynamics(Protocol):
 
 
 @dataclass(frozen=True)
-class SingleStep:
+class SingleStep(Value):
     """The neuron that is trained at T = 1: noise in place of the potential (Eqs. 2, 5).
 
     Over several steps each step draws its own noise and remembers nothing, which is step 2 of the
@@ -60,7 +60,7 @@ class SingleStep:
 
 
 @dataclass(frozen=True)
-class Converted:
+class Converted(Value):
     """Step 3 of the method: leaked potential, normalised, in place of part of the noise (Eqs. 2, 3, 6-9).
 
     The potential term N(leak * V(t-1)) lies in beta -/+ 1/alpha, the remaining noise N' around
@@ -123,7 +123,7 @@ class Converted:
 
 
 @dataclass(frozen=True)
-class LIF:
+class LIF(Value):
     """The leaky integrate-and-fire neuron with hard reset (Eqs. 1-3), V(0) = 0."""
 
     leak: float = 0.5  # lambda of Eq. 1
@@ -143,7 +143,7 @@ class LIF:
 
 
 @dataclass(frozen=True)
-class IF:
+class IF(Value):
     """Integrate and fire without leak, soft reset: V = H - V_th S (Rueckauer et al. 2017).
 
     The neuron of ANN-to-SNN conversion; ``v_init`` is V(0), in units of the potential.

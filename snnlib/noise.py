@@ -10,23 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 import torch
+from pydantic import Discriminator
 from torch import Tensor
 
-from snnlib.checks import positive
+from snnlib.checks import Value, positive
 
 
 @dataclass(frozen=True)
-class Bounded:
+class Bounded(Value):
     """Noise in [low, high], in units of the potential. The range [0, 1] is the paper's (Sec. 3)."""
 
     low: float = 0.0
     high: float = 1.0
-
-    # A preset with a field that this noise does not have is refused, not ignored.
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         if not self.low <= self.high:
@@ -112,4 +110,4 @@ class Uniform(Bounded):
         flat.uniform_(self.low, self.high, generator=generator)
 
 
-Noise = Gaussian | MaxNormalised | Uniform
+Noise = Annotated[Gaussian | MaxNormalised | Uniform, Discriminator("kind")]

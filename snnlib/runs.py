@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 import torch
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, field_validator, model_validator
 
 from snnlib import store
 from snnlib.data import DATASETS, Dataset, load
@@ -46,7 +46,7 @@ class Spec(BaseModel):
     network: Literal[tuple(NETWORKS)]
     width: float = 1.0
     readout: Literal[READOUTS] = "spikes"
-    dynamics: Annotated[SingleStep | LIF, Field(discriminator="kind")] = SingleStep()
+    dynamics: Annotated[SingleStep | LIF, Discriminator("kind")] = SingleStep()
     timesteps: int = Field(1, ge=1, le=1000)  # T of training
     recipe: Recipe = Recipe()
     seed: int = Field(0, ge=0, lt=2**31)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Discriminator
 from torch import Tensor
 
-from snnlib.checks import between
+from snnlib.checks import Value, between
 
 
 @dataclass(frozen=True)
-class Layer:
+class Layer(Value):
     """Over the whole layer and batch: a prediction depends on the other images of its batch."""
 
     kind: Literal["layer"] = "layer"
@@ -28,7 +29,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Sample:
+class Sample(Value):
     """Over the layer, for each image alone."""
 
     kind: Literal["sample"] = "sample"
@@ -40,7 +41,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Frozen:
+class Frozen(Value):
     """Constants, measured once per layer on training images (`snnlib.conversion.convert`)."""
 
     mean: float
@@ -54,7 +55,7 @@ class Frozen:
         return a.new_tensor(self.mean), a.new_tensor(self.peak)
 
 
-Statistics = Layer | Sample | Frozen
+Statistics = Annotated[Layer | Sample | Frozen, Discriminator("kind")]
 
 
 def _peak(low: Tensor, mean: Tensor, high: Tensor) -> Tensor:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Discriminator
 from torch import Tensor
 
-from snnlib.checks import positive
+from snnlib.checks import Value, positive
 
 
 @dataclass(frozen=True)
-class Triangle:
+class Triangle(Value):
     """max(0, 1 - |x| / width) / width (Esser et al. 2016, PNAS; Bellec et al. 2018, NeurIPS)."""
 
     width: float = 1.0
@@ -31,7 +32,7 @@ class Triangle:
 
 
 @dataclass(frozen=True)
-class Rectangle:
+class Rectangle(Value):
     """1 / width where |x| < width / 2, else 0 (Wu et al. 2018, Front. Neurosci. 12:331)."""
 
     width: float = 1.0
@@ -45,7 +46,7 @@ class Rectangle:
 
 
 @dataclass(frozen=True)
-class Arctan:
+class Arctan(Value):
     """slope / 2 / (1 + (pi / 2 * slope * x)^2) (Fang et al. 2021, ICCV)."""
 
     slope: float = 2.0
@@ -59,7 +60,7 @@ class Arctan:
 
 
 @dataclass(frozen=True)
-class Sigmoid:
+class Sigmoid(Value):
     """slope * s * (1 - s), s = 1 / (1 + exp(-slope * x)) (Wu et al. 2018)."""
 
     slope: float = 4.0
@@ -73,7 +74,7 @@ class Sigmoid:
         return self.slope * s * (1.0 - s)
 
 
-Surrogate = Triangle | Rectangle | Arctan | Sigmoid
+Surrogate = Annotated[Triangle | Rectangle | Arctan | Sigmoid, Discriminator("kind")]
 
 
 class _Spike(torch.autograd.Function):
