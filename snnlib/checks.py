@@ -6,9 +6,13 @@ import math
 from collections.abc import Iterable
 from typing import ClassVar, TypeVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, ValidationError
 
 T = TypeVar("T")
+
+
+class InputError(ValueError):
+    """A value that cannot be used; the message is one line and names it and what is allowed."""
 
 
 class Value:
@@ -19,33 +23,44 @@ class Value:
 
 def _number(name: str, value: float, allowed: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-        raise ValueError(f"{name} = {value!r}: must be {allowed}")
+        raise InputError(f"{name} = {value!r}: must be {allowed}")
 
 
 def positive(name: str, value: float) -> None:
-    """Refuse anything but a finite number above zero with a ``ValueError``."""
+    """Refuse anything but a finite number above zero with a `InputError`."""
     allowed = "a finite number above 0"
     _number(name, value, allowed)
     if not 0 < value < math.inf:
-        raise ValueError(f"{name} = {value}: must be {allowed}")
+        raise InputError(f"{name} = {value}: must be {allowed}")
 
 
 def between(name: str, value: float, low: float, high: float) -> None:
-    """Refuse anything but a number in [low, high] with a ``ValueError``."""
+    """Refuse anything but a number in [low, high] with a `InputError`."""
     allowed = f"a number between {low} and {high}"
     _number(name, value, allowed)
     if not low <= value <= high:
-        raise ValueError(f"{name} = {value}: must be {allowed}")
+        raise InputError(f"{name} = {value}: must be {allowed}")
 
 
 def whole(name: str, value: int, least: int) -> None:
-    """Refuse anything but a whole number of at least ``least`` with a ``ValueError``."""
+    """Refuse anything but a whole number of at least ``least`` with a `InputError`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} = {value!r}: must be a whole number of at least {least}")
+        raise InputError(f"{name} = {value!r}: must be a whole number of at least {least}")
 
 
 def one_of(name: str, value: T, choices: Iterable[T]) -> None:
-    """Refuse anything outside ``choices`` with a ``ValueError``."""
+    """Refuse anything outside ``choices`` with a `InputError`."""
     choices = tuple(choices)
     if value not in choices:
-        raise ValueError(f"{name} = {value!r}: must be one of {', '.join(map(str, choices))}")
+        raise InputError(f"{name} = {value!r}: must be one of {', '.join(map(str, choices))}")
+
+
+def explain(error: ValidationError, where: str) -> InputError:
+    """pydantic's report as one line: where the value came from, its name, itself, what is allowed."""
+    parts = []
+    for e in error.errors(include_url=False):
+        if e["type"] == "value_error":  # one of the checks above, which names its value itself
+            parts.append(e["msg"].removeprefix("Value error, "))
+        else:
+            parts.append(f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}")
+    return InputError(f"{where}: {'; '.join(parts)}")

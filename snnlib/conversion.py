@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snnlib.checks import one_of
+from snnlib.checks import InputError, one_of
 from snnlib.models import Network
 from snnlib.neurons import Converted, Dynamics, Neuron, Simulation, SingleStep
 from snnlib.statistics import Frozen, Layer, Sample
@@ -66,7 +66,7 @@ def convert(
     """
     one_of("statistics", statistics, STATISTICS)
     if statistics == "frozen" and calibration is None:
-        raise ValueError("calibration = None: statistics = frozen needs training images to measure its constants on")
+        raise InputError("calibration = None: statistics = frozen needs training images to measure its constants on")
 
     def converted(neuron: Neuron) -> Converted:
         d = _trained(neuron)
@@ -106,5 +106,5 @@ def freeze(model: Network, images: Tensor, timesteps: int = 10, seed: int = 0) -
 def _trained(neuron: Neuron) -> SingleStep:
     d: Any = neuron.dynamics
     if not isinstance(d, SingleStep):
-        raise ValueError(f"dynamics = {getattr(d, 'kind', d)}: steps 2 and 3 start from a net trained as single_step")
+        raise InputError(f"dynamics = {getattr(d, 'kind', d)}: steps 2 and 3 start from a net trained as single_step")
     return d

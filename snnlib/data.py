@@ -16,7 +16,7 @@ from torchvision.datasets import CIFAR10, MNIST, FashionMNIST
 from torchvision.datasets.mnist import read_image_file, read_label_file
 from torchvision.datasets.utils import download_and_extract_archive
 
-from snnlib.checks import one_of
+from snnlib.checks import InputError, one_of
 from snnlib.paths import ROOT, data_dir
 
 DATASETS = ("mnist", "fashion_mnist", "cifar10", "fashion_mnist_mini")
@@ -113,7 +113,7 @@ def _fit(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
     channels, height, width = images.shape[1:]
     rows, columns = shape[1] - height, shape[2] - width
     if rows < 0 or columns < 0 or shape[0] < channels or shape[0] % channels:
-        raise ValueError(
+        raise InputError(
             f"shape = {tuple(shape)}: images of shape {(channels, height, width)} can be padded only "
             f"to at least {height} x {width} pixels and a multiple of {channels} channels"
         )

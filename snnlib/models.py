@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from snnlib.checks import one_of, positive, whole
+from snnlib.checks import InputError, one_of, positive, whole
 from snnlib.neurons import Dynamics, Neuron, Simulation
 
 READOUTS = ("spikes", "potential")
@@ -64,9 +64,9 @@ class Network(nn.Module):
         return self.layers(spikes, sim).unflatten(0, (sim.timesteps, -1))
 
     def neurons(self) -> Iterator[tuple[str, Neuron]]:
-        """Each layer of neurons with its name: the kind of layer that feeds it, numbered from the input."""
+        """Each layer of neurons with its name, "layer 1" being nearest to the image."""
         found = [m for m in self.modules() if isinstance(m, Neuron)]
-        return ((f"neuron {i}", m) for i, m in enumerate(found, start=1))
+        return ((f"layer {i}", m) for i, m in enumerate(found, start=1))
 
 
 def conv(c_in: int, c_out: int, stride: int = 1, kernel: int = 3) -> tuple[nn.Module, nn.Module]:
@@ -81,7 +81,7 @@ def channels(n: int, width: float) -> int:
     """n channels at this width, relative to the paper's network; a ``ValueError`` if none is left."""
     scaled = round(n * width)
     if scaled < 1:
-        raise ValueError(f"width = {width}: leaves no channel of a layer of {n}; must be at least {1 / n:g}")
+        raise InputError(f"width = {width}: leaves no channel of a layer of {n}; must be at least {1 / n:g}")
     return scaled
 
 
@@ -169,7 +169,7 @@ def build(
     check_width(width)
     shape = tuple(input_shape or INPUT_SHAPES[network])
     if min(shape[1:]) < SMALLEST_SIDE[network]:
-        raise ValueError(f"input_shape = {shape}: {network} needs at least {SMALLEST_SIDE[network]} pixels a side")
+        raise InputError(f"input_shape = {shape}: {network} needs at least {SMALLEST_SIDE[network]} pixels a side")
     model = NETWORKS[network](shape, classes, width, lambda: Neuron(dynamics))
     if readout == "spikes":
         model.layers.append(Neuron(dynamics))

@@ -16,7 +16,7 @@ import torch
 from pydantic import Discriminator
 from torch import Tensor
 
-from snnlib.checks import Value, positive
+from snnlib.checks import InputError, Value, positive
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Bounded(Value):
 
     def __post_init__(self) -> None:
         if not self.low <= self.high:
-            raise ValueError(f"noise range = [{self.low}, {self.high}]: low must not exceed high")
+            raise InputError(f"noise range = [{self.low}, {self.high}]: low must not exceed high")
 
     @property
     def centre(self) -> float:

@@ -1,0 +1,48 @@
+# Two commands do everything, set-up included: `make figures` and `make test`.
+
+PRESET ?= smoke
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# Snakemake's jobs and the notebooks' kernels find the environment on the path.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: figures test lab lint notebooks clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make figures [PRESET=smoke|cpu|paper]  train what is missing and draw every figure"
+	@echo "make test       unit tests, and every notebook run and checked"
+	@echo "make lab        JupyterLab on the notebooks"
+	@echo "make lint       ruff"
+	@echo "make notebooks  execute the committed notebooks in place"
+
+# Made once, and again when pyproject.toml changes.
+$(VENV)/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: $$($(PYTHON) --version) is too old: 3.11 or newer is needed; name one with make PYTHON=..."; exit 1; }
+	@echo "making the environment in $(VENV) (once; PyTorch and Jupyter are large) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebooks,test]'
+	@touch $@
+
+figures: $(VENV)/installed
+	@python -m snnlib figures --preset $(PRESET)
+
+# The runs come first, in parallel, so that the notebooks only load them.
+test: $(VENV)/installed
+	@python -m snnlib figures --preset smoke trained
+	@python -m pytest tests -n 2
+	@SNNLIB_FIGURES=build/nbval TQDM_DISABLE=1 python -m pytest --nbval-lax --nbval-current-env notebooks -n 2 --dist loadscope
+
+lab: $(VENV)/installed
+	@jupyter lab notebooks
+
+lint: $(VENV)/installed
+	@ruff check . && ruff format --check .
+
+notebooks: $(VENV)/installed
+	@TQDM_DISABLE=1 jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+
+clean:
+	rm -rf build .snakemake .pytest_cache .ruff_cache

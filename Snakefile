@@ -1,0 +1,70 @@
+# The whole companion at one preset: a job for each training run, a job for each notebook.
+#
+#   snakemake --profile profiles/local --config preset=cpu
+#
+# Every job calls the same functions that a notebook calls by hand, so what is done here is not done again there.
+
+import torch
+
+from snnlib.paths import figures_dir, runs_dir
+from snnlib.preset import load_preset
+
+PRESET = load_preset(config.get("preset", "smoke"))
+RUNS = PRESET.all_runs()
+FIGURES = figures_dir() / PRESET.name
+PICTURE, TABLE = ("svg", "png", "csv"), ("md", "csv")
+
+# What each notebook leaves in figures/<preset>/.
+NOTEBOOKS = {
+    "method": PICTURE,
+    "table1_networks": TABLE,
+    "fig2_accuracy_vs_timesteps": PICTURE,
+    "fig7_potential_dynamics": PICTURE,
+}
+
+
+def evaluated(run):
+    return PRESET.evaluation.file(run)
+
+
+rule all:
+    input:
+        [FIGURES / f"{name}.{ending}" for name, endings in NOTEBOOKS.items() for ending in endings],
+
+
+rule trained:
+    input:
+        [evaluated(run) for run in RUNS.values()],
+
+
+rule train:
+    output:
+        runs_dir() / "{run}" / evaluated(next(iter(RUNS.values()))).name,
+    threads: lambda wildcards: RUNS[wildcards.run].spec.recipe.threads
+    resources:
+        gpu=int(torch.cuda.is_available()),
+    shell:
+        "python -m snnlib train {wildcards.run} --preset {PRESET.name}"
+
+
+for name, endings in NOTEBOOKS.items():
+
+    rule:
+        name:
+            name
+        input:
+            f"notebooks/{name}.ipynb",
+            f"snnlib/presets/{PRESET.name}.yaml",
+            [evaluated(run) for run in (PRESET.runs(name) if name in PRESET.notebooks else [])],
+        output:
+            # The executed copy too: figures may come with a clone, and then they are not of this machine.
+            f"build/{PRESET.name}/{name}.ipynb",
+            [FIGURES / f"{name}.{ending}" for ending in endings],
+        log:
+            f"build/{PRESET.name}/{name}.log",
+        params:
+            notebook=name,
+        resources:
+            gpu=int(torch.cuda.is_available()),
+        shell:
+            "python -m snnlib draw {params.notebook} --preset {PRESET.name} > {log} 2>&1"

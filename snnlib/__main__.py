@@ -1,0 +1,137 @@
+"""Command line: ``python -m snnlib --help``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from snnlib.checks import InputError, one_of
+from snnlib.data import DATASETS, DataError, load
+from snnlib.preset import Preset, load_preset
+from snnlib.results import accuracy
+from snnlib.runs import Run, RunError, ensure
+from snnlib.training import TrainingError
+from snnlib.workflow import WorkflowError, draw, figures
+
+app = typer.Typer(
+    help="Train, list and evaluate the runs of a preset, and draw the figures from them.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+PresetName = Annotated[str, typer.Option("--preset", help="smoke, cpu or paper")]
+Name = Annotated[str, typer.Argument(help="a run's name, or its beginning, see `runs`")]
+Names = Annotated[list[str] | None, typer.Argument(help="names of runs, or their beginnings; all if none is given")]
+
+
+@app.command("runs")
+def list_runs(preset: PresetName = "smoke") -> None:
+    """List the runs of a preset: what is done, with which accuracy, in how many seconds."""
+    p = load_preset(preset)
+    print(pd.DataFrame([_row(run, p) for run in p.all_runs().values()]).to_markdown(index=False))
+
+
+@app.command()
+def train(names: Names = None, preset: PresetName = "smoke") -> None:
+    """Train runs of a preset, or resume or skip them, and evaluate each as the preset says."""
+    p = load_preset(preset)
+    for run in _select(p, names):
+        ensure(run.spec)
+        accuracy(run, p.evaluation)
+
+
+@app.command()
+def evaluate(
+    name: Name,
+    preset: PresetName = "smoke",
+    alpha: Annotated[float | None, typer.Option(help="range of the potential term, 2 to inf (step 2)")] = None,
+    beta: Annotated[float | None, typer.Option(help="its mean, 0 to 1")] = None,
+    leak: Annotated[float | None, typer.Option(help="lambda, 0 to 1")] = None,
+    statistics: Annotated[str | None, typer.Option(help="layer, sample or frozen")] = None,
+    timesteps: Annotated[int | None, typer.Option(help="accuracy at every T up to this one")] = None,
+    noise_seeds: Annotated[int | None, typer.Option(help="how many")] = None,
+) -> None:
+    """Accuracy of one run at every T, mean and standard deviation over noise seeds, in percent.
+
+    Options that are not given come from the preset.
+    """
+    p = load_preset(preset)
+    (run,) = _select(p, [name])
+    seeds = None if noise_seeds is None else tuple(range(noise_seeds))
+    given = {
+        "alpha": alpha, "beta": beta, "leak": leak, "statistics": statistics,
+        "timesteps": timesteps, "noise_seeds": seeds,
+    }  # fmt: skip
+    evaluation = p.evaluation.changed(**{k: v for k, v in given.items() if v is not None})
+    table = accuracy(run, evaluation)
+    percent = table.accuracy.mul(100).groupby(table.timesteps).agg(["mean", "std"])
+    print(percent.to_markdown(floatfmt=".2f"))
+
+
+@app.command()
+def data(name: Annotated[str, typer.Argument(help=", ".join(DATASETS))]) -> None:
+    """Download a data set, or check the one that is there."""
+    d = load(name)
+    print(f"{name}: {len(d.train):,} training and {len(d.test):,} test images, checksums right")
+
+
+@app.command("draw")
+def draw_notebook(notebook: Annotated[str, typer.Argument()], preset: PresetName = "smoke") -> None:
+    """Execute one notebook; its figures go to figures/PRESET/, the executed copy to build/PRESET/."""
+    print(draw(notebook, load_preset(preset)))
+
+
+@app.command("figures")
+def draw_all(
+    targets: Annotated[list[str] | None, typer.Argument(help="rules of the Snakefile; all if none")] = None,
+    preset: PresetName = "smoke",
+) -> None:
+    """Train what is missing and draw what is out of date, in parallel, then list what was drawn."""
+    print(figures(load_preset(preset), *targets or ()))
+
+
+def _row(run: Run, preset: Preset) -> dict[str, str]:
+    row = {"run": run.spec.name, "state": "missing", "T = 1, %": "", "T = last, %": "", "seconds": ""}
+    if run.done:
+        row |= {"state": "trained", "seconds": f"{run.metadata['train_seconds']:.0f}"}
+    elif run.folder.exists():
+        row["state"] = "begun"
+    if preset.evaluation.file(run).exists():
+        at = accuracy(run, preset.evaluation).groupby("timesteps").accuracy.mean() * 100
+        row |= {"state": "done", "T = 1, %": f"{at.iloc[0]:.2f}", "T = last, %": f"{at.iloc[-1]:.2f}"}
+    return row
+
+
+def _select(preset: Preset, names: list[str] | None) -> list[Run]:
+    """The preset's runs whose name begins with one of these; each must be exactly one run."""
+    runs = preset.all_runs()
+    if not names:
+        return list(runs.values())
+    selected = []
+    for name in names:
+        found = [run for full, run in runs.items() if full.startswith(name)]
+        if len(found) != 1:
+            one_of(f"preset {preset.name}, {len(found)} runs match name", name, runs)
+        selected += found
+    return selected
+
+
+def main() -> None:
+    """Run the command line; an error that names its way out is one line, and exit code 2."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("snnlib").setLevel(logging.INFO)
+    try:
+        app()
+    except (InputError, DataError, RunError, TrainingError, WorkflowError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Notebooks in batch: one by papermill, all of them by Snakemake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from snnlib.checks import one_of
+from snnlib.paths import ROOT, figures_dir
+from snnlib.preset import Preset
+
+NOTEBOOKS = ROOT / "notebooks"
+BUILD = ROOT / "build"
+
+
+class WorkflowError(RuntimeError):
+    """A notebook or the workflow failed; the message says which, and where to look."""
+
+
+def draw(name: str, preset: Preset) -> Path:
+    """Execute a notebook at a preset; returns the executed copy, in an ignored folder.
+
+    Raises:
+        InputError: no such notebook.
+        WorkflowError: a cell failed.
+    """
+    import papermill  # only batch work needs the `notebooks` extra
+
+    one_of("notebook", name, sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
+    notebook, copy = NOTEBOOKS / f"{name}.ipynb", BUILD / preset.name / f"{name}.ipynb"
+    # papermill only warns of a parameter that a notebook does not have, and then ignores its value.
+    one_of(f"{notebook.name}, parameter", "preset", papermill.inspect_notebook(notebook))
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            notebook, copy, {"preset": preset.name}, cwd=NOTEBOOKS, coalesce_streams=True, progress_bar=False
+        )
+    except papermill.PapermillExecutionError as error:
+        raise WorkflowError(f"{name}: cell {error.exec_count}: {error.ename}: {error.evalue} (see {copy})") from None
+    return copy
+
+
+def figures(preset: Preset, *targets: str) -> str:
+    """Run the Snakefile at a preset; returns what was drawn, where, and how long it took.
+
+    Raises:
+        WorkflowError: a job failed; its own message stands above.
+    """
+    began, start = time.perf_counter(), time.time()
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--config", f"preset={preset.name}"]
+    # A bar for each of several jobs would be a mess; a line an epoch is not.
+    done = subprocess.run([*command, *targets], cwd=ROOT, env={**os.environ, "TQDM_DISABLE": "1"})
+    if done.returncode:
+        raise WorkflowError(f"preset {preset.name}: a job failed, see above; `make figures` goes on from there")
+    folder = figures_dir() / preset.name
+    drawn = sorted(path.name for path in folder.glob("*") if path.stat().st_mtime >= start)
+    took = f"{time.perf_counter() - began:.0f} s"
+    if not drawn:
+        return f"nothing to do: everything in {folder} is up to date ({took})"
+    return "\n".join([f"drawn in {took}, in {folder}:", *(f"  {name}" for name in drawn)])

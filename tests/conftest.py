@@ -1,0 +1,69 @@
+"""What the tests share: a small part of the embedded data set, a lively network, generators."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from snnlib.data import Dataset, Split, load
+from snnlib.models import Network, build
+from snnlib.neurons import Dynamics, Simulation, SingleStep
+
+torch.set_num_threads(1)  # tensors here are too small to share
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    """A CPU generator with this seed."""
+    return torch.Generator().manual_seed(seed)
+
+
+def lively(
+    network: str = "cnn", dynamics: Dynamics | None = None, readout: str = "spikes", **options: object
+) -> Network:
+    """A tiny network in float64 and evaluation mode, in which every layer of neurons fires now and then."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        options = {"width": 1 / 16, **options}
+        model = build(network, dynamics or SingleStep(), readout=readout, **options).double()
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = None  # one pass sets the running statistics
+                nn.init.uniform_(module.weight, 0.8, 1.2)
+                nn.init.uniform_(module.bias, 0.0, 0.4)
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=1.5 / module.in_features**0.5)
+                nn.init.constant_(module.bias, 0.5)
+        with torch.no_grad():
+            model.train()(torch.randn(16, *model.input_shape, dtype=torch.float64), Simulation(generator(), 1))
+    return model.eval()
+
+
+def images(n: int, shape: tuple[int, ...] = (1, 28, 28), seed: int = 0) -> Tensor:
+    """Standard normal images in float64."""
+    return torch.randn(n, *shape, generator=generator(seed), dtype=torch.float64)
+
+
+@pytest.fixture(scope="session")
+def small() -> Dataset:
+    """160 training and 90 test images of the embedded set, each class in it."""
+    mini = load("fashion_mnist_mini")
+
+    def part(split: Split, n: int) -> Split:
+        chosen = torch.randperm(len(split), generator=generator(5))[:n]
+        return Split(split.images[chosen], split.labels[chosen])
+
+    return replace(mini, train=part(mini.train, 160), test=part(mini.test, 90))
+
+
+@pytest.fixture(scope="session")
+def exact(small: Dataset) -> Dataset:
+    """The same, standardised in float64: no spike hangs on the last bit of a sum."""
+    return replace(small, mean=small.mean.double(), std=small.std.double())
+
+
+def weights(model: nn.Module) -> dict[str, bytes]:
+    """Every weight and buffer of a network as bytes."""
+    return {k: v.detach().contiguous().numpy().tobytes() for k, v in model.state_dict().items()}

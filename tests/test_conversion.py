@@ -1,0 +1,221 @@
+"""Steps 2 and 3: other dynamics, the very same weights."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+import torch
+from conftest import generator, images, lively, weights
+from torch import Tensor
+
+from snnlib.conversion import convert, ensemble, freeze
+from snnlib.models import Network
+from snnlib.neurons import LIF, Converted, Neuron, Simulation, SingleStep
+from snnlib.noise import Gaussian, MaxNormalised, Uniform
+from snnlib.statistics import Frozen, Layer, Sample
+from snnlib.surrogate import Arctan
+
+NETWORKS = ("cnn", "vgg16", "resnet18")
+NOISES = (Gaussian(), MaxNormalised(), Uniform())
+T = 6
+
+
+@torch.no_grad()
+def outputs(model: Network, x: Tensor, timesteps: int = T, seed: int = 3) -> Tensor:
+    return model(x, Simulation(generator(seed), timesteps))
+
+
+def dynamics(model: Network) -> list[Any]:
+    return [neuron.dynamics for _, neuron in model.neurons()]
+
+
+CONVERSIONS = [
+    ("ensemble", ensemble),
+    ("layer", convert),
+    ("sample", lambda m: convert(m, statistics="sample")),
+    ("frozen", lambda m: convert(m, statistics="frozen", calibration=images(8, m.input_shape))),
+]
+
+
+@pytest.mark.parametrize(("name", "conversion"), CONVERSIONS, ids=[c[0] for c in CONVERSIONS])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_conversion_shares_every_weight_and_leaves_it_bit_identical(network: str, name: str, conversion: Any) -> None:
+    model = lively(network)
+    before, old = weights(model), dynamics(model)
+    converted = conversion(model)
+    outputs(converted, images(2, model.input_shape))
+    assert weights(model) == before == weights(converted)
+    assert dynamics(model) == old == [SingleStep()] * len(old)
+    mine, twins = ({**dict(m.named_parameters()), **dict(m.named_buffers())} for m in (model, converted))
+    assert mine.keys() == twins.keys()
+    assert all(mine[k] is twins[k] for k in mine)
+
+
+def test_conversion_leaves_the_originals_mode_and_outputs_and_evaluates_itself() -> None:
+    model, x = lively(), images(4)
+    before = outputs(model, x)
+    model.train()
+    converted = convert(model)
+    assert model.training
+    assert not converted.training
+    assert not any(m.training for m in converted.modules())
+    assert torch.equal(outputs(model.eval(), x), before)
+    assert not ({id(n) for _, n in model.neurons()} & {id(n) for _, n in converted.neurons()})
+
+
+@pytest.mark.parametrize("options", [{}, {"statistics": "sample", "alpha": 2.0}, {"alpha": math.inf}, {"beta": 0.2}])
+@pytest.mark.parametrize("noise", NOISES, ids=str)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_one_step_of_the_converted_net_is_the_trained_net(network: str, noise: Any, options: dict[str, Any]) -> None:
+    model = lively(network, SingleStep(noise))
+    x = images(4, model.input_shape)
+    trained = outputs(model, x, timesteps=1)
+    assert torch.equal(outputs(convert(model, **options), x, timesteps=1), trained)
+    assert torch.equal(outputs(ensemble(model), x, timesteps=1), trained)
+    assert 0 < trained.mean() < 1
+
+
+@pytest.mark.parametrize("noise", NOISES, ids=str)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_alpha_of_infinity_is_step_2(network: str, noise: Any) -> None:
+    model = lively(network, SingleStep(noise), "potential")
+    x = images(4, model.input_shape)
+    step_2 = outputs(ensemble(model), x)
+    assert torch.equal(outputs(convert(model, alpha=math.inf), x), step_2)
+    assert not torch.equal(outputs(convert(model, alpha=4.0), x), step_2)
+    assert not torch.equal(step_2[0], step_2[1])  # each step draws other noise
+
+
+def test_parameters_reach_every_neuron() -> None:
+    model = lively(dynamics=SingleStep(Uniform(), Arctan(), v_th=0.9))
+    assert dynamics(convert(model, 5.0, 0.4, 0.3, "sample")) == [
+        Converted(Uniform(), 5.0, 0.4, 0.3, Sample(), Arctan(), v_th=0.9)
+    ] * len(dynamics(model))
+    assert dynamics(ensemble(model)) == dynamics(model)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_converted_network_follows_the_transcription_layer_by_layer(dtype: torch.dtype) -> None:
+    """Each layer's spikes over ten steps, from the transcription, given its currents and the noise it drew."""
+    model = convert(lively("cnn", readout="potential").to(dtype))
+    drawn: dict[str, list[Tensor]] = {}
+    seen: dict[str, list[Tensor]] = {}
+    names = {n: name for name, n in model.neurons()}
+
+    class Tape(Gaussian):
+        """Noise that remembers what it gave."""
+
+        def like(self, x: Tensor, g: torch.Generator) -> Tensor:
+            out = super().like(x, g)
+            drawn.setdefault(current[0], []).append(out.clone())
+            return out
+
+    current = [""]
+    currents: dict[str, Tensor] = {}
+    for neuron, name in names.items():
+        neuron.dynamics = Converted(noise=Tape())
+        walk = neuron.walk
+
+        def spy(x: Tensor, sim: Simulation, walk: Any = walk, name: str = name) -> Tensor:
+            current[0], currents[name] = name, x
+            return walk(x, sim)
+
+        neuron.walk = spy
+
+    def observe(neuron: Neuron, t: int, s: Tensor, v: Tensor) -> None:
+        seen.setdefault(names[neuron], []).append(s)
+
+    with torch.no_grad():
+        model(images(5).to(dtype), Simulation(generator(), 10, observe))
+    for name in names.values():
+        first, *rest = (n.double().numpy() for n in drawn[name])
+        S = reference.converted(currents[name].double().numpy(), first, rest)["S"]
+        differ = (torch.stack(seen[name]).double().numpy() != S).mean()
+        assert differ <= (0 if dtype == torch.float64 else 1e-4)
+        assert 0.02 < S.mean() < 0.98
+
+
+# --- frozen statistics -----------------------------------------------------------------------
+
+
+def together(model: Network, mine: Tensor, others: Tensor) -> Tensor:
+    """The outputs of ``mine`` in a batch with ``others``."""
+    return outputs(model, torch.cat([mine, others]), timesteps=10)[:, : len(mine)]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_frozen_statistics_make_a_prediction_independent_of_its_batch(network: str) -> None:
+    model = lively(network, readout="potential")
+    shape = model.input_shape
+    mine, others = images(3, shape), [scale * images(5, shape, seed=9) for scale in (0.1, 1, 10)]
+    frozen = convert(model, statistics="frozen", calibration=images(32, shape, seed=4))
+    alone, *rest = (together(frozen, mine, o) for o in others)
+    for one in rest:
+        torch.testing.assert_close(one, alone, rtol=1e-9, atol=1e-9)
+    layer = convert(model)
+    assert not torch.allclose(together(layer, mine, others[0]), together(layer, mine, others[2]))
+
+
+def test_sample_statistics_make_a_prediction_independent_of_its_batch() -> None:
+    model = convert(lively(readout="potential"), statistics="sample")
+    mine = images(3)
+    one, other = (together(model, mine, scale * images(5, seed=9)) for scale in (0.1, 10))
+    torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+def test_frozen_constants_are_the_mean_over_the_steps_whose_potential_is_used() -> None:
+    model, x = lively(), images(8)
+    potentials: dict[Neuron, list[np.ndarray]] = {}
+    layer = convert(model, leak=0.7)
+    with torch.no_grad():
+        layer(x, Simulation(generator(5), T, lambda n, t, s, v: potentials.setdefault(n, []).append(v.numpy().copy())))
+    frozen = convert(model, leak=0.7, statistics="frozen", calibration=x, timesteps=T, seed=5)
+    for (_, neuron), d in zip(layer.neurons(), dynamics(frozen), strict=True):
+        A = [0.7 * v for v in potentials[neuron][:-1]]
+        assert d.statistics.mean == pytest.approx(np.mean([a.mean() for a in A]), rel=1e-6)
+        assert d.statistics.peak == pytest.approx(np.mean([np.abs(a - a.mean()).max() for a in A]), rel=1e-6)
+
+
+def test_frozen_constants_lose_almost_nothing_on_their_own_images() -> None:
+    model, x = lively(), images(64)
+    rates = [outputs(m, x, 10).mean(0) for m in (convert(model), freeze(convert(model), x))]
+    assert (rates[0] - rates[1]).abs().mean() < 0.05
+
+
+def test_each_layer_has_frozen_constants_of_its_own() -> None:
+    found = dynamics(convert(lively(), statistics="frozen", calibration=images(8)))
+    assert all(isinstance(d.statistics, Frozen) and d.statistics.peak > 0 for d in found)
+    assert len({d.statistics.mean for d in found}) == len(found)
+    assert all(isinstance(d.statistics, Layer) for d in dynamics(convert(lively())))
+
+
+# --- bad values ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"alpha": 1.5}, r"alpha = 1.5: must be at least 2, or inf"),
+        ({"alpha": math.nan}, r"alpha = nan: must be at least 2, or inf"),
+        ({"beta": 1.5}, r"beta = 1.5: must be a number between 0.0 and 1.0"),
+        ({"leak": -0.5}, r"leak = -0.5: must be a number between 0 and 1"),
+        ({"leak": math.nan}, r"leak = nan: must be a number between 0 and 1"),
+        ({"statistics": "batch"}, r"statistics = 'batch': must be one of layer, sample, frozen"),
+        ({"statistics": "frozen"}, r"calibration = None: statistics = frozen needs training images"),
+    ],
+    ids=str,
+)
+def test_bad_values_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        convert(lively(), **options)
+
+
+@pytest.mark.parametrize("conversion", [convert, ensemble])
+@pytest.mark.parametrize("trained", [LIF(), Converted()], ids=lambda d: d.kind)
+def test_only_a_single_step_net_is_converted(conversion: Any, trained: Any) -> None:
+    with pytest.raises(ValueError, match=rf"dynamics = {trained.kind}: .*single_step"):
+        conversion(lively(dynamics=trained))

@@ -1,0 +1,403 @@
+"""The dynamics against the NumPy transcription of Eqs. 1-9, and what must hold for any input."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+import torch
+from conftest import generator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+from torch import Tensor
+
+import snnlib.neurons
+from snnlib.neurons import IF, LIF, Converted, Dynamics, Neuron, Simulation, SingleStep
+from snnlib.noise import Bounded, Gaussian, MaxNormalised, Uniform
+from snnlib.statistics import Frozen, Layer, Sample
+from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Triangle
+
+NOISES = [Gaussian(), Gaussian(k=1.0), MaxNormalised(), Uniform()]
+ALPHAS = [2.0, 2.0 + 1e-7, 2.5, 3.0, 4.0, 6.0, 7.0, 10.0, 100.0, 1e9, math.inf]
+T = 10
+
+
+def currents(*shape: int, seed: int = 0) -> Tensor:
+    """Weighted inputs [T, ...] in float64, of which some reach the threshold and some do not."""
+    return torch.randn(T, *shape, generator=generator(seed), dtype=torch.float64) * 0.8 + 0.3
+
+
+def walk(dynamics: Dynamics, x: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Spikes and potentials [T, ...] of one step after another."""
+    state, g, rows = None, generator(seed), []
+    for current in x:
+        s, state = dynamics.step(current, state, g)
+        rows.append((s, state))
+    s, v = zip(*rows, strict=True)
+    return torch.stack(s), torch.stack(v) if v[0] is not None else torch.empty(0)
+
+
+@pytest.fixture
+def heights(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """H of every step that is taken."""
+    seen: list[Tensor] = []
+    original = snnlib.neurons.spike
+
+    def spy(h: Tensor, *args: Any) -> Tensor:
+        seen.append(h)
+        return original(h, *args)
+
+    monkeypatch.setattr(snnlib.neurons, "spike", spy)
+    return seen
+
+
+def agree(actual: Tensor | list[Tensor], expected: np.ndarray) -> None:
+    actual = torch.stack(actual) if isinstance(actual, list) else actual
+    np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-12, atol=1e-12)
+
+
+# --- Eqs. 1-9 over ten steps -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"leak": 0.9, "v_th": 0.6, "v_reset": -0.2}, {"leak": 0.0}, {"leak": 1.0}])
+def test_lif_follows_eqs_1_to_3(options: dict[str, float], heights: list[Tensor]) -> None:
+    x = currents(4, 3, 5)
+    s, v = walk(LIF(**options), x)
+    H, S, V = reference.lif(x.numpy(), **options)
+    assert 0.05 < S.mean() < 0.9
+    for actual, expected in ((heights, H), (s, S), (v, V)):
+        agree(actual, expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"v_init": 0.5}, {"v_init": 0.2, "v_th": 0.7}])
+def test_if_resets_by_subtraction(options: dict[str, float], heights: list[Tensor]) -> None:
+    x = currents(4, 3, 5)
+    s, v = walk(IF(**options), x)
+    for actual, expected in zip((heights, s, v), reference.if_soft_reset(x.numpy(), **options), strict=True):
+        agree(actual, expected)
+
+
+def test_if_fires_at_the_rate_of_its_current() -> None:
+    x = torch.linspace(0, 1, 11, dtype=torch.float64).expand(1000, 11)
+    s, _ = walk(IF(v_init=0.5), x)
+    np.testing.assert_allclose(s.mean(0), x[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("noise", NOISES, ids=str)
+def test_single_step_follows_eq_5(noise: Bounded, heights: list[Tensor]) -> None:
+    x = currents(6, 7)
+    s, v = walk(SingleStep(noise, v_th=0.9), x, seed=4)
+    g = generator(4)
+    for t in range(T):
+        H, S = reference.single_step(x[t].numpy(), noise.sample((6, 7), g, torch.float64).numpy(), v_th=0.9)
+        agree(heights[t], H)
+        agree(s[t], S)
+    assert v.numel() == 0  # nothing is remembered
+    assert 0.05 < s.mean() < 0.9
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"alpha": 2.0}, {"alpha": 3.0, "beta": 0.3, "leak": 0.8}, {"alpha": 8.0, "v_th": 0.9, "v_reset": 0.1}],
+    ids=str,
+)
+@pytest.mark.parametrize(("statistics", "axes"), [(Layer(), None), (Sample(), (1, 2))], ids=["layer", "sample"])
+@pytest.mark.parametrize("noise", [Gaussian(), MaxNormalised(), Uniform()], ids=str)
+def test_converted_follows_eqs_2_3_and_5_to_9(
+    options: dict[str, float], statistics: Any, axes: Any, noise: Bounded, heights: list[Tensor]
+) -> None:
+    x = currents(4, 6, 5)
+    s, v = walk(Converted(noise=noise, statistics=statistics, **options), x, seed=4)
+
+    g = generator(4)
+    low, high = reference.residual_noise_range(options.get("alpha", 4.0), options.get("beta", 0.5))
+    first = noise.sample(x[0].shape, g, x.dtype)
+    residual = noise.within((low + high) / 2, max(high - low, 0) / 2)
+    later = [residual.sample(x[0].shape, g, x.dtype).numpy() for _ in range(T - 1)]
+    expected = reference.converted(x.numpy(), first.numpy(), later, axes=axes, **options)
+
+    assert 0.05 < expected["S"].mean() < 0.9
+    for actual, name in ((heights, "H"), (s, "S"), (v, "V")):
+        agree(actual, expected[name])
+
+
+def test_frozen_constants_enter_eqs_8_and_9(heights: list[Tensor]) -> None:
+    noise = Gaussian()
+    x, g = currents(4, 6)[:2], generator(4)
+    _, v = walk(Converted(statistics=Frozen(0.1, 0.35)), x, seed=4)
+    noise.sample((4, 6), g, x.dtype)
+    rest = Gaussian(-0.25, 0.25).sample((4, 6), g, x.dtype).numpy()
+    term = reference.potential_term_frozen(v[0].numpy(), 0.5, 4.0, 0.5, 0.1, 0.35)
+    assert (term == 0.25).any()  # outside the calibrated range: clipped
+    agree(heights[1], term + rest + x[1].numpy())
+
+
+# --- the potential term and N' ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alpha", ALPHAS[:-2])
+@pytest.mark.parametrize("beta", [0.5, 0.3])
+@pytest.mark.parametrize("statistics", [Layer(), Sample()], ids=["layer", "sample"])
+def test_potential_term_has_mean_beta_and_reaches_one_over_alpha(alpha: float, beta: float, statistics: Any) -> None:
+    d = Converted(alpha=alpha, beta=beta, leak=0.7, statistics=statistics)
+    v = torch.randn(5, 40, generator=generator(), dtype=torch.float64) ** 3
+    term = d.memory(v)
+    axes = 1 if isinstance(statistics, Sample) else None
+    np.testing.assert_allclose(term, reference.potential_term(v.numpy(), 0.7, alpha, beta, axes), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(term.numpy().mean(axes), beta, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(np.abs(term.numpy() - beta).max(axes), 1 / alpha, rtol=1e-9)
+
+
+def test_potential_term_does_not_see_the_scale_or_offset_of_the_potentials() -> None:
+    v = torch.randn(5, 40, generator=generator(), dtype=torch.float64)
+    d = Converted()
+    torch.testing.assert_close(d.memory(v), d.memory(1000 * v - 7))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -3.7])
+@pytest.mark.parametrize("statistics", [Layer(), Sample(), Frozen(0.5, 0.0)], ids=str)
+def test_equal_potentials_give_beta(value: float, statistics: Any) -> None:
+    term = Converted(beta=0.25, statistics=statistics).memory(torch.full((3, 7, 11), value))
+    assert (term == 0.25).all()
+
+
+def test_no_leak_gives_beta() -> None:
+    assert (Converted(leak=0.0).memory(torch.randn(3, 7)) == 0.5).all()
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+@pytest.mark.parametrize("beta", [0.5, 0.3, 1.0])
+@pytest.mark.parametrize("noise", NOISES, ids=str)
+def test_remaining_noise_has_the_range_and_mean_of_eq_6(noise: Bounded, alpha: float, beta: float) -> None:
+    residual = Converted(noise=noise, alpha=alpha, beta=beta).residual
+    low, high = reference.residual_noise_range(alpha, beta)
+    assert (residual.low, residual.high) == (pytest.approx(low, abs=1e-12), pytest.approx(high, abs=1e-12))
+    assert type(residual) is type(noise)
+    drawn = residual.sample((50_000,), generator(), torch.float64)
+    assert drawn.min() >= low - 1e-12
+    assert drawn.max() <= high + 1e-12
+    assert drawn.mean().item() == pytest.approx(0.5 - beta, abs=0.01)
+
+
+def test_remaining_noise_keeps_k() -> None:
+    assert Converted(noise=Gaussian(k=2.0)).residual == Gaussian(-0.25, 0.25, k=2.0)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-0.5, 1.0), (0.2, 0.8)])
+@pytest.mark.parametrize("beta_at", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("times", [1.0, 1.5, 4.0])
+def test_term_and_remaining_noise_span_the_trained_noises_range(
+    low: float, high: float, beta_at: float, times: float
+) -> None:
+    d = Converted(noise=Uniform(low, high), alpha=times * 2 / (high - low), beta=low + beta_at * (high - low))
+    assert d.beta - 1 / d.alpha + d.residual.low == pytest.approx(low)
+    assert d.beta + 1 / d.alpha + d.residual.high == pytest.approx(high)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("alpha", ALPHAS)
+@pytest.mark.parametrize("noise", NOISES, ids=str)
+def test_without_input_h_is_in_the_noises_range_and_nothing_fires(
+    noise: Bounded, alpha: float, dtype: torch.dtype, heights: list[Tensor]
+) -> None:
+    d = Converted(noise=noise, alpha=alpha)
+    silence = torch.zeros(4, 500, dtype=dtype)
+    g, state = generator(), None
+    for _ in range(T):
+        s, state = d.step(silence, state, g)
+        assert not s.any()
+    # and from potentials that were left very uneven, so that the term is at its ends
+    for power in (1, 3, 9):
+        s, _ = d.step(silence, torch.randn(4, 500, generator=g).to(dtype) ** power * 10, g)
+        assert not s.any()
+    h = torch.stack(heights)
+    assert h.min() >= 0
+    assert h.max() <= 1
+
+
+@settings(deadline=None)
+@given(
+    st.floats(2, 1e6, allow_subnormal=False),
+    st.floats(0, 1, allow_subnormal=False),
+    st.floats(0, 1, allow_subnormal=False),
+    st.sampled_from(NOISES),
+    st.sampled_from([Layer(), Sample(), Frozen(0.1, 0.2)]),
+    st.integers(0, 10**6),
+)
+def test_without_input_nothing_fires_whatever_alpha_beta_and_leak_are(
+    alpha: float, beta: float, leak: float, noise: Bounded, statistics: Any, seed: int
+) -> None:
+    d = Converted(noise=noise, alpha=alpha, beta=beta, leak=leak, statistics=statistics)
+    g = generator(seed)
+    s, v = d.step(torch.zeros(3, 64), torch.randn(3, 64, generator=g) * 10, g)
+    assert not s.any()
+    assert (v >= 0).all()
+    assert (v <= 1).all()
+
+
+@pytest.mark.parametrize("d", [SingleStep(n) for n in NOISES] + [LIF(), IF(), IF(v_init=1.0)], ids=str)
+def test_other_dynamics_do_not_fire_without_input(d: Dynamics) -> None:
+    s, _ = walk(d, torch.zeros(200, 3, 64))
+    assert not s.any()
+
+
+@pytest.mark.parametrize("d", [LIF(), IF()], ids=str)
+def test_a_current_at_the_threshold_does_not_fire_and_one_above_does(d: Dynamics) -> None:
+    at = torch.ones(2, 3)
+    assert not d.step(at, None, generator())[0].any()
+    assert d.step(torch.nextafter(at, 2 * at), None, generator())[0].all()
+
+
+# --- the three steps of the method -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+@pytest.mark.parametrize("noise", NOISES, ids=str)
+def test_first_converted_step_is_the_trained_neuron_bit_for_bit(noise: Bounded, alpha: float) -> None:
+    x = currents(4, 300)[0].float()
+    trained, _ = SingleStep(noise).step(x, None, generator(3))
+    converted, _ = Converted(noise=noise, alpha=alpha).step(x, None, generator(3))
+    assert torch.equal(trained, converted)
+
+
+@pytest.mark.parametrize("noise", NOISES, ids=str)
+def test_alpha_of_infinity_is_the_ensemble_bit_for_bit(noise: Bounded) -> None:
+    x = currents(4, 300).float()
+    ensemble, _ = walk(SingleStep(noise), x, seed=3)
+    converted, _ = walk(Converted(noise=noise, alpha=math.inf), x, seed=3)
+    assert torch.equal(ensemble, converted)
+
+
+def test_alpha_of_two_leaves_no_noise() -> None:
+    d = Converted(alpha=2.0)
+    x, v = currents(4, 300)[0], torch.randn(4, 300, dtype=torch.float64)
+    (first, _), (second, _) = (d.step(x, v, generator(seed)) for seed in (1, 2))
+    assert torch.equal(first, second)
+    assert d.residual.half_width == 0
+
+
+def test_alpha_of_four_remembers() -> None:
+    d, x = Converted(), currents(4, 300)[0]
+    spikes = [d.step(x, torch.randn(4, 300, generator=generator(i), dtype=x.dtype), generator(7))[0] for i in (1, 2)]
+    assert not torch.equal(*spikes)
+
+
+@pytest.mark.parametrize("d", [SingleStep(), Converted(), LIF(), IF()], ids=str)
+def test_a_step_is_pure(d: Dynamics) -> None:
+    x, v = currents(4, 30)[0], torch.randn(4, 30, dtype=torch.float64)
+    kept = x.clone(), v.clone()
+    first, second = (d.step(x, v, generator(2)) for _ in range(2))
+    assert torch.equal(first[0], second[0])
+    assert torch.equal(x, kept[0])
+    assert torch.equal(v, kept[1])
+
+
+# --- gradients -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("surrogate", [Triangle(0.8), Rectangle(), Arctan(), Sigmoid()], ids=str)
+def test_single_step_gradient_is_the_surrogate_at_h(surrogate: Any) -> None:
+    x = currents(5, 40)[0].requires_grad_()
+    s, _ = SingleStep(Gaussian(), surrogate).step(x, None, generator(1))
+    s.sum().backward()
+    h = x.detach().numpy() + Gaussian().sample((5, 40), generator(1), torch.float64).numpy()
+    form = getattr(reference, surrogate.kind)
+    parameter = getattr(surrogate, "width", None) or surrogate.slope
+    np.testing.assert_allclose(x.grad, form(h - 1, parameter), rtol=1e-12, atol=1e-15)
+
+
+def test_lif_gradient_runs_back_through_time() -> None:
+    """dS(2)/dx(1) = surrogate(H(2)) * leak * dV(1)/dH(1), with V = H (1 - S), by the product rule."""
+    x = torch.tensor([[0.7, 1.2], [0.4, 0.9]], dtype=torch.float64, requires_grad=True)
+    d = LIF(leak=0.5)
+    _, v = d.step(x[0], None, generator())
+    s, _ = d.step(x[1], v, generator())
+    s.sum().backward()
+    H, S, _ = reference.lif(x.detach().numpy())
+    slope = reference.triangle(H - 1)
+    np.testing.assert_allclose(x.grad[1], slope[1])
+    np.testing.assert_allclose(x.grad[0], slope[1] * 0.5 * (1 - S[0] - H[0] * slope[0]))
+
+
+# --- Neuron and Simulation -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("d", [SingleStep(), Converted(), LIF(), IF()], ids=str)
+def test_neuron_folds_time_outermost(d: Dynamics) -> None:
+    x = currents(4, 3, 5)
+    out = Neuron(d)(x.flatten(0, 1), Simulation(generator(6), T))
+    assert out.shape == (T * 4, 3, 5)
+    expected, _ = walk(d, x, seed=6)
+    assert torch.equal(out.unflatten(0, (T, 4)), expected)
+
+
+def test_neuron_keeps_nothing_between_calls() -> None:
+    neuron, x = Neuron(LIF()), currents(4, 3).flatten(0, 1)
+    first, second = (neuron(x, Simulation(generator(), T)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert not neuron.state_dict()
+
+
+def test_observer_sees_every_step_with_its_spikes_and_potential() -> None:
+    seen: list[tuple[Any, ...]] = []
+    neuron, x = Neuron(Converted()), currents(4, 3)
+    neuron(x.flatten(0, 1), Simulation(generator(6), T, lambda *row: seen.append(row)))
+    s, v = walk(Converted(), x, seed=6)
+    assert [row[:2] for row in seen] == [(neuron, t) for t in range(1, T + 1)]
+    assert torch.equal(torch.stack([row[2] for row in seen]), s)
+    assert torch.equal(torch.stack([row[3] for row in seen]), v)
+
+
+# --- bad values ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("timesteps", [-1, 0, 1.5, True, "2", math.nan])
+def test_bad_timesteps_are_refused(timesteps: Any) -> None:
+    with pytest.raises(ValueError, match=rf"timesteps = {timesteps!r}: must be a whole number of at least 1"):
+        Simulation(generator(), timesteps)
+
+
+@pytest.mark.parametrize("alpha", [1.9999, 0.0, -4.0, math.nan, -math.inf])
+def test_alpha_below_two_is_refused(alpha: float) -> None:
+    with pytest.raises(ValueError, match=rf"alpha = {alpha}: must be at least 2, or inf"):
+        Converted(alpha=alpha)
+
+
+def test_least_alpha_follows_the_noises_range() -> None:
+    assert Converted(noise=Uniform(0, 2), alpha=1.0).residual.half_width == 0
+    with pytest.raises(ValueError, match=r"alpha = 4\.0: must be at least 10"):
+        Converted(noise=Uniform(0.4, 0.6))
+    with pytest.raises(ValueError, match=r"alpha = 4\.0: must be at least inf"):
+        Converted(noise=Uniform(0.5, 0.5))
+
+
+@pytest.mark.parametrize("leak", [-0.1, 1.1, math.nan, math.inf])
+@pytest.mark.parametrize("cls", [LIF, Converted])
+def test_leak_outside_zero_and_one_is_refused(cls: type, leak: float) -> None:
+    with pytest.raises(ValueError, match=rf"leak = {leak}: must be a number between 0 and 1"):
+        cls(leak=leak)
+
+
+@pytest.mark.parametrize("beta", [-0.1, 1.1, math.nan])
+def test_beta_outside_the_noise_is_refused(beta: float) -> None:
+    with pytest.raises(ValueError, match=rf"beta = {beta}: must be a number between 0.0 and 1.0"):
+        Converted(beta=beta)
+
+
+@pytest.mark.parametrize("v_th", [0.0, -1.0, math.nan, math.inf])
+@pytest.mark.parametrize("cls", [SingleStep, Converted, LIF, IF])
+def test_threshold_that_is_not_positive_is_refused(cls: type, v_th: float) -> None:
+    with pytest.raises(ValueError, match=rf"v_th = {v_th}: must be a finite number above 0"):
+        cls(v_th=v_th)
+
+
+@pytest.mark.parametrize("d", [SingleStep(Uniform(0, 2)), Converted(alpha=8.0), LIF(leak=0.1), IF(v_init=0.5)], ids=str)
+def test_dynamics_are_parsed_from_a_dict(d: Dynamics) -> None:
+    parser = TypeAdapter(type(d))
+    assert parser.validate_python(parser.dump_python(d)) == d
+    with pytest.raises(ValidationError, match="tau"):
+        parser.validate_python({"tau": 2.0})

@@ -1,0 +1,403 @@
+"""The run store: equal specs are one run, trained once, resumed where it stopped, checked when read."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import weights
+from pydantic import ValidationError
+from safetensors import safe_open
+
+from snnlib import runs, store
+from snnlib.data import Dataset
+from snnlib.neurons import LIF, Converted, SingleStep
+from snnlib.noise import Gaussian, MaxNormalised, Uniform
+from snnlib.runs import Run, RunError, Spec, build_for, ensure
+from snnlib.surrogate import Arctan
+from snnlib.training import Recipe, TrainingError, fit, start
+
+TINY: dict[str, Any] = {
+    "dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "seed": 3,
+    "recipe": {"epochs": 3, "batch_size": 32, "lr": 1e-3},
+}  # fmt: skip
+
+
+class InterruptError(Exception):
+    """What an interrupted run dies of."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, small: Dataset, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty run store, whose runs train on the small set."""
+    monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path / "store"))
+    monkeypatch.setattr(runs, "load", lambda *_, **__: small)
+    monkeypatch.setattr(runs, "default_device", lambda: "cpu")
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The label of each training that begins."""
+    began: list[str] = []
+    original = runs.fit
+
+    def spy(*args: Any, **kwargs: Any) -> Any:
+        began.append(kwargs["label"])
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(runs, "fit", spy)
+    return began
+
+
+def spec(**changes: Any) -> Spec:
+    return Spec(**{**TINY, **changes})
+
+
+# --- specs -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"width": 1},
+        {"timesteps": 1, "seed": 0, "readout": "spikes"},
+        {"recipe": Recipe()},
+        {"recipe": {}},
+        {"recipe": {"lr": 0.0001, "epochs": 100}},
+        {"recipe": {"epochs": 100.0}},
+        {"dynamics": SingleStep()},
+        {"dynamics": SingleStep(Gaussian(0, 1, 4), v_th=1)},
+        {"dynamics": {"kind": "single_step"}},
+        {"dynamics": {"kind": "single_step", "v_th": 1, "noise": {"kind": "gaussian", "low": 0, "high": 1}}},
+        {"dynamics": {"surrogate": {"width": 1, "kind": "triangle"}, "kind": "single_step"}},
+    ],
+    ids=str,
+)
+def test_equal_specs_have_one_key_however_they_are_written(written: dict[str, Any]) -> None:
+    plain = Spec(dataset="mnist", network="cnn")
+    assert Spec(network="cnn", dataset="mnist", **written).key == plain.key
+    assert Spec(network="cnn", dataset="mnist", **written).name == plain.name
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"dataset": "mnist"},
+    {"network": "resnet18"},
+    {"width": 1 / 8},
+    {"readout": "potential"},
+    {"seed": 4},
+    {"dynamics": LIF()},
+    {"dynamics": LIF(), "timesteps": 2},
+    {"dynamics": LIF(leak=0.4)},
+    {"dynamics": LIF(v_reset=0.1)},
+    {"dynamics": SingleStep(MaxNormalised())},
+    {"dynamics": SingleStep(Uniform())},
+    {"dynamics": SingleStep(Gaussian(high=0.9))},
+    {"dynamics": SingleStep(Gaussian(low=0.1))},
+    {"dynamics": SingleStep(Gaussian(k=5))},
+    {"dynamics": SingleStep(v_th=0.9)},
+    {"dynamics": SingleStep(surrogate=Arctan())},
+    {"dynamics": SingleStep(surrogate=Arctan(slope=3))},
+    *(
+        {"recipe": {**TINY["recipe"], **change}}
+        for change in (
+            {"epochs": 4}, {"batch_size": 33}, {"lr": 1.1e-3}, {"schedule": "cosine"}, {"restart_every": 50},
+            {"augment": True}, {"precision": "bfloat16"}, {"threads": 2}, {"evaluate_every": 2},
+        )
+    ),
+]  # fmt: skip
+
+
+def test_every_changed_field_changes_the_key() -> None:
+    keys = [spec().key, *(spec(**c).key for c in CHANGES)]
+    assert len(set(keys)) == len(CHANGES) + 1
+
+
+def test_every_field_of_the_recipe_is_among_the_changes() -> None:
+    changed = set().union(*(c["recipe"] for c in CHANGES if "recipe" in c))
+    assert changed == set(Recipe.model_fields)
+    assert set().union(*CHANGES) == set(Spec.model_fields)
+
+
+def test_a_spec_survives_json_with_its_key() -> None:
+    for change in CHANGES:
+        s = spec(**change)
+        again = Spec.model_validate_json(s.model_dump_json())
+        assert (again, again.key) == (s, s.key)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"dataset": "imagenet"},
+            r"(?s)dataset.*'mnist', 'fashion_mnist', 'cifar10' or 'fashion_mnist_mini'.*imagenet",
+        ),
+        ({"network": "lenet"}, r"(?s)network.*'cnn', 'vgg16' or 'resnet18'.*'lenet'"),
+        ({"readout": "rate"}, r"(?s)readout.*'spikes' or 'potential'.*'rate'"),
+        ({"timesteps": -1}, r"(?s)timesteps.*greater than or equal to 1.*-1"),
+        ({"timesteps": 2}, r"timesteps = 2: single_step nets train at 1"),
+        ({"seed": -1}, r"(?s)seed.*greater than or equal to 0.*-1"),
+        ({"width": 0.005}, r"width = 0.005: leaves no channel"),
+        ({"width": math.nan}, r"width = nan: must be a finite number above 0"),
+        ({"widht": 1.0}, r"(?s)widht.*Extra inputs are not permitted"),
+        ({"dynamics": Converted()}, r"(?s)'converted'.*'single_step', 'lif'"),
+        ({"dynamics": {"kind": "lif", "leak": 1.5}}, r"leak = 1.5: must be a number between 0 and 1"),
+        ({"dynamics": {"kind": "lif", "tau": 2.0}}, r"(?s)tau.*(Extra inputs|Unexpected keyword)"),
+        ({"dynamics": {"kind": "single_step", "noise": {"kind": "pink"}}}, r"(?s)'pink'.*'gaussian'"),
+        ({"recipe": {"lr": -1}}, r"(?s)recipe\.lr.*greater than 0.*-1"),
+    ],
+    ids=str,
+)
+def test_bad_specs_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message) as error:
+        spec(**changes)
+    assert isinstance(error.value, ValueError)
+
+
+def test_a_spec_fixes_its_initial_weights_whatever_was_drawn_before() -> None:
+    first = build_for(spec())
+    torch.rand(3)
+    before = torch.get_rng_state()
+    assert weights(build_for(spec())) == weights(first)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert weights(build_for(spec(seed=4))) != weights(first)
+
+
+def test_runs_with_one_seed_start_from_the_same_weights_whatever_their_noise() -> None:
+    assert weights(build_for(spec(dynamics=SingleStep(Uniform())))) == weights(build_for(spec()))
+
+
+# --- ensure ----------------------------------------------------------------------------------
+
+
+def test_a_run_is_trained_once_and_then_loaded(folder: Path, trainings: list[str]) -> None:
+    first, second = ensure(spec()), ensure(Spec.model_validate_json(spec().model_dump_json()))
+    assert trainings == [spec().label]
+    assert first == second
+    assert first.done
+    assert first.folder == folder / spec().name
+    assert weights(first.model()) == weights(second.model())
+    ensure(spec(seed=4))
+    assert len(trainings) == 2
+
+
+def test_a_run_is_what_fit_trains(folder: Path, small: Dataset) -> None:
+    run, r = ensure(spec()), Recipe(**TINY["recipe"])
+    state = fit(start(build_for(spec()), small, r), small, r, seed=3)
+    model = run.model()
+    assert weights(model) == weights(state.model)
+    assert not model.training
+    assert all(n.dynamics == SingleStep() for _, n in model.neurons())
+    assert [p.stride() for p in model.parameters()] == [p.stride() for p in state.model.parameters()]
+    assert run.history.columns.tolist() == ["epoch", "lr", "train_loss", "train_accuracy", "test_accuracy"]
+    assert run.history.to_dict("records") == state.history
+
+
+def test_the_same_seed_gives_the_same_bytes_in_another_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = ensure(spec()).folder
+    monkeypatch.setenv("SNNLIB_RUNS", str(folder.parent / "other"))
+    torch.manual_seed(77)
+    torch.rand(5)
+    other = ensure(spec()).folder
+    assert one.parent == folder
+    assert other == folder.parent / "other" / one.name
+    for file in ("weights.safetensors", "history.csv"):
+        assert (one / file).read_bytes() == (other / file).read_bytes()
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+@pytest.mark.parametrize("error", [InterruptError, KeyboardInterrupt])
+def test_an_interrupted_run_is_resumed_to_the_same_bytes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, after: int, error: type[BaseException]
+) -> None:
+    whole = ensure(spec()).folder
+    monkeypatch.setenv("SNNLIB_RUNS", str(folder.parent / "other"))
+    original = store.save_checkpoint
+
+    def save_then_stop(path: Path, state: Any) -> None:
+        original(path, state)
+        if state.epoch == after:
+            raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "save_checkpoint", save_then_stop)
+        with pytest.raises(error):
+            ensure(spec())
+    run = Run(spec())
+    assert not run.done
+    assert (run.folder / "checkpoint.safetensors").exists()
+
+    epochs: list[int] = []
+    monkeypatch.setattr(store, "save_checkpoint", lambda path, s: (epochs.append(s.epoch), original(path, s)))
+    ensure(spec())
+    assert epochs == list(range(after + 1, 4))
+    assert not (run.folder / "checkpoint.safetensors").exists()
+    for file in ("weights.safetensors", "history.csv"):
+        assert (run.folder / file).read_bytes() == (whole / file).read_bytes()
+
+
+def test_a_failed_training_leaves_the_last_good_checkpoint(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(state: Any, data: Any, recipe: Any, *, save: Any, **options: Any) -> None:
+        fit(state, data, Recipe(**{**TINY["recipe"], "epochs": 1}), save=save, **options)
+        raise TrainingError("loss = nan")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "fit", fails)
+        with pytest.raises(TrainingError):
+            ensure(spec())
+    assert not Run(spec()).done
+    assert (Run(spec()).folder / "checkpoint.safetensors").exists()
+
+
+def test_threads_are_those_of_the_recipe_and_then_as_before(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    original = store.save_checkpoint
+    monkeypatch.setattr(store, "save_checkpoint", lambda p, s: (seen.append(torch.get_num_threads()), original(p, s)))
+    before = torch.get_num_threads()
+    ensure(spec(recipe={"epochs": 1, "threads": 2}))
+    assert seen == [2]
+    assert torch.get_num_threads() == before
+
+
+# --- what stands in the store ----------------------------------------------------------------
+
+
+def test_nothing_is_pickled_and_nothing_is_left_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("pickled")
+
+    for name in ("torch.save", "torch.load", "pickle.dump", "pickle.dumps", "pickle.load", "pickle.loads"):
+        monkeypatch.setattr(name, refuse)
+    run = ensure(spec())
+    run.model()
+    files = {p.name for p in run.folder.iterdir()} - {"lock"}
+    assert files == {"weights.safetensors", "history.csv", "timing.csv", "metadata.json"}
+    with safe_open(run.folder / "weights.safetensors", framework="pt") as f:
+        assert set(f.keys()) == set(build_for(spec()).state_dict())
+
+
+def test_metadata_says_what_a_run_was_made_with(folder: Path) -> None:
+    run = ensure(spec())
+    m = run.metadata
+    assert Spec(**m["spec"]) == spec()
+    assert m["weights_sha256"] == store.sha256(run.folder / "weights.safetensors")
+    assert m["packages"]["torch"] == torch.__version__ or torch.__version__.startswith(m["packages"]["torch"])
+    assert m["train_seconds"] > 0
+    assert {"python", "device", "system", "git", "finished", "packages"} <= m.keys()
+    assert m["git"] is None or len(m["git"]["commit"]) == 40
+    json.dumps(m, allow_nan=False)
+
+
+def damaged(content: bytes, how: str) -> bytes | None:
+    return {
+        "a byte changed": content[:-1] + bytes([content[-1] ^ 1]),
+        "a header byte changed": content[:20] + bytes([content[20] ^ 1]) + content[21:],
+        "cut short": content[: len(content) // 2],
+        "empty": b"",
+        "missing": None,
+    }[how]
+
+
+@pytest.mark.parametrize("how", ["a byte changed", "a header byte changed", "cut short", "empty", "missing"])
+def test_a_damaged_weights_file_is_refused_by_name(folder: Path, how: str) -> None:
+    run = ensure(spec(recipe={**TINY["recipe"], "epochs": 1}))
+    path = run.folder / "weights.safetensors"
+    content = damaged(path.read_bytes(), how)
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(RunError) as error:
+        run.model()
+    message = str(error.value)
+    assert str(path) in message
+    assert "damaged" in message
+    assert f"delete {run.folder}" in message
+    assert "\n" not in message
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a" / "file"
+    store.write(path, "old")
+
+    def fail(*_: Any) -> None:
+        raise OSError("disk full")
+
+    for name in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, fail)
+            with pytest.raises(OSError, match="disk full"):
+                store.write(path, b"new")
+        assert path.read_text() == "old"
+        assert [p.name for p in path.parent.iterdir()] == ["file"]
+
+
+def test_tensors_and_their_info_come_back_bit_identical(tmp_path: Path) -> None:
+    odd = torch.tensor([0.1, -0.0, math.inf, math.nan])
+    tensors = {"a": odd, "b": torch.arange(6).reshape(2, 3).T, "c": torch.tensor(7)}
+    store.save_tensors(tmp_path / "t", tensors, {"lr": 0.1 + 0.2})
+    read, info = store.load_tensors(tmp_path / "t")
+    assert info == {"lr": 0.1 + 0.2}
+    assert all(read[k].numpy().tobytes() == tensors[k].numpy().tobytes() for k in tensors)
+
+
+# --- several processes -----------------------------------------------------------------------
+
+WORKER = """
+import os, sys, time
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import torch
+torch.set_num_threads(1)
+from dataclasses import replace
+from snnlib import runs
+from snnlib.data import Split, load
+
+mini = load("fashion_mnist_mini")
+part = lambda s: Split(s.images[::50], s.labels[::50])
+runs.load = lambda *_, **__: replace(mini, train=part(mini.train), test=part(mini.test))
+here, me = Path({here!r}), sys.argv[1]
+train = runs.fit
+
+def fit(*args, **kwargs):
+    (here / f"trained-{{me}}").touch()
+    until = time.monotonic() + 60
+    while len(list(here.glob("asks-*"))) < 2 and time.monotonic() < until:
+        time.sleep(0.02)
+    time.sleep(0.3)  # the other one is waiting by now
+    return train(*args, **kwargs)
+
+runs.fit = fit
+(here / f"asks-{{me}}").touch()
+run = runs.ensure(runs.Spec.model_validate_json({spec!r}), "cpu")
+assert run.done
+print(run.metadata["weights_sha256"])
+run.model("cpu")
+"""
+
+
+def test_two_processes_that_ask_at_once_train_once(tmp_path: Path) -> None:
+    code = WORKER.format(
+        tests=str(Path(__file__).parent),
+        here=str(tmp_path),
+        spec=spec(recipe={"epochs": 1, "batch_size": 32}).model_dump_json(),
+    )
+    environment = {**os.environ, "SNNLIB_RUNS": str(tmp_path / "store")}
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, name], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, cwd=Path(__file__).parent.parent,
+        )
+        for name in "ab"
+    ]  # fmt: skip
+    results = [worker.communicate(timeout=120) for worker in workers]
+    assert [w.returncode for w in workers] == [0, 0], results
+    assert len(list(tmp_path.glob("asks-*"))) == 2
+    assert len(list(tmp_path.glob("trained-*"))) == 1
+    assert results[0][0] == results[1][0]
+    assert sum("waiting for another process" in err for _, err in results) == 1
