@@ -27,9 +27,14 @@ def evaluated(run):
     return PRESET.evaluation.file(run)
 
 
+def drawn(name):
+    # The executed copy too: the figures may have come with a clone, and then they are not of this machine.
+    return [f"build/{PRESET.name}/{name}.ipynb", *(FIGURES / f"{name}.{ending}" for ending in NOTEBOOKS[name])]
+
+
 rule all:
     input:
-        [FIGURES / f"{name}.{ending}" for name, endings in NOTEBOOKS.items() for ending in endings],
+        [drawn(name) for name in NOTEBOOKS],
 
 
 rule trained:
@@ -47,7 +52,7 @@ rule train:
         "python -m snnlib train {wildcards.run} --preset {PRESET.name}"
 
 
-for name, endings in NOTEBOOKS.items():
+for name in NOTEBOOKS:
 
     rule:
         name:
@@ -57,9 +62,7 @@ for name, endings in NOTEBOOKS.items():
             f"snnlib/presets/{PRESET.name}.yaml",
             [evaluated(run) for run in (PRESET.runs(name) if name in PRESET.notebooks else [])],
         output:
-            # The executed copy too: figures may come with a clone, and then they are not of this machine.
-            f"build/{PRESET.name}/{name}.ipynb",
-            [FIGURES / f"{name}.{ending}" for ending in endings],
+            drawn(name),
         log:
             f"build/{PRESET.name}/{name}.log",
         params:

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from snnlib.plotting.common import png
 
-_STYLE = {"description_width": "110px"}
+_STYLE = {"description_width": "90px"}
 
 
 def slider(description: str, low: float, high: float, value: float, step: float = 0.05) -> widgets.FloatSlider:
@@ -63,7 +63,7 @@ class Interactive:
         self.error = widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="0", display="none"))
         for control in controls.values():
             control.observe(self._update, names="value")
-        column = widgets.VBox(list(controls.values()), layout=widgets.Layout(flex="0 0 310px"))
+        column = widgets.VBox(list(controls.values()), layout=widgets.Layout(flex="0 0 280px"))
         self.widget = widgets.HBox([column, self.image, self.error])
 
     @property

@@ -23,9 +23,8 @@ from snnlib.seeds import stream
 
 NOISES = {"gaussian": Gaussian, "uniform": Uniform, "max_normalised": MaxNormalised}
 NEURONS = 1000  # in the layer
-TIMESTEPS = 200  # simulated; the statistics are over all of them
-SHOWN = 100  # time steps in the picture
-ONSET = 20  # the input's first steps are silent; the autocorrelation too starts after them, when the start has faded
+TIMESTEPS = 120
+ONSET = 20  # steps before the input; by then the first step has faded, so the autocorrelation starts here too
 RATE = 0.3  # input spikes per time step
 PERIOD = 12.0  # of the resonant membrane, in time steps
 DECAY = 24.0  # time steps in which its oscillation falls to 1/e
@@ -61,10 +60,13 @@ def simulate(dynamics: Converted, currents: Tensor, generator: torch.Generator) 
         has_memory = state is not None and math.isfinite(dynamics.alpha)
         memory = dynamics.memory(state) if has_memory else torch.full_like(current, math.nan)
         before = generator.get_state()
-        _, h = silent.step(current, state, generator)
-        generator.set_state(before)  # the same noise again
-        s, state = dynamics.step(current, state, generator)
-        steps.append(torch.cat([h, s, state, memory]))
+        s, v = dynamics.step(current, state, generator)
+        h = v  # Eq. 3, where nothing fired
+        if s.any():
+            generator.set_state(before)  # the same noise again
+            _, h = silent.step(current, state, generator)
+        steps.append(torch.cat([h, s, v, memory]))
+        state = v
     H, S, V, memory = torch.stack(steps, dim=1).numpy()
     return Trace(H, S, V, memory, dynamics.v_reset, dynamics.v_th)
 
@@ -188,12 +190,12 @@ def experiment(
     b = simulate(unit, currents, stream(seed, "noise"))
     membrane = oscillate(stream(seed, "noise", 2))
 
-    steps, lags = np.arange(1, SHOWN + 1), np.arange(LAGS + 1)
-    parts = [_rows("a", s, x[:SHOWN, neuron], timestep=steps) for s, x in _potentials(a).items()]
-    parts += [_rows("b", s, x[:SHOWN, neuron], timestep=steps) for s, x in _potentials(b).items()]
+    steps, lags = np.arange(1, TIMESTEPS + 1), np.arange(LAGS + 1)
+    parts = [_rows("a", s, x[:, neuron], timestep=steps) for s, x in _potentials(a).items()]
+    parts += [_rows("b", s, x[:, neuron], timestep=steps) for s, x in _potentials(b).items()]
     parts += [
-        _rows("b", "input", currents.numpy()[:SHOWN, neuron], timestep=steps),
-        _rows("c", "resonant membrane", membrane[:SHOWN, neuron], timestep=steps),
+        _rows("b", "input", currents.numpy()[:, neuron], timestep=steps),
+        _rows("c", "resonant membrane", membrane[:, neuron], timestep=steps),
         _rows("d", "a", autocorrelation(a.V[ONSET:]), lag=lags),
         _rows("d", "c", autocorrelation(membrane[ONSET:]), lag=lags),
         _rows("a", "layer: spikes", [a.spikes]),

@@ -71,7 +71,7 @@ def _frame(ax: Axes, top: float = V_TH) -> None:
         ax.annotate(
             name, (1, level), (3, 0), ("axes fraction", "data"), "offset points", ha="left", va="center", size=8
         )
-    ax.set(xlim=(0, potential.SHOWN + 1), ylim=(-0.2, max(1.25, top + 0.15)))
+    ax.set(xlim=(0, potential.TIMESTEPS + 1), ylim=(-0.2, max(1.25, top + 0.15)))
     ax.set(xlabel="time step", ylabel="potential (threshold = 1)")
 
 
