@@ -42,7 +42,8 @@ lint: $(VENV)/installed
 	@ruff check . && ruff format --check .
 
 notebooks: $(VENV)/installed
-	@TQDM_DISABLE=1 jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	@TQDM_DISABLE=1 jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb \
+	  --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False
 
 clean:
 	rm -rf build .snakemake .pytest_cache .ruff_cache

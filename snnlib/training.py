@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.optim import lr_scheduler
 from tqdm import tqdm
 
+from snnlib import progress
 from snnlib.batches import augment, batches, standardise
 from snnlib.data import Dataset
 from snnlib.evaluation import accuracy_over_time, autocast
@@ -93,7 +94,7 @@ def fit(
     """
     per_epoch = max(len(data.train) // recipe.batch_size, 1)
     total = recipe.epochs * per_epoch
-    with tqdm(total=total, initial=state.epoch * per_epoch, desc=label, unit="step", mininterval=1.0) as bar:
+    with progress.bar(total, state.epoch * per_epoch, label) as bar:
         while state.epoch < recipe.epochs:
             began = time.perf_counter()
             row = _epoch(state, data, recipe, timesteps, seed, bar)
@@ -141,9 +142,9 @@ def _epoch(state: State, data: Dataset, recipe: Recipe, timesteps: int, seed: in
         loss_sum += loss.detach() * len(labels)
         correct += (outputs.argmax(1) == labels).sum()
         if bar.update():  # reading a number makes a GPU wait, so only when the bar is drawn
-            shown = {"loss": loss_sum.item() / seen, "acc": correct.item() / seen}
             images_per_s = (bar.format_dict["rate"] or 0) * recipe.batch_size
-            bar.set_postfix_str(f"epoch {epoch}, {_short(shown)}, {images_per_s:.0f} images/s", refresh=False)
+            shown = f"loss {loss_sum.item() / seen:.4f}, acc {correct.item() / seen:.3f}, {images_per_s:.0f} images/s"
+            bar.set_postfix_str(f"epoch {epoch}/{recipe.epochs}, {shown}", refresh=False)
     return {
         "epoch": epoch,
         "lr": lr,

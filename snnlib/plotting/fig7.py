@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
 from snnlib import potential
 from snnlib.neurons import Converted
@@ -71,7 +72,9 @@ def _frame(ax: Axes, top: float = V_TH) -> None:
         ax.annotate(
             name, (1, level), (3, 0), ("axes fraction", "data"), "offset points", ha="left", va="center", size=8
         )
-    ax.set(xlim=(0, potential.TIMESTEPS + 1), ylim=(-0.2, max(1.25, top + 0.15)))
+    ax.set(xlim=(0, potential.TIMESTEPS + 2), ylim=(-0.2, max(1.25, top + 0.15)))
+    ax.yaxis.set_major_locator(MultipleLocator(0.5))
+    ax.xaxis.set_major_locator(MultipleLocator(20))
     ax.set(xlabel="time step", ylabel="potential (threshold = 1)")
 
 
@@ -110,6 +113,7 @@ def _autocorrelation(ax: Axes, rows: pd.DataFrame) -> None:
         f"(d) Correlation of the potential with itself\n{period} steps later: (a) {_r(a, period)}, (c) {_r(c, period)}"
     )
     ax.set(xlabel="lag (time steps)", ylabel="autocorrelation", xlim=(0, lag.max()), ylim=(-1.05, 1.05))
+    ax.xaxis.set_major_locator(MultipleLocator(10))
 
 
 def _r(autocorrelation: np.ndarray, lag: int) -> str:
