@@ -124,7 +124,7 @@ def resnet18(shape: tuple[int, ...], classes: int, width: float, neuron: Callabl
         for block in range(2):
             layers.append(Residual(c, channels(n, width), 2 if stage and not block else 1, neuron))
             c = channels(n, width)
-    layers.extend((nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c, classes)))
+    layers.extend((nn.AvgPool2d((shape[1] // 8, shape[2] // 8)), nn.Flatten(), nn.Linear(c, classes)))
     return Network(encoder, neuron(), layers, shape)
 
 

@@ -6,6 +6,8 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -153,19 +155,27 @@ def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
     run = Run(spec)
     if run.done:
         return run
+    with _alone(run):
+        if not run.done:  # another process may just have finished it
+            with threads(spec.recipe.threads):
+                _train(run, torch.device(device or default_device()))
+    return run
+
+
+@contextmanager
+def _alone(run: Run) -> Iterator[None]:
+    """Hold the run's lock, after waiting for it if need be; it is free again when its holder dies."""
     run.folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run.folder / "lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        log.warning("waiting for another process that trains %s", spec.name)
+        log.warning("waiting for another process that trains %s", run.spec.name)
         lock.acquire()
-    with lock:
-        if not run.done:
-            with threads(spec.recipe.threads):
-                _train(run, torch.device(device or default_device()))
-    lock.release()
-    return run
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _train(run: Run, device: torch.device) -> None:

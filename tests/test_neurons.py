@@ -219,6 +219,29 @@ def test_without_input_h_is_in_the_noises_range_and_nothing_fires(
     assert h.max() <= 1
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_sum_stays_in_range_where_term_and_remaining_noise_are_both_at_their_ends(
+    dtype: torch.dtype, heights: list[Tensor]
+) -> None:
+    v = torch.tensor([-1.0, 1.0]).repeat(50).to(dtype)  # each at an end of the term's range
+    past = 0
+    for low, high in ((0.0, 1.0), (0.0, 0.7), (0.1, 1.3)):
+        lowest, highest = (torch.tensor(x, dtype=dtype) for x in (low, high))
+        # k: all but one draw in a thousand is clipped, so at an end too
+        noise = Gaussian(low, high, k=1e-3)
+        for alpha in ((2 + i / 7) / (high - low) for i in range(60)):
+            for beta in (low, 0.3, 0.5, high):
+                d = Converted(noise=noise, alpha=alpha, beta=beta, v_th=high)
+                bare = d.residual.like(v, generator(1)) + d.memory(v)
+                past += int(((bare > highest) | (bare < lowest)).any())
+                s, _ = d.step(torch.zeros_like(v), v, generator(1))
+                assert not s.any()
+                assert heights[-1].min() >= lowest
+                assert heights[-1].max() <= highest
+                assert heights[-1].max().item() == pytest.approx(high, abs=0.02)
+    assert past > 0  # rounding does carry the bare sum out of the range
+
+
 @settings(deadline=None)
 @given(
     st.floats(2, 1e6, allow_subnormal=False),
@@ -257,19 +280,23 @@ def test_a_current_at_the_threshold_does_not_fire_and_one_above_does(d: Dynamics
 
 @pytest.mark.parametrize("alpha", ALPHAS)
 @pytest.mark.parametrize("noise", NOISES, ids=str)
-def test_first_converted_step_is_the_trained_neuron_bit_for_bit(noise: Bounded, alpha: float) -> None:
+def test_first_converted_step_is_the_trained_neuron_bit_for_bit(
+    noise: Bounded, alpha: float, heights: list[Tensor]
+) -> None:
     x = currents(4, 300)[0].float()
     trained, _ = SingleStep(noise).step(x, None, generator(3))
     converted, _ = Converted(noise=noise, alpha=alpha).step(x, None, generator(3))
     assert torch.equal(trained, converted)
+    assert torch.equal(*heights)
 
 
 @pytest.mark.parametrize("noise", NOISES, ids=str)
-def test_alpha_of_infinity_is_the_ensemble_bit_for_bit(noise: Bounded) -> None:
+def test_alpha_of_infinity_is_the_ensemble_bit_for_bit(noise: Bounded, heights: list[Tensor]) -> None:
     x = currents(4, 300).float()
     ensemble, _ = walk(SingleStep(noise), x, seed=3)
     converted, _ = walk(Converted(noise=noise, alpha=math.inf), x, seed=3)
     assert torch.equal(ensemble, converted)
+    assert torch.equal(torch.stack(heights[:T]), torch.stack(heights[T:]))
 
 
 def test_alpha_of_two_leaves_no_noise() -> None:

@@ -189,6 +189,12 @@ def test_a_run_is_trained_once_and_then_loaded(folder: Path, trainings: list[str
     assert len(trainings) == 2
 
 
+def test_reading_a_finished_run_takes_no_lock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = ensure(spec(recipe={**TINY["recipe"], "epochs": 1}))
+    monkeypatch.setattr(runs, "FileLock", lambda *_, **__: pytest.fail("locked"))
+    assert ensure(run.spec) == run
+
+
 def test_a_run_is_what_fit_trains(folder: Path, small: Dataset) -> None:
     run, r = ensure(spec()), Recipe(**TINY["recipe"])
     state = fit(start(build_for(spec()), small, r), small, r, seed=3)

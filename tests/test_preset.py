@@ -1,0 +1,128 @@
+"""Presets and the command line: what they hold, and one-line errors before any work."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from snnlib import preset
+from snnlib.checks import InputError
+from snnlib.paper import EPOCHS
+from snnlib.preset import load_preset
+from snnlib.workflow import NOTEBOOKS, draw
+
+
+@pytest.mark.parametrize("name", preset.names())
+def test_every_preset_loads_and_names_each_run_once(name: str) -> None:
+    p = load_preset(name)
+    runs = p.all_runs()
+    assert runs
+    assert all(key == run.spec.name for key, run in runs.items())
+    assert set(p.notebooks) <= {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
+
+
+def test_the_paper_preset_is_table_1() -> None:
+    specs = [run.spec for run in load_preset("paper").runs("fig2_accuracy_vs_timesteps")]
+    assert {(s.dataset, s.network): s.recipe.epochs for s in specs} == EPOCHS
+    for s in specs:
+        assert (s.width, s.recipe.lr, s.recipe.schedule, s.recipe.restart_every) == (1, 1e-4, "warm_restarts", 100)
+        assert s.recipe.augment == (s.dataset == "cifar10")
+    assert sorted({s.seed for s in specs}) == [0, 1, 2, 3, 4]
+
+
+def test_smoke_needs_no_download() -> None:
+    assert {run.spec.dataset for run in load_preset("smoke").all_runs().values()} == {"fashion_mnist_mini"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(preset, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def a_preset(**run: object) -> str:
+    entry = {"dataset": "mnist", "network": "cnn", "seeds": [0], **run}
+    content = {"description": "d", "evaluation": {}, "notebooks": {"method": [entry]}}
+    return yaml.safe_dump(content)
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        ({"dataset": "svhn"}, ["bad.yaml", "dataset", "'svhn'", "mnist", "cifar10"]),
+        ({"network": "alexnet"}, ["network", "'alexnet'", "cnn", "resnet18"]),
+        ({"readout": "volts"}, ["readout", "'volts'", "spikes", "potential"]),
+        ({"width": 0.001}, ["width = 0.001", "at least"]),
+        ({"width": "wide"}, ["width", "'wide'", "number"]),
+        ({"timesteps": -2}, ["timesteps = -2", "greater than or equal to 1"]),
+        ({"recipe": {"epochs": 0}}, ["recipe.epochs = 0", "greater than or equal to 1"]),
+        ({"recipe": {"epoch": 3}}, ["recipe.epoch", "3"]),
+        ({"recipe": {"schedule": "step"}}, ["schedule", "'step'", "one_cycle"]),
+        ({"dynamics": {"kind": "lif", "leak": 1.5}}, ["leak = 1.5", "between 0 and 1"]),
+        ({"dynamics": {"kind": "single_step", "noise": {"kind": "pink"}}}, ["noise", "'pink'", "gaussian", "uniform"]),
+        ({"seeds": [-1]}, ["seed = -1"]),
+    ],
+)
+def test_a_bad_value_is_one_line_naming_it_and_what_is_allowed(folder: Path, run: dict, words: list[str]) -> None:
+    (folder / "bad.yaml").write_text(a_preset(**run))
+    with pytest.raises(InputError) as error:
+        load_preset("bad")
+    message = str(error.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_a_good_value_passes_the_same_way(folder: Path) -> None:
+    (folder / "good.yaml").write_text(a_preset(width=0.5))
+    assert load_preset("good").runs("method")[0].spec.width == 0.5
+
+
+def test_unknown_names_are_refused_with_the_choices() -> None:
+    with pytest.raises(InputError, match="preset = 'big': must be one of cpu, paper, smoke"):
+        load_preset("big")
+    with pytest.raises(InputError, match="'fig99'.*must be one of .*method"):
+        load_preset("smoke").runs("fig99")
+    with pytest.raises(InputError, match="notebook = 'fig99': must be one of .*method"):
+        draw("fig99", load_preset("smoke"))
+
+
+@pytest.mark.parametrize("alpha", [1.9, 0, -3])
+def test_an_evaluation_gives_the_reason_against_a_small_alpha(alpha: float) -> None:
+    with pytest.raises(InputError, match="alpha = .*must be at least 2, or inf"):
+        load_preset("smoke").evaluation.changed(alpha=alpha)
+
+
+def command(*words: str, store: Path) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": "/usr/bin:/bin", "SNNLIB_RUNS": str(store)}
+    return subprocess.run([sys.executable, "-m", "snnlib", *words], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("train", "--preset", "big"), "preset = 'big'"),
+        (("train", "nonsense"), "name = 'nonsense'"),
+        (("evaluate", "fashion_mnist_mini-vgg16-w0.125-spikes-gaussian-s0", "--alpha", "1"), "alpha = 1.0"),
+        (("draw", "fig99"), "notebook = 'fig99'"),
+        (("data", "svhn"), "data set = 'svhn'"),
+    ],
+)
+def test_the_command_line_answers_bad_input_in_one_line(tmp_path: Path, words: tuple[str, ...], expected: str) -> None:
+    done = command(*words, store=tmp_path / "runs")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert expected in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_help_names_the_commands(tmp_path: Path) -> None:
+    done = command("--help", store=tmp_path)
+    assert done.returncode == 0
+    for name in ("train", "runs", "evaluate", "data", "draw", "figures"):
+        assert name in done.stdout
