@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from numbers import Integral, Real
 from typing import ClassVar, TypeVar
 
 from pydantic import ConfigDict, ValidationError
@@ -18,24 +19,32 @@ class InputError(ValueError):
 class Value:
     """Base of the frozen dataclasses that a preset spells: a field they do not have is refused."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", revalidate_instances="always")
 
 
 def _number(name: str, value: float, allowed: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, Real) or math.isnan(value):
         raise InputError(f"{name} = {value!r}: must be {allowed}")
 
 
 def positive(name: str, value: float) -> None:
-    """Refuse anything but a finite number above zero with a `InputError`."""
+    """Refuse anything but a finite number above zero with an `InputError`."""
     allowed = "a finite number above 0"
     _number(name, value, allowed)
     if not 0 < value < math.inf:
         raise InputError(f"{name} = {value}: must be {allowed}")
 
 
+def finite(name: str, value: float) -> None:
+    """Refuse anything but a finite number with an `InputError`."""
+    allowed = "a finite number"
+    _number(name, value, allowed)
+    if math.isinf(value):
+        raise InputError(f"{name} = {value}: must be {allowed}")
+
+
 def between(name: str, value: float, low: float, high: float) -> None:
-    """Refuse anything but a number in [low, high] with a `InputError`."""
+    """Refuse anything but a number in [low, high] with an `InputError`."""
     allowed = f"a number between {low} and {high}"
     _number(name, value, allowed)
     if not low <= value <= high:
@@ -43,13 +52,13 @@ def between(name: str, value: float, low: float, high: float) -> None:
 
 
 def whole(name: str, value: int, least: int) -> None:
-    """Refuse anything but a whole number of at least ``least`` with a `InputError`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    """Refuse anything but a whole number of at least ``least`` with an `InputError`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise InputError(f"{name} = {value!r}: must be a whole number of at least {least}")
 
 
 def one_of(name: str, value: T, choices: Iterable[T]) -> None:
-    """Refuse anything outside ``choices`` with a `InputError`."""
+    """Refuse anything outside ``choices`` with an `InputError`."""
     choices = tuple(choices)
     if value not in choices:
         raise InputError(f"{name} = {value!r}: must be one of {', '.join(map(str, choices))}")

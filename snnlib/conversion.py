@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snnlib.checks import InputError, one_of
+from snnlib.checks import InputError, one_of, whole
 from snnlib.models import Network
 from snnlib.neurons import Converted, Dynamics, Neuron, Simulation, SingleStep
 from snnlib.statistics import Frozen, Layer, Sample
@@ -22,7 +22,8 @@ STATISTICS = ("layer", "sample", "frozen")
 def with_dynamics(model: Network, change: Callable[[Neuron], Dynamics]) -> Network:
     """The same network with other dynamics, in evaluation mode.
 
-    It shares every weight and buffer with ``model``, which stays as it is.
+    It shares every weight and buffer with ``model``, which stays as it is. Move a model to its device
+    and dtype before, not after: moving one of the two would part them.
     ``change`` maps each neuron of ``model`` to its new dynamics.
     """
     shared = {id(t): t for t in (*model.parameters(), *model.buffers())}
@@ -58,7 +59,7 @@ def convert(
         alpha, beta, leak: of Eqs. 7-9; alpha = inf leaves no memory (step 2), alpha = 2 no noise.
         statistics: what Eqs. 8-9 average over: "layer", "sample" or "frozen".
         calibration: for "frozen", standardised training images [N, C, H, W].
-        timesteps, seed: how long, and with which noise, "frozen" is calibrated.
+        timesteps, seed: how long (at least 2 steps), and with which noise, "frozen" is calibrated.
 
     Raises:
         ValueError: alpha below 2, beta outside the noise's range, a leak outside [0, 1], unknown
@@ -85,6 +86,7 @@ def freeze(model: Network, images: Tensor, timesteps: int = 10, seed: int = 0) -
     They hardly change from the second step on, so constants lose almost nothing, and a prediction
     no longer depends on the other images of its batch.
     """
+    whole("timesteps of calibration", timesteps, least=2)
     seen: dict[Neuron, list[tuple[Tensor, Tensor]]] = defaultdict(list)
 
     def observe(neuron: Neuron, t: int, spikes: Tensor, v: Tensor) -> None:
@@ -94,7 +96,7 @@ def freeze(model: Network, images: Tensor, timesteps: int = 10, seed: int = 0) -
 
     with torch.no_grad():
         generator = torch.Generator(images.device).manual_seed(seed)
-        model(images, Simulation(generator, max(timesteps, 2), observe))
+        model(images, Simulation(generator, timesteps, observe))
 
     def frozen(neuron: Neuron) -> Converted:
         mean, peak = (float(torch.stack(values).float().mean()) for values in zip(*seen[neuron], strict=True))

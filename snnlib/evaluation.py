@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from snnlib.batches import batches, standardise
-from snnlib.checks import whole
+from snnlib.checks import one_of, whole
 from snnlib.data import Dataset, Split
 from snnlib.models import Network
 from snnlib.neurons import Neuron, Simulation
@@ -99,6 +99,7 @@ def _outputs(
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Convolutions and linear layers in this precision; weights stay float32."""
+    one_of("precision", precision, PRECISIONS)
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 

@@ -81,7 +81,7 @@ def channels(n: int, width: float) -> int:
     """n channels at this width, relative to the paper's network; a ``ValueError`` if none is left."""
     scaled = round(n * width)
     if scaled < 1:
-        raise InputError(f"width = {width}: leaves no channel of a layer of {n}; must be at least {1 / n:g}")
+        raise InputError(f"width = {width}: leaves no channel of a layer of {n}; must be above {0.5 / n:g}")
     return scaled
 
 
@@ -124,7 +124,7 @@ def resnet18(shape: tuple[int, ...], classes: int, width: float, neuron: Callabl
         for block in range(2):
             layers.append(Residual(c, channels(n, width), 2 if stage and not block else 1, neuron))
             c = channels(n, width)
-    layers.extend((nn.AvgPool2d((shape[1] // 8, shape[2] // 8)), nn.Flatten(), nn.Linear(c, classes)))
+    layers.extend((nn.AvgPool2d((-(-shape[1] // 8), -(-shape[2] // 8))), nn.Flatten(), nn.Linear(c, classes)))
     return Network(encoder, neuron(), layers, shape)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from snnlib.checks import InputError, Value, between, positive, whole
+from snnlib.checks import InputError, Value, between, finite, positive, whole
 from snnlib.noise import Gaussian, Noise
 from snnlib.statistics import Layer, Statistics
 from snnlib.surrogate import Surrogate, Triangle, spike
@@ -92,6 +92,7 @@ class Converted(Value):
         between("beta", self.beta, self.noise.low, self.noise.high)
         between("leak", self.leak, 0, 1)
         positive("v_th", self.v_th)
+        finite("v_reset", self.v_reset)
 
     @property
     def residual(self) -> Noise:
@@ -135,6 +136,7 @@ class LIF(Value):
     def __post_init__(self) -> None:
         between("leak", self.leak, 0, 1)
         positive("v_th", self.v_th)
+        finite("v_reset", self.v_reset)
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         h = current if state is None else self.leak * state + current  # Eq. 1
@@ -156,6 +158,7 @@ class IF(Value):
 
     def __post_init__(self) -> None:
         positive("v_th", self.v_th)
+        finite("v_init", self.v_init)
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         h = current + (self.v_init if state is None else state)

@@ -16,7 +16,7 @@ import torch
 from pydantic import Discriminator
 from torch import Tensor
 
-from snnlib.checks import InputError, Value, positive
+from snnlib.checks import InputError, Value, finite, positive
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class Bounded(Value):
     high: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.low <= self.high:
+        finite("noise low", self.low)
+        finite("noise high", self.high)
+        if self.low > self.high:
             raise InputError(f"noise range = [{self.low}, {self.high}]: low must not exceed high")
 
     @property

@@ -68,7 +68,7 @@ def converted(run: Run, evaluation: Evaluation, device: torch.device | str | Non
         return model
     e = evaluation
     images = calibration_images(run.data(device), e.calibration) if e.statistics == "frozen" else None
-    return convert(model, e.alpha, e.beta, e.leak, e.statistics, images, e.timesteps)
+    return convert(model, e.alpha, e.beta, e.leak, e.statistics, images, max(e.timesteps, 2))
 
 
 def accuracy(run: Run, evaluation: Evaluation, device: torch.device | str | None = None) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, field_validator, model_validator
+from safetensors import SafetensorError
 
 from snnlib import store
 from snnlib.data import DATASETS, Dataset, load
@@ -117,8 +118,10 @@ class Run:
         return pd.read_csv(self.folder / "history.csv")
 
     def model(self, device: torch.device | str | None = None) -> Network:
-        """The trained network, in evaluation mode; a `RunError` if its file is not the one that was written."""
+        """The trained network, in evaluation mode; a `RunError` if the run is not finished or its file is damaged."""
         weights = self.folder / "weights.safetensors"
+        if not self.done:
+            raise RunError(f"{self.folder}: this run is not finished; `ensure` trains it")
         if not weights.exists() or store.sha256(weights) != self.metadata["weights_sha256"]:
             raise RunError(f"{weights}: missing or damaged; delete {self.folder} and train it again")
         device = torch.device(device or default_device())
@@ -150,7 +153,8 @@ def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
 
     Raises:
         DataError: the data set is missing or damaged.
-        TrainingError: the loss is no longer finite; the last good checkpoint stays.
+        TrainingError: the loss or a weight is no longer finite; the last good checkpoint stays.
+        RunError: the checkpoint is damaged.
     """
     run = Run(spec)
     if run.done:
@@ -184,7 +188,12 @@ def _train(run: Run, device: torch.device) -> None:
     state = start(build_for(spec).to(device), data, spec.recipe)
     checkpoint = folder / "checkpoint.safetensors"
     if checkpoint.exists():
-        store.restore_checkpoint(checkpoint, state)
+        try:
+            store.restore_checkpoint(checkpoint, state)
+        except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+            raise RunError(
+                f"{checkpoint}: damaged ({type(error).__name__}); delete it to train this run from the start"
+            ) from error
         log.info("%s: resumed after epoch %d of %d", spec.label, state.epoch, spec.recipe.epochs)
     began = time.perf_counter()
     fit(
@@ -202,4 +211,4 @@ def _train(run: Run, device: torch.device) -> None:
         **store.provenance(device),
     }
     store.write(folder / "metadata.json", json.dumps(metadata, indent=2) + "\n")
-    checkpoint.unlink()
+    checkpoint.unlink(missing_ok=True)

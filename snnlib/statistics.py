@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator
 from torch import Tensor
 
-from snnlib.checks import Value, between
+from snnlib.checks import Value, between, finite
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Frozen(Value):
     kind: Literal["frozen"] = "frozen"
 
     def __post_init__(self) -> None:
+        finite("frozen mean", self.mean)
         between("frozen peak", self.peak, 0, math.inf)
 
     def __call__(self, a: Tensor) -> tuple[Tensor, Tensor]:

@@ -80,6 +80,11 @@ def restore_checkpoint(path: Path, state: State) -> None:
             slots.setdefault(int(i), {})[slot] = tensor
     state.model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
     state.optimizer.load_state_dict({"state": slots, "param_groups": info["param_groups"]})
+    # The fused Adam walks a weight and its moments in the order of memory: all must have the weight's layout.
+    for parameter, moments in state.optimizer.state.items():
+        for slot, value in moments.items():
+            if value.shape == parameter.shape:
+                moments[slot] = torch.empty_like(parameter).copy_(value)
     state.scheduler.load_state_dict(info["scheduler"])
     state.epoch, state.history, state.timing = info["epoch"], info["history"], info["timing"]
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from snnlib import progress
 from snnlib.batches import augment, batches, standardise
 from snnlib.data import Dataset
-from snnlib.evaluation import accuracy_over_time, autocast
+from snnlib.evaluation import PRECISIONS, accuracy_over_time, autocast
 from snnlib.models import Network
 from snnlib.neurons import Simulation
 from snnlib.seeds import stream
@@ -45,7 +45,7 @@ class Recipe(BaseModel):
     schedule: Literal["warm_restarts", "cosine", "one_cycle", "constant"] = "warm_restarts"
     restart_every: int = Field(100, ge=1, le=100_000)  # epochs, T_max of Sec. 3
     augment: bool = False  # crop 4 + flip
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal[PRECISIONS] = "float32"
     threads: int = Field(1, ge=1, le=1024)  # on a CPU; part of the recipe, since it decides the last bit
     evaluate_every: int = Field(1, ge=1, le=100_000)  # epochs; the last one is always evaluated
 
@@ -90,7 +90,7 @@ def fit(
         save: called with the state after every epoch.
 
     Raises:
-        TrainingError: the loss is no longer finite. What was saved before stays valid.
+        TrainingError: the loss or a weight is no longer finite. What was saved before stays valid.
     """
     per_epoch = max(len(data.train) // recipe.batch_size, 1)
     total = recipe.epochs * per_epoch
@@ -99,15 +99,16 @@ def fit(
             began = time.perf_counter()
             row = _epoch(state, data, recipe, timesteps, seed, bar)
             seconds = time.perf_counter() - began
-            if not math.isfinite(row["train_loss"]):
-                raise TrainingError(
-                    f"{label}: loss = {row['train_loss']} in epoch {row['epoch']}: try a smaller lr than {recipe.lr}"
-                )
+            # A spiking readout hides NaN weights from the loss: nothing is above the threshold, and 0 is a number.
+            sound = all(bool(p.isfinite().all()) for p in state.model.parameters())
+            if not (sound and math.isfinite(row["train_loss"])):
+                found = f"loss = {row['train_loss']}, weights {'finite' if sound else 'not finite'}"
+                raise TrainingError(f"{label}: {found} in epoch {row['epoch']}: try a smaller lr than {recipe.lr}")
             state.epoch = row["epoch"]
             if state.epoch % recipe.evaluate_every == 0 or state.epoch == recipe.epochs:
                 test = accuracy_over_time(state.model, data, timesteps, precision=recipe.precision)
                 row["test_accuracy"] = test.accuracy.iloc[-1]
-            rate = per_epoch * recipe.batch_size / seconds
+            rate = per_epoch * min(recipe.batch_size, len(data.train)) / seconds
             state.history.append(row)
             state.timing.append({"epoch": state.epoch, "seconds": seconds, "images_per_s": rate})
             save(state)

@@ -219,3 +219,9 @@ def test_bad_values_are_refused(options: dict[str, Any], message: str) -> None:
 def test_only_a_single_step_net_is_converted(conversion: Any, trained: Any) -> None:
     with pytest.raises(ValueError, match=rf"dynamics = {trained.kind}: .*single_step"):
         conversion(lively(dynamics=trained))
+
+
+@pytest.mark.parametrize("timesteps", [1, 0, -1])
+def test_too_few_calibration_steps_are_refused_by_name(timesteps: int) -> None:
+    with pytest.raises(ValueError, match=rf"timesteps of calibration = {timesteps}: must be .* at least 2"):
+        convert(lively(), statistics="frozen", calibration=images(4), timesteps=timesteps)

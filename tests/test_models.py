@@ -269,3 +269,13 @@ def test_smallest_images_pass_every_network() -> None:
         c = INPUT_SHAPES[network][0]
         model = build(network, SingleStep(), width=1 / 16, input_shape=(c, side, side))
         assert model(torch.randn(2, c, side, side), Simulation(generator(), 1)).shape == (1, 2, 10)
+
+
+@pytest.mark.parametrize("side", [12, 20, 28, 32])
+def test_resnet_pools_the_whole_map(side: int) -> None:
+    model, seen = lively("resnet18", input_shape=(1, side, side)), []
+    pool = next(m for m in model.modules() if "Pool" in type(m).__name__)
+    pool.register_forward_hook(lambda _, i, o: seen.append((i[0], o)))
+    with torch.no_grad():
+        model(images(2, (1, side, side)), Simulation(generator(), 1))
+    torch.testing.assert_close(seen[0][1].flatten(1), seen[0][0].mean((2, 3)))

@@ -294,7 +294,7 @@ def test_first_converted_step_is_the_trained_neuron_bit_for_bit(
 def test_alpha_of_infinity_is_the_ensemble_bit_for_bit(noise: Bounded, heights: list[Tensor]) -> None:
     x = currents(4, 300).float()
     ensemble, _ = walk(SingleStep(noise), x, seed=3)
-    converted, _ = walk(Converted(noise=noise, alpha=math.inf), x, seed=3)
+    converted, _ = walk(Converted(noise=noise, alpha=math.inf, beta=0.3), x, seed=3)
     assert torch.equal(ensemble, converted)
     assert torch.equal(torch.stack(heights[:T]), torch.stack(heights[T:]))
 
@@ -428,3 +428,12 @@ def test_dynamics_are_parsed_from_a_dict(d: Dynamics) -> None:
     assert parser.validate_python(parser.dump_python(d)) == d
     with pytest.raises(ValidationError, match="tau"):
         parser.validate_python({"tau": 2.0})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_potentials_that_are_not_finite_are_refused(value: float) -> None:
+    for make in (lambda: Converted(v_reset=value), lambda: LIF(v_reset=value), lambda: IF(v_init=value)):
+        with pytest.raises(ValueError, match=f"= {value}: must be a finite number"):
+            make()
+    with pytest.raises(ValueError, match=f"frozen mean = {value}: must be a finite number"):
+        Frozen(value, 1.0)

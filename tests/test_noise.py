@@ -153,10 +153,17 @@ def test_unknown_noise_is_refused_with_the_choices() -> None:
         PARSER.validate_python({"kind": "laplace"})
 
 
-@pytest.mark.parametrize(("low", "high"), [(1.0, 0.0), (math.nan, 1.0), (0.0, math.nan)])
-def test_a_range_upside_down_is_refused(low: float, high: float) -> None:
-    with pytest.raises(ValueError, match=rf"\[{low}, {high}\]: low must not exceed high"):
-        Uniform(low, high)
+def test_a_range_upside_down_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\[1.0, 0.0\]: low must not exceed high"):
+        Uniform(1.0, 0.0)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_range_that_is_not_finite_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match=f"noise low = {value}: must be a finite number"):
+        Uniform(low=value)
+    with pytest.raises(ValueError, match=f"noise high = {value}: must be a finite number"):
+        Gaussian(high=value)
 
 
 @pytest.mark.parametrize("k", [0.0, -1.0, math.nan, math.inf])

@@ -56,7 +56,7 @@ def a_preset(**run: object) -> str:
         ({"dataset": "svhn"}, ["bad.yaml", "dataset", "'svhn'", "mnist", "cifar10"]),
         ({"network": "alexnet"}, ["network", "'alexnet'", "cnn", "resnet18"]),
         ({"readout": "volts"}, ["readout", "'volts'", "spikes", "potential"]),
-        ({"width": 0.001}, ["width = 0.001", "at least"]),
+        ({"width": 0.001}, ["width = 0.001", "must be above"]),
         ({"width": "wide"}, ["width", "'wide'", "number"]),
         ({"timesteps": -2}, ["timesteps = -2", "greater than or equal to 1"]),
         ({"recipe": {"epochs": 0}}, ["recipe.epochs = 0", "greater than or equal to 1"]),

@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,26 @@ def test_an_interrupted_run_is_resumed_to_the_same_bytes(
         assert (run.folder / file).read_bytes() == (whole / file).read_bytes()
 
 
+def test_a_run_can_be_asked_for_again_while_the_error_that_stopped_it_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a notebook, where sys.last_value keeps the traceback, and with it the locals of each frame."""
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "save_checkpoint", stop)
+        with pytest.raises(KeyboardInterrupt) as kept:
+            ensure(spec())
+    again = threading.Thread(target=ensure, args=(spec(),), daemon=True)
+    again.start()
+    again.join(30)
+    assert not again.is_alive(), "it waits for a lock that this very process holds"
+    assert Run(spec()).done
+    assert kept.tb is not None
+
+
 def test_a_failed_training_leaves_the_last_good_checkpoint(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(state: Any, data: Any, recipe: Any, *, save: Any, **options: Any) -> None:
         fit(state, data, Recipe(**{**TINY["recipe"], "epochs": 1}), save=save, **options)
@@ -407,3 +428,18 @@ def test_two_processes_that_ask_at_once_train_once(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("trained-*"))) == 1
     assert results[0][0] == results[1][0]
     assert sum("waiting for another process" in err for _, err in results) == 1
+
+
+def test_a_damaged_checkpoint_is_named_with_the_way_out(folder: Path) -> None:
+    run = Run(spec())
+    run.folder.mkdir(parents=True)
+    checkpoint = run.folder / "checkpoint.safetensors"
+    checkpoint.write_bytes(b"not a checkpoint")
+    with pytest.raises(RunError, match=r"checkpoint.safetensors: damaged .*delete it"):
+        ensure(run.spec)
+    assert checkpoint.exists()
+
+
+def test_an_unfinished_run_has_no_model(folder: Path) -> None:
+    with pytest.raises(RunError, match="not finished"):
+        Run(spec()).model()

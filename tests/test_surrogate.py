@@ -28,7 +28,7 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize(("surrogate", "form", "parameters"), FORMS, ids=lambda x: str(x))
+@pytest.mark.parametrize(("surrogate", "form", "parameters"), FORMS, ids=[str(f[0]) for f in FORMS])
 def test_gradient_is_the_surrogate_of_h_minus_threshold(surrogate: Surrogate, form: Any, parameters: dict) -> None:
     h = torch.linspace(-3, 4, 1001, dtype=torch.float64, requires_grad=True)
     upstream = torch.linspace(-2, 2, 1001, dtype=torch.float64)
@@ -38,7 +38,7 @@ def test_gradient_is_the_surrogate_of_h_minus_threshold(surrogate: Surrogate, fo
     torch.testing.assert_close(h.grad, upstream * surrogate(h.detach() - 0.7), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize(("surrogate", "form", "parameters"), FORMS, ids=lambda x: str(x))
+@pytest.mark.parametrize(("surrogate", "form", "parameters"), FORMS, ids=[str(f[0]) for f in FORMS])
 def test_surrogate_integrates_to_one(surrogate: Surrogate, form: Any, parameters: dict) -> None:
     x = torch.linspace(-2000, 2000, 4_000_001, dtype=torch.float64)
     # arctan's tails beyond +-2000 hold 2 / (pi^2 * slope * 2000) of it

@@ -190,6 +190,7 @@ def test_a_restored_state_keeps_the_memory_layout_of_weights_and_moments(small: 
         assert torch.equal(old, new)
         for slot, value in state.optimizer.state[old].items():
             assert torch.equal(value, again.optimizer.state[new][slot])
+            assert value.stride() == again.optimizer.state[new][slot].stride()
 
 
 def test_a_checkpoint_is_a_safetensors_file(small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +254,9 @@ def test_a_loss_that_is_not_finite_stops_training_before_it_is_saved(small: Data
     nn.init.constant_(last.bias, value)
     saved: list[State] = []
     r = recipe()
-    with pytest.raises(TrainingError, match=rf"^my run: loss = (nan|inf) in epoch 1: .*lr than {r.lr}"):
+    with pytest.raises(
+        TrainingError, match=rf"^my run: loss = (nan|inf), weights not finite in epoch 1: .*lr than {r.lr}"
+    ):
         fit(start(model, small, r), small, r, label="my run", save=saved.append)
     assert not saved
 
@@ -294,3 +297,10 @@ def test_a_recipe_cannot_be_changed() -> None:
 def test_one_hot_targets_take_any_number_of_classes() -> None:
     out, labels = torch.zeros(4, 3), torch.tensor([0, 1, 2, 2])
     assert mse(out, labels).item() == pytest.approx(F.one_hot(labels, 3).double().mean().item())
+
+
+def test_nan_weights_stop_training_with_a_spiking_readout_too(small: Dataset) -> None:
+    model, r = fresh(), recipe(epochs=1)
+    nn.init.constant_(model.encoder[0].weight, math.nan)
+    with pytest.raises(TrainingError, match="weights not finite in epoch 1"):
+        fit(start(model, small, r), small, r)
