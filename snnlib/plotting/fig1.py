@@ -87,6 +87,6 @@ def _sketch(ax: Axes, row: pd.Series) -> None:
                 ax.text((x + before) / 2, 6.0, f"λV{dots}", ha="center", color=VERMILION, fontsize=8)
             elif dots:
                 ax.text((x + before) / 2, 5.7, "…", ha="center", va="center")
-    spread = f" ± {row['std']:.1f}" if row.noise_seeds > 1 else ""
+    spread = f" ± {row['std']:.2f}" if row.noise_seeds > 1 else ""
     ax.text(5, 0.2, f"T = {t}: {row['mean']:.1f}{spread} %", ha="center", fontsize=11, weight="bold", color=BLUE)
     ax.set_title(names[step])
