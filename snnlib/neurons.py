@@ -38,6 +38,11 @@ class Dynamics(Protocol):
         ...
 
 
+def reset(h: Tensor, s: Tensor, v_reset: float) -> Tensor:
+    """V = H (1 - S) + V_reset S (Eq. 3), in one pass: S is 0 or 1, so interpolating between both is exact."""
+    return torch.lerp(h, h.new_tensor(v_reset), s)
+
+
 @dataclass(frozen=True)
 class SingleStep(Value):
     """The neuron that is trained at T = 1: noise in place of the potential (Eqs. 2, 5).
@@ -120,7 +125,7 @@ class Converted(Value):
             internal = (internal + self.memory(state)).clamp_(self.noise.low, self.noise.high)  # Eq. 6
         h = current + internal  # Eq. 5, with Eq. 6 for N_noise
         s = spike(h, self.v_th, self.surrogate)  # Eq. 2
-        return s, h * (1 - s) + self.v_reset * s  # Eq. 3
+        return s, reset(h, s, self.v_reset)
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,7 @@ class LIF(Value):
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         h = current if state is None else self.leak * state + current  # Eq. 1
         s = spike(h, self.v_th, self.surrogate)  # Eq. 2
-        return s, h * (1 - s) + self.v_reset * s  # Eq. 3
+        return s, reset(h, s, self.v_reset)
 
 
 @dataclass(frozen=True)

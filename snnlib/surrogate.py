@@ -83,7 +83,7 @@ class _Spike(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             # The derivative, not H, is kept: backward is then one multiplication.
             ctx.save_for_backward(surrogate(h - v_th))
-        return (h > v_th).to(h.dtype)
+        return torch.gt(h, v_th, out=torch.empty_like(h))  # compared and converted in one pass
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:

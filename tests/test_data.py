@@ -13,7 +13,7 @@ import pytest
 import torch
 from torchvision.datasets import CIFAR10
 
-from snnlib import data
+from snnlib import data, torchvision_sets
 from snnlib.data import DataError, Dataset
 
 IDX_FILES = (
@@ -52,7 +52,7 @@ def tiny_mnist(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes
         files[f"{prefix}-images-idx3-ubyte"] = idx_bytes(random_images(n, 28, 28, seed=n))
         files[f"{prefix}-labels-idx1-ubyte"] = idx_bytes(np.arange(n, dtype=np.uint8))
     sums = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
-    monkeypatch.setitem(data._IDX_SHA256, "mnist", sums)
+    monkeypatch.setitem(torchvision_sets._IDX_SHA256, "mnist", sums)
     return files
 
 
@@ -225,7 +225,7 @@ def test_cifar_batches_are_read(tiny_cifar: Path) -> None:
     assert loaded.train.labels.tolist() == [0, 9, 1, 8, 2, 7, 3, 6, 4, 5]
     assert loaded.test.labels.tolist() == [5, 4]
     assert loaded.test.labels.dtype == torch.int64
-    assert loaded.classes[3] == "class 3"
+    assert loaded.classes[3] == "cat"
     assert loaded.mean.shape == (3, 1, 1)
 
 
@@ -283,7 +283,7 @@ def test_a_failed_download_says_why(folder: Path, monkeypatch: pytest.MonkeyPatc
     def offline(url: str, *args: object, **kwargs: object) -> None:
         raise OSError("no\nnetwork")
 
-    monkeypatch.setattr(data, "download_and_extract_archive", offline)
+    monkeypatch.setattr(torchvision_sets, "download_and_extract_archive", offline)
     for name in ("mnist", "fashion_mnist", "cifar10"):
         with pytest.raises(DataError, match=rf"download failed: no network.*python -m snnlib data {name}`"):
             data.load(name)
@@ -292,7 +292,7 @@ def test_a_failed_download_says_why(folder: Path, monkeypatch: pytest.MonkeyPatc
 def test_nothing_is_downloaded_over_a_damaged_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(folder / "MNIST" / "raw", {"train-labels-idx1-ubyte": b"not it"})
     asked: list[str] = []
-    monkeypatch.setattr(data, "download_and_extract_archive", lambda url, *_, **__: asked.append(url))
+    monkeypatch.setattr(torchvision_sets, "download_and_extract_archive", lambda url, *_, **__: asked.append(url))
     with pytest.raises(DataError, match="train-labels-idx1-ubyte is damaged"):
         data.load("mnist")
     assert asked == []
@@ -308,14 +308,14 @@ def test_only_missing_files_are_downloaded_and_by_one_process(
 
     def fetch(url: str, download_root: str, filename: str, md5: str) -> None:
         asked.append(url)
-        if url.startswith(data.MNIST.mirrors[0]) and "t10k-images" in url:
+        if url.startswith(torchvision_sets.MNIST.mirrors[0]) and "t10k-images" in url:
             raise RuntimeError("this mirror is down")
         file = filename.removesuffix(".gz")
         write(raw, {file: tiny_mnist[file][:20]})  # half written for a while, as a real download is
         time.sleep(0.05)
         write(raw, {file: tiny_mnist[file]})
 
-    monkeypatch.setattr(data, "download_and_extract_archive", fetch)
+    monkeypatch.setattr(torchvision_sets, "download_and_extract_archive", fetch)
     loaded: list[Dataset] = []
     threads = [threading.Thread(target=lambda: loaded.append(data.load("mnist"))) for _ in range(4)]
     for thread in threads:
@@ -324,7 +324,7 @@ def test_only_missing_files_are_downloaded_and_by_one_process(
     for thread in threads:
         thread.join()
     assert [len(each.train) for each in loaded] == [5] * 4
-    first, second = data.MNIST.mirrors
+    first, second = torchvision_sets.MNIST.mirrors
     assert asked == [
         first + "train-images-idx3-ubyte.gz",
         first + "t10k-images-idx3-ubyte.gz",

@@ -24,6 +24,8 @@ EXTRAS = PROJECT["optional-dependencies"]
 ORDER = [
     "paths", "checks", "process", "seeds",
     "surrogate", "noise", "statistics", "neurons", "models", "conversion",
+    "files",
+    "torchvision_sets",
     "data", "batches", "evaluation", "training", "store", "runs",
     "results", "preset", "workflow", "paper", "table1", "terms", "potential", "plotting", "interactive", "__main__",
 ]  # fmt: skip
