@@ -50,9 +50,11 @@ def figures(preset: Preset, *targets: str) -> str:
         WorkflowError: a job failed; its own message stands above.
     """
     began, start = time.perf_counter(), time.time()
-    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--config", f"preset={preset.name}"]
+    # Targets first: --config would take them for settings.
+    command = [sys.executable, "-m", "snakemake", *targets, "--profile", "profiles/local"]
+    command += ["--config", f"preset={preset.name}"]
     # A bar for each of several jobs would be a mess; a line an epoch is not.
-    done = subprocess.run([*command, *targets], cwd=ROOT, env={**os.environ, "TQDM_DISABLE": "1"})
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "TQDM_DISABLE": "1"})
     if done.returncode:
         raise WorkflowError(f"preset {preset.name}: a job failed, see above; `make figures` goes on from there")
     folder = figures_dir() / preset.name
