@@ -1,4 +1,7 @@
-"""Where things lie: the repository's own folders, each of which an environment variable can move."""
+"""Where things lie: the repository's own folders, each of which an environment variable can move.
+
+A relative path in a variable counts from the repository: notebooks run in another folder than commands.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def _folder(variable: str, default: str) -> Path:
-    return Path(os.environ.get(variable) or ROOT / default)
+    return ROOT / (os.environ.get(variable) or default)  # an absolute path stays what it is
 
 
 def data_dir() -> Path:

@@ -63,11 +63,10 @@ def summary(recorded: dict[str, dict[str, Tensor]]) -> pd.DataFrame:
 
 def histograms(recorded: dict[str, dict[str, Tensor]], bins: int = 75) -> pd.DataFrame:
     """Densities on [-0.5, 1]: columns layer, term, left, right (of the bin), density."""
-    edges = np.linspace(-0.5, 1.0, bins + 1)
     tables = []
     for layer, terms in recorded.items():
         for term, x in terms.items():
-            density, _ = np.histogram(x.float().cpu().numpy(), edges, density=True)
+            density, edges = np.histogram(x.float().cpu().numpy(), bins, range=(-0.5, 1.0), density=True)
             tables.append(
                 pd.DataFrame({"layer": layer, "term": term, "left": edges[:-1], "right": edges[1:], "density": density})
             )

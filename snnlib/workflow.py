@@ -57,9 +57,11 @@ def figures(preset: Preset, *targets: str) -> str:
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "TQDM_DISABLE": "1"})
     if done.returncode:
         raise WorkflowError(f"preset {preset.name}: a job failed, see above; `make figures` goes on from there")
+    took = f"{time.perf_counter() - began:.0f} s"
+    if targets:
+        return f"{', '.join(targets)}: done ({took})"
     folder = figures_dir() / preset.name
     drawn = sorted(path.name for path in folder.glob("*") if path.stat().st_mtime >= start)
-    took = f"{time.perf_counter() - began:.0f} s"
     if not drawn:
         return f"nothing to do: everything in {folder} is up to date ({took})"
     return "\n".join([f"drawn in {took}, in {folder}:", *(f"  {name}" for name in drawn)])
