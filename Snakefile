@@ -4,6 +4,8 @@
 #
 # Every job calls the same functions that a notebook calls by hand, so what is done here is not done again there.
 
+from pathlib import Path
+
 import torch
 
 from snnlib.paths import figures_dir, runs_dir
@@ -12,6 +14,7 @@ from snnlib.preset import load_preset
 PRESET = load_preset(config.get("preset", "smoke"))
 RUNS = PRESET.all_runs()
 FIGURES = figures_dir() / PRESET.name
+CODE = sorted(map(str, Path("snnlib").rglob("*.py")))
 PICTURE, TABLE = ("svg", "png", "csv"), ("md", "csv")
 
 # What each notebook leaves in figures/<preset>/.
@@ -60,6 +63,7 @@ for name in NOTEBOOKS:
         input:
             f"notebooks/{name}.ipynb",
             f"snnlib/presets/{PRESET.name}.yaml",
+            CODE,  # a redraw costs seconds; training is not repeated for an edit
             [evaluated(run) for run in (PRESET.runs(name) if name in PRESET.notebooks else [])],
         output:
             drawn(name),

@@ -62,7 +62,10 @@ def evaluate(
     Options that are not given come from the preset.
     """
     p = load_preset(preset)
-    (run,) = _select(p, [name])
+    found = _select(p, [name])
+    if len(found) > 1:
+        one_of(f"preset {p.name}, name (several runs begin with it)", name, [run.spec.name for run in found])
+    (run,) = found
     seeds = None if noise_seeds is None else tuple(range(noise_seeds))
     given = {
         "alpha": alpha, "beta": beta, "leak": leak, "statistics": statistics,
@@ -70,7 +73,9 @@ def evaluate(
     }  # fmt: skip
     evaluation = p.evaluation.changed(**{k: v for k, v in given.items() if v is not None})
     table = accuracy(run, evaluation)
-    percent = table.accuracy.mul(100).groupby(table.timesteps).agg(["mean", "std"])
+    seeds_used = evaluation.noise_seeds
+    percent = table.accuracy.mul(100).groupby(table.timesteps).agg(["mean", "std"] if len(seeds_used) > 1 else ["mean"])
+    print(f"{run.spec.name}\nalpha {evaluation.alpha:g}, statistics {evaluation.statistics}, noise seeds {seeds_used}")
     print(percent.to_markdown(floatfmt=".2f"))
 
 
@@ -109,17 +114,13 @@ def _row(run: Run, preset: Preset) -> dict[str, str]:
 
 
 def _select(preset: Preset, names: list[str] | None) -> list[Run]:
-    """The preset's runs whose name begins with one of these; each must be exactly one run."""
+    """The preset's runs whose name begins with one of these; all if none is given."""
     runs = preset.all_runs()
-    if not names:
-        return list(runs.values())
-    selected = []
-    for name in names:
-        found = [run for full, run in runs.items() if full.startswith(name)]
-        if len(found) != 1:
-            one_of(f"preset {preset.name}, {len(found)} runs match name", name, runs)
-        selected += found
-    return selected
+    for name in names or []:
+        if not any(full.startswith(name) for full in runs):
+            labels = sorted({run.spec.label for run in runs.values()})
+            one_of(f"preset {preset.name}, beginning of a run's name", name, labels)
+    return [run for full, run in runs.items() if not names or full.startswith(tuple(names))]
 
 
 def main() -> None:

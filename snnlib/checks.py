@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import ClassVar, TypeVar
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 T = TypeVar("T")
 
@@ -22,7 +22,8 @@ class Value:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", revalidate_instances="always")
 
 
-def _number(name: str, value: float, allowed: str) -> None:
+def number(name: str, value: float, allowed: str = "a number") -> None:
+    """Refuse anything but a number, infinite or not, with an `InputError`."""
     if isinstance(value, bool) or not isinstance(value, Real) or math.isnan(value):
         raise InputError(f"{name} = {value!r}: must be {allowed}")
 
@@ -30,7 +31,7 @@ def _number(name: str, value: float, allowed: str) -> None:
 def positive(name: str, value: float) -> None:
     """Refuse anything but a finite number above zero with an `InputError`."""
     allowed = "a finite number above 0"
-    _number(name, value, allowed)
+    number(name, value, allowed)
     if not 0 < value < math.inf:
         raise InputError(f"{name} = {value}: must be {allowed}")
 
@@ -38,7 +39,7 @@ def positive(name: str, value: float) -> None:
 def finite(name: str, value: float) -> None:
     """Refuse anything but a finite number with an `InputError`."""
     allowed = "a finite number"
-    _number(name, value, allowed)
+    number(name, value, allowed)
     if math.isinf(value):
         raise InputError(f"{name} = {value}: must be {allowed}")
 
@@ -46,7 +47,7 @@ def finite(name: str, value: float) -> None:
 def between(name: str, value: float, low: float, high: float) -> None:
     """Refuse anything but a number in [low, high] with an `InputError`."""
     allowed = f"a number between {low} and {high}"
-    _number(name, value, allowed)
+    number(name, value, allowed)
     if not low <= value <= high:
         raise InputError(f"{name} = {value}: must be {allowed}")
 
@@ -62,6 +63,18 @@ def one_of(name: str, value: T, choices: Iterable[T]) -> None:
     choices = tuple(choices)
     if value not in choices:
         raise InputError(f"{name} = {value!r}: must be one of {', '.join(map(str, choices))}")
+
+
+class Checked(BaseModel):
+    """Base of what a user writes by hand: frozen, and any field that cannot be used is an `InputError`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", revalidate_instances="always")
+
+    def __init__(self, **fields: object) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise explain(error, type(self).__name__) from None
 
 
 def explain(error: ValidationError, where: str) -> InputError:

@@ -87,6 +87,10 @@ def freeze(model: Network, images: Tensor, timesteps: int = 10, seed: int = 0) -
     no longer depends on the other images of its batch.
     """
     whole("timesteps of calibration", timesteps, least=2)
+    whole("calibration images", len(images), least=1)
+    for _, neuron in model.neurons():
+        if not isinstance(neuron.dynamics, Converted):
+            raise InputError(f"dynamics = {neuron.dynamics}: only a converted net has statistics to freeze")
     seen: dict[Neuron, list[tuple[Tensor, Tensor]]] = defaultdict(list)
 
     def observe(neuron: Neuron, t: int, spikes: Tensor, v: Tensor) -> None:

@@ -33,11 +33,15 @@ def accuracy_over_time(
     The prediction at T is the largest mean output over the first T steps; of equal outputs, frequent
     with a spiking readout at small T, the first class wins.
 
+    Memory grows with timesteps * batch_size: time is folded into the batch.
+
     Returns:
         Columns noise_seed, timesteps, accuracy (a fraction), one row for each pair of the first two.
     """
     whole("timesteps", timesteps, least=1)
     whole("batch_size", batch_size, least=1)
+    noise_seeds = tuple(noise_seeds)
+    whole("number of noise seeds", len(noise_seeds), least=1)
     rows = []
     for noise_seed in noise_seeds:
         correct = torch.zeros(timesteps, dtype=torch.int64)

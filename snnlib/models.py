@@ -59,6 +59,9 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor, sim: Simulation) -> Tensor:
         """Standardised images [B, C, H, W] to outputs [T, B, classes]; their mean over T is the prediction."""
+        if images.shape[1:] != self.input_shape:
+            wanted = f"must be [B, C, H, W] with C, H, W = {self.input_shape}"
+            raise InputError(f"images of shape {tuple(images.shape)}: {wanted}")
         current = self.encoder(images)  # [B, C', H', W']
         spikes = self.first.walk(current.expand(sim.timesteps, *current.shape), sim)  # [T·B, C', H', W']
         return self.layers(spikes, sim).unflatten(0, (sim.timesteps, -1))
@@ -168,6 +171,8 @@ def build(
     whole("classes", classes, least=2)
     check_width(width)
     shape = tuple(input_shape or INPUT_SHAPES[network])
+    if len(shape) != 3:
+        raise InputError(f"input_shape = {shape}: must be (channels, height, width)")
     if min(shape[1:]) < SMALLEST_SIDE[network]:
         raise InputError(f"input_shape = {shape}: {network} needs at least {SMALLEST_SIDE[network]} pixels a side")
     model = NETWORKS[network](shape, classes, width, lambda: Neuron(dynamics))

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from snnlib.checks import InputError, Value, between, finite, positive, whole
+from snnlib.checks import InputError, Value, between, finite, number, positive, whole
 from snnlib.noise import Gaussian, Noise
 from snnlib.statistics import Layer, Statistics
 from snnlib.surrogate import Surrogate, Triangle, spike
@@ -89,7 +89,8 @@ class Converted(Value):
 
     def __post_init__(self) -> None:
         least = 1 / self.noise.half_width if self.noise.half_width else math.inf
-        if not self.alpha >= least:  # also refuses nan
+        number("alpha", self.alpha, f"at least {least:g}, or inf")
+        if self.alpha < least:
             raise InputError(
                 f"alpha = {self.alpha}: must be at least {least:g}, or inf; below that the potential's "
                 f"range -/+ 1/alpha is wider than the noise it replaces and N' would need a negative width"

@@ -89,7 +89,7 @@ class MaxNormalised(Bounded):
     """Eqs. 8-9 applied to standard normal draws z: (z - mean) / max|z - mean| * half-width + centre.
 
     The largest draw touches the range, so sigma depends on how many numbers are drawn at once:
-    half-width / 3.2 for a thousand of them, half-width / 5.3 for five million.
+    half-width / 3.4 for a thousand of them, half-width / 5.3 for five million.
     """
 
     kind: Literal["max_normalised"] = "max_normalised"

@@ -25,6 +25,3 @@ TABLE2_OURS = {
     "fashion_mnist": {5: 93.89, 10: 94.07},
     "cifar10": {5: 91.82, 10: 92.07},
 }
-
-# Sec. 3: the defaults of the conversion.
-ALPHA, BETA, LEAK, NOISE_RANGE = 4.0, 0.5, 0.5, (0.0, 1.0)

@@ -184,6 +184,7 @@ def experiment(
     """
     between("weight", weight, 0, 1)
     whole("neuron", neuron, least=0)
+    between("neuron", neuron, 0, NEURONS - 1)
     unit = dynamics(alpha, beta, leak, noise)
     currents = input_currents(weight, stream(seed, "noise", 1))
     a = simulate(unit, torch.zeros_like(currents), stream(seed, "noise"))

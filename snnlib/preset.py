@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from snnlib.checks import InputError, explain, one_of
+from snnlib.checks import Checked, InputError, one_of
 from snnlib.results import Evaluation
 from snnlib.runs import Run, Spec
 
@@ -20,10 +19,8 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-class Preset(BaseModel):
+class Preset(Checked):
     """The runs that each notebook needs, and how they are evaluated."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     description: str
@@ -59,8 +56,8 @@ def load_preset(name: str) -> Preset:
         raise InputError(f"{file}: notebooks must map each notebook to a list of runs with seeds ({error!r})") from None
     try:
         return Preset(name=name, notebooks=groups, **content)
-    except ValidationError as error:
-        raise explain(error, file.name) from None
+    except InputError as error:
+        raise InputError(f"{file.name}: {error}") from None
 
 
 def _seeds(entry: dict[str, Any]) -> list[dict[str, Any]]:

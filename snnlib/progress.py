@@ -50,13 +50,24 @@ def _stream() -> TextIO | _DisplayLine:
 
 
 def bar(total: int, initial: int, label: str) -> tqdm:
-    """A bar over ``total`` optimiser steps, ``initial`` of which are done; redrawn once a second."""
-    return tqdm(
+    """A bar over ``total`` optimiser steps, ``initial`` of which are done, below a line with the label."""
+    stream = _stream()
+    bar = tqdm(
         total=total,
         initial=initial,
-        desc=label,
         mininterval=1.0,
-        file=_stream(),
+        delay=0.1,  # so that the label comes first
+        file=stream,
         dynamic_ncols=True,
-        bar_format="{desc}: {percentage:3.0f}%|{bar:10}| {remaining} left{postfix}",
+        bar_format="{desc} {percentage:3.0f}%|{bar:6}| {remaining} left{postfix}",
     )
+    if not bar.disable:
+        print(label, file=sys.stderr if stream is sys.stderr else sys.stdout)
+    return bar
+
+
+def show(bar: tqdm, epoch: int, epochs: int, loss: float, accuracy: float, batch_size: int) -> None:
+    """What the bar says, short enough for 80 columns: the epoch's loss and accuracy so far, images per second."""
+    images_per_s = (bar.format_dict["rate"] or 0) * batch_size
+    bar.set_description_str(f"{epoch}/{epochs}", refresh=False)
+    bar.set_postfix_str(f"loss {loss:.4f}, acc {accuracy:.3f}, {images_per_s:.0f} images/s", refresh=False)

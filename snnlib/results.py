@@ -6,14 +6,14 @@ import hashlib
 import json
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from snnlib import store
-from snnlib.checks import explain
+from snnlib.checks import Checked
 from snnlib.conversion import STATISTICS, convert
 from snnlib.evaluation import accuracy_over_time, calibration_images, threads
 from snnlib.models import Network
@@ -24,10 +24,10 @@ from snnlib.runs import Run, default_device, ensure
 FORMAT = 1
 
 
-class Evaluation(BaseModel):
+class Evaluation(Checked):
     """How a run is converted (step 3) and for how long, how often and how it is evaluated."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     alpha: float = 4.0  # inf: step 2
     beta: float = 0.5
@@ -35,7 +35,7 @@ class Evaluation(BaseModel):
     statistics: Literal[STATISTICS] = "layer"
     calibration: int = Field(500, ge=1)  # training images, for frozen statistics
     timesteps: int = Field(10, ge=1, le=10_000)
-    noise_seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
+    noise_seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0, 1, 2), min_length=1)
     batch_size: int = Field(250, ge=1)
 
     @model_validator(mode="after")
@@ -45,10 +45,7 @@ class Evaluation(BaseModel):
 
     def changed(self, **fields: Any) -> Evaluation:
         """The same evaluation with other fields; an `InputError` for one that cannot be used."""
-        try:
-            return Evaluation.model_validate({**self.model_dump(), **fields})
-        except ValidationError as error:
-            raise explain(error, "evaluation") from None
+        return Evaluation(**{**self.model_dump(), **fields})
 
     @property
     def key(self) -> str:

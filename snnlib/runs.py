@@ -15,10 +15,11 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 import torch
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, field_validator, model_validator
+from pydantic import Discriminator, Field, field_validator, model_validator
 from safetensors import SafetensorError
 
 from snnlib import store
+from snnlib.checks import Checked, InputError
 from snnlib.data import DATASETS, Dataset, load
 from snnlib.evaluation import threads
 from snnlib.models import INPUT_SHAPES, NETWORKS, READOUTS, Network, build, check_width
@@ -37,13 +38,11 @@ class RunError(RuntimeError):
     """A stored run cannot be used; the message names the file and the way out."""
 
 
-class Spec(BaseModel):
+class Spec(Checked):
     """All that decides a run's weights.
 
-    Unknown fields and values out of range are refused with a ``pydantic.ValidationError``.
+    Unknown fields and values out of range are refused with an `InputError` of one line.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", revalidate_instances="always")
 
     dataset: Literal[DATASETS]
     network: Literal[tuple(NETWORKS)]
@@ -63,7 +62,7 @@ class Spec(BaseModel):
     @model_validator(mode="after")
     def _one_step(self) -> Spec:
         if self.dynamics.kind == "single_step" and self.timesteps != 1:
-            raise ValueError(f"timesteps = {self.timesteps}: single_step nets train at 1; convert them afterwards")
+            raise InputError(f"timesteps = {self.timesteps}: single_step nets train at 1; convert them afterwards")
         return self
 
     @property

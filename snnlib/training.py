@@ -14,13 +14,14 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torch.optim import lr_scheduler
 from tqdm import tqdm
 
 from snnlib import progress
 from snnlib.batches import augment, batches, standardise
+from snnlib.checks import Checked
 from snnlib.data import Dataset
 from snnlib.evaluation import PRECISIONS, accuracy_over_time, autocast
 from snnlib.models import Network
@@ -34,14 +35,13 @@ class TrainingError(RuntimeError):
     """Training cannot go on; the message says where it stopped and what to try."""
 
 
-class Recipe(BaseModel):
+class Recipe(Checked):
     """How a network is trained. Defaults are the paper's (Sec. 3), or design choices where it is silent."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(100, ge=1, le=100_000)
     batch_size: int = Field(128, ge=2, le=65_536)
     lr: float = Field(1e-4, gt=0, le=10)  # Adam's; the peak, where the schedule has one
+    # one_cycle is PyTorch's OneCycleLR: it moves Adam's beta_1 too, between 0.85 and 0.95, against the rate.
     schedule: Literal["warm_restarts", "cosine", "one_cycle", "constant"] = "warm_restarts"
     restart_every: int = Field(100, ge=1, le=100_000)  # epochs, T_max of Sec. 3
     augment: bool = False  # crop 4 + flip
@@ -143,9 +143,8 @@ def _epoch(state: State, data: Dataset, recipe: Recipe, timesteps: int, seed: in
         loss_sum += loss.detach() * len(labels)
         correct += (outputs.argmax(1) == labels).sum()
         if bar.update():  # reading a number makes a GPU wait, so only when the bar is drawn
-            images_per_s = (bar.format_dict["rate"] or 0) * recipe.batch_size
-            shown = f"loss {loss_sum.item() / seen:.4f}, acc {correct.item() / seen:.3f}, {images_per_s:.0f} images/s"
-            bar.set_postfix_str(f"epoch {epoch}/{recipe.epochs}, {shown}", refresh=False)
+            accuracy = correct.item() / seen
+            progress.show(bar, epoch, recipe.epochs, loss_sum.item() / seen, accuracy, recipe.batch_size)
     return {
         "epoch": epoch,
         "lr": lr,

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from snnlib.checks import one_of
 from snnlib.paths import ROOT, figures_dir
 from snnlib.preset import Preset
@@ -43,19 +45,36 @@ def draw(name: str, preset: Preset) -> Path:
     return copy
 
 
+def _snakemake(command: list[str], environment: dict[str, str]) -> int:
+    """Exit code of Snakemake, which runs once at a time; the lock is free again when its holder dies."""
+    BUILD.mkdir(exist_ok=True)
+    lock = FileLock(BUILD / "workflow.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise WorkflowError("another `make figures` or `make test` is at work here; wait for it") from None
+    with lock, subprocess.Popen(command, cwd=ROOT, env=environment) as snakemake:
+        try:
+            return snakemake.wait()
+        except KeyboardInterrupt:
+            snakemake.wait()  # Ctrl-C reached Snakemake too, which ends its jobs first
+            raise WorkflowError("interrupted; `make figures` goes on from the last finished epoch") from None
+        finally:
+            lock.release()
+
+
 def figures(preset: Preset, *targets: str) -> str:
     """Run the Snakefile at a preset; returns what was drawn, where, and how long it took.
 
     Raises:
-        WorkflowError: a job failed; its own message stands above.
+        WorkflowError: a job failed, its own message stands above; it was interrupted; another one is at work.
     """
     began, start = time.perf_counter(), time.time()
-    # Targets first: --config would take them for settings.
-    command = [sys.executable, "-m", "snakemake", *targets, "--profile", "profiles/local"]
+    # Targets first: --config would take them for settings. No lock of Snakemake's: it outlives a killed Snakemake.
+    command = [sys.executable, "-m", "snakemake", *targets, "--profile", "profiles/local", "--nolock"]
     command += ["--config", f"preset={preset.name}"]
     # A bar for each of several jobs would be a mess; a line an epoch is not.
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "TQDM_DISABLE": "1"})
-    if done.returncode:
+    if _snakemake(command, {**os.environ, "TQDM_DISABLE": "1"}):
         raise WorkflowError(f"preset {preset.name}: a job failed, see above; `make figures` goes on from there")
     took = f"{time.perf_counter() - began:.0f} s"
     if targets:

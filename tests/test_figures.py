@@ -124,7 +124,7 @@ def test_figure_1_draws_for_any_number_of_layers(recorded: dict) -> None:
     densities = terms.histograms(recorded)
     fig = fig1.method(steps, densities, net)
     texts = [t.get_text() for ax in fig.axes for t in ax.texts]
-    assert "T = 10: 80.0 ± 1.00 %" in texts
+    assert "T = 10: 80.00 ± 1.00 %" in texts
     tidy = fig1.tidy(steps, densities)
     assert set(tidy.panel) == {"accuracy", "terms"}
     assert len(tidy) == 3 + len(densities)

@@ -12,10 +12,23 @@ from snnlib import progress
 
 def test_a_terminal_gets_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
     with progress.bar(10, 4, "net") as bar:
+        bar.refresh()
         bar.update(6)
-    shown = capsys.readouterr().err
-    assert "net:  40%" in shown  # what was done before counts
-    assert "net: 100%" in shown
+        bar.refresh()
+    label, shown = capsys.readouterr().err.split("\n", 1)
+    assert label == "net"
+    assert " 40%" in shown  # what was done before counts
+    assert "100%" in shown
+
+
+def test_everything_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.bar(800_000, 300_000, "net") as bar:
+        bar.update(12_345)
+        progress.show(bar, epoch=312, epochs=1000, loss=0.0123, accuracy=0.987, batch_size=128)
+        line = str(bar)
+    assert len(line) <= 80
+    for word in ("312/1000", "left", "loss 0.0123", "acc 0.987", "images/s"):
+        assert word in line
 
 
 def test_a_notebook_gets_one_output_that_is_updated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,8 +47,8 @@ def test_a_notebook_gets_one_output_that_is_updated(monkeypatch: pytest.MonkeyPa
             bar.update()
             bar.refresh()
     assert len(shown) == 1
-    assert len(updated) >= 10
-    assert IPython.lib.pretty.pretty(updated[-1]).startswith("net: 100%")
+    assert len(updated) >= 9  # the first one made the output
+    assert IPython.lib.pretty.pretty(updated[-1]).strip().startswith("100%")
 
 
 def test_a_shell_without_a_kernel_is_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

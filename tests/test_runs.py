@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import torch
 from conftest import weights
-from pydantic import ValidationError
 from safetensors import safe_open
 
 from snnlib import runs, store
+from snnlib.checks import InputError
 from snnlib.data import Dataset
 from snnlib.neurons import LIF, Converted, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
@@ -139,28 +139,28 @@ def test_a_spec_survives_json_with_its_key() -> None:
     [
         (
             {"dataset": "imagenet"},
-            r"(?s)dataset.*'mnist', 'fashion_mnist', 'cifar10' or 'fashion_mnist_mini'.*imagenet",
+            r"dataset = 'imagenet': .*'mnist', 'fashion_mnist', 'cifar10' or 'fashion_mnist_mini'",
         ),
-        ({"network": "lenet"}, r"(?s)network.*'cnn', 'vgg16' or 'resnet18'.*'lenet'"),
-        ({"readout": "rate"}, r"(?s)readout.*'spikes' or 'potential'.*'rate'"),
-        ({"timesteps": -1}, r"(?s)timesteps.*greater than or equal to 1.*-1"),
+        ({"network": "lenet"}, r"network = 'lenet': .*'cnn', 'vgg16' or 'resnet18'"),
+        ({"readout": "rate"}, r"readout = 'rate': .*'spikes' or 'potential'"),
+        ({"timesteps": -1}, r"timesteps = -1: .*greater than or equal to 1"),
         ({"timesteps": 2}, r"timesteps = 2: single_step nets train at 1"),
-        ({"seed": -1}, r"(?s)seed.*greater than or equal to 0.*-1"),
+        ({"seed": -1}, r"seed = -1: .*greater than or equal to 0"),
         ({"width": 0.005}, r"width = 0.005: leaves no channel"),
         ({"width": math.nan}, r"width = nan: must be a finite number above 0"),
-        ({"widht": 1.0}, r"(?s)widht.*Extra inputs are not permitted"),
-        ({"dynamics": Converted()}, r"(?s)'converted'.*'single_step', 'lif'"),
+        ({"widht": 1.0}, r"widht = 1.0: Extra inputs are not permitted"),
+        ({"dynamics": Converted()}, r"dynamics = .*'converted'.*'single_step', 'lif'"),
         ({"dynamics": {"kind": "lif", "leak": 1.5}}, r"leak = 1.5: must be a number between 0 and 1"),
-        ({"dynamics": {"kind": "lif", "tau": 2.0}}, r"(?s)tau.*(Extra inputs|Unexpected keyword)"),
-        ({"dynamics": {"kind": "single_step", "noise": {"kind": "pink"}}}, r"(?s)'pink'.*'gaussian'"),
-        ({"recipe": {"lr": -1}}, r"(?s)recipe\.lr.*greater than 0.*-1"),
+        ({"dynamics": {"kind": "lif", "tau": 2.0}}, r"tau = 2.0: (Extra inputs|Unexpected keyword)"),
+        ({"dynamics": {"kind": "single_step", "noise": {"kind": "pink"}}}, r"'pink'.*'gaussian'"),
+        ({"recipe": {"lr": -1}}, r"lr = -1: .*greater than 0"),
     ],
     ids=str,
 )
 def test_bad_specs_are_refused(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message) as error:
+    with pytest.raises(InputError, match=message) as error:
         spec(**changes)
-    assert isinstance(error.value, ValueError)
+    assert "\n" not in str(error.value)
 
 
 def test_a_spec_fixes_its_initial_weights_whatever_was_drawn_before() -> None:

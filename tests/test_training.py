@@ -14,6 +14,7 @@ from conftest import generator, weights
 from pydantic import ValidationError
 from torch import nn
 
+from snnlib.checks import InputError
 from snnlib.data import Dataset
 from snnlib.models import Network, build
 from snnlib.neurons import LIF, Dynamics, Simulation, SingleStep
@@ -281,12 +282,12 @@ def test_a_loss_that_is_not_finite_stops_training_before_it_is_saved(small: Data
     ],
 )
 def test_bad_recipe_is_refused(field: str, value: Any, allowed: str) -> None:
-    with pytest.raises(ValidationError) as error:
+    with pytest.raises(InputError) as error:
         Recipe(**{field: value})
     message = str(error.value)
-    assert field in message
+    assert message.startswith(f"Recipe: {field} = {value!r}: ")
     assert allowed in message
-    assert f"input_value={value!r}" in message
+    assert "\n" not in message
 
 
 def test_a_recipe_cannot_be_changed() -> None:

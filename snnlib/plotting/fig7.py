@@ -43,6 +43,7 @@ def plot(table: pd.DataFrame) -> Figure:
         c.set_title("(c) A subthreshold oscillation (own simulation):\nresonant membrane driven by noise")
         p = table.iloc[0]
         fig.suptitle(
+            f"A simulated layer of {potential.NEURONS:,} neurons, no data set, no training\n"
             f"α = {'∞' if np.isinf(p.alpha) else f'{p.alpha:g}'}, β = {p.beta:g}, leak λ = {p.leak:g}, "
             f"{NOISES[p.noise]} noise in [0, 1], input weight {p.input:g}",
             fontsize=10,

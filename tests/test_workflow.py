@@ -1,0 +1,76 @@
+"""Notebooks and the workflow: what is committed, and what an interruption leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from snnlib import workflow
+from snnlib.paths import ROOT
+from snnlib.preset import load_preset
+from snnlib.workflow import NOTEBOOKS, WorkflowError
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
+def test_a_notebook_is_executed_short_and_has_one_parameters_cell(path: Path) -> None:
+    notebook = json.loads(path.read_text())
+    cells = notebook["cells"]
+    assert len(cells) <= 16
+    tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    assert all("#" in line for line in tagged[0]["source"])  # a comment each
+    assert all(c["execution_count"] for c in cells if c["cell_type"] == "code")
+    assert not any(o["output_type"] == "error" for c in cells for o in c.get("outputs", []))
+    assert "widgets" not in notebook["metadata"]  # stale state of a kernel that is gone
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+
+
+def test_only_one_workflow_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workflow, "BUILD", tmp_path)
+    with FileLock(tmp_path / "workflow.lock"), pytest.raises(WorkflowError, match="another `make figures`"):
+        workflow.figures(load_preset("smoke"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_workflow_can_be_called_again(tmp_path: Path, how: signal.Signals) -> None:
+    held = f"""
+import sys
+from pathlib import Path
+from snnlib import workflow
+workflow.BUILD = Path({str(tmp_path)!r})
+try:
+    workflow._snakemake([sys.executable, "-c", "print(1, flush=True); import time; time.sleep(60)"], {{}})
+except workflow.WorkflowError as error:
+    print(error, file=sys.stderr)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", held], cwd=ROOT, env={**os.environ}, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "1\n"
+    time.sleep(0.2)
+    os.killpg(process.pid, how)  # as a terminal does: the parent and Snakemake both
+    _, err = process.communicate(timeout=30)
+    assert ("interrupted; `make figures` goes on" in err) == (how == signal.SIGINT)
+    FileLock(tmp_path / "workflow.lock").acquire(timeout=0)  # nothing holds it
+
+
+def test_the_readmes_commands_exist_and_name_runs() -> None:
+    commands = re.findall(r"python -m snnlib (\w+)(.*)", (ROOT / "README.md").read_text())
+    known = {"runs", "train", "evaluate", "data", "draw", "figures"}
+    assert {word for word, _ in commands} <= known
+    cpu = load_preset("cpu").all_runs()
+    named = [rest.split("--preset cpu ")[1].split()[0] for word, rest in commands if word in ("train", "evaluate")]
+    assert named
+    for name in named:
+        assert any(run.startswith(name) for run in cpu)
