@@ -27,22 +27,22 @@ $(VENV)/installed: pyproject.toml
 	@touch $@
 
 figures: $(VENV)/installed
-	@python -m snnlib figures --preset $(PRESET)
+	@$(BIN)/python -m snnlib figures --preset $(PRESET)
 
 # The runs come first, in parallel, so that the notebooks only load them.
 test: $(VENV)/installed
-	@python -m snnlib figures --preset smoke trained
-	@python -m pytest tests -n 2
-	@SNNLIB_FIGURES=build/nbval TQDM_DISABLE=1 python -m pytest --nbval-lax --nbval-current-env notebooks -n 2 --dist loadscope
+	@$(BIN)/python -m snnlib figures --preset smoke trained
+	@$(BIN)/python -m pytest tests -n 2
+	@SNNLIB_FIGURES=build/nbval TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks -n 2 --dist loadscope
 
 lab: $(VENV)/installed
-	@jupyter lab notebooks
+	@$(BIN)/jupyter lab notebooks
 
 lint: $(VENV)/installed
-	@ruff check . && ruff format --check .
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 notebooks: $(VENV)/installed
-	@TQDM_DISABLE=1 jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb \
+	@TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb \
 	  --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False
 
 clean:
