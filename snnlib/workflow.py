@@ -74,7 +74,9 @@ def figures(preset: Preset, *targets: str) -> str:
     command = [sys.executable, "-m", "snakemake", *targets, "--profile", "profiles/local", "--nolock"]
     command += ["--config", f"preset={preset.name}"]
     # A bar for each of several jobs would be a mess; a line an epoch is not.
-    if _snakemake(command, {**os.environ, "TQDM_DISABLE": "1"}):
+    # Its jobs call `python`, which is to be this one whether or not the environment is activated.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    if _snakemake(command, {**os.environ, "PATH": path, "TQDM_DISABLE": "1"}):
         raise WorkflowError(f"preset {preset.name}: a job failed, see above; `make figures` goes on from there")
     took = f"{time.perf_counter() - began:.0f} s"
     if targets:
