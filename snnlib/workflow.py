@@ -48,19 +48,18 @@ def draw(name: str, preset: Preset) -> Path:
 def _snakemake(command: list[str], environment: dict[str, str]) -> int:
     """Exit code of Snakemake, which runs once at a time; the lock is free again when its holder dies."""
     BUILD.mkdir(exist_ok=True)
-    lock = FileLock(BUILD / "workflow.lock")
     try:
-        lock.acquire(timeout=0)
+        with (
+            FileLock(BUILD / "workflow.lock", timeout=0),
+            subprocess.Popen(command, cwd=ROOT, env=environment) as snakemake,
+        ):
+            try:
+                return snakemake.wait()
+            except KeyboardInterrupt:
+                snakemake.wait()  # Ctrl-C reached Snakemake too, which ends its jobs first
+                raise WorkflowError("interrupted; `make figures` goes on from the last finished epoch") from None
     except Timeout:
         raise WorkflowError("another `make figures` or `make test` is at work here; wait for it") from None
-    with lock, subprocess.Popen(command, cwd=ROOT, env=environment) as snakemake:
-        try:
-            return snakemake.wait()
-        except KeyboardInterrupt:
-            snakemake.wait()  # Ctrl-C reached Snakemake too, which ends its jobs first
-            raise WorkflowError("interrupted; `make figures` goes on from the last finished epoch") from None
-        finally:
-            lock.release()
 
 
 def figures(preset: Preset, *targets: str) -> str:
@@ -73,9 +72,9 @@ def figures(preset: Preset, *targets: str) -> str:
     # Targets first: --config would take them for settings. No lock of Snakemake's: it outlives a killed Snakemake.
     command = [sys.executable, "-m", "snakemake", *targets, "--profile", "profiles/local", "--nolock"]
     command += ["--config", f"preset={preset.name}"]
-    # A bar for each of several jobs would be a mess; a line an epoch is not.
     # Its jobs call `python`, which is to be this one whether or not the environment is activated.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    # A bar for each of several jobs would be a mess; a line an epoch is not.
     if _snakemake(command, {**os.environ, "PATH": path, "TQDM_DISABLE": "1"}):
         raise WorkflowError(f"preset {preset.name}: a job failed, see above; `make figures` goes on from there")
     took = f"{time.perf_counter() - began:.0f} s"

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from snnlib.paths import figures_dir
 from snnlib.store import write
 
-# Okabe & Ito (2008): told apart by colour-blind readers, and in this order also in grey.
+# Okabe & Ito (2008): colours that colour-blind readers can tell apart.
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
