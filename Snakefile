@@ -10,6 +10,7 @@ import torch
 
 from snnlib.paths import figures_dir, runs_dir
 from snnlib.preset import load_preset
+from snnlib.runs import Run
 
 PRESET = load_preset(config.get("preset", "smoke"))
 RUNS = PRESET.all_runs()
@@ -27,7 +28,7 @@ NOTEBOOKS = {
 
 
 def evaluated(run):
-    return PRESET.evaluation.file(run)
+    return [evaluation.file(run) for evaluation in PRESET.evaluations(run)]
 
 
 def drawn(name):
@@ -45,14 +46,24 @@ rule trained:
         [evaluated(run) for run in RUNS.values()],
 
 
-rule train:
-    output:
-        runs_dir() / "{run}" / evaluated(next(iter(RUNS.values()))).name,
-    threads: lambda wildcards: RUNS[wildcards.run].spec.recipe.threads
-    resources:
-        gpu=int(torch.cuda.is_available()),
-    shell:
-        "python -m snnlib train {wildcards.run} --preset {PRESET.name}"
+# The costliest first, so that no core is left alone with one at the end.
+for number, run in enumerate(sorted(RUNS.values(), key=lambda run: -run.spec.timesteps * run.spec.recipe.epochs)):
+
+    rule:
+        name:
+            f"train_{number}"
+        input:
+            evaluated(Run(run.spec.after)) if run.spec.after else [],
+        output:
+            evaluated(run),
+        params:
+            run=run.spec.name,
+        threads: run.spec.recipe.threads
+        priority: -number
+        resources:
+            gpu=int(torch.cuda.is_available()),
+        shell:
+            "python -m snnlib train {params.run} --preset {PRESET.name}"
 
 
 for name in NOTEBOOKS:

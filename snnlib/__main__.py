@@ -43,7 +43,8 @@ def train(names: Names = None, preset: PresetName = "smoke") -> None:
     p = load_preset(preset)
     for run in _select(p, names):
         ensure(run.spec)
-        accuracy(run, p.evaluation)
+        for evaluation in p.evaluations(run):
+            accuracy(run, evaluation)
 
 
 @app.command()
@@ -54,12 +55,16 @@ def evaluate(
     beta: Annotated[float | None, typer.Option(help="its mean, 0 to 1")] = None,
     leak: Annotated[float | None, typer.Option(help="lambda, 0 to 1")] = None,
     statistics: Annotated[str | None, typer.Option(help="layer, sample or frozen")] = None,
+    first_step: Annotated[str | None, typer.Option(help="noise or rest")] = None,
+    percentile: Annotated[float | None, typer.Option(help="of activations, as threshold (relu nets)")] = None,
+    v_init: Annotated[float | None, typer.Option(help="V(0) in thresholds (relu and qcfs nets)")] = None,
     timesteps: Annotated[int | None, typer.Option(help="accuracy at every T up to this one")] = None,
     noise_seeds: Annotated[int | None, typer.Option(help="how many")] = None,
 ) -> None:
     """Accuracy of one run at every T, mean and standard deviation over noise seeds, in percent.
 
-    Options that are not given come from the preset.
+    Single-step nets are converted by alpha, beta, leak, statistics and first step, relu and qcfs nets by percentile
+    and v_init. Options that are not given come from the preset.
     """
     p = load_preset(preset)
     found = _select(p, [name])
@@ -68,14 +73,14 @@ def evaluate(
     (run,) = found
     seeds = None if noise_seeds is None else tuple(range(noise_seeds))
     given = {
-        "alpha": alpha, "beta": beta, "leak": leak, "statistics": statistics,
-        "timesteps": timesteps, "noise_seeds": seeds,
+        "alpha": alpha, "beta": beta, "leak": leak, "statistics": statistics, "first_step": first_step,
+        "percentile": percentile, "v_init": v_init, "timesteps": timesteps, "noise_seeds": seeds,
     }  # fmt: skip
-    evaluation = p.evaluation.changed(**{k: v for k, v in given.items() if v is not None})
+    evaluation = p.evaluations(run)[-1].changed(**{k: v for k, v in given.items() if v is not None})
     table = accuracy(run, evaluation)
-    seeds_used = evaluation.noise_seeds
-    percent = table.accuracy.mul(100).groupby(table.timesteps).agg(["mean", "std"] if len(seeds_used) > 1 else ["mean"])
-    print(f"{run.spec.name}\nalpha {evaluation.alpha:g}, statistics {evaluation.statistics}, noise seeds {seeds_used}")
+    several = len(evaluation.noise_seeds) > 1
+    percent = table.accuracy.mul(100).groupby(table.timesteps).agg(["mean", "std"] if several else ["mean"])
+    print(f"{run.spec.name}\n{type(evaluation).__name__}: {evaluation}")
     print(percent.to_markdown(floatfmt=".2f"))
 
 
@@ -107,8 +112,9 @@ def _row(run: Run, preset: Preset) -> dict[str, str]:
         row |= {"state": "trained", "seconds": f"{run.metadata['train_seconds']:.0f}"}
     elif run.folder.exists():
         row["state"] = "begun"
-    if preset.evaluation.file(run).exists():
-        at = accuracy(run, preset.evaluation).groupby("timesteps").accuracy.mean() * 100
+    evaluations = preset.evaluations(run)
+    if all(e.file(run).exists() for e in evaluations):
+        at = accuracy(run, evaluations[-1]).groupby("timesteps").accuracy.mean() * 100
         row |= {"state": "done", "T = 1, %": f"{at.iloc[0]:.2f}", "T = last, %": f"{at.iloc[-1]:.2f}"}
     return row
 

@@ -51,6 +51,7 @@ def convert(
     calibration: Tensor | None = None,
     timesteps: int = 10,
     seed: int = 0,
+    first_step: str = "noise",
 ) -> Network:
     """Step 3: a memory for the ensemble (Eqs. 6-9). No weight is changed or copied.
 
@@ -73,7 +74,7 @@ def convert(
         d = _trained(neuron)
         return Converted(
             noise=d.noise, alpha=alpha, beta=beta, leak=leak, surrogate=d.surrogate, v_th=d.v_th,
-            statistics=Sample() if statistics == "sample" else Layer(),
+            statistics=Sample() if statistics == "sample" else Layer(), first_step=first_step,
         )  # fmt: skip
 
     model = with_dynamics(model, converted)

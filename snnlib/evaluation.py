@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pandas as pd
 import torch
@@ -12,12 +13,13 @@ from torch import Tensor
 
 from snnlib.batches import batches, standardise
 from snnlib.checks import one_of, whole
-from snnlib.data import Dataset, Split
+from snnlib.data import Dataset
 from snnlib.models import Network
-from snnlib.neurons import Neuron, Simulation
+from snnlib.neurons import Neuron, Observer, Simulation
 from snnlib.seeds import stream
 
 PRECISIONS = ("float32", "bfloat16")
+CHUNK = 16  # time steps in one pass of a long simulation: enough to keep a processor busy
 
 
 def accuracy_over_time(
@@ -33,7 +35,7 @@ def accuracy_over_time(
     The prediction at T is the largest mean output over the first T steps; of equal outputs, frequent
     with a spiking readout at small T, the first class wins.
 
-    Memory grows with timesteps * batch_size: time is folded into the batch.
+    Time is folded into the batch, `CHUNK` steps at most: memory grows no further with T.
 
     Returns:
         Columns noise_seed, timesteps, accuracy (a fraction), one row for each pair of the first two.
@@ -45,10 +47,13 @@ def accuracy_over_time(
     rows = []
     for noise_seed in noise_seeds:
         correct = torch.zeros(timesteps, dtype=torch.int64)
-        sim = Simulation(stream(noise_seed, "evaluation", device=data.test.images.device), timesteps)
-        for outputs, labels in _outputs(model, data, data.test, sim, batch_size, precision):
-            predicted = outputs.float().cumsum(0).argmax(-1)  # [T, B]; the sum orders classes as the mean does
-            correct += (predicted == labels).sum(1).cpu()
+        generator = stream(noise_seed, "evaluation", device=data.test.images.device)
+        for images, labels in batches(data.test, batch_size):
+            total = 0.0  # [B, classes]; the sum orders classes as the mean does
+            for t, outputs in simulate(model, standardise(images, data), generator, timesteps, precision):
+                sums = total + outputs.cumsum(0)  # [chunk, B, classes]
+                correct[t : t + len(outputs)] += (sums.argmax(-1) == labels).sum(1).cpu()
+                total = sums[-1]
         rows += [(noise_seed, t, n / len(data.test)) for t, n in enumerate(correct.tolist(), start=1)]
     return pd.DataFrame(rows, columns=["noise_seed", "timesteps", "accuracy"])
 
@@ -71,9 +76,10 @@ def firing_rates(
     def observe(neuron: Neuron, t: int, s: Tensor, state: Tensor | None) -> None:
         spikes[neuron] += s.float().mean().item() * len(s)
 
-    sim = Simulation(stream(noise_seed, "evaluation", device=data.test.images.device), timesteps, observe)
-    for _ in _outputs(model, data, data.test, sim, batch_size, precision):
-        pass
+    generator = stream(noise_seed, "evaluation", device=data.test.images.device)
+    for images, _ in batches(data.test, batch_size):
+        for _ in simulate(model, standardise(images, data), generator, timesteps, precision, observe):
+            pass
     steps = timesteps * len(data.test)
     return pd.DataFrame([(name, spikes[n] / steps) for name, n in model.neurons()], columns=["layer", "rate"])
 
@@ -86,17 +92,33 @@ def calibration_images(data: Dataset, n: int, seed: int = 0) -> Tensor:
     return standardise(images, data)
 
 
-def _outputs(
-    model: Network, data: Dataset, split: Split, sim: Simulation, batch_size: int, precision: str
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Outputs [T, B, classes] and labels [B] of each batch, in order, without gradients."""
+def simulate(
+    model: Network,
+    images: Tensor,
+    generator: torch.Generator,
+    timesteps: int,
+    precision: str = "float32",
+    observe: Observer | None = None,
+) -> Iterator[tuple[int, Tensor]]:
+    """Outputs of a long simulation in pieces, in evaluation mode and without gradients.
+
+    Args:
+        images: standardised, [B, C, H, W].
+        generator: of the noise, on the images' device.
+        timesteps: T.
+
+    Yields:
+        The number of steps before this piece, and its outputs, float32 [steps, B, classes].
+    """
     training = model.training
     model.eval()
+    states: dict[Neuron, Any] = {}
     try:
-        for images, labels in batches(split, batch_size):
+        for t in range(0, timesteps, CHUNK):
+            sim = Simulation(generator, min(CHUNK, timesteps - t), observe, states)
             with torch.no_grad(), autocast(images.device, precision):
-                outputs = model(standardise(images, data), sim)
-            yield outputs, labels
+                outputs = model(images, sim)
+            yield t, outputs.float()
     finally:
         model.train(training)
 

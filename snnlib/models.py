@@ -2,7 +2,7 @@
 
 Convolutions, batch norm, pooling and linear layers see [T·B, ...], so each runs once for all time
 steps. What comes before the first neuron runs on the images alone, since they do not change.
-Batch norm follows every convolution, none follows a linear layer: the paper does not say.
+Batch norm follows every convolution unless it is left out, none follows a linear layer: the paper does not say.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Layers(nn.Sequential):
 class Residual(nn.Module):
     """ResNet's basic block: the two branches' currents are added before the second neuron fires."""
 
-    def __init__(self, c_in: int, c_out: int, stride: int, neuron: Callable[[], Neuron]) -> None:
+    def __init__(self, c_in: int, c_out: int, stride: int, neuron: Callable[[], Neuron], conv: Convolution) -> None:
         super().__init__()
         self.main = Layers(*conv(c_in, c_out, stride), neuron(), *conv(c_out, c_out))
         same = stride == 1 and c_in == c_out
@@ -72,12 +72,20 @@ class Network(nn.Module):
         return ((f"layer {i}", m) for i, m in enumerate(found, start=1))
 
 
-def conv(c_in: int, c_out: int, stride: int = 1, kernel: int = 3) -> tuple[nn.Module, nn.Module]:
+def normalised(c_in: int, c_out: int, stride: int = 1, kernel: int = 3) -> tuple[nn.Module, nn.Module]:
     """Convolution that keeps the size at stride 1, then batch norm, which makes a bias redundant."""
     return (
         nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(c_out),
     )
+
+
+def plain(c_in: int, c_out: int, stride: int = 1, kernel: int = 3) -> tuple[nn.Module]:
+    """The same convolution with a bias and without batch norm."""
+    return (nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2),)
+
+
+Convolution = Callable[..., tuple[nn.Module, ...]]  # `normalised` or `plain`
 
 
 def channels(n: int, width: float) -> int:
@@ -88,7 +96,7 @@ def channels(n: int, width: float) -> int:
     return scaled
 
 
-def cnn(shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron]) -> Network:
+def cnn(shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution) -> Network:
     """64C3-AP2-128C3-AP2-128C3-AP2-512FC-10FC."""
     c, h, w = shape
     a, b, fc = (channels(n, width) for n in (64, 128, 512))
@@ -102,7 +110,9 @@ def cnn(shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[],
     return Network(nn.Sequential(*conv(c, a)), neuron(), layers, shape)
 
 
-def vgg16(shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron]) -> Network:
+def vgg16(
+    shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution
+) -> Network:
     """VGG-16's thirteen convolutions for 32x32 images, average pooling, then one linear layer."""
     first, *rest = VGG16
     c = channels(first, width)
@@ -118,14 +128,16 @@ def vgg16(shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[
     return Network(encoder, neuron(), layers, shape)
 
 
-def resnet18(shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron]) -> Network:
+def resnet18(
+    shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution
+) -> Network:
     """ResNet-18 for 32x32 images: a 3x3 stem without pooling, eight basic blocks, one linear layer."""
     c = channels(64, width)
     encoder = nn.Sequential(*conv(shape[0], c))
     layers = Layers()
     for stage, n in enumerate((64, 128, 256, 512)):
         for block in range(2):
-            layers.append(Residual(c, channels(n, width), 2 if stage and not block else 1, neuron))
+            layers.append(Residual(c, channels(n, width), 2 if stage and not block else 1, neuron, conv))
             c = channels(n, width)
     layers.extend((nn.AvgPool2d((-(-shape[1] // 8), -(-shape[2] // 8))), nn.Flatten(), nn.Linear(c, classes)))
     return Network(encoder, neuron(), layers, shape)
@@ -149,6 +161,7 @@ def build(
     *,
     width: float = 1.0,
     readout: str = "spikes",
+    batch_norm: bool = True,
     classes: int = 10,
     input_shape: tuple[int, int, int] | None = None,
 ) -> Network:
@@ -160,6 +173,7 @@ def build(
         width: factor on every layer's channels; 1 is the paper's.
         readout: "spikes", the output layer fires and its rate is the output, or "potential", its
             current is.
+        batch_norm: after every convolution; without it, convolutions have a bias.
         classes: number of outputs.
         input_shape: (C, H, W); (1, 28, 28) for the CNN and (3, 32, 32) for the others if not given.
 
@@ -175,7 +189,7 @@ def build(
         raise InputError(f"input_shape = {shape}: must be (channels, height, width)")
     if min(shape[1:]) < SMALLEST_SIDE[network]:
         raise InputError(f"input_shape = {shape}: {network} needs at least {SMALLEST_SIDE[network]} pixels a side")
-    model = NETWORKS[network](shape, classes, width, lambda: Neuron(dynamics))
+    model = NETWORKS[network](shape, classes, width, lambda: Neuron(dynamics), normalised if batch_norm else plain)
     if readout == "spikes":
         model.layers.append(Neuron(dynamics))
     return model.to(memory_format=torch.channels_last)

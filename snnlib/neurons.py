@@ -15,10 +15,12 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from snnlib.checks import InputError, Value, between, finite, number, positive, whole
+from snnlib.checks import InputError, Value, between, finite, number, one_of, positive, whole
 from snnlib.noise import Gaussian, Noise
 from snnlib.statistics import Layer, Statistics
 from snnlib.surrogate import Surrogate, Triangle, spike
+
+FIRST_STEPS = ("noise", "rest")
 
 
 class Dynamics(Protocol):
@@ -70,7 +72,8 @@ class Converted(Value):
 
     The potential term N(leak * V(t-1)) lies in beta -/+ 1/alpha, the remaining noise N' around
     c - beta with half-width r - 1/alpha, where c -/+ r is the range of N_noise: together they keep
-    that range. The first step has no V(0) and takes the full N_noise.
+    that range. The first step has no V(0): it takes the full N_noise ("noise"), or a potential at rest
+    ("rest"), whose term is beta, with N'.
 
     Raises:
         ValueError: alpha below 1/r (2 for the paper's [0, 1]), beta outside the noise's range, a
@@ -85,6 +88,7 @@ class Converted(Value):
     surrogate: Surrogate = field(default_factory=Triangle)
     v_th: float = 1.0
     v_reset: float = 0.0
+    first_step: Literal[FIRST_STEPS] = "noise"
     kind: Literal["converted"] = "converted"
 
     def __post_init__(self) -> None:
@@ -99,6 +103,7 @@ class Converted(Value):
         between("leak", self.leak, 0, 1)
         positive("v_th", self.v_th)
         finite("v_reset", self.v_reset)
+        one_of("first_step", self.first_step, FIRST_STEPS)
 
     @property
     def residual(self) -> Noise:
@@ -118,12 +123,13 @@ class Converted(Value):
         return term.clamp_(self.beta - 1 / self.alpha, self.beta + 1 / self.alpha)
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        if state is None or math.isinf(self.alpha):
+        if math.isinf(self.alpha) or (state is None and self.first_step == "noise"):
             internal = self.noise.like(current, generator)  # no memory: all of N_noise
         else:
+            memory = self.beta if state is None else self.memory(state)
             internal = self.residual.like(current, generator)
             # The sum is clamped since rounding may carry it past the range, and so past V_th without input.
-            internal = (internal + self.memory(state)).clamp_(self.noise.low, self.noise.high)  # Eq. 6
+            internal = (internal + memory).clamp_(self.noise.low, self.noise.high)  # Eq. 6
         h = current + internal  # Eq. 5, with Eq. 6 for N_noise
         s = spike(h, self.v_th, self.surrogate)  # Eq. 2
         return s, reset(h, s, self.v_reset)
@@ -150,28 +156,6 @@ class LIF(Value):
         return s, reset(h, s, self.v_reset)
 
 
-@dataclass(frozen=True)
-class IF(Value):
-    """Integrate and fire without leak, soft reset: V = H - V_th S (Rueckauer et al. 2017).
-
-    The neuron of ANN-to-SNN conversion; ``v_init`` is V(0), in units of the potential.
-    """
-
-    v_init: float = 0.0
-    surrogate: Surrogate = field(default_factory=Triangle)
-    v_th: float = 1.0
-    kind: Literal["if"] = "if"
-
-    def __post_init__(self) -> None:
-        positive("v_th", self.v_th)
-        finite("v_init", self.v_init)
-
-    def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        h = current + (self.v_init if state is None else state)
-        s = spike(h, self.v_th, self.surrogate)
-        return s, h - self.v_th * s
-
-
 Observer = Callable[["Neuron", int, Tensor, Any], None]
 
 
@@ -179,12 +163,15 @@ Observer = Callable[["Neuron", int, Tensor, Any], None]
 class Simulation:
     """How a forward pass runs: for how many time steps, with which noise, and who looks on.
 
-    ``observe(neuron, t, spikes, state)`` is called after each step of each neuron, t from 1.
+    ``observe(neuron, t, spikes, state)`` is called after each step of each neuron, t from 1 in each pass.
+    ``states``, if given, is where neurons take their state from and leave it, so that one long
+    simulation can be run as several passes, with the memory of the longest of them.
     """
 
     generator: torch.Generator
     timesteps: int = 1
     observe: Observer | None = None
+    states: dict[Neuron, Any] | None = None
 
     def __post_init__(self) -> None:
         whole("timesteps", self.timesteps, least=1)
@@ -207,12 +194,14 @@ class Neuron(nn.Module):
         The network's first neuron is called here with an expanded view: its current does not
         change over time, so it is computed once and never copied T times.
         """
-        state, spikes = None, []
+        state, spikes = (sim.states or {}).get(self), []
         for t, current in enumerate(currents, start=1):
             s, state = self.dynamics.step(current, state, sim.generator)
             if sim.observe is not None:
                 sim.observe(self, t, s, state)
             spikes.append(s)
+        if sim.states is not None:
+            sim.states[self] = state
         return torch.cat(spikes) if len(spikes) > 1 else spikes[0]
 
     def extra_repr(self) -> str:

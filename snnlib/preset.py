@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import Field
 
 from snnlib.checks import Checked, InputError, one_of
-from snnlib.results import Evaluation
+from snnlib.results import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
 from snnlib.runs import Run, Spec
 
 FOLDER = Path(__file__).parent / "presets"
@@ -24,13 +26,38 @@ class Preset(Checked):
 
     name: str
     description: str
-    evaluation: Evaluation
+    evaluation: Conversion
+    ann_timesteps: int = Field(2048, ge=1, le=10_000)  # of nets converted from relu nets
+    qcfs_timesteps: int = Field(64, ge=1, le=10_000)  # and from qcfs nets
+    benchmark: dict[str, Annotated[float, Field(gt=0, lt=1)]]  # accuracy to reach in Fig. 4, by network
     notebooks: dict[str, tuple[Spec, ...]]
 
     def runs(self, notebook: str) -> list[Run]:
         """The runs that a notebook needs; an `InputError` if the preset has none for it."""
         one_of(f"preset {self.name}, runs for notebook", notebook, self.notebooks)
         return [Run(spec) for spec in self.notebooks[notebook]]
+
+    def evaluations(self, run: Run) -> list[Evaluation]:
+        """How a run is evaluated: single-step nets converted, directly trained nets as they are, ANNs both ways.
+
+        Without noise there is nothing to convert: that net is run as trained, and with plain LIF neurons.
+        """
+        e = self.evaluation
+        common = {"batch_size": e.batch_size, "calibration": e.calibration}
+        once = {"noise_seeds": (0,), **common}  # where no noise is drawn
+        match run.spec.dynamics.kind:
+            case "single_step" if run.spec.noise == "none":
+                return [AsTrained(timesteps=1, **once), AsLIF(timesteps=e.timesteps, **once)]
+            case "single_step":
+                return [e]
+            case "lif":
+                return [AsTrained(timesteps=e.timesteps, **once)]
+            case "relu":
+                ways = product((100.0, 99.9), (0.0, 0.5))
+                fields = [{"percentile": p, "v_init": v, "timesteps": self.ann_timesteps} for p, v in ways]
+            case "qcfs":
+                fields = [{"v_init": 0.5, "timesteps": self.qcfs_timesteps}]
+        return [AsTrained(timesteps=1, **once), *(AnnConversion(**f, **common) for f in fields)]
 
     def all_runs(self) -> dict[str, Run]:
         """Every run of the preset once, by name."""
@@ -40,8 +67,8 @@ class Preset(Checked):
 def load_preset(name: str) -> Preset:
     """Read and check a preset.
 
-    A run is written once for all its seeds, ``seeds: [0, 1, 2]``; the key ``definitions`` is for YAML
-    anchors alone.
+    A run is written once for all its seeds, ``seeds: [0, 1, 2]``, with the run that it is ``after``, if any; the
+    key ``definitions`` is for YAML anchors alone.
 
     Raises:
         InputError: an unknown preset, or a value in its file that cannot be used, named with the file.
@@ -61,4 +88,12 @@ def load_preset(name: str) -> Preset:
 
 
 def _seeds(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{**{k: v for k, v in entry.items() if k != "seeds"}, "seed": seed} for seed in entry["seeds"]]
+    """One spec for each seed; the run that it is ``after`` gets the same one."""
+    fields = {k: v for k, v in entry.items() if k != "seeds"}
+    specs = []
+    for seed in entry["seeds"]:
+        spec = {**fields, "seed": seed}
+        if "after" in spec:
+            spec["after"] = {**spec["after"], "seed": seed}
+        specs.append(spec)
+    return specs

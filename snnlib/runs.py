@@ -19,6 +19,7 @@ from pydantic import Discriminator, Field, field_validator, model_validator
 from safetensors import SafetensorError
 
 from snnlib import store
+from snnlib.ann import QCFS, ReLU
 from snnlib.checks import Checked, InputError
 from snnlib.data import DATASETS, Dataset, load
 from snnlib.evaluation import threads
@@ -31,7 +32,7 @@ from snnlib.training import Recipe, fit, start
 log = logging.getLogger("snnlib")
 
 # Raised when the same spec would train to other weights, so that no older run passes for a new one.
-FORMAT = 1
+FORMAT = 2
 
 
 class RunError(RuntimeError):
@@ -48,10 +49,12 @@ class Spec(Checked):
     network: Literal[tuple(NETWORKS)]
     width: float = 1.0
     readout: Literal[READOUTS] = "spikes"
-    dynamics: Annotated[SingleStep | LIF, Discriminator("kind")] = SingleStep()
+    batch_norm: bool = True
+    dynamics: Annotated[SingleStep | LIF | ReLU | QCFS, Discriminator("kind")] = SingleStep()
     timesteps: int = Field(1, ge=1, le=1000)  # T of training
     recipe: Recipe = Recipe()
     seed: int = Field(0, ge=0, lt=2**31)
+    after: Spec | None = None  # the run whose last weights are this one's first: fine-tuning
 
     @field_validator("width")
     @classmethod
@@ -60,9 +63,18 @@ class Spec(Checked):
         return width
 
     @model_validator(mode="after")
-    def _one_step(self) -> Spec:
-        if self.dynamics.kind == "single_step" and self.timesteps != 1:
-            raise InputError(f"timesteps = {self.timesteps}: single_step nets train at 1; convert them afterwards")
+    def _consistent(self) -> Spec:
+        kind = self.dynamics.kind
+        if kind != "lif" and self.timesteps != 1:
+            raise InputError(f"timesteps = {self.timesteps}: {kind} nets train at 1; convert them afterwards")
+        if kind in ("relu", "qcfs") and self.readout != "potential":
+            raise InputError(f"readout = {self.readout}: must be potential for {kind} nets, whose output is analog")
+        for name in ("dataset", "network", "width", "readout", "batch_norm"):
+            if self.after is not None and getattr(self, name) != getattr(self.after, name):
+                wanted = getattr(self.after, name)
+                raise InputError(
+                    f"{name} = {getattr(self, name)}: must be {wanted}, as in the run that this is `after`"
+                )
         return self
 
     @property
@@ -72,10 +84,24 @@ class Spec(Checked):
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     @property
+    def training(self) -> str:
+        """What was trained, in a word: single_step, lif10 (directly, T = 10), relu, qcfs8, tuned_lif4 (`after`)."""
+        d = self.dynamics
+        number = {"lif": self.timesteps, "qcfs": getattr(d, "levels", "")}.get(d.kind, "")
+        return f"{'tuned_' if self.after else ''}{d.kind}{number}"
+
+    @property
+    def noise(self) -> str:
+        """The noise it was trained with: a kind, or none."""
+        d = self.dynamics
+        return d.noise.kind if isinstance(d, SingleStep) and d.noise.half_width else "none"
+
+    @property
     def label(self) -> str:
         """What a reader needs to tell runs apart."""
-        d = self.dynamics
-        what = d.noise.kind if isinstance(d, SingleStep) else f"{d.kind}{self.timesteps}"
+        what = self.training
+        if self.dynamics.kind == "single_step":
+            what = "no_noise" if self.noise == "none" else self.noise
         return f"{self.dataset}-{self.network}-w{self.width:g}-{self.readout}-{what}-s{self.seed}"
 
     @property
@@ -85,10 +111,9 @@ class Spec(Checked):
 
     def columns(self) -> dict[str, Any]:
         """This run's columns in a figure's CSV."""
-        noise = self.dynamics.noise.kind if isinstance(self.dynamics, SingleStep) else "none"
         return {
-            "dataset": self.dataset, "network": self.network, "width": self.width,
-            "readout": self.readout, "noise": noise, "seed": self.seed,
+            "run": self.name, "dataset": self.dataset, "network": self.network, "width": self.width,
+            "readout": self.readout, "training": self.training, "noise": self.noise, "seed": self.seed,
         }  # fmt: skip
 
 
@@ -113,8 +138,16 @@ class Run:
 
     @property
     def history(self) -> pd.DataFrame:
-        """Columns epoch, lr, train_loss, train_accuracy, test_accuracy (fractions; empty if not evaluated)."""
+        """Columns epoch, lr, train_loss, train_accuracy, test_accuracy_t1, test_accuracy (at the last T).
+
+        Accuracies are fractions; those on the test set are empty where an epoch was not evaluated.
+        """
         return pd.read_csv(self.folder / "history.csv")
+
+    @property
+    def timing(self) -> pd.DataFrame:
+        """Columns epoch, seconds (of training alone, without evaluation), images_per_s."""
+        return pd.read_csv(self.folder / "timing.csv")
 
     def model(self, device: torch.device | str | None = None) -> Network:
         """The trained network, in evaluation mode; a `RunError` if the run is not finished or its file is damaged."""
@@ -142,12 +175,13 @@ def build_for(spec: Spec) -> Network:
     """The spec's network with its initial weights, whatever was drawn in this process before."""
     with torch.random.fork_rng():
         torch.manual_seed(stream(spec.seed, "weights").initial_seed())
-        return build(spec.network, spec.dynamics, width=spec.width, readout=spec.readout)
+        return build(spec.network, spec.dynamics, width=spec.width, readout=spec.readout, batch_norm=spec.batch_norm)
 
 
 def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
     """The finished run of this spec: loaded, resumed from its last checkpoint, or trained.
 
+    A run `after` another one has that trained first.
     Only one process trains a run; others that need it wait for it.
 
     Raises:
@@ -158,6 +192,8 @@ def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
     run = Run(spec)
     if run.done:
         return run
+    if spec.after is not None:
+        ensure(spec.after, device)
     with _alone(run):
         if not run.done:  # another process may just have finished it
             with threads(spec.recipe.threads):
@@ -184,7 +220,10 @@ def _alone(run: Run) -> Iterator[None]:
 def _train(run: Run, device: torch.device) -> None:
     spec, folder = run.spec, run.folder
     data = run.data(device)
-    state = start(build_for(spec).to(device), data, spec.recipe)
+    model = build_for(spec).to(device)
+    if spec.after is not None:
+        model.load_state_dict(Run(spec.after).model(device).state_dict())
+    state = start(model, data, spec.recipe)
     checkpoint = folder / "checkpoint.safetensors"
     if checkpoint.exists():
         try:

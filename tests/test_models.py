@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from conftest import generator, images, lively
 from torch import Tensor, nn
 
+from snnlib.ann import IF
 from snnlib.models import INPUT_SHAPES, Network, build
-from snnlib.neurons import IF, LIF, Converted, Dynamics, Neuron, Simulation, SingleStep
+from snnlib.neurons import LIF, Converted, Dynamics, Neuron, Simulation, SingleStep
 
 NETWORKS = ("cnn", "vgg16", "resnet18")
 T = 10

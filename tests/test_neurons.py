@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
+import snnlib.ann
 import snnlib.neurons
-from snnlib.neurons import IF, LIF, Converted, Dynamics, Neuron, Simulation, SingleStep
+from snnlib.ann import IF
+from snnlib.neurons import LIF, Converted, Dynamics, Neuron, Simulation, SingleStep
 from snnlib.noise import Bounded, Gaussian, MaxNormalised, Uniform
 from snnlib.statistics import Frozen, Layer, Sample
 from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Triangle
@@ -51,7 +53,8 @@ def heights(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
         seen.append(h)
         return original(h, *args)
 
-    monkeypatch.setattr(snnlib.neurons, "spike", spy)
+    for module in (snnlib.neurons, snnlib.ann):
+        monkeypatch.setattr(module, "spike", spy)
     return seen
 
 

@@ -23,11 +23,12 @@ EXTRAS = PROJECT["optional-dependencies"]
 # A module imports only from modules to its left. Modules not named here are free.
 ORDER = [
     "paths", "checks", "process", "seeds",
-    "surrogate", "noise", "statistics", "neurons", "models", "conversion",
+    "surrogate", "noise", "statistics", "neurons", "ann", "models", "conversion", "ann_conversion",
     "files",
     "torchvision_sets",
     "data", "batches", "evaluation", "training", "store", "runs",
-    "results", "preset", "workflow", "paper", "table1", "terms", "potential", "plotting", "interactive", "__main__",
+    "results", "preset", "notebook", "workflow",
+    "paper", "table1", "terms", "potential", "plotting", "interactive", "__main__",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble
 from snnlib.data import Dataset
 from snnlib.evaluation import accuracy_over_time, calibration_images
-from snnlib.results import Evaluation, accuracy, three_steps
+from snnlib.results import Conversion, accuracy, three_steps
 from snnlib.runs import Run, Spec, ensure
 
 
@@ -29,15 +29,15 @@ def run(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
         yield ensure(spec)
 
 
-E = Evaluation(timesteps=4, noise_seeds=(3, 5), batch_size=30)
+E = Conversion(timesteps=4, noise_seeds=(3, 5), batch_size=30)
 
 
 def test_accuracy_is_that_of_the_converted_net_with_the_runs_columns(run: Run, small: Dataset) -> None:
     table = accuracy(run, E)
     expected = accuracy_over_time(convert(run.model()), small, 4, (3, 5), 30)
     assert table[["noise_seed", "timesteps", "accuracy"]].equals(expected)
-    wanted = ["dataset", "network", "width", "readout", "noise", "seed", "noise_seed", "timesteps", "accuracy"]
-    assert list(table.columns) == wanted
+    assert list(table.columns) == [*run.spec.columns(), "noise_seed", "timesteps", "accuracy"]
+    assert set(table.run) == {run.spec.name}
     assert (table.noise == "gaussian").all()
 
 
@@ -72,7 +72,7 @@ def test_frozen_statistics_are_calibrated_on_training_images(run: Run, small: Da
     e = E.changed(statistics="frozen", calibration=40)
     images = calibration_images(small, 40)
     expected = convert(run.model(), statistics="frozen", calibration=images, timesteps=4)
-    assert results.converted(run, e).first.dynamics == expected.first.dynamics
+    assert e.network(run).first.dynamics == expected.first.dynamics
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_frozen_statistics_are_calibrated_on_training_images(run: Run, small: Da
     ],
 )
 def test_a_bad_evaluation_is_one_line(fields: dict[str, Any], words: str) -> None:
-    for make in (lambda: Evaluation(**fields), lambda: E.changed(**fields)):
+    for make in (lambda: Conversion(**fields), lambda: E.changed(**fields)):
         with pytest.raises(InputError, match=words) as error:
             make()
         assert "\n" not in str(error.value)
 
 
 def test_the_key_is_that_of_the_values() -> None:
-    assert E.key == Evaluation(timesteps=4, noise_seeds=[3, 5], batch_size=30, alpha=4).key
+    assert E.key == Conversion(timesteps=4, noise_seeds=[3, 5], batch_size=30, alpha=4).key
     keys = {E.key, E.changed(alpha=float("inf")).key, E.changed(alpha=5).key, E.changed(noise_seeds=(3,)).key}
     assert len(keys) == 4

@@ -17,6 +17,7 @@ from conftest import weights
 from safetensors import safe_open
 
 from snnlib import runs, store
+from snnlib.ann import QCFS, ReLU
 from snnlib.checks import InputError
 from snnlib.data import Dataset
 from snnlib.neurons import LIF, Converted, SingleStep
@@ -93,7 +94,13 @@ CHANGES: list[dict[str, Any]] = [
     {"network": "resnet18"},
     {"width": 1 / 8},
     {"readout": "potential"},
+    {"batch_norm": False},
     {"seed": 4},
+    {"after": {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16}},
+    {"dynamics": ReLU(), "readout": "potential"},
+    {"dynamics": QCFS(), "readout": "potential"},
+    {"dynamics": QCFS(levels=4), "readout": "potential"},
+    {"dynamics": QCFS(threshold=2), "readout": "potential"},
     {"dynamics": LIF()},
     {"dynamics": LIF(), "timesteps": 2},
     {"dynamics": LIF(leak=0.4)},
@@ -111,6 +118,7 @@ CHANGES: list[dict[str, Any]] = [
         for change in (
             {"epochs": 4}, {"batch_size": 33}, {"lr": 1.1e-3}, {"schedule": "cosine"}, {"restart_every": 50},
             {"augment": True}, {"precision": "bfloat16"}, {"threads": 2}, {"evaluate_every": 2},
+            {"test_timesteps": 4},
         )
     ),
 ]  # fmt: skip
@@ -204,7 +212,14 @@ def test_a_run_is_what_fit_trains(folder: Path, small: Dataset) -> None:
     assert not model.training
     assert all(n.dynamics == SingleStep() for _, n in model.neurons())
     assert [p.stride() for p in model.parameters()] == [p.stride() for p in state.model.parameters()]
-    assert run.history.columns.tolist() == ["epoch", "lr", "train_loss", "train_accuracy", "test_accuracy"]
+    assert run.history.columns.tolist() == [
+        "epoch",
+        "lr",
+        "train_loss",
+        "train_accuracy",
+        "test_accuracy_t1",
+        "test_accuracy",
+    ]
     assert run.history.to_dict("records") == state.history
 
 

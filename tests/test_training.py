@@ -24,7 +24,7 @@ from snnlib.store import restore_checkpoint, save_checkpoint
 from snnlib.training import Recipe, State, TrainingError, fit, mse, start
 
 SCHEDULES = ("warm_restarts", "cosine", "one_cycle", "constant")
-COLUMNS = ["epoch", "lr", "train_loss", "train_accuracy", "test_accuracy"]
+COLUMNS = ["epoch", "lr", "train_loss", "train_accuracy", "test_accuracy_t1", "test_accuracy"]
 
 
 class InterruptError(Exception):
