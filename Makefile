@@ -15,7 +15,7 @@ help:
 	@echo "make test       unit tests, and every notebook run and checked"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make lint       ruff"
-	@echo "make notebooks  execute the committed notebooks in place"
+	@echo "make notebooks  execute the committed notebooks in place, and put the claims into the README"
 
 # Made once, and again when pyproject.toml changes.
 $(VENV)/installed: pyproject.toml
@@ -23,7 +23,7 @@ $(VENV)/installed: pyproject.toml
 	  || { echo "error: $$($(PYTHON) --version) is too old: 3.11 or newer is needed; name one with make PYTHON=..."; exit 1; }
 	@echo "making the environment in $(VENV) (once; PyTorch and Jupyter are large) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebooks,test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebooks,test,export]'
 	@touch $@
 
 figures: $(VENV)/installed
@@ -41,9 +41,12 @@ lab: $(VENV)/installed
 lint: $(VENV)/installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
+# The claims last: they are decided from what the others write.
 notebooks: $(VENV)/installed
-	@TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb \
+	@TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+	  $(filter-out notebooks/claims.ipynb,$(wildcard notebooks/*.ipynb)) notebooks/claims.ipynb \
 	  --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False
+	@$(BIN)/python -m snnlib claims --readme
 
 clean:
 	rm -rf build .snakemake .pytest_cache .ruff_cache

@@ -11,6 +11,7 @@ import typer
 
 from snnlib.checks import InputError, one_of
 from snnlib.data import DATASETS, DataError, load
+from snnlib.estimate import estimate, summary
 from snnlib.preset import Preset, load_preset
 from snnlib.results import accuracy
 from snnlib.runs import Run, RunError, ensure
@@ -32,9 +33,16 @@ Names = Annotated[list[str] | None, typer.Argument(help="names of runs, or their
 
 @app.command("runs")
 def list_runs(preset: PresetName = "smoke") -> None:
-    """List the runs of a preset: what is done, with which accuracy, in how many seconds."""
+    """List the runs of a preset: what is done, what is missing, and how long that will take.
+
+    Seconds are those that training took, or with ~ those that are still to come, evaluation included: an estimate
+    from a throughput that is measured now.
+    """
     p = load_preset(preset)
-    print(pd.DataFrame([_row(run, p) for run in p.all_runs().values()]).to_markdown(index=False))
+    left = estimate(p)
+    table = pd.DataFrame([_row(run, p, left.get(name)) for name, run in p.all_runs().items()])
+    print(table.to_markdown(index=False, disable_numparse=True, colalign=["left", "left", *["right"] * 3]))
+    print(f"\n{summary(p, left)}")
 
 
 @app.command()
@@ -97,6 +105,17 @@ def draw_notebook(notebook: Annotated[str, typer.Argument()], preset: PresetName
     print(draw(notebook, load_preset(preset)))
 
 
+@app.command()
+def claims(
+    preset: PresetName = "smoke",
+    to_readme: Annotated[bool, typer.Option("--readme", help="also put them on the README's first screen")] = False,
+) -> None:
+    """Print the verdict on each claim of the paper, as the notebook `claims` wrote them at a preset."""
+    from snnlib import readme  # brings matplotlib, 0.3 s that each training job would pay for
+
+    print(readme.update(preset) if to_readme else readme.drawn(preset))
+
+
 @app.command("figures")
 def draw_all(
     targets: Annotated[list[str] | None, typer.Argument(help="rules of the Snakefile; all if none")] = None,
@@ -106,17 +125,16 @@ def draw_all(
     print(figures(load_preset(preset), *targets or ()))
 
 
-def _row(run: Run, preset: Preset) -> dict[str, str]:
-    row = {"run": run.spec.name, "state": "missing", "T = 1, %": "", "T = last, %": "", "seconds": ""}
-    if run.done:
-        row |= {"state": "trained", "seconds": f"{run.metadata['train_seconds']:.0f}"}
-    elif run.folder.exists():
-        row["state"] = "begun"
-    evaluations = preset.evaluations(run)
-    if all(e.file(run).exists() for e in evaluations):
-        at = accuracy(run, evaluations[-1]).groupby("timesteps").accuracy.mean() * 100
+def _row(run: Run, preset: Preset, left: float | None) -> dict[str, str]:
+    """A line of the list; ``left``: seconds that the run will still take, None if it is done."""
+    row = {"run": run.spec.name, "state": "missing", "T = 1, %": "", "T = last, %": ""}
+    if left is None:
+        at = accuracy(run, preset.evaluations(run)[-1]).groupby("timesteps").accuracy.mean() * 100
         row |= {"state": "done", "T = 1, %": f"{at.iloc[0]:.2f}", "T = last, %": f"{at.iloc[-1]:.2f}"}
-    return row
+        return row | {"seconds": f"{run.metadata['train_seconds']:.0f}"}
+    if run.folder.exists():
+        row["state"] = "trained" if run.done else "begun"
+    return row | {"seconds": f"~{left:.0f}"}
 
 
 def _select(preset: Preset, names: list[str] | None) -> list[Run]:

@@ -31,9 +31,10 @@ class QCFS(Value):
     """Quantised clip-floor-shift: theta * clip(floor(x L / theta + 1/2) / L, 0, 1) (Bu et al. 2022, ICLR, Eq. 15).
 
     What an `IF` neuron of threshold theta and V(0) = theta / 2 fires in L steps at a constant current. The
-    floor's gradient is taken as 1. Theta is learned there and a constant here: with affine batch norm
-    before the activation and a linear map after it, either can take on the factor, so the nets that can
-    be expressed are the same.
+    floor's gradient is taken as 1, so that of the whole is 1 within the clip's range and 0 outside. Theta
+    is learned there and a constant here: affine batch norm, or a linear layer, before the activation takes
+    on 1 / theta, the linear map after it theta, so the nets that can be expressed are the same. Only where
+    an identity shortcut adds one activation to the next current do both have one theta here.
     """
 
     levels: int = 8  # L

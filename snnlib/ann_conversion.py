@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from snnlib.ann import IF, QCFS, ReLU
-from snnlib.checks import InputError, between, whole
+from snnlib.checks import InputError, between, positive, whole
 from snnlib.conversion import with_dynamics
 from snnlib.models import Network
 from snnlib.neurons import Neuron, Simulation
@@ -25,15 +25,16 @@ def fold_batch_norm(model: Network) -> Network:
         for i in range(1, len(container)):
             if isinstance(container[i], nn.BatchNorm2d):
                 container[i - 1] = fuse_conv_bn_eval(container[i - 1], container[i])
-                container[i] = nn.Identity()
+                container[i] = nn.Identity().eval()
     return model
 
 
 def thresholds(model: Network, images: Tensor, percentile: float = 100.0) -> dict[Neuron, float]:
     """For each layer of ReLU neurons the percentile of its activations, over all neurons and images.
 
-    100 is the maximum (Diehl et al. 2015, IJCNN), 99.9 the robust choice (Rueckauer et al. 2017,
-    Front. Neurosci. 11:682). Zeros count.
+    Of n activations in ascending order, zeros counted, it is number round(percentile / 100 * n), none between two
+    of them. 100 is the maximum (Diehl et al. 2015, IJCNN), 99.9 the robust choice (Rueckauer et al. 2017,
+    Front. Neurosci. 11:682).
 
     Args:
         images: standardised training images [N, C, H, W].
@@ -41,17 +42,22 @@ def thresholds(model: Network, images: Tensor, percentile: float = 100.0) -> dic
     Raises:
         ValueError: a percentile outside (0, 100], no images, a layer that is silent on all of them.
     """
+    positive("percentile", percentile)
     between("percentile", percentile, 0, 100)
     whole("calibration images", len(images), least=1)
     found: dict[Neuron, float] = {}
 
     def observe(neuron: Neuron, t: int, activation: Tensor, state: Tensor | None) -> None:
-        values = activation.detach().float().flatten()
+        values = activation.flatten()
         rank = max(round(percentile / 100 * len(values)), 1)
         found[neuron] = values.kthvalue(rank).values.item()
 
-    with torch.no_grad():
-        model.eval()(images, Simulation(torch.Generator(images.device), observe=observe))
+    training = model.training
+    try:
+        with torch.no_grad():
+            model.eval()(images, Simulation(torch.Generator(images.device), observe=observe))
+    finally:
+        model.train(training)
     for name, neuron in model.neurons():
         if not found[neuron] > 0:
             raise InputError(f"percentile = {percentile}: {name} is 0 there; a threshold must be above 0")
@@ -70,11 +76,14 @@ def to_spiking(model: Network, images: Tensor, percentile: float = 100.0, v_init
         v_init: V(0) as a fraction of the threshold; 0.5 rounds where 0 rounds down (Deng & Gu 2021, ICLR).
 
     Raises:
-        ValueError: a net of other neurons, ``v_init`` outside [0, 1], and what `thresholds` refuses.
+        ValueError: a net of other neurons, ``v_init`` outside [0, 1], a percentile for a QCFS net, and
+            what `thresholds` refuses.
     """
     between("v_init", v_init, 0, 1)
     kinds = {type(neuron.dynamics) for _, neuron in model.neurons()}
     if kinds == {QCFS}:
+        if percentile != 100:
+            raise InputError(f"percentile = {percentile}: must be 100 for a qcfs net, which brings its own thresholds")
         theta = {neuron: neuron.dynamics.threshold for _, neuron in model.neurons()}
     elif kinds == {ReLU}:
         theta = thresholds(model, images, percentile)

@@ -41,7 +41,10 @@ class Dynamics(Protocol):
 
 
 def reset(h: Tensor, s: Tensor, v_reset: float) -> Tensor:
-    """V = H (1 - S) + V_reset S (Eq. 3), in one pass: S is 0 or 1, so interpolating between both is exact."""
+    """V = H (1 - S) + V_reset S (Eq. 3), in one pass: S is 0 or 1, so interpolating between both is exact.
+
+    The gradient runs through S too, by its surrogate: dV/dH = 1 - S + (V_reset - H) dS/dH.
+    """
     return torch.lerp(h, h.new_tensor(v_reset), s)
 
 
@@ -151,7 +154,8 @@ class LIF(Value):
         finite("v_reset", self.v_reset)
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        h = current if state is None else self.leak * state + current  # Eq. 1
+        # A copy at the first step: a view would keep the currents of all steps until the backward pass.
+        h = current.clone() if state is None else self.leak * state + current  # Eq. 1
         s = spike(h, self.v_th, self.surrogate)  # Eq. 2
         return s, reset(h, s, self.v_reset)
 

@@ -16,6 +16,7 @@ import torch
 from pydantic import Discriminator
 from torch import Tensor
 
+from snnlib import tape
 from snnlib.checks import InputError, Value, finite, positive
 
 
@@ -81,7 +82,7 @@ class Gaussian(Bounded):
         positive("gaussian k", self.k)
 
     def _draw_(self, flat: Tensor, generator: torch.Generator) -> None:
-        flat.normal_(self.centre, self.half_width / self.k, generator=generator)
+        tape.normal_(flat, self.centre, self.half_width / self.k, generator)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class Preset(Checked):
             case "lif":
                 return [AsTrained(timesteps=e.timesteps, **once)]
             case "relu":
-                ways = product((100.0, 99.9), (0.0, 0.5))
+                ways = [*product((100.0, 99.9), (0.0, 0.5)), (99.0, 0.5)]
                 fields = [{"percentile": p, "v_init": v, "timesteps": self.ann_timesteps} for p, v in ways]
             case "qcfs":
                 fields = [{"v_init": 0.5, "timesteps": self.qcfs_timesteps}]
@@ -88,12 +88,11 @@ def load_preset(name: str) -> Preset:
 
 
 def _seeds(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """One spec for each seed; the run that it is ``after`` gets the same one."""
+    """One spec for each seed; the runs that it is ``after`` get the same one."""
     fields = {k: v for k, v in entry.items() if k != "seeds"}
-    specs = []
-    for seed in entry["seeds"]:
-        spec = {**fields, "seed": seed}
-        if "after" in spec:
-            spec["after"] = {**spec["after"], "seed": seed}
-        specs.append(spec)
-    return specs
+    return [_seeded(fields, seed) for seed in entry["seeds"]]
+
+
+def _seeded(fields: dict[str, Any], seed: int) -> dict[str, Any]:
+    after = {"after": _seeded(fields["after"], seed)} if "after" in fields else {}
+    return {**fields, **after, "seed": seed}

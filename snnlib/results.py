@@ -15,11 +15,11 @@ from torch import Tensor
 
 from snnlib import store
 from snnlib.ann_conversion import to_spiking
-from snnlib.checks import Checked
+from snnlib.checks import Checked, InputError
 from snnlib.conversion import STATISTICS, convert, with_dynamics
 from snnlib.evaluation import accuracy_over_time, calibration_images, threads
 from snnlib.models import Network
-from snnlib.neurons import FIRST_STEPS, LIF, Converted
+from snnlib.neurons import FIRST_STEPS, LIF, Converted, SingleStep
 from snnlib.runs import Run, default_device, ensure
 
 # Raised when the same evaluation would give other numbers.
@@ -72,7 +72,10 @@ class AsLIF(Evaluation):
     leak: float = Field(0.5, ge=0, le=1)
 
     def network(self, run: Run, device: torch.device | str | None = None) -> Network:
-        return with_dynamics(run.model(device), lambda neuron: LIF(self.leak))
+        trained = run.spec.dynamics
+        if not isinstance(trained, SingleStep):
+            raise InputError(f"dynamics = {trained.kind}: AsLIF takes the weights of a net trained as single_step")
+        return with_dynamics(run.model(device), lambda neuron: LIF(self.leak, v_th=trained.v_th))
 
 
 class Conversion(Evaluation):

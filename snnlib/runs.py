@@ -51,10 +51,19 @@ class Spec(Checked):
     readout: Literal[READOUTS] = "spikes"
     batch_norm: bool = True
     dynamics: Annotated[SingleStep | LIF | ReLU | QCFS, Discriminator("kind")] = SingleStep()
-    timesteps: int = Field(1, ge=1, le=1000)  # T of training
+    timesteps: int = Field(ge=1, le=1000)  # T of training; if not given, 10 for lif, 1 for all others
     recipe: Recipe = Recipe()
     seed: int = Field(0, ge=0, lt=2**31)
     after: Spec | None = None  # the run whose last weights are this one's first: fine-tuning
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_timesteps(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and "timesteps" not in fields:
+            dynamics = fields.get("dynamics")
+            kind = dynamics.get("kind") if isinstance(dynamics, dict) else getattr(dynamics, "kind", None)
+            return {**fields, "timesteps": 10 if kind == "lif" else 1}
+        return fields
 
     @field_validator("width")
     @classmethod
@@ -99,9 +108,8 @@ class Spec(Checked):
     @property
     def label(self) -> str:
         """What a reader needs to tell runs apart."""
-        what = self.training
-        if self.dynamics.kind == "single_step":
-            what = "no_noise" if self.noise == "none" else self.noise
+        noise = "no_noise" if self.noise == "none" else self.noise
+        what = self.training.replace("single_step", noise)
         return f"{self.dataset}-{self.network}-w{self.width:g}-{self.readout}-{what}-s{self.seed}"
 
     @property

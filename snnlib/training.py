@@ -99,7 +99,7 @@ def fit(
     with progress.bar(total, state.epoch * per_epoch, label) as bar:
         while state.epoch < recipe.epochs:
             began = time.perf_counter()
-            row = _epoch(state, data, recipe, timesteps, seed, bar)
+            row = one_epoch(state, data, recipe, timesteps, seed, bar)
             seconds = time.perf_counter() - began
             # A spiking readout hides NaN weights from the loss: nothing is above the threshold, and 0 is a number.
             sound = all(bool(p.isfinite().all()) for p in state.model.parameters())
@@ -118,7 +118,7 @@ def fit(
     return state
 
 
-def _epoch(state: State, data: Dataset, recipe: Recipe, timesteps: int, seed: int, bar: tqdm) -> dict[str, Any]:
+def one_epoch(state: State, data: Dataset, recipe: Recipe, timesteps: int, seed: int, bar: tqdm) -> dict[str, Any]:
     """One pass over the training images; returns this epoch's row of the history."""
     device = data.train.images.device
     epoch = state.epoch + 1

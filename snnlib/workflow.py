@@ -33,7 +33,7 @@ def draw(name: str, preset: Preset) -> Path:
 
     one_of("notebook", name, sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
     notebook, copy = NOTEBOOKS / f"{name}.ipynb", BUILD / preset.name / f"{name}.ipynb"
-    # papermill only warns of a parameter that a notebook does not have, and then ignores its value.
+    # Without a cell tagged `parameters`, which a new notebook may lack, papermill ignores the value.
     one_of(f"{notebook.name}, parameter", "preset", papermill.inspect_notebook(notebook))
     copy.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -63,7 +63,7 @@ def _snakemake(command: list[str], environment: dict[str, str]) -> int:
 
 
 def figures(preset: Preset, *targets: str) -> str:
-    """Run the Snakefile at a preset; returns what was drawn, where, and how long it took.
+    """Run the Snakefile at a preset; returns what was drawn, where, how long it took, and the verdicts on the claims.
 
     Raises:
         WorkflowError: a job failed, its own message stands above; it was interrupted; another one is at work.
@@ -82,6 +82,8 @@ def figures(preset: Preset, *targets: str) -> str:
         return f"{', '.join(targets)}: done ({took})"
     folder = figures_dir() / preset.name
     drawn = sorted(path.name for path in folder.glob("*") if path.stat().st_mtime >= start)
+    lines = [f"drawn in {took}, in {folder}:", *(f"  {name}" for name in drawn)]
     if not drawn:
-        return f"nothing to do: everything in {folder} is up to date ({took})"
-    return "\n".join([f"drawn in {took}, in {folder}:", *(f"  {name}" for name in drawn)])
+        lines = [f"nothing to do: everything in {folder} is up to date ({took})"]
+    claims = folder / "claims.md"
+    return "\n".join([*lines, *(["", claims.read_text(encoding="utf-8")] if claims.exists() else [])])

@@ -1,8 +1,9 @@
 """The equations of Jiang & Zhang, "A noise based novel strategy for faster SNN training", in plain NumPy.
 
-A yardstick for the tests: written from the paper alone, one step after another, with nothing shared with the library.
-H is the potential before the spike, S the spike (0 or 1), V the potential after it. The time axis, where there is one,
-comes first. Floating-point arrays keep their dtype; everything else is computed in float64.
+And, at the end, those of ANN-to-SNN conversion, the opponent that the paper compares itself with. A yardstick for the
+tests: written from the papers alone, one step after another, with nothing shared with the library. H is the potential
+before the spike, S the spike (0 or 1), V the potential after it. The time axis, where there is one, comes first.
+Floating-point arrays keep their dtype; everything else is computed in float64.
 """
 
 import numpy as np
@@ -170,3 +171,37 @@ def sigmoid(x, slope=4.0):
     with np.errstate(over="ignore"):  # exp may overflow to infinity, where s is rightly 0
         s = 1 / (1 + np.exp(-slope * _floats(x)))
     return slope * s * (1 - s)
+
+
+# ------------------------------------------------------------------------------------ ANN-to-SNN conversion
+
+
+def qcfs(x, levels, theta=1.0):
+    """Bu et al. 2022, Eq. 15, shift 1/2: theta clip(floor(x L / theta + 1/2) / L, 0, 1)."""
+    return theta * np.clip(np.floor(_floats(x) * levels / theta + 0.5) / levels, 0, 1)
+
+
+def qcfs_slope(x, levels, theta=1.0):
+    """Its derivative with the floor's taken as 1: 1 where -theta / 2L < x < theta - theta / 2L, else 0."""
+    x = _floats(x)
+    return ((-theta / (2 * levels) < x) & (x < theta - theta / (2 * levels))).astype(x.dtype)
+
+
+def if_spike_count(x, T, v_th=1.0, v_init=0.0):
+    """Spikes of `if_soft_reset` in T steps of a constant current x, V(0) in [0, v_th], in closed form.
+
+    What is not yet spent of T x + V(0) stays in (0, v_th] for x in (0, v_th]; below, nothing fires, above, each step.
+    """
+    return np.clip(np.ceil((T * _floats(x) + v_init) / v_th) - 1, 0, T)
+
+
+def nth_of_sorted(x, percentile):
+    """Number round(percentile / 100 n) of the n values in ascending order, at least the first."""
+    ordered = np.sort(np.ravel(x))
+    return ordered[max(round(percentile / 100 * ordered.size), 1) - 1]
+
+
+def folded(weight, mean, var, gamma, beta, eps):
+    """gamma (W x - mean) / sqrt(var + eps) + beta as one convolution [out, in, h, w] with bias: (weight, bias)."""
+    factor = _floats(gamma) / np.sqrt(_floats(var) + eps)
+    return _floats(weight) * factor[:, None, None, None], beta - mean * factor

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import defaultdict
 
 import pytest
 import torch
-from conftest import generator, lively
-from torch import Tensor
+from conftest import generator, images, lively
+from torch import Tensor, nn
 
+from snnlib import evaluation
+from snnlib.ann import IF
 from snnlib.conversion import convert, ensemble
 from snnlib.data import Dataset
-from snnlib.evaluation import accuracy_over_time, calibration_images, firing_rates
+from snnlib.evaluation import accuracy_over_time, calibration_images, firing_rates, simulate
 from snnlib.models import Network
-from snnlib.neurons import LIF, Neuron, Simulation, SingleStep
+from snnlib.neurons import LIF, Converted, Dynamics, Neuron, Simulation, SingleStep
 from snnlib.seeds import stream
 
 T = 6
@@ -89,6 +92,113 @@ def test_a_net_that_never_fires_always_says_the_first_class(small: Dataset) -> N
             p.zero_()
     share = (small.test.labels == 0).double().mean().item()
     assert accuracy_over_time(model, small, 3).accuracy.tolist() == pytest.approx([share] * 3)
+
+
+# --- a long simulation in pieces -------------------------------------------------------------
+
+# Without noise, or, at alpha = 2, with noise in the first step alone, so that pieces draw it in the order of one pass.
+MEMORIES = [
+    LIF(),
+    LIF(leak=0.9),
+    IF(v_init=0.3),
+    Converted(alpha=2.0),
+    Converted(alpha=2.0, first_step="rest"),
+]
+
+
+def run(model: Network, x: Tensor, timesteps: int) -> tuple[list[int], list[Tensor]]:
+    """Where each piece begins, and its outputs."""
+    begins, pieces = zip(*simulate(model, x, generator(4), timesteps), strict=True)
+    return list(begins), list(pieces)
+
+
+@pytest.mark.parametrize("network", ["cnn", "resnet18"])
+@pytest.mark.parametrize("dynamics", MEMORIES, ids=str)
+@pytest.mark.parametrize("readout", ["spikes", "potential"])
+def test_pieces_are_one_simulation(
+    network: str, dynamics: Dynamics, readout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = lively(network, dynamics, readout)
+    x = images(3, model.input_shape)
+    with torch.no_grad():
+        whole = model(x, Simulation(generator(4), 11)).float()
+    for chunk, begins in ((4, [0, 4, 8]), (1, list(range(11))), (11, [0]), (100, [0])):
+        monkeypatch.setattr(evaluation, "CHUNK", chunk)
+        found, pieces = run(model, x, 11)
+        assert found == begins
+        assert [len(p) for p in pieces] == [min(chunk, 11 - t) for t in begins]
+        torch.testing.assert_close(torch.cat(pieces), whole, rtol=1e-6, atol=1e-6)
+    assert not torch.equal(whole[4:8], whole[:4])  # time matters here
+
+
+def test_pieces_of_a_noisy_net_go_on_with_its_noise_and_its_potentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One step at a time draws in the order of a loop over time, so that loop can be written down."""
+    model = convert(lively(readout="potential"))
+    x, g, states, steps = images(3), generator(4), {}, []
+    with torch.no_grad():
+        for _ in range(5):
+            steps.append(model(x, Simulation(g, 1, states=states)))
+    monkeypatch.setattr(evaluation, "CHUNK", 1)
+    assert torch.equal(torch.cat(run(model, x, 5)[1]), torch.cat(steps).float())
+    assert len(states) == len(list(model.neurons()))
+
+
+def test_accuracy_does_not_depend_on_the_pieces(exact: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = lively(dynamics=LIF(), readout="potential")
+    expected = counted(outputs(model, exact, 9, 90, generator()), exact.test.labels)
+    rates = []
+    for chunk in (1, 4, 9, 16):
+        monkeypatch.setattr(evaluation, "CHUNK", chunk)
+        assert accuracy_over_time(model, exact, 9).accuracy.tolist() == pytest.approx(expected, abs=1e-12)
+        rates.append(firing_rates(model, exact, 9).rate.tolist())
+    assert all(rate == pytest.approx(rates[0], rel=1e-6) for rate in rates)
+
+
+@pytest.mark.parametrize("dynamics", [LIF(), Converted(), SingleStep(), IF()], ids=lambda d: d.kind)
+def test_no_layer_sees_more_than_a_piece_at_once(dynamics: Dynamics) -> None:
+    model, x = lively(dynamics=dynamics), images(3)
+    largest: dict[nn.Module, int] = defaultdict(int)
+
+    def look(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        largest[module] = max(largest[module], len(output))
+
+    for module in model.modules():
+        module.register_forward_hook(look)
+    steps = sum(len(p) for p in run(model, x, 10 * evaluation.CHUNK + 1)[1])
+    assert steps == 10 * evaluation.CHUNK + 1
+    assert max(largest.values()) == evaluation.CHUNK * len(x)
+
+
+@pytest.mark.parametrize("dynamics", [LIF(), Converted(), IF()], ids=lambda d: d.kind)
+def test_memory_does_not_grow_with_time(dynamics: Dynamics, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each piece there is the same left of what layers and neurons gave: the last potentials, the outputs."""
+    monkeypatch.setattr(evaluation, "CHUNK", 2)
+    model, born, held = lively(dynamics=dynamics), [], []
+    for module in model.modules():
+        module.register_forward_hook(lambda _, x, output: born.append(weakref.ref(output)))
+
+    def observe(neuron: Neuron, t: int, spikes: Tensor, potential: Tensor) -> None:
+        born.extend(map(weakref.ref, (spikes, potential)))
+
+    for _ in simulate(model, images(3), generator(), 12, observe=observe):
+        held.append(sum(tensor.numel() for tensor in (ref() for ref in born) if tensor is not None))
+    assert len(held) == 6
+    assert len(set(held)) == 1
+    assert len(born) > 100
+
+
+def test_a_simulation_needs_no_gradients_and_restores_the_mode_however_it_ends() -> None:
+    model, x = lively(dynamics=LIF()).train(), images(2)
+    pieces = simulate(model, x, generator(), 40)
+    _, outputs = next(pieces)
+    assert not outputs.requires_grad
+    assert torch.is_grad_enabled()  # not left off between two pieces
+    assert not model.training
+    pieces.close()
+    assert model.training
+
+
+# --- firing rates ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dynamics", [LIF(), SingleStep()], ids=lambda d: d.kind)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from conftest import generator, images, lively
 from torch import Tensor, nn
 
-from snnlib.ann import IF
+from snnlib.ann import IF, ReLU
 from snnlib.models import INPUT_SHAPES, Network, build
 from snnlib.neurons import LIF, Converted, Dynamics, Neuron, Simulation, SingleStep
 
@@ -101,6 +101,46 @@ def test_neurons_have_names_of_their_own_from_the_input_on() -> None:
     names, neurons = zip(*model.neurons(), strict=True)
     assert list(neurons) == called
     assert len(set(names)) == len(names)
+
+
+# --- without batch norm ----------------------------------------------------------------------
+
+
+# A bias instead of a scale and a shift: 64 + 128 + 128 parameters fewer for the CNN, 4,800 for ResNet-18. VGG-16's
+# convolutions have 14,714,688, as Keras counts them (include_top=False), its linear layer 5,130.
+@pytest.mark.parametrize(
+    ("network", "size"), [("cnn", 817_866 - 320), ("vgg16", 14_714_688 + 5_130), ("resnet18", 11_173_962 - 4_800)]
+)
+def test_without_batch_norm_there_is_a_bias_for_each_channel(network: str, size: int) -> None:
+    with torch.device("meta"):
+        model = build(network, SingleStep(), batch_norm=False)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
+    assert all(m.bias is not None for m in model.modules() if isinstance(m, nn.Conv2d))
+    assert parameters(model) == size
+
+
+@pytest.mark.parametrize("dynamics", [ReLU(), LIF()], ids=lambda d: d.kind)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_without_batch_norm_a_net_is_one_whose_batch_norm_is_in_the_weights(network: str, dynamics: Dynamics) -> None:
+    model = lively(network, dynamics, "potential")
+    bare = build(network, dynamics, width=1 / 16, readout="potential", batch_norm=False).double().eval()
+    old, new = ([m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)] for net in (model, bare))
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    with torch.no_grad():
+        for a, b in zip(old, new, strict=True):
+            if isinstance(a, nn.Linear):
+                weight, bias = a.weight, a.bias
+            else:
+                bn = norms.pop(0)
+                parts = (a.weight, bn.running_mean, bn.running_var, bn.weight, bn.bias)
+                weight, bias = map(torch.from_numpy, reference.folded(*(p.numpy() for p in parts), bn.eps))
+            b.weight.copy_(weight)
+            b.bias.copy_(bias)
+        x = images(3, model.input_shape)
+        one, other = (net(x, Simulation(generator(), 4)) for net in (model, bare))
+    torch.testing.assert_close(one, other)
+    assert not norms
+    assert one.std() > 0.1
 
 
 @pytest.mark.parametrize("network", NETWORKS)

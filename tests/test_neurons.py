@@ -265,7 +265,10 @@ def test_without_input_nothing_fires_whatever_alpha_beta_and_leak_are(
     assert (v <= 1).all()
 
 
-@pytest.mark.parametrize("d", [SingleStep(n) for n in NOISES] + [LIF(), IF(), IF(v_init=1.0)], ids=str)
+SILENT = [LIF(), IF(), IF(v_init=1.0), *(Converted(alpha=a, first_step="rest") for a in ALPHAS)]
+
+
+@pytest.mark.parametrize("d", [SingleStep(n) for n in NOISES] + SILENT, ids=str)
 def test_other_dynamics_do_not_fire_without_input(d: Dynamics) -> None:
     s, _ = walk(d, torch.zeros(200, 3, 64))
     assert not s.any()
@@ -308,6 +311,33 @@ def test_alpha_of_two_leaves_no_noise() -> None:
     (first, _), (second, _) = (d.step(x, v, generator(seed)) for seed in (1, 2))
     assert torch.equal(first, second)
     assert d.residual.half_width == 0
+
+
+@pytest.mark.parametrize("options", [{}, {"alpha": 3.0, "beta": 0.3, "leak": 0.8}, {"alpha": 2.0}], ids=str)
+@pytest.mark.parametrize("noise", NOISES, ids=str)
+def test_a_first_step_at_rest_takes_beta_and_the_remaining_noise(
+    options: dict[str, float], noise: Bounded, heights: list[Tensor]
+) -> None:
+    x = currents(4, 300)
+    s, v = walk(Converted(noise=noise, first_step="rest", **options), x, seed=4)
+
+    alpha, beta, g = options.get("alpha", 4.0), options.get("beta", 0.5), generator(4)
+    low, high = reference.residual_noise_range(alpha, beta)
+    residual = noise.within((low + high) / 2, max(high - low, 0) / 2)
+    first, *later = (residual.sample(x[0].shape, g, x.dtype).numpy() for _ in range(T))
+    rest = reference.potential_term(np.zeros((4, 300)), options.get("leak", 0.5), alpha, beta)  # V(0) = 0 everywhere
+    expected = reference.converted(x.numpy(), rest + first, later, **options)
+    for actual, name in ((heights, "H"), (s, "S"), (v, "V")):
+        agree(actual, expected[name])
+
+
+def test_a_first_step_at_rest_changes_neither_step_2_nor_the_later_steps() -> None:
+    x, v = currents(4, 300)[0], torch.randn(4, 300, generator=generator(1), dtype=torch.float64)
+    for alpha, state in ((math.inf, None), (4.0, v)):
+        a, b = (Converted(alpha=alpha, first_step=f).step(x, state, generator(2)) for f in ("noise", "rest"))
+        assert torch.equal(a[0], b[0])
+    a, b = (Converted(first_step=f).step(x, None, generator(2))[0] for f in ("noise", "rest"))
+    assert not torch.equal(a, b)
 
 
 def test_alpha_of_four_remembers() -> None:
@@ -372,6 +402,28 @@ def test_neuron_keeps_nothing_between_calls() -> None:
     assert not neuron.state_dict()
 
 
+@pytest.mark.parametrize("d", [SingleStep(), Converted(), LIF(), IF(v_init=0.5)], ids=str)
+def test_a_simulation_goes_on_from_the_states_it_is_given(d: Dynamics) -> None:
+    neuron, x, g, states = Neuron(d), currents(4, 3, 5), generator(6), {}
+    pieces = [neuron(part.flatten(0, 1), Simulation(g, len(part), states=states)) for part in x.split([3, 1, 6])]
+    expected, v = walk(d, x, seed=6)
+    assert torch.equal(torch.cat(pieces).unflatten(0, (T, 4)), expected)
+    assert list(states) == [neuron]
+    if v.numel():
+        assert torch.equal(states[neuron], v[-1])
+    else:
+        assert states[neuron] is None
+
+
+def test_each_neuron_has_a_state_of_its_own() -> None:
+    one, other, x, states = Neuron(LIF()), Neuron(LIF(leak=0.9)), currents(4, 3).flatten(0, 1), {}
+    for neuron in (one, other):
+        neuron(x, Simulation(generator(), T, states=states))
+    again = one(x, Simulation(generator(), T, states=states))
+    alone = Neuron(LIF())(torch.cat([x, x]), Simulation(generator(), 2 * T))
+    assert torch.equal(again, alone[len(x) :])
+
+
 def test_observer_sees_every_step_with_its_spikes_and_potential() -> None:
     seen: list[tuple[Any, ...]] = []
     neuron, x = Neuron(Converted()), currents(4, 3)
@@ -403,6 +455,12 @@ def test_least_alpha_follows_the_noises_range() -> None:
         Converted(noise=Uniform(0.4, 0.6))
     with pytest.raises(ValueError, match=r"alpha = 4\.0: must be at least inf"):
         Converted(noise=Uniform(0.5, 0.5))
+
+
+@pytest.mark.parametrize("first_step", ["zero", "", None])
+def test_an_unknown_first_step_is_refused(first_step: Any) -> None:
+    with pytest.raises(ValueError, match=rf"first_step = {first_step!r}: must be one of noise, rest"):
+        Converted(first_step=first_step)
 
 
 @pytest.mark.parametrize("leak", [-0.1, 1.1, math.nan, math.inf])

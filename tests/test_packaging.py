@@ -22,13 +22,15 @@ EXTRAS = PROJECT["optional-dependencies"]
 
 # A module imports only from modules to its left. Modules not named here are free.
 ORDER = [
-    "paths", "checks", "process", "seeds",
-    "surrogate", "noise", "statistics", "neurons", "ann", "models", "conversion", "ann_conversion",
+    "paths", "titles", "spread", "checks", "process", "seeds",
+    "tape", "surrogate", "noise", "statistics", "neurons", "ann", "models", "conversion", "ann_conversion",
     "files",
     "torchvision_sets",
-    "data", "batches", "evaluation", "training", "store", "runs",
-    "results", "preset", "notebook", "workflow",
-    "paper", "table1", "terms", "potential", "plotting", "interactive", "__main__",
+    "data", "batches", "evaluation", "folding", "nir_export", "operations", "training", "store", "runs", "race", "cost",
+    "results", "anytime", "energy", "robustness", "preset", "choices", "throughput", "estimate", "notebook",
+    "paper", "table1", "training_time", "table2", "inference_time", "terms", "potential",
+    "claims_tables", "claims_evidence", "claims_accuracy", "claims_training", "claims_inference", "claims", "readme",
+    "alpha", "noise_type", "workflow", "plotting", "interactive", "__main__",
 ]  # fmt: skip
 
 
@@ -47,13 +49,13 @@ def test_conda_environment_names_the_packages_and_ranges_of_pyproject() -> None:
     assert conda.pop("pip") == ""
     conda["torch"] = conda.pop("pytorch")
     assert conda == ranges(PROJECT["dependencies"] + EXTRAS["notebooks"] + EXTRAS["test"])
-    assert [entry for entry in environment if isinstance(entry, dict)] == [{"pip": ["-e ."]}]
+    assert [entry for entry in environment if isinstance(entry, dict)] == [{"pip": ["-e .[export]"]}]
 
 
 def test_every_imported_package_is_declared() -> None:
-    """A module may import what every install has, and ipywidgets; a function also the other notebook packages."""
+    """A module may import what every install has, ipywidgets and NIR; a function also the other notebook packages."""
     distributions = packages_distributions()
-    always = {*ranges(PROJECT["dependencies"]), "ipywidgets"}
+    always = {*ranges(PROJECT["dependencies"]), "ipywidgets", *ranges(EXTRAS["export"])}
     later = always | set(ranges(EXTRAS["notebooks"]))
     undeclared = {
         f"{path.relative_to(ROOT)}:{node.lineno}: {top}"

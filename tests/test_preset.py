@@ -12,7 +12,9 @@ import yaml
 from snnlib import preset
 from snnlib.checks import InputError
 from snnlib.paper import EPOCHS
-from snnlib.preset import load_preset
+from snnlib.preset import Preset, load_preset
+from snnlib.results import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
+from snnlib.runs import Run, Spec
 from snnlib.workflow import draw
 
 
@@ -81,6 +83,101 @@ def test_a_good_value_passes_the_same_way(folder: Path) -> None:
     assert load_preset("good").runs("method")[0].spec.width == 0.5
 
 
+# --- how each run is evaluated ---------------------------------------------------------------
+
+
+def evaluations(**fields: object) -> list[Evaluation]:
+    p = Preset(
+        name="p", description="d", benchmark={}, notebooks={}, ann_timesteps=128, qcfs_timesteps=32,
+        evaluation={"alpha": 3.0, "timesteps": 6, "noise_seeds": [4, 5], "batch_size": 20, "calibration": 30},
+    )  # fmt: skip
+    return p.evaluations(Run(Spec(dataset="mnist", network="cnn", **fields)))
+
+
+ONCE = {"noise_seeds": (0,), "batch_size": 20, "calibration": 30}  # where no noise is drawn
+
+
+def test_a_single_step_net_is_converted_as_the_preset_says() -> None:
+    expected = Conversion(alpha=3.0, timesteps=6, noise_seeds=(4, 5), batch_size=20, calibration=30)
+    assert evaluations() == evaluations(readout="potential") == [expected]
+
+
+def test_a_net_trained_without_noise_is_run_as_trained_and_as_lif() -> None:
+    silent = {"kind": "single_step", "noise": {"kind": "gaussian", "high": 0}}
+    assert evaluations(dynamics=silent) == [AsTrained(timesteps=1, **ONCE), AsLIF(timesteps=6, **ONCE)]
+
+
+def test_a_directly_trained_net_is_run_as_trained_for_as_long_as_ours() -> None:
+    direct = {"dynamics": {"kind": "lif"}, "timesteps": 4}
+    assert evaluations(**direct) == [AsTrained(timesteps=6, **ONCE)]
+    assert evaluations(**direct, after={"dataset": "mnist", "network": "cnn"}) == [AsTrained(timesteps=6, **ONCE)]
+
+
+def test_a_relu_net_is_run_as_an_ann_and_converted_in_five_ways() -> None:
+    ann, *converted = evaluations(dynamics={"kind": "relu"}, readout="potential")
+    assert ann == AsTrained(timesteps=1, **ONCE)
+    assert all(type(e) is AnnConversion and e.timesteps == 128 for e in converted)
+    assert [(e.percentile, e.v_init) for e in converted] == [(100, 0), (100, 0.5), (99.9, 0), (99.9, 0.5), (99, 0.5)]
+    assert {(e.noise_seeds, e.batch_size, e.calibration) for e in converted} == {((0,), 20, 30)}
+
+
+def test_a_qcfs_net_is_run_as_an_ann_and_converted_from_half_a_threshold() -> None:
+    assert evaluations(dynamics={"kind": "qcfs"}, readout="potential") == [
+        AsTrained(timesteps=1, **ONCE),
+        AnnConversion(v_init=0.5, timesteps=32, **ONCE),
+    ]
+
+
+@pytest.mark.parametrize("name", preset.names())
+def test_every_run_of_a_preset_has_its_evaluations(name: str) -> None:
+    p = load_preset(name)
+    for run in p.all_runs().values():
+        found = p.evaluations(run)
+        assert len({e.key for e in found}) == len(found) > 0
+
+
+# --- fine-tuning -----------------------------------------------------------------------------
+
+
+def test_a_run_comes_after_the_one_with_its_seed(folder: Path) -> None:
+    first = {"dataset": "mnist", "network": "cnn", "recipe": {"epochs": 3}}
+    (folder / "tuned.yaml").write_text(
+        a_preset(seeds=[2, 5], dynamics={"kind": "lif"}, timesteps=4, recipe={"epochs": 1}, after=first)
+    )
+    specs = [run.spec for run in load_preset("tuned").runs("method")]
+    assert [s.seed for s in specs] == [2, 5]
+    assert [s.after for s in specs] == [Spec(**first, seed=seed) for seed in (2, 5)]
+    assert all(s.recipe.epochs == 1 and s.timesteps == 4 for s in specs)
+
+
+@pytest.mark.parametrize("name", preset.names())
+def test_what_a_run_comes_after_is_a_run_of_the_same_preset(name: str) -> None:
+    """So that it is trained once for both and shown beside what was made of it."""
+    runs = load_preset(name).all_runs()
+    tuned = [run.spec for run in runs.values() if run.spec.after]
+    assert tuned
+    assert all(s.after.name in runs and s.after.seed == s.seed for s in tuned)
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        ({"network": "vgg16"}, "bad.yaml: .*network = cnn: must be vgg16, as in the run that this is `after`"),
+        ({"width": 0.5}, "bad.yaml: .*width = 1.0: must be 0.5, as in"),
+        ({"recipe": {"epoch": 1}}, "bad.yaml: .*epoch = 1: Extra inputs are not permitted"),
+    ],
+    ids=str,
+)
+def test_a_run_after_one_that_it_cannot_come_after_is_one_line(folder: Path, after: dict, words: str) -> None:
+    (folder / "bad.yaml").write_text(a_preset(after={"dataset": "mnist", "network": "cnn", **after}))
+    with pytest.raises(InputError, match=words) as error:
+        load_preset("bad")
+    assert "\n" not in str(error.value)
+
+
+# --- bad names and the command line ----------------------------------------------------------
+
+
 def test_unknown_names_are_refused_with_the_choices() -> None:
     with pytest.raises(InputError, match="preset = 'big': must be one of cpu, paper, smoke"):
         load_preset("big")
@@ -106,7 +203,7 @@ def command(*words: str, store: Path) -> subprocess.CompletedProcess[str]:
     [
         (("train", "--preset", "big"), "preset = 'big'"),
         (("train", "nonsense"), "name = 'nonsense'"),
-        (("evaluate", "fashion_mnist_mini-vgg16-w0.125-spikes-gaussian-s0", "--alpha", "1"), "alpha = 1.0"),
+        (("evaluate", "fashion_mnist_mini-vgg16-w0.0625-spikes-gaussian-s0", "--alpha", "1"), "alpha = 1.0"),
         (("draw", "fig99"), "notebook = 'fig99'"),
         (("data", "svhn"), "data set = 'svhn'"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -101,7 +102,7 @@ CHANGES: list[dict[str, Any]] = [
     {"dynamics": QCFS(), "readout": "potential"},
     {"dynamics": QCFS(levels=4), "readout": "potential"},
     {"dynamics": QCFS(threshold=2), "readout": "potential"},
-    {"dynamics": LIF()},
+    {"dynamics": LIF(), "timesteps": 1},
     {"dynamics": LIF(), "timesteps": 2},
     {"dynamics": LIF(leak=0.4)},
     {"dynamics": LIF(v_reset=0.1)},
@@ -122,6 +123,12 @@ CHANGES: list[dict[str, Any]] = [
         )
     ),
 ]  # fmt: skip
+
+
+def test_direct_training_takes_ten_steps_unless_told_otherwise() -> None:
+    assert spec(dynamics=LIF()) == spec(dynamics={"kind": "lif"}) == spec(dynamics=LIF(), timesteps=10)
+    assert spec(dynamics=LIF()).timesteps == 10
+    assert spec().timesteps == spec(dynamics=ReLU(), readout="potential").timesteps == 1
 
 
 def test_every_changed_field_changes_the_key() -> None:
@@ -162,6 +169,25 @@ def test_a_spec_survives_json_with_its_key() -> None:
         ({"dynamics": {"kind": "lif", "tau": 2.0}}, r"tau = 2.0: (Extra inputs|Unexpected keyword)"),
         ({"dynamics": {"kind": "single_step", "noise": {"kind": "pink"}}}, r"'pink'.*'gaussian'"),
         ({"recipe": {"lr": -1}}, r"lr = -1: .*greater than 0"),
+        ({"recipe": {"test_timesteps": 0}}, r"test_timesteps = 0: .*greater than or equal to 1"),
+        ({"dynamics": ReLU()}, r"readout = spikes: must be potential for relu nets"),
+        ({"dynamics": QCFS()}, r"readout = spikes: must be potential for qcfs nets"),
+        ({"dynamics": ReLU(), "readout": "potential", "timesteps": 2}, r"timesteps = 2: relu nets train at 1"),
+        ({"dynamics": QCFS(), "readout": "potential", "timesteps": 8}, r"timesteps = 8: qcfs nets train at 1"),
+        ({"dynamics": {"kind": "qcfs", "levels": 0}}, r"qcfs levels = 0: must be a whole number of at least 1"),
+        ({"dynamics": {"kind": "if"}}, r"dynamics = .*'if'.*'single_step', 'lif', 'relu', 'qcfs'"),
+        *(
+            ({"after": {**TINY, **change}}, rf"{name} = .*: must be .*, as in the run that this is `after`")
+            for name, change in (
+                ("dataset", {"dataset": "mnist"}),
+                ("network", {"network": "vgg16"}),
+                ("width", {"width": 0.5}),
+                ("readout", {"readout": "potential"}),
+                ("batch_norm", {"batch_norm": False}),
+            )
+        ),
+        ({"after": {**TINY, "seed": -1}}, r"seed = -1: .*greater than or equal to 0"),
+        ({"after": "fashion_mnist_mini-cnn"}, r"after = 'fashion_mnist_mini-cnn'"),
     ],
     ids=str,
 )
@@ -182,6 +208,40 @@ def test_a_spec_fixes_its_initial_weights_whatever_was_drawn_before() -> None:
 
 def test_runs_with_one_seed_start_from_the_same_weights_whatever_their_noise() -> None:
     assert weights(build_for(spec(dynamics=SingleStep(Uniform())))) == weights(build_for(spec()))
+
+
+# --- what was trained, in a word -------------------------------------------------------------
+
+PARENT = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "seed": 3}
+NO_NOISE = SingleStep(Gaussian(high=0.0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "training", "noise", "word"),
+    [
+        ({}, "single_step", "gaussian", "gaussian"),
+        ({"dynamics": SingleStep(Uniform())}, "single_step", "uniform", "uniform"),
+        ({"dynamics": SingleStep(MaxNormalised())}, "single_step", "max_normalised", "max_normalised"),
+        ({"dynamics": NO_NOISE}, "single_step", "none", "no_noise"),
+        ({"dynamics": LIF(), "timesteps": 10}, "lif10", "none", "lif10"),
+        ({"dynamics": LIF()}, "lif10", "none", "lif10"),
+        ({"dynamics": ReLU(), "readout": "potential"}, "relu", "none", "relu"),
+        ({"dynamics": QCFS(levels=4), "readout": "potential"}, "qcfs4", "none", "qcfs4"),
+        ({"dynamics": LIF(), "timesteps": 4, "after": PARENT}, "tuned_lif4", "none", "tuned_lif4"),
+        ({"after": PARENT}, "tuned_single_step", "gaussian", "tuned_gaussian"),
+        ({"dynamics": NO_NOISE, "after": PARENT}, "tuned_single_step", "none", "tuned_no_noise"),
+    ],
+    ids=str,
+)
+def test_a_spec_says_what_was_trained(changes: dict[str, Any], training: str, noise: str, word: str) -> None:
+    s = spec(**changes)
+    assert (s.training, s.noise) == (training, noise)
+    assert s.label == f"fashion_mnist_mini-cnn-w0.0625-{s.readout}-{word}-s3"
+    assert s.name == f"{s.label}-{s.key}"
+    assert s.columns() == {
+        "run": s.name, "dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16,
+        "readout": s.readout, "training": training, "noise": noise, "seed": 3,
+    }  # fmt: skip
 
 
 # --- ensure ----------------------------------------------------------------------------------
@@ -458,3 +518,139 @@ def test_a_damaged_checkpoint_is_named_with_the_way_out(folder: Path) -> None:
 def test_an_unfinished_run_has_no_model(folder: Path) -> None:
     with pytest.raises(RunError, match="not finished"):
         Run(spec()).model()
+
+
+# --- fine-tuning -----------------------------------------------------------------------------
+
+
+def tuned(**changes: Any) -> Spec:
+    """Direct training at T = 2 after the single-step run."""
+    return spec(**{"dynamics": LIF(), "timesteps": 2, "after": spec(), **changes})
+
+
+def test_what_a_run_comes_after_is_part_of_its_key() -> None:
+    others = [spec(seed=4), spec(recipe={**TINY["recipe"], "lr": 2e-3}), spec(dynamics=SingleStep(Uniform())), tuned()]
+    specs = [tuned(), tuned(after=None), *(tuned(after=other) for other in others)]
+    assert len({s.key for s in specs}) == len(specs)
+
+
+@pytest.fixture
+def first_weights(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, bytes]]:
+    """The weights that each training began with, by its label."""
+    seen: dict[str, dict[str, bytes]] = {}
+    original = runs.fit
+
+    def spy(state: Any, *args: Any, **kwargs: Any) -> Any:
+        seen[kwargs["label"]] = weights(state.model)
+        return original(state, *args, **kwargs)
+
+    monkeypatch.setattr(runs, "fit", spy)
+    return seen
+
+
+def test_a_run_begins_with_the_last_weights_of_the_one_before(
+    folder: Path, first_weights: dict[str, dict[str, bytes]]
+) -> None:
+    before = ensure(spec())
+    left = {p.name: p.read_bytes() for p in before.folder.iterdir()}
+    run = ensure(tuned())
+    assert first_weights[run.spec.label] == weights(before.model())  # running statistics of batch norm too
+    assert first_weights[before.spec.label] == weights(build_for(spec())) != first_weights[run.spec.label]
+    assert weights(run.model()) != weights(before.model())
+    assert all(n.dynamics == LIF() for _, n in run.model().neurons())
+    assert {p.name: p.read_bytes() for p in before.folder.iterdir()} == left
+
+
+def test_a_run_trains_the_one_before_if_it_is_missing(folder: Path, trainings: list[str]) -> None:
+    ensure(tuned())
+    assert trainings == [spec().label, tuned().label]
+    assert Run(spec()).done
+    ensure(tuned())
+    ensure(tuned(recipe={**TINY["recipe"], "epochs": 1}))
+    assert trainings == [spec().label, tuned().label, tuned().label]
+
+
+def test_a_chain_of_runs_is_trained_from_its_beginning(
+    folder: Path, first_weights: dict[str, dict[str, bytes]]
+) -> None:
+    chain = tuned(timesteps=3, after=tuned())
+    ensure(chain)
+    assert list(first_weights) == [spec().label, tuned().label, chain.label]
+    assert first_weights[chain.label] == weights(Run(tuned()).model())
+
+
+def test_fine_tuning_is_fit_from_those_weights(folder: Path, small: Dataset) -> None:
+    run = ensure(tuned())
+    model, r = build_for(tuned()), Recipe(**TINY["recipe"])
+    model.load_state_dict(Run(spec()).model().state_dict())
+    state = fit(start(model, small, r), small, r, timesteps=2, seed=3)
+    assert weights(run.model()) == weights(state.model)
+    assert run.history.to_dict("records") == state.history
+
+
+def test_fine_tuning_is_resumed_to_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ensure(tuned()).folder
+    monkeypatch.setenv("SNNLIB_RUNS", str(folder.parent / "other"))
+    ensure(spec())
+    original = store.save_checkpoint
+
+    def save_then_stop(path: Path, state: Any) -> None:
+        original(path, state)
+        if state.epoch == 1:
+            raise InterruptError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "save_checkpoint", save_then_stop)
+        with pytest.raises(InterruptError):
+            ensure(tuned())
+    assert (Run(tuned()).folder / "checkpoint.safetensors").exists()
+    epochs: list[int] = []
+    monkeypatch.setattr(store, "save_checkpoint", lambda path, s: (epochs.append(s.epoch), original(path, s)))
+    run = ensure(tuned())
+    assert epochs == [2, 3]
+    for file in ("weights.safetensors", "history.csv"):
+        assert (run.folder / file).read_bytes() == (whole / file).read_bytes()
+
+
+def test_one_lock_is_held_at_a_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[tuple[str, Path]] = []
+
+    class Lock(runs.FileLock):
+        def acquire(self, *args: Any, **kwargs: Any) -> Any:
+            events.append(("acquire", Path(self.lock_file)))
+            return super().acquire(*args, **kwargs)
+
+        def release(self, *args: Any, **kwargs: Any) -> None:
+            events.append(("release", Path(self.lock_file)))
+            super().release(*args, **kwargs)
+
+    monkeypatch.setattr(runs, "FileLock", Lock)
+    ensure(tuned())
+    expected = [(what, Run(s).folder / "lock") for s in (spec(), tuned()) for what in ("acquire", "release")]
+    assert [e for i, e in enumerate(events) if e not in events[:i]] == expected
+
+
+def test_a_run_after_one_that_fails_is_not_begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise TrainingError("loss = nan")
+
+    monkeypatch.setattr(runs, "fit", fails)
+    with pytest.raises(TrainingError):
+        ensure(tuned())
+    assert not Run(tuned()).folder.exists()
+
+
+def test_a_run_after_a_damaged_one_is_refused_by_its_file(folder: Path) -> None:
+    path = ensure(spec()).folder / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(RunError, match="weights.safetensors: missing or damaged") as error:
+        ensure(tuned())
+    assert str(path) in str(error.value)
+    assert not Run(tuned()).done
+
+
+def test_a_finished_run_does_not_need_the_one_before(folder: Path, trainings: list[str]) -> None:
+    ensure(tuned())
+    shutil.rmtree(Run(spec()).folder)
+    ensure(tuned()).model()
+    assert len(trainings) == 2

@@ -14,11 +14,14 @@ from conftest import generator, weights
 from pydantic import ValidationError
 from torch import nn
 
+from snnlib.ann import QCFS, ReLU
 from snnlib.checks import InputError
+from snnlib.conversion import convert
 from snnlib.data import Dataset
+from snnlib.evaluation import accuracy_over_time
 from snnlib.models import Network, build
 from snnlib.neurons import LIF, Dynamics, Simulation, SingleStep
-from snnlib.noise import Uniform
+from snnlib.noise import Gaussian, Uniform
 from snnlib.seeds import stream
 from snnlib.store import restore_checkpoint, save_checkpoint
 from snnlib.training import Recipe, State, TrainingError, fit, mse, start
@@ -113,6 +116,40 @@ def test_history_has_a_row_for_each_epoch(small: Dataset) -> None:
 def test_evaluation_comes_every_so_often_and_last(small: Dataset) -> None:
     history = trained(small, recipe(evaluate_every=2)).history
     assert ["test_accuracy" in row for row in history] == [False, True, True]
+
+
+# Enough training for accuracies that tell one time step from several.
+QUICK = {"epochs": 6, "lr": 1e-2, "schedule": "one_cycle", "batch_size": 16, "evaluate_every": 6}
+
+
+@pytest.mark.parametrize("test_timesteps", [1, 4])
+def test_a_single_step_net_is_tested_converted(small: Dataset, test_timesteps: int) -> None:
+    r = recipe(test_timesteps=test_timesteps, **QUICK)
+    state = fit(start(fresh(readout="potential"), small, r), small, r)
+    table = accuracy_over_time(convert(state.model), small, test_timesteps)
+    assert state.history[-1]["test_accuracy_t1"] == table.accuracy.iloc[0]
+    assert state.history[-1]["test_accuracy"] == table.accuracy.iloc[-1]
+    assert test_timesteps == 1 or table.accuracy.iloc[0] != table.accuracy.iloc[-1]
+
+
+@pytest.mark.parametrize(
+    ("dynamics", "readout", "timesteps"),
+    [
+        (SingleStep(Gaussian(high=0.0)), "spikes", 1),  # no noise to put a potential in place of
+        (SingleStep(Uniform(0.3, 0.3)), "potential", 1),
+        (LIF(), "potential", 3),
+        (ReLU(), "potential", 1),
+        (QCFS(), "potential", 1),
+    ],
+    ids=str,
+)
+def test_any_other_net_is_tested_as_it_is(small: Dataset, dynamics: Dynamics, readout: str, timesteps: int) -> None:
+    r = recipe(test_timesteps=7, **QUICK)
+    state = fit(start(fresh(dynamics, readout), small, r), small, r, timesteps=timesteps)
+    at = accuracy_over_time(state.model, small, 7).set_index("timesteps").accuracy
+    assert state.history[-1]["test_accuracy_t1"] == at[1]
+    assert state.history[-1]["test_accuracy"] == at[timesteps]
+    assert dynamics != LIF() or len({at[1], at[3], at[7]}) == 3
 
 
 def test_evaluating_less_often_changes_no_weight(small: Dataset) -> None:

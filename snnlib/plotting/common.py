@@ -17,17 +17,6 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
 
-# For readers, not for file names.
-TITLES = {
-    "mnist": "MNIST",
-    "fashion_mnist": "Fashion-MNIST",
-    "cifar10": "CIFAR-10",
-    "fashion_mnist_mini": "Fashion-MNIST mini (6,000 images)",
-    "cnn": "CNN",
-    "vgg16": "VGG-16",
-    "resnet18": "ResNet-18",
-}
-
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 10,

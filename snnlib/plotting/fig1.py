@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from snnlib import terms
-from snnlib.plotting.common import BLACK, BLUE, GREEN, ORANGE, TITLES, VERMILION, figure, style
+from snnlib.plotting.common import BLACK, BLUE, GREEN, ORANGE, VERMILION, figure, style
+from snnlib.titles import TITLES
 
 _TERM_COLOURS = {terms.NOISE: BLACK, terms.POTENTIAL: VERMILION, terms.RESIDUAL: BLUE, terms.SUM: GREEN}
 _SHOWN = 3  # copies of the net that the sketch shows of T

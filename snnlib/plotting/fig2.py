@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from snnlib.paper import TABLE2_OURS
-from snnlib.plotting.common import BLUE, TITLES, VERMILION, figure, style
-
-NET = ["dataset", "network", "width", "readout", "noise"]
+from snnlib.plotting.common import BLUE, VERMILION, figure, style
+from snnlib.spread import NET
+from snnlib.titles import TITLES
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
