@@ -46,8 +46,6 @@ NOTEBOOKS = {
     + tables("beyond_folding", "beyond_without_noise"),
     "claims": tables("claims"),
 }
-# These measure time, so nothing else runs beside them.
-TIMED = ("fig3_4_training_time", "table2_inference_time")
 
 
 def evaluated(run):
@@ -148,7 +146,6 @@ for name in NOTEBOOKS:
             f"build/{PRESET.name}/{name}.log",
         params:
             notebook=name,
-        threads: workflow.cores if name in TIMED else 1
         resources:
             gpu=GPU,
         shell:

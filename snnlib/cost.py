@@ -102,22 +102,27 @@ def largest_batch(limit: float, fixed: float, image: float) -> int:
     return max(math.floor((limit - fixed) / image), 0)
 
 
+def clock(device: torch.device) -> Callable[[], float]:
+    """Processor time in seconds on one CPU thread: wall time less what other programs take. Else wall time."""
+    alone = device.type == "cpu" and torch.get_num_threads() == 1
+    return time.process_time if alone else time.perf_counter
+
+
 def step_seconds(specs: list[Spec], data: Dataset, repeats: int) -> list[list[float]]:
     """Seconds of one training step of each spec, in turn, ``repeats`` times.
 
-    A measurement takes as many steps as fill `LEAST` seconds and ends when the device has finished them. On one
-    CPU thread, processor time is counted, which other programs hardly touch; else wall time.
+    A measurement takes as many steps as fill `LEAST` seconds and ends when the device has finished them, by the
+    time of `clock`.
 
     Args:
         data: whose training images are used, on the device to measure.
     """
-    on_cpu = data.train.images.device.type == "cpu"
-    clock = time.process_time if on_cpu and torch.get_num_threads() == 1 else time.perf_counter
+    now = clock(data.train.images.device)
 
     def timed(train: Callable[[Dataset], None], images: Dataset) -> float:
-        began = clock()
+        began = now()
         train(images)
-        return clock() - began
+        return now() - began
 
     arms = []
     for spec in specs:

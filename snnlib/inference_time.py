@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pandas as pd
 import torch
@@ -11,6 +9,7 @@ from torch import Tensor
 
 from snnlib.ann_conversion import fold_batch_norm
 from snnlib.batches import standardise
+from snnlib.cost import clock
 from snnlib.evaluation import CHUNK, simulate, threads
 from snnlib.models import Network
 from snnlib.preset import Preset
@@ -76,10 +75,11 @@ def _seconds(
             recipe = run.spec.recipe
             generator = stream(0, "evaluation", device=device)
             with threads(recipe.threads):
-                began = time.perf_counter()
+                now = clock(device)
+                began = now()
                 for _, outputs in simulate(net, images, generator, t, recipe.precision):
                     outputs.cpu()  # a GPU has finished only then
-                seconds[side, t][i] = (time.perf_counter() - began) / len(images)
+                seconds[side, t][i] = (now() - began) / len(images)
     return {key: values[1:] for key, values in seconds.items()}
 
 

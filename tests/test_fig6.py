@@ -34,10 +34,10 @@ def test_every_preset_has_its_pairs(name: str, pairs: int) -> None:
 
 
 def changed(**fields: Any) -> Preset:
-    """The smoke preset with one uniform net changed; the CNN's with seed 2."""
+    """The smoke preset with one uniform net changed; the CNN's with seed 1."""
     preset = load_preset("smoke")
     specs = list(preset.notebooks["fig6_noise_type"])
-    i = next(i for i, s in enumerate(specs) if (s.network, s.noise, s.seed) == ("cnn", "uniform", 2))
+    i = next(i for i, s in enumerate(specs) if (s.network, s.noise, s.seed) == ("cnn", "uniform", 1))
     specs[i : i + 1] = [specs[i].model_copy(update=fields)] if fields else []
     return preset.model_copy(update={"notebooks": {"fig6_noise_type": tuple(specs)}})
 
@@ -45,8 +45,8 @@ def changed(**fields: Any) -> Preset:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({}, r"cnn: seeds = \[0, 1, 2\] with gaussian, \[0, 1\] with uniform: must be the same"),
-        ({"seed": 3}, r"cnn: seeds = \[0, 1, 2\] with gaussian, \[0, 1, 3\] with uniform: must be the same"),
+        ({}, r"cnn: seeds = \[0, 1\] with gaussian, \[0\] with uniform: must be the same"),
+        ({"seed": 3}, r"cnn: seeds = \[0, 1\] with gaussian, \[0, 3\] with uniform: must be the same"),
         ({"width": 0.5}, r"cnn: width = [\d.]+ with gaussian, 0.5 with uniform: must be the same"),
         ({"dynamics": SingleStep(Uniform(), v_th=2.0)}, "v_th = 1.0 with gaussian, 2.0 with uniform"),
         ({"dynamics": SingleStep(Uniform(high=2.0))}, r"range of the noise = \[0.0, 1.0\] with .*, \[0.0, 2.0\] with"),
