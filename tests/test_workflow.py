@@ -99,9 +99,10 @@ def test_only_one_workflow_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_workflow_can_be_called_again(tmp_path: Path, how: signal.Signals) -> None:
     held = f"""
-import sys
+import signal, sys
 from pathlib import Path
 from snnlib import workflow
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 workflow.BUILD = Path({str(tmp_path)!r})
 try:
     workflow._snakemake([sys.executable, "-c", "print(1, flush=True); import time; time.sleep(60)"], {{}})
