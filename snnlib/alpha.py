@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 from torch import Tensor
@@ -72,15 +72,10 @@ def spreads(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
         The runs' columns, then alpha, layer, term (`snnlib.terms`), mean, sd (in units of the threshold).
     """
     tables = []
-    for run in runs:
-        ensure(run.spec)
-        images = calibration_images(run.data(), IMAGES)
-        for alpha in ALPHAS:
-            model = evaluation.changed(alpha=alpha).network(run)
-            with threads(run.spec.recipe.threads):
-                recorded = terms.record(model, images, stream(0, "evaluation", device=images.device), TIMESTEPS)
-                found = terms.summary(recorded)[["layer", "term", "mean", "sd"]]
-            tables.append(found.assign(**run.spec.columns(), alpha=alpha)[[*run.spec.columns(), "alpha", *found]])
+    for run, alpha, model, images in _converted(runs, evaluation):
+        recorded = terms.record(model, images, stream(0, "evaluation", device=images.device), TIMESTEPS)
+        found = terms.summary(recorded)[["layer", "term", "mean", "sd"]]
+        tables.append(found.assign(**run.spec.columns(), alpha=alpha)[[*run.spec.columns(), "alpha", *found]])
     return pd.concat(tables, ignore_index=True)
 
 
@@ -91,14 +86,8 @@ def again(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
         A row for each network, a column for each alpha: the share of t = 1's spikes, on training images; nan if
         there were none.
     """
-    rows = []
-    for run in runs:
-        ensure(run.spec)
-        images = calibration_images(run.data(), IMAGES)
-        for alpha in ALPHAS:
-            model = evaluation.changed(alpha=alpha).network(run)
-            with threads(run.spec.recipe.threads):
-                rows.append((run.spec.network, alpha, _again(model, images)))
+    nets = _converted(runs, evaluation)
+    rows = [(run.spec.network, alpha, _again(model, images)) for run, alpha, model, images in nets]
     table = pd.DataFrame(rows, columns=["network", "alpha", "again"])
     return table.groupby(["network", "alpha"], sort=False).again.mean().unstack("alpha", sort=False)
 
@@ -150,6 +139,16 @@ def verdict(table: pd.DataFrame) -> str:
             f"no more than {LOSSLESS:g} lost: {exceeds('', gap, -LOSSLESS).says}",
         ]
     return "\n".join(lines)
+
+
+def _converted(runs: Iterable[Run], evaluation: Conversion) -> Iterator[tuple[Run, float, Network, Tensor]]:
+    """Each run converted with each alpha, with the training images to look at it on; on the run's threads."""
+    for run in runs:
+        ensure(run.spec)
+        images = calibration_images(run.data(), IMAGES)
+        with threads(run.spec.recipe.threads):
+            for alpha in ALPHAS:
+                yield run, alpha, evaluation.changed(alpha=alpha).network(run), images
 
 
 def _again(model: Network, images: Tensor) -> float:
