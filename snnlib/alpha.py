@@ -12,7 +12,7 @@ from snnlib import terms
 from snnlib.checks import InputError, one_of
 from snnlib.claims_accuracy import ALPHA, CLOSE, DEEP, LOSSLESS, NO_NOISE, slight
 from snnlib.claims_evidence import NO, UNCLEAR, YES, exceeds, within
-from snnlib.evaluation import calibration_images, simulate, threads
+from snnlib.evaluation import calibration_images, simulate
 from snnlib.models import Network
 from snnlib.neurons import Neuron
 from snnlib.preset import Preset
@@ -146,7 +146,7 @@ def _converted(runs: Iterable[Run], evaluation: Conversion) -> Iterator[tuple[Ru
     for run in runs:
         ensure(run.spec)
         images = calibration_images(run.data(), IMAGES)
-        with threads(run.spec.recipe.threads):
+        with run.spec.recipe.execution():
             for alpha in ALPHAS:
                 yield run, alpha, evaluation.changed(alpha=alpha).network(run), images
 

@@ -18,7 +18,7 @@ from snnlib.batches import batches, standardise
 from snnlib.beyond_runs import above_zero
 from snnlib.checks import InputError, whole
 from snnlib.data import Dataset
-from snnlib.evaluation import simulate, threads
+from snnlib.evaluation import simulate
 from snnlib.models import Network
 from snnlib.results import Evaluation
 from snnlib.runs import Run, ensure
@@ -132,7 +132,7 @@ def curves(runs: Iterable[Run], evaluation: Evaluation) -> pd.DataFrame:
     for run in runs:
         ensure(run.spec)
         model, data, named = evaluation.network(run), run.data(), run.spec.columns()
-        with threads(run.spec.recipe.threads):
+        with run.spec.recipe.execution():
             for seed in e.noise_seeds:
                 outputs = outputs_over_time(model, data, e.timesteps, seed, e.batch_size, run.spec.recipe.precision)
                 table = curve(outputs, data.test.labels).assign(**named, noise_seed=seed)

@@ -24,7 +24,6 @@ from tqdm import tqdm
 
 from snnlib.checks import positive, whole
 from snnlib.data import Dataset, Split
-from snnlib.evaluation import threads
 from snnlib.race import Pair
 from snnlib.runs import Spec, build_for, default_device
 from snnlib.store import provenance
@@ -63,7 +62,7 @@ def training_cost(
     for pair in race:
         specs = {"ours": pair.ours[0].spec, "direct": pair.direct[0].spec}
         data = pair.ours[0].data(device)
-        with threads(specs["ours"].recipe.threads):
+        with specs["ours"].recipe.execution():
             seconds = step_seconds(list(specs.values()), data, repeats)
             for (arm, s), times in zip(specs.items(), seconds, strict=True):
                 batch = s.recipe.batch_size

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 import pandas as pd
 
 from snnlib.beyond_runs import ANN, CONVERTED, Pair
-from snnlib.evaluation import threads
 from snnlib.operations import ACCUMULATE, DRAW, MAC, SPIKE, UPDATE, count
 from snnlib.results import AsTrained, Conversion
 from snnlib.runs import ensure
@@ -44,7 +43,7 @@ def compare(pairs: Iterable[Pair], evaluation: Conversion) -> pd.DataFrame:
         }
         for net, (run, e, options) in nets.items():
             ensure(run.spec)
-            with threads(run.spec.recipe.threads):
+            with run.spec.recipe.execution():
                 table = count(
                     e.network(run), run.data(), e.timesteps, evaluation.noise_seeds[0], evaluation.batch_size,
                     run.spec.recipe.precision, **options,

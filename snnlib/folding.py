@@ -31,6 +31,7 @@ from snnlib.noise import Gaussian, Noise
 from snnlib.seeds import stream
 from snnlib.statistics import Frozen
 from snnlib.surrogate import Surrogate, Triangle, spike
+from snnlib.walk import Currents, walk
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,20 @@ class NoisyLIF(Value):
         if state is None:
             h = current + self.first.like(current, generator)
         else:
-            h = self.leak * state + current + (self.noise.like(current, generator) + self.bias)
+            h = torch.add(current, state, alpha=self.leak) + self.biased.like(current, generator)  # Eq. 1
         s = spike(h, self.v_th, self.surrogate)  # Eq. 2
         return s, reset(h, s, self.v_reset)  # Eq. 3
+
+    def walk(self, currents: Currents, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        n = currents.values.numel() // currents.held
+        kinds = [self.first if state is None and t == 0 else self.biased for t in range(currents.timesteps)]
+        noise = [kind.numbers(n, currents.values.dtype, generator) for kind in kinds]
+        return walk(currents, state, self.leak, self.v_th, self.v_reset, self.surrogate, noise)
+
+    @property
+    def biased(self) -> Noise:
+        """N' and the bias in one."""
+        return self.noise.within(self.noise.centre + self.bias, self.noise.half_width)
 
 
 def fold(model: Network) -> Network:

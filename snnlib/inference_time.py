@@ -10,7 +10,7 @@ from torch import Tensor
 from snnlib.ann_conversion import fold_batch_norm
 from snnlib.batches import standardise
 from snnlib.cost import clock
-from snnlib.evaluation import CHUNK, simulate, threads
+from snnlib.evaluation import CHUNK, simulate
 from snnlib.models import Network
 from snnlib.preset import Preset
 from snnlib.runs import Run, default_device
@@ -74,7 +74,7 @@ def _seconds(
             net, images = nets[run.spec.name]
             recipe = run.spec.recipe
             generator = stream(0, "evaluation", device=device)
-            with threads(recipe.threads):
+            with recipe.execution():
                 now = clock(device)
                 began = now()
                 for _, outputs in simulate(net, images, generator, t, recipe.precision):

@@ -63,7 +63,7 @@ class Network(nn.Module):
             wanted = f"must be [B, C, H, W] with C, H, W = {self.input_shape}"
             raise InputError(f"images of shape {tuple(images.shape)}: {wanted}")
         current = self.encoder(images)  # [B, C', H', W']
-        spikes = self.first.walk(current.expand(sim.timesteps, *current.shape), sim)  # [T·B, C', H', W']
+        spikes = self.first.hold(current, sim)  # [T·B, C', H', W']
         return self.layers(spikes, sim).unflatten(0, (sim.timesteps, -1))
 
     def neurons(self) -> Iterator[tuple[str, Neuron]]:

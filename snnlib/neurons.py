@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from snnlib.checks import InputError, Value, between, finite, number, one_of, positive, whole
 from snnlib.noise import Gaussian, Noise
 from snnlib.statistics import Layer, Statistics
-from snnlib.surrogate import Surrogate, Triangle, spike
+from snnlib.surrogate import Surrogate, Triangle, noisy_spike, spike
+from snnlib.walk import Currents, walk
 
 FIRST_STEPS = ("noise", "rest")
 
@@ -40,12 +41,23 @@ class Dynamics(Protocol):
         ...
 
 
+@runtime_checkable
+class AtOnce(Dynamics, Protocol):
+    """A dynamics that can also take all its steps at once: the same spikes, sooner (`snnlib.walk`)."""
+
+    def walk(
+        self, currents: Currents, state: Tensor | None, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None]:
+        """Spikes [T·B, ...] of all steps, and V(T); gradients run through the spikes alone."""
+        ...
+
+
 def reset(h: Tensor, s: Tensor, v_reset: float) -> Tensor:
     """V = H (1 - S) + V_reset S (Eq. 3), in one pass: S is 0 or 1, so interpolating between both is exact.
 
     The gradient runs through S too, by its surrogate: dV/dH = 1 - S + (V_reset - H) dS/dH.
     """
-    return torch.lerp(h, h.new_tensor(v_reset), s)
+    return torch.lerp(h, h.new_full((), v_reset), s)
 
 
 @dataclass(frozen=True)
@@ -65,8 +77,8 @@ class SingleStep(Value):
         positive("v_th", self.v_th)
 
     def step(self, current: Tensor, state: None, generator: torch.Generator) -> tuple[Tensor, None]:
-        h = current + self.noise.like(current, generator)  # Eq. 5
-        return spike(h, self.v_th, self.surrogate), None  # Eq. 2
+        noise = self.noise.like(current, generator)
+        return noisy_spike(current, noise, self.v_th, self.surrogate), None  # Eqs. 5, 2
 
 
 @dataclass(frozen=True)
@@ -155,9 +167,12 @@ class LIF(Value):
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         # A copy at the first step: a view would keep the currents of all steps until the backward pass.
-        h = current.clone() if state is None else self.leak * state + current  # Eq. 1
+        h = current.clone() if state is None else torch.add(current, state, alpha=self.leak)  # Eq. 1
         s = spike(h, self.v_th, self.surrogate)  # Eq. 2
         return s, reset(h, s, self.v_reset)
+
+    def walk(self, currents: Currents, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return walk(currents, state, self.leak, self.v_th, self.v_reset, self.surrogate)
 
 
 Observer = Callable[["Neuron", int, Tensor, Any], None]
@@ -190,23 +205,27 @@ class Neuron(nn.Module):
 
     def forward(self, current: Tensor, sim: Simulation) -> Tensor:
         """Currents [T·B, ...] to spikes [T·B, ...], time outermost."""
-        return self.walk(current.unflatten(0, (sim.timesteps, -1)), sim)
+        return self._spikes(Currents(current, sim.timesteps), sim)
 
-    def walk(self, currents: Tensor, sim: Simulation) -> Tensor:
-        """Currents [T, B, ...] to spikes [T·B, ...], one step of the dynamics after another.
+    def hold(self, current: Tensor, sim: Simulation) -> Tensor:
+        """A current [B, ...] that is the same at every step, the network's first, to spikes [T·B, ...]."""
+        return self._spikes(Currents(current, sim.timesteps, constant=True), sim)
 
-        The network's first neuron is called here with an expanded view: its current does not
-        change over time, so it is computed once and never copied T times.
-        """
+    def _spikes(self, currents: Currents, sim: Simulation) -> Tensor:
         state, spikes = (sim.states or {}).get(self), []
-        for t, current in enumerate(currents, start=1):
-            s, state = self.dynamics.step(current, state, sim.generator)
-            if sim.observe is not None:
-                sim.observe(self, t, s, state)
-            spikes.append(s)
+        unseen = sim.observe is None and (sim.states is None or not torch.is_grad_enabled())
+        if unseen and isinstance(self.dynamics, AtOnce):
+            all_spikes, state = self.dynamics.walk(currents, state, sim.generator)
+        else:
+            for t, current in enumerate(currents.steps(), start=1):
+                s, state = self.dynamics.step(current, state, sim.generator)
+                if sim.observe is not None:
+                    sim.observe(self, t, s, state)
+                spikes.append(s)
+            all_spikes = torch.cat(spikes) if len(spikes) > 1 else spikes[0]
         if sim.states is not None:
             sim.states[self] = state
-        return torch.cat(spikes) if len(spikes) > 1 else spikes[0]
+        return all_spikes
 
     def extra_repr(self) -> str:
         return repr(self.dynamics)

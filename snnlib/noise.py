@@ -8,6 +8,7 @@ Every draw comes from a generator that the caller gives, so a seed repeats bit f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Self
@@ -46,24 +47,25 @@ class Bounded(Value):
         return replace(self, low=centre - half_width, high=centre + half_width)
 
     def like(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Noise in the shape, dtype, device and memory layout of ``x``; the generator is on its device."""
-        out = torch.empty_like(x)
-        # Drawn in the order of memory: PyTorch is many times slower where that is not the order of axes.
-        self._fill_(out.as_strided((out.numel(),), (1,)), generator)
-        return out
+        """Noise in the shape, dtype, device and memory layout of ``x``; the generator is on its device.
+
+        Not to be written to: it may be a view of numbers that others read too (`snnlib.tape`).
+        """
+        # In the order of memory: PyTorch is many times slower where that is not the order of axes.
+        layout = torch.empty_like(x, device="meta")
+        return self.numbers(x.numel(), x.dtype, generator).as_strided(layout.shape, layout.stride())
 
     def sample(self, shape: Sequence[int], generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:
         """Noise of this shape and dtype, on the generator's device."""
-        return self.like(torch.empty(tuple(shape), dtype=dtype, device=generator.device), generator)
+        return self.numbers(math.prod(shape), dtype, generator).reshape(tuple(shape)).clone()
 
-    def _fill_(self, flat: Tensor, generator: torch.Generator) -> None:
+    def numbers(self, n: int, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+        """n of them on the generator's device; like `like`, not to be written to."""
         if self.half_width == 0:
-            flat.fill_(self.centre)
-        else:
-            self._draw_(flat, generator)
-            flat.clamp_(self.low, self.high)
+            return torch.full((n,), self.centre, dtype=dtype, device=generator.device)
+        return self._draw(n, dtype, generator)
 
-    def _draw_(self, flat: Tensor, generator: torch.Generator) -> None:
+    def _draw(self, n: int, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
         raise NotImplementedError
 
 
@@ -81,8 +83,9 @@ class Gaussian(Bounded):
         super().__post_init__()
         positive("gaussian k", self.k)
 
-    def _draw_(self, flat: Tensor, generator: torch.Generator) -> None:
-        tape.normal_(flat, self.centre, self.half_width / self.k, generator)
+    def _draw(self, n: int, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+        sigma = self.half_width / self.k
+        return tape.clipped_normal(n, self.centre, sigma, self.low, self.high, dtype, generator)
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,12 @@ class MaxNormalised(Bounded):
 
     kind: Literal["max_normalised"] = "max_normalised"
 
-    def _draw_(self, flat: Tensor, generator: torch.Generator) -> None:
-        flat.normal_(generator=generator)
-        flat -= flat.mean()
+    def _draw(self, n: int, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+        z = torch.empty(n, dtype=dtype, device=generator.device).normal_(generator=generator)
+        z -= z.mean()
         # One number alone is its own mean; the floor turns 0 / 0 into the centre.
-        peak = flat.abs().max().clamp_min(torch.finfo(flat.dtype).tiny)
-        flat.mul_(self.half_width / peak).add_(self.centre)
+        peak = z.abs().max().clamp_min(torch.finfo(dtype).tiny)
+        return z.mul_(self.half_width / peak).add_(self.centre).clamp_(self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,9 @@ class Uniform(Bounded):
 
     kind: Literal["uniform"] = "uniform"
 
-    def _draw_(self, flat: Tensor, generator: torch.Generator) -> None:
-        flat.uniform_(self.low, self.high, generator=generator)
+    def _draw(self, n: int, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+        drawn = torch.empty(n, dtype=dtype, device=generator.device)
+        return drawn.uniform_(self.low, self.high, generator=generator).clamp_(self.low, self.high)
 
 
 Noise = Annotated[Gaussian | MaxNormalised | Uniform, Discriminator("kind")]

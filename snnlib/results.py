@@ -17,7 +17,7 @@ from snnlib import store
 from snnlib.ann_conversion import to_spiking
 from snnlib.checks import Checked, InputError
 from snnlib.conversion import STATISTICS, convert, with_dynamics
-from snnlib.evaluation import accuracy_over_time, calibration_images, threads
+from snnlib.evaluation import accuracy_over_time, calibration_images
 from snnlib.models import Network
 from snnlib.neurons import FIRST_STEPS, LIF, Converted, SingleStep
 from snnlib.runs import Run, default_device, ensure
@@ -121,7 +121,7 @@ def accuracy(run: Run, evaluation: Evaluation, device: torch.device | str | None
     if not file.exists():
         device = device or default_device()
         ensure(run.spec, device)
-        with threads(run.spec.recipe.threads):
+        with run.spec.recipe.execution():
             table = accuracy_over_time(
                 evaluation.network(run, device),
                 run.data(device),

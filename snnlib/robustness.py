@@ -12,7 +12,7 @@ import torch
 from snnlib.beyond_runs import ANN, CONVERTED, Pair, above_zero
 from snnlib.checks import InputError, finite
 from snnlib.data import Dataset, Split
-from snnlib.evaluation import accuracy_over_time, threads
+from snnlib.evaluation import accuracy_over_time
 from snnlib.folding import fold, without_noise
 from snnlib.results import AsTrained, Conversion, Evaluation, accuracy
 from snnlib.runs import Run, ensure
@@ -54,7 +54,7 @@ def accuracy_under_noise(run: Run, evaluation: Evaluation, deviations: Iterable[
     deviations = tuple(deviations)
     ensure(run.spec)
     model, data, recipe, e = evaluation.network(run), run.data(), run.spec.recipe, evaluation
-    with threads(recipe.threads):
+    with recipe.execution():
         tables = [
             accuracy_over_time(
                 model, noisy(data, deviation, seed), e.timesteps, (seed,), e.batch_size, recipe.precision
@@ -100,7 +100,7 @@ def accuracy_without_noise(runs: Iterable[Run], evaluation: Conversion) -> pd.Da
         named = run.spec.columns()
         found = [accuracy(run, e).assign(net=WITH)]
         recipe, silent = run.spec.recipe, without_noise(fold(e.network(run)))
-        with threads(recipe.threads):
+        with recipe.execution():
             table = accuracy_over_time(silent, run.data(), e.timesteps, (0,), e.batch_size, recipe.precision)
         found.append(table.assign(**named, net=WITHOUT))
         tables += [table[[*named, "net", "noise_seed", "timesteps", "accuracy"]] for table in found]

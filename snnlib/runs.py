@@ -22,7 +22,6 @@ from snnlib import store
 from snnlib.ann import QCFS, ReLU
 from snnlib.checks import Checked, InputError
 from snnlib.data import DATASETS, Dataset, load
-from snnlib.evaluation import threads
 from snnlib.models import INPUT_SHAPES, NETWORKS, READOUTS, Network, build, check_width
 from snnlib.neurons import LIF, SingleStep
 from snnlib.paths import runs_dir
@@ -204,7 +203,7 @@ def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
         ensure(spec.after, device)
     with _alone(run):
         if not run.done:  # another process may just have finished it
-            with threads(spec.recipe.threads):
+            with spec.recipe.execution():
                 _train(run, torch.device(device or default_device()))
     return run
 

@@ -53,7 +53,7 @@ class Frozen(Value):
         between("frozen peak", self.peak, 0, math.inf)
 
     def __call__(self, a: Tensor) -> tuple[Tensor, Tensor]:
-        return a.new_tensor(self.mean), a.new_tensor(self.peak)
+        return a.new_full((), self.mean), a.new_full((), self.peak)
 
 
 Statistics = Annotated[Layer | Sample | Frozen, Discriminator("kind")]

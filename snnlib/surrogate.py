@@ -1,7 +1,8 @@
 """The spike function (Eq. 2) and the surrogate gradients that stand in for its derivative.
 
 The paper names no surrogate. Each class below gives dS/dH as a function of x = H - V_th and
-integrates to 1 over x, as the derivative of a unit step should.
+integrates to 1 over x, as the derivative of a unit step should. ``derive_`` computes it where x is stored: on a CPU,
+memory that is new costs more than the arithmetic.
 """
 
 from __future__ import annotations
@@ -14,11 +15,23 @@ import torch
 from pydantic import Discriminator
 from torch import Tensor
 
+from snnlib import fused
 from snnlib.checks import Value, positive
 
 
+class Derivative(Value):
+    """dS/dH as a function of x = H - V_th, of any shape."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.derive_(x.clone())
+
+    def derive_(self, x: Tensor) -> Tensor:
+        """The same, in place of x."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class Triangle(Value):
+class Triangle(Derivative):
     """max(0, 1 - |x| / width) / width (Esser et al. 2016, PNAS; Bellec et al. 2018, NeurIPS)."""
 
     width: float = 1.0
@@ -27,12 +40,12 @@ class Triangle(Value):
     def __post_init__(self) -> None:
         positive("triangle width", self.width)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return torch.rsub(x.abs(), 1 / self.width, alpha=1 / self.width**2).relu_()  # in two passes
+    def derive_(self, x: Tensor) -> Tensor:
+        return torch.sub(x.new_full((), 1 / self.width), x.abs_(), alpha=1 / self.width**2, out=x).relu_()
 
 
 @dataclass(frozen=True)
-class Rectangle(Value):
+class Rectangle(Derivative):
     """1 / width where |x| < width / 2, else 0 (Wu et al. 2018, Front. Neurosci. 12:331)."""
 
     width: float = 1.0
@@ -41,12 +54,12 @@ class Rectangle(Value):
     def __post_init__(self) -> None:
         positive("rectangle width", self.width)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return (x.abs() < self.width / 2).to(x.dtype) / self.width
+    def derive_(self, x: Tensor) -> Tensor:
+        return x.abs_().lt_(self.width / 2).div_(self.width)
 
 
 @dataclass(frozen=True)
-class Arctan(Value):
+class Arctan(Derivative):
     """slope / 2 / (1 + (pi / 2 * slope * x)^2) (Fang et al. 2021, ICCV)."""
 
     slope: float = 2.0
@@ -55,12 +68,12 @@ class Arctan(Value):
     def __post_init__(self) -> None:
         positive("arctan slope", self.slope)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return self.slope / 2 / (1.0 + (math.pi / 2 * self.slope * x).square())
+    def derive_(self, x: Tensor) -> Tensor:
+        return x.mul_(math.pi / 2 * self.slope).square_().add_(1.0).reciprocal_().mul_(self.slope / 2)
 
 
 @dataclass(frozen=True)
-class Sigmoid(Value):
+class Sigmoid(Derivative):
     """slope * s * (1 - s), s = 1 / (1 + exp(-slope * x)) (Wu et al. 2018)."""
 
     slope: float = 4.0
@@ -69,9 +82,9 @@ class Sigmoid(Value):
     def __post_init__(self) -> None:
         positive("sigmoid slope", self.slope)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        s = torch.sigmoid(self.slope * x)
-        return self.slope * s * (1.0 - s)
+    def derive_(self, x: Tensor) -> Tensor:
+        s = x.mul_(self.slope).sigmoid_()
+        return s.addcmul_(s, s, value=-1.0).mul_(self.slope)
 
 
 Surrogate = Annotated[Triangle | Rectangle | Arctan | Sigmoid, Discriminator("kind")]
@@ -82,13 +95,29 @@ class _Spike(torch.autograd.Function):
     def forward(ctx: Any, h: Tensor, v_th: float, surrogate: Surrogate) -> Tensor:
         if ctx.needs_input_grad[0]:
             # The derivative, not H, is kept: backward is then one multiplication.
-            ctx.save_for_backward(surrogate(h - v_th))
+            ctx.save_for_backward(surrogate.derive_(h - v_th))
         return torch.gt(h, v_th, out=torch.empty_like(h))  # compared and converted in one pass
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (derivative,) = ctx.saved_tensors
-        return grads[0] * derivative, None, None
+        return grads[0] * derivative, None, None, None
+
+
+class _NoisySpike(_Spike):
+    @staticmethod
+    def forward(ctx: Any, current: Tensor, v_th: float, surrogate: Surrogate, noise: Tensor) -> Tensor:
+        if fused.active(current) and current.stride() == noise.stride():
+            s = torch.empty_like(current)
+            derivative = [torch.empty_like(current)] if ctx.needs_input_grad[0] else []
+            inputs = fused.flat(current), fused.flat(noise), fused.flat(s)
+            fused.run(fused.fire, *inputs, [fused.flat(d) for d in derivative], v_th, surrogate)
+        else:
+            h = current + noise
+            s = torch.gt(h, v_th, out=torch.empty_like(h))
+            derivative = [surrogate.derive_(h.sub_(v_th))] if ctx.needs_input_grad[0] else []
+        ctx.save_for_backward(*derivative)
+        return s
 
 
 def spike(h: Tensor, v_th: float, surrogate: Surrogate) -> Tensor:
@@ -103,3 +132,11 @@ def spike(h: Tensor, v_th: float, surrogate: Surrogate) -> Tensor:
         Zeros and ones in the shape and dtype of ``h``.
     """
     return _Spike.apply(h, v_th, surrogate)
+
+
+def noisy_spike(current: Tensor, noise: Tensor, v_th: float, surrogate: Surrogate) -> Tensor:
+    """``spike(current + noise, v_th, surrogate)`` (Eqs. 5, 2) for a noise without gradient, in less memory.
+
+    Nobody else reads H, so the derivative takes its place.
+    """
+    return _NoisySpike.apply(current, v_th, surrogate, noise)

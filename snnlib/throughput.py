@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from snnlib.data import Dataset, Split
-from snnlib.evaluation import CHUNK, accuracy_over_time, threads
+from snnlib.evaluation import CHUNK, accuracy_over_time
 from snnlib.models import INPUT_SHAPES, Network
 from snnlib.results import Evaluation
 from snnlib.runs import Run, Spec, build_for, default_device
@@ -46,7 +46,7 @@ class Throughput:
 
     def _once(self, key: Hashable, spec: Spec, measure: Callable[[], float]) -> float:
         if key not in self._known:
-            with threads(spec.recipe.threads):
+            with spec.recipe.execution():
                 self._known[key] = measure()
         return self._known[key]
 
@@ -114,4 +114,5 @@ def _cost(spec: Spec) -> Hashable:
     """What decides how long a step takes; surrogates and the parameters of a noise hardly do."""
     r = spec.recipe
     net = (spec.network, spec.width, spec.readout, spec.batch_norm)
-    return (*net, spec.dynamics.kind, spec.noise, spec.timesteps, r.batch_size, r.precision, r.augment, r.threads)
+    how = (r.batch_size, r.precision, r.augment, r.threads, r.compile)
+    return (*net, spec.dynamics.kind, spec.noise, spec.timesteps, *how)

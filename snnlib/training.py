@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -24,7 +25,8 @@ from snnlib.batches import augment, batches, standardise
 from snnlib.checks import Checked
 from snnlib.conversion import convert
 from snnlib.data import Dataset
-from snnlib.evaluation import PRECISIONS, accuracy_over_time, autocast
+from snnlib.evaluation import PRECISIONS, accuracy_over_time, autocast, threads
+from snnlib.fused import compiling
 from snnlib.models import Network
 from snnlib.neurons import Simulation, SingleStep
 from snnlib.seeds import stream
@@ -50,6 +52,13 @@ class Recipe(Checked):
     threads: int = Field(1, ge=1, le=1024)  # on a CPU; part of the recipe, since it decides the last bit
     evaluate_every: int = Field(1, ge=1, le=100_000)  # epochs; the last one is always evaluated
     test_timesteps: int = Field(10, ge=1, le=1000)  # T at which a single-step net is tested, converted (step 3)
+    compile: bool = False  # the neurons (`snnlib.fused`): seconds to start, faster then; part of the recipe likewise
+
+    @contextmanager
+    def execution(self) -> Iterator[None]:
+        """Run as the recipe says: on so many threads, compiled or not."""
+        with threads(self.threads), compiling(self.compile):
+            yield
 
 
 @dataclass

@@ -18,6 +18,7 @@ from snnlib.neurons import LIF, Converted, Neuron, Simulation, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.statistics import Frozen, Layer, Sample
 from snnlib.surrogate import Arctan
+from snnlib.walk import Currents
 
 NETWORKS = ("cnn", "vgg16", "resnet18")
 NOISES = (Gaussian(), MaxNormalised(), Uniform())
@@ -118,13 +119,13 @@ def test_converted_network_follows_the_transcription_layer_by_layer(dtype: torch
     currents: dict[str, Tensor] = {}
     for neuron, name in names.items():
         neuron.dynamics = Converted(noise=Tape())
-        walk = neuron.walk
+        spikes = neuron._spikes
 
-        def spy(x: Tensor, sim: Simulation, walk: Any = walk, name: str = name) -> Tensor:
-            current[0], currents[name] = name, x
-            return walk(x, sim)
+        def spy(x: Currents, sim: Simulation, spikes: Any = spikes, name: str = name) -> Tensor:
+            current[0], currents[name] = name, x.steps()
+            return spikes(x, sim)
 
-        neuron.walk = spy
+        neuron._spikes = spy
 
     def observe(neuron: Neuron, t: int, s: Tensor, v: Tensor) -> None:
         seen.setdefault(names[neuron], []).append(s)

@@ -55,6 +55,7 @@ def heights(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
 
     for module in (snnlib.neurons, snnlib.ann):
         monkeypatch.setattr(module, "spike", spy)
+    monkeypatch.setattr(snnlib.neurons, "noisy_spike", lambda current, noise, *args: spy(current + noise, *args))
     return seen
 
 

@@ -23,7 +23,8 @@ EXTRAS = PROJECT["optional-dependencies"]
 # A module imports only from modules to its left. Modules not named here are free.
 ORDER = [
     "paths", "titles", "spread", "checks", "process", "seeds",
-    "tape", "surrogate", "noise", "statistics", "neurons", "ann", "models", "conversion", "ann_conversion",
+    "tape", "fused", "surrogate", "walk", "noise", "statistics", "neurons", "ann", "models", "peers", "conversion",
+    "ann_conversion",
     "files",
     "torchvision_sets",
     "data", "batches", "evaluation", "folding", "nir_export", "operations", "training", "store", "runs", "race", "cost",
@@ -53,10 +54,10 @@ def test_conda_environment_names_the_packages_and_ranges_of_pyproject() -> None:
 
 
 def test_every_imported_package_is_declared() -> None:
-    """A module may import what every install has, ipywidgets and NIR; a function also the other notebook packages."""
+    """A module may import what every install has, ipywidgets and NIR; a function also notebook packages and peers."""
     distributions = packages_distributions()
     always = {*ranges(PROJECT["dependencies"]), "ipywidgets", *ranges(EXTRAS["export"])}
-    later = always | set(ranges(EXTRAS["notebooks"]))
+    later = always | set(ranges(EXTRAS["notebooks"] + EXTRAS["bench"]))
     undeclared = {
         f"{path.relative_to(ROOT)}:{node.lineno}: {top}"
         for path in PACKAGE.rglob("*.py")

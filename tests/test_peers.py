@@ -1,15 +1,18 @@
-"""The same neurons in SpikingJelly, where it is installed (the extra `bench`): equal spikes on random currents."""
+"""Neurons and CNN in other libraries, where they are installed (the extra `bench`): equal spikes, equal outputs."""
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 import pytest
 import torch
 from conftest import generator
-from torch import Tensor
+from torch import Tensor, nn
 
+from snnlib import models, peers
 from snnlib.ann import IF
+from snnlib.checks import InputError
 from snnlib.neurons import LIF, Neuron, Simulation
 from snnlib.surrogate import Arctan, Sigmoid
 
@@ -72,3 +75,109 @@ def test_gradients_through_time_are_spikingjellys(kind: str, mine: Any, theirs: 
         gradients.append(x.grad)
     torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-9)
     assert gradients[0].std() > 0.1
+
+
+# --- the CNN of snnlib.peers -----------------------------------------------------------------
+
+SHAPE = {"width": 0.125, "input_shape": (3, 8, 8), "classes": 4}
+
+
+@pytest.fixture(params=peers.PEERS)
+def peer(request: pytest.FixtureRequest) -> str:
+    if request.param not in peers.available():
+        pytest.skip(f"{request.param} is not installed")
+    return request.param
+
+
+def images(batch: int = 16) -> Tensor:
+    return torch.randn(batch, 3, 8, 8, generator=generator()).to(memory_format=torch.channels_last)
+
+
+def weighted(model: nn.Module) -> list[nn.Module]:
+    return [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d | nn.Linear)]
+
+
+def our_cnn() -> models.Network:
+    """Random weights under which all layers fire, and batch norm's averages of one pass over four steps."""
+    torch.manual_seed(0)
+    net = models.build("cnn", LIF(), readout="potential", **SHAPE)
+    for m in weighted(net):
+        if isinstance(m, nn.Linear):
+            nn.init.normal_(m.weight)
+        elif isinstance(m, nn.BatchNorm2d):
+            nn.init.uniform_(m.bias)
+            m.momentum = None
+    with torch.no_grad():
+        net(images(), Simulation(generator(), 4))
+    return net.eval()
+
+
+def test_a_peers_cnn_has_our_parameters(peer: str) -> None:
+    mine = models.build("cnn", LIF(), readout="potential", **SHAPE)
+    theirs = peers.build(peer, 2, **SHAPE)
+    assert [p.shape for p in theirs.parameters()] == [p.shape for p in mine.parameters()]
+
+
+def test_a_peer_that_is_unknown_or_missing_is_refused(peer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="must be one of SpikingJelly, snnTorch, Norse"):
+        peers.build("Brian", 1)
+    with pytest.raises(InputError, match="timesteps = 0"):
+        peers.build(peer, 0)
+
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(peers, "version", missing)
+    assert peers.available() == {}
+    with pytest.raises(InputError, match=r"pip install 'snnlib\[bench\]'"):
+        peers.build(peer, 1)
+
+
+@pytest.mark.parametrize("timesteps", [1, 4])
+def test_a_peers_cnn_computes_what_ours_does(peer: str, timesteps: int) -> None:
+    """SpikingJelly fires at the threshold too, which no potential hits; snnTorch resets just before the next step."""
+    net = our_cnn()
+    theirs = peers.build(peer, timesteps, **SHAPE).eval()
+    for a, b in zip(weighted(net), weighted(theirs), strict=True):
+        b.load_state_dict(a.state_dict())
+    with torch.no_grad():
+        if peer == "Norse":  # halves each current, so all that reaches a neuron is doubled
+            *hidden, _ = (m for m in weighted(theirs) if not isinstance(m, nn.Conv2d))
+            for m in hidden:
+                m.weight *= 2
+                m.bias *= 2
+        expected = net(images(), Simulation(generator(), timesteps))
+        torch.testing.assert_close(theirs(images()), expected.mean(0), rtol=1e-4, atol=1e-4)
+    assert expected.mean(0).std(0).min() > 0.1  # the images matter, so the last neurons fire
+    assert timesteps == 1 or (expected[0] - expected[1]).abs().max() > 0.1  # and so does the potential
+
+
+def test_every_pass_of_a_peer_starts_from_rest(peer: str) -> None:
+    net = peers.build(peer, 3, **SHAPE)
+    for m, trained in zip(weighted(net), weighted(our_cnn()), strict=True):
+        m.load_state_dict(trained.state_dict())
+    net.eval()
+    with torch.no_grad():
+        first = net(images())
+        net(images(5))
+        assert torch.equal(net(images()), first)
+        assert torch.equal(net(images()), first)
+    assert first.std() > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_peers_cnn_trains(peer: str, dtype: torch.dtype) -> None:
+    """Twice, so that a state left over from the first pass would break the second backward."""
+    net = peers.build(peer, 2, **SHAPE).train()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    labels = torch.arange(16) % 4
+    for _ in range(2):
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            outputs = net(images())
+        assert outputs.shape == (16, 4)
+        assert outputs.dtype == dtype
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(outputs.float(), labels).backward()
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+        assert net.encoder[0].weight.grad.abs().sum() > 0
+        optimizer.step()

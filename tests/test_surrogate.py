@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Surrogate, Triangle, spike
+from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Surrogate, Triangle, noisy_spike, spike
 
 PARSER = TypeAdapter(Surrogate)
 KINDS = ("triangle", "rectangle", "arctan", "sigmoid")
@@ -75,6 +75,24 @@ def test_spikes_and_gradients_keep_shape_and_dtype(dtype: torch.dtype, surrogate
     assert s.dtype == h.grad.dtype == dtype
     assert s.shape == h.grad.shape == h.shape
     assert set(s.unique().tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("surrogate", [Triangle(), Rectangle(), Arctan(), Sigmoid()], ids=str)
+def test_a_noisy_spike_is_the_spike_of_the_sum_bit_for_bit(dtype: torch.dtype, surrogate: Surrogate) -> None:
+    g = torch.Generator().manual_seed(3)
+    x, noise, upstream = (torch.randn(3, 8, 5, 5, generator=g).to(dtype) for _ in range(3))
+    x = x.contiguous(memory_format=torch.channels_last)
+    results = []
+    for fire in (lambda h: noisy_spike(h, noise, 0.9, surrogate), lambda h: spike(h + noise, 0.9, surrogate)):
+        leaf = x.clone().requires_grad_()
+        s = fire(leaf)
+        s.backward(upstream)
+        results.append((s, leaf.grad))
+    (s, gradient), (expected_s, expected_gradient) = results
+    assert torch.equal(s, expected_s)
+    assert torch.equal(gradient, expected_gradient)
+    assert s.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_no_graph_is_kept_without_gradients() -> None:

@@ -9,13 +9,11 @@ import torch
 from conftest import generator
 
 from snnlib import tape
-from snnlib.tape import SHORT, normal_
+from snnlib.tape import SHORT, clipped_normal
 
 
 def read(n: int, g: torch.Generator, mean: float = 0.0, sigma: float = 1.0, dtype: torch.dtype = torch.float32):
-    out = torch.empty(n, dtype=dtype)
-    normal_(out, mean, sigma, g)
-    return out
+    return clipped_normal(n, mean, sigma, -math.inf, math.inf, dtype, g)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -52,8 +50,15 @@ def test_a_seed_repeats_and_another_differs() -> None:
 
 def test_a_read_longer_than_the_tape_goes_on_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tape, "LENGTH", 2 * SHORT)
-    monkeypatch.setattr(tape, "_tape", lambda: torch.arange(2 * SHORT, dtype=torch.float32))
+    monkeypatch.setattr(tape, "_tape", lambda *_: torch.arange(2 * SHORT, dtype=torch.float32))
     x = read(5 * SHORT, generator())
     for piece in x.split(SHORT):
         assert torch.equal(piece, torch.arange(piece[0].item(), piece[0].item() + SHORT))
     assert len({piece[0].item() for piece in x.split(SHORT)}) > 1
+
+
+def test_a_read_is_a_view_and_what_it_holds_is_scaled_and_clipped_once() -> None:
+    x, y = (clipped_normal(SHORT, 0.5, 0.5, 0.0, 1.0, torch.bfloat16, generator(seed)) for seed in (0, 1))
+    assert x.untyped_storage().data_ptr() == y.untyped_storage().data_ptr()
+    whole = tape._tape(0.5, 0.5, 0.0, 1.0, torch.bfloat16)
+    assert torch.equal(whole, (tape._standard() * 0.5 + 0.5).to(torch.bfloat16).clamp(0, 1))

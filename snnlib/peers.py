@@ -1,0 +1,154 @@
+"""The CNN with leaky integrate-and-fire neurons in other libraries, each as its own documentation builds one.
+
+SpikingJelly: multi-step mode. A stateless layer sees [T·B, ...] in `SeqToANNContainer`, a neuron [T, B, ...].
+    On CPUs it has PyTorch operations only; its CUDA and Triton kernels are for Nvidia GPUs.
+snnTorch: a Python loop over time around a `Sequential` of `Leaky`, which keep their own potential.
+    `LeakyParallel`, which takes all steps at once, has no reset.
+Norse: a Python loop over time around a `SequentialState` of `LIFBoxCell`, its neuron without a synaptic current.
+    It has no arctan surrogate, so SuperSpike stands in, and it multiplies a current by 1 - leak.
+
+All three get from our CNN its layers, its weights from PyTorch's global generator, channels_last, and a first
+convolution that runs once per image. None has a neuron with noise for its potential: T = 1 is one step from rest.
+None has a mode of its own for bfloat16 on CPUs, but all run under autocast.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+from torch import Tensor, nn
+
+from snnlib import models
+from snnlib.checks import InputError, one_of, whole
+from snnlib.neurons import LIF, Neuron
+
+LEAK = 0.5
+
+
+class Peer(nn.Module):
+    """Images [B, C, H, W] to outputs [B, classes], the mean over time of the last layer's current.
+
+    Args:
+        encoder: what runs once per image, up to the first neuron's current.
+        stages: what stands after each layer of neurons, up to the next or the output.
+        timesteps: T.
+    """
+
+    def __init__(self, encoder: nn.Module, stages: list[nn.Sequential], timesteps: int) -> None:
+        super().__init__()
+        self.encoder, self.timesteps = encoder, timesteps
+        self.layers = self.spiking(stages)
+
+    def spiking(self, stages: list[nn.Sequential]) -> nn.Sequential:
+        """A layer of the library's neurons before each stage."""
+        raise NotImplementedError
+
+    def walk(self, current: Tensor) -> Tensor:
+        """The first neuron's current [B, ...], equal at all steps, to outputs [T, B, classes], from rest."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.walk(self.encoder(images)).mean(0)
+
+
+class SpikingJelly(Peer):
+    def spiking(self, stages: list[nn.Sequential]) -> nn.Sequential:
+        from spikingjelly.activation_based import layer, neuron, surrogate
+
+        layers = nn.Sequential()
+        for stage in stages:
+            arctan = surrogate.ATan()
+            layers.append(neuron.LIFNode(1 / (1 - LEAK), decay_input=False, surrogate_function=arctan, step_mode="m"))
+            layers.append(layer.SeqToANNContainer(*stage))
+        return layers
+
+    def walk(self, current: Tensor) -> Tensor:
+        from spikingjelly.activation_based import functional
+
+        functional.reset_net(self.layers)
+        return self.layers(current.expand(self.timesteps, *current.shape))
+
+
+class SnnTorch(Peer):
+    def spiking(self, stages: list[nn.Sequential]) -> nn.Sequential:
+        import snntorch
+
+        layers = nn.Sequential()
+        for stage in stages:  # its default surrogate is the arctan
+            layers.append(snntorch.Leaky(beta=LEAK, reset_mechanism="zero", init_hidden=True))
+            layers.append(stage)
+        return layers
+
+    def walk(self, current: Tensor) -> Tensor:
+        # Not snntorch.utils.reset, which resets every neuron of the process.
+        for neuron in self.layers[::2]:
+            neuron.reset_mem()
+        return torch.stack([self.layers(current) for _ in range(self.timesteps)])
+
+
+class Norse(Peer):
+    def spiking(self, stages: list[nn.Sequential]) -> nn.Sequential:
+        from norse import torch as norse
+
+        dt = 0.001
+        p = norse.LIFBoxParameters(tau_mem_inv=torch.tensor((1 - LEAK) / dt))
+        return norse.SequentialState(*(layer for stage in stages for layer in (norse.LIFBoxCell(p, dt), stage)))
+
+    def walk(self, current: Tensor) -> Tensor:
+        state, outputs = None, []
+        for _ in range(self.timesteps):
+            output, state = self.layers(current, state)
+            outputs.append(output)
+        return torch.stack(outputs)
+
+
+PEERS: dict[str, type[Peer]] = {"SpikingJelly": SpikingJelly, "snnTorch": SnnTorch, "Norse": Norse}
+
+
+def available() -> dict[str, str]:
+    """The version of each peer that is installed, by name; nothing is imported for it."""
+    found = {}
+    for name in PEERS:
+        try:
+            found[name] = version(name.lower())
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def split(network: models.Network) -> list[nn.Sequential]:
+    """What stands after each layer of neurons of a network without branches."""
+    stages = [nn.Sequential()]
+    for layer in network.layers:
+        if isinstance(layer, Neuron):
+            stages.append(nn.Sequential())
+        else:
+            stages[-1].append(layer)
+    return stages
+
+
+def build(
+    peer: str,
+    timesteps: int,
+    width: float = 1.0,
+    input_shape: tuple[int, int, int] = (1, 28, 28),
+    classes: int = 10,
+) -> Peer:
+    """A peer's CNN, with leak 0.5, threshold 1 and hard reset to 0, that starts every pass from rest.
+
+    Args:
+        peer: one of `PEERS`.
+        timesteps: T of each forward pass.
+        width, input_shape, classes: as for `snnlib.models.build`.
+
+    Raises:
+        ValueError: an unknown peer or one that is not installed, fewer than one time step, a width or a
+            shape that `snnlib.models.build` refuses.
+    """
+    one_of("peer", peer, PEERS)
+    whole("timesteps", timesteps, least=1)
+    if peer not in available():
+        raise InputError(f"peer = {peer!r}: is not installed; pip install 'snnlib[bench]'")
+    net = models.build("cnn", LIF(), width=width, readout="potential", classes=classes, input_shape=input_shape)
+    return PEERS[peer](net.encoder, split(net), timesteps)
