@@ -116,6 +116,28 @@ def claims(
     print(readme.update(preset) if to_readme else readme.drawn(preset))
 
 
+@app.command()
+def bench(
+    peers: Annotated[bool, typer.Option("--peers", help="also SpikingJelly, snnTorch and Norse, if installed")] = False,
+    scaling: Annotated[
+        bool, typer.Option("--scaling", help="also how time and memory grow with T, batch, width")
+    ] = False,
+    rounds: Annotated[int, typer.Option(help="how often everybody takes a turn")] = 7,
+    to_readme: Annotated[bool, typer.Option("--readme", help="put what was measured into the README")] = False,
+) -> None:
+    """Time the paper's full-width CNN, ours against its ReLU twin, in about three minutes; to figures/bench/.
+
+    Neurons are compiled where there is a C++ compiler. Leave the machine alone meanwhile.
+    """
+    from snnlib import bench_report  # brings matplotlib
+
+    print(bench_report.run(peers=peers, rounds=rounds))
+    if scaling:
+        print(bench_report.scale(rounds))
+    if to_readme:
+        bench_report.to_readme()
+
+
 @app.command("figures")
 def draw_all(
     targets: Annotated[list[str] | None, typer.Argument(help="rules of the Snakefile; all if none")] = None,

@@ -38,7 +38,7 @@ from snnlib.walk import Currents, walk
 class NoisyLIF(Value):
     """Leaky integrate and fire (Eqs. 1-3) with a bias and noise on its input.
 
-    The first step has neither potential nor bias, but ``first``: the converted net's first step.
+    The first step has no potential, and ``first`` and ``first_bias``: the converted net's first step.
     """
 
     leak: float = 0.5
@@ -48,32 +48,30 @@ class NoisyLIF(Value):
     surrogate: Surrogate = field(default_factory=Triangle)
     v_th: float = 1.0
     v_reset: float = 0.0
+    first_bias: float = 0.0
     kind: Literal["noisy_lif"] = "noisy_lif"
 
     def __post_init__(self) -> None:
         between("leak", self.leak, 0, math.inf)
         finite("bias", self.bias)
+        finite("first_bias", self.first_bias)
         positive("v_th", self.v_th)
         finite("v_reset", self.v_reset)
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         if state is None:
-            h = current + self.first.like(current, generator)
+            h = current + self.first.like(current, generator) + self.first_bias
         else:
-            h = torch.add(current, state, alpha=self.leak) + self.biased.like(current, generator)  # Eq. 1
+            h = torch.add(current, state, alpha=self.leak) + self.noise.like(current, generator) + self.bias  # Eq. 1
         s = spike(h, self.v_th, self.surrogate)  # Eq. 2
         return s, reset(h, s, self.v_reset)  # Eq. 3
 
     def walk(self, currents: Currents, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         n = currents.values.numel() // currents.held
-        kinds = [self.first if state is None and t == 0 else self.biased for t in range(currents.timesteps)]
+        kinds = [self.first if state is None and t == 0 else self.noise for t in range(currents.timesteps)]
         noise = [kind.numbers(n, currents.values.dtype, generator) for kind in kinds]
-        return walk(currents, state, self.leak, self.v_th, self.v_reset, self.surrogate, noise)
-
-    @property
-    def biased(self) -> Noise:
-        """N' and the bias in one."""
-        return self.noise.within(self.noise.centre + self.bias, self.noise.half_width)
+        bias = self.first_bias, self.bias
+        return walk(currents, state, self.leak, self.v_th, self.v_reset, self.surrogate, noise, bias)
 
 
 def fold(model: Network) -> Network:
@@ -104,7 +102,7 @@ def _folded(neuron: Neuron) -> NoisyLIF:
 def absorb(model: Network) -> Network:
     """The same net with each neuron's bias, and batch norm, in the layer before it: convolution, neuron, nothing else.
 
-    The first step had no bias, so its noise is shifted by as much the other way. A copy.
+    The first step had no bias, so it gets as much the other way. A copy.
 
     Raises:
         ValueError: neurons that are not `NoisyLIF`.
@@ -114,8 +112,7 @@ def absorb(model: Network) -> Network:
         d = neuron.dynamics
         with torch.no_grad():
             layer.bias += d.bias
-        first = d.first.within(d.first.centre - d.bias, d.first.half_width)
-        neuron.dynamics = replace(d, bias=0.0, first=first)
+        neuron.dynamics = replace(d, bias=0.0, first_bias=d.first_bias - d.bias)
     return model
 
 

@@ -101,9 +101,9 @@ def forward(
         s, h: T each, to be written, h only if it is to be kept.
         v: V(0), and then V(T).
         rest: V(0) is 0, whatever ``v`` holds.
-        parameters: lambda, V_th, V_reset.
+        parameters: lambda, V_th, V_reset, and the bias of the first step from rest and of any other.
     """
-    leak, v_th, v_reset = parameters.unbind()
+    leak, v_th, v_reset, first_bias, bias = parameters.unbind()
     v_t = None if rest else wide(v)
     for t in range(len(s)):
         h_t = wide(currents[t % len(currents)])
@@ -111,6 +111,7 @@ def forward(
             h_t = h_t + leak * v_t
         if noise:
             h_t = h_t + wide(noise[t])
+            h_t = h_t + (first_bias if t == 0 and rest else bias)
         fires = h_t > v_th
         s[t].copy_(torch.where(fires, 1.0, 0.0))
         if h:

@@ -14,7 +14,14 @@ from snnlib.preset import load_preset
 from snnlib.store import write
 
 README = ROOT / "README.md"
-BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
+
+
+def markers(name: str) -> tuple[str, str]:
+    """The lines between which a part of the README is kept."""
+    return f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+
+
+BEGIN, END = markers("claims")
 
 
 def counts(table: pd.DataFrame) -> str:
@@ -62,15 +69,16 @@ def drawn(preset: str) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def between(text: str) -> tuple[int, int]:
+def between(text: str, name: str = "claims") -> tuple[int, int]:
     """Where in a README the part between the markers begins and ends.
 
     Raises:
         InputError: not exactly one of each, in order.
     """
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise InputError(f"README: must have {BEGIN} once and, below it, {END} once")
-    return text.index(BEGIN) + len(BEGIN), text.index(END)
+    begin, end = markers(name)
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise InputError(f"README: must have {begin} once and, below it, {end} once")
+    return text.index(begin) + len(begin), text.index(end)
 
 
 def update(preset: str, file: Path = README) -> str:
@@ -79,9 +87,13 @@ def update(preset: str, file: Path = README) -> str:
     Raises:
         InputError: as in `drawn` and `between`; the README is untouched then.
     """
-    found = drawn(preset)
+    return put("claims", drawn(preset), file)
+
+
+def put(name: str, found: str, file: Path = README) -> str:
+    """Put a text between the markers of this name; returns it."""
     text = file.read_text(encoding="utf-8")
-    start, end = between(text)
+    start, end = between(text, name)
     new = f"{text[:start]}\n\n{found}\n{text[end:]}"
     if new != text:
         write(file, new)

@@ -25,7 +25,7 @@ def _standard() -> Tensor:
     return torch.randn(LENGTH, generator=torch.Generator().manual_seed(_SEED))
 
 
-@lru_cache(maxsize=8)  # a converted net reads two, a folded one as many as it has layers
+@lru_cache(maxsize=8)  # a net reads one, a converted one two
 def _tape(mean: float, sigma: float, low: float, high: float, dtype: torch.dtype) -> Tensor:
     scaled = torch.add(torch.tensor(mean, dtype=torch.float32), _standard(), alpha=sigma)
     return scaled.to(dtype).clamp_(low, high)

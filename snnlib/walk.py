@@ -40,26 +40,27 @@ class Currents:
 
 def walk(
     currents: Currents, state: Tensor | None, leak: float, v_th: float, v_reset: float, surrogate: Surrogate,
-    noise: Sequence[Tensor] = (),
+    noise: Sequence[Tensor] = (), bias: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """H = lambda V(t-1) + I + noise (Eq. 1), S = 1 where H > V_th (Eq. 2), V = H (1 - S) + V_reset S (Eq. 3).
+    """H = lambda V(t-1) + I + noise + bias (Eq. 1), S = 1 where H > V_th (Eq. 2), V = H (1 - S) + V_reset S (Eq. 3).
 
     Args:
         currents: I.
         state: V(0), [B, ...] in the memory format of the currents; None for 0.
         noise: for each step as many numbers as neurons, in the order of memory, without gradient.
+        bias: of the first step from rest, and of any other.
 
     Returns:
         Spikes [T·B, ...] in the currents' dtype and memory format, and V(T) without gradient.
     """
-    return _Walk.apply(currents.values, currents, state, leak, v_th, v_reset, surrogate, noise)
+    return _Walk.apply(currents.values, currents, state, leak, v_th, v_reset, surrogate, noise, bias)
 
 
 class _Walk(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, values: Tensor, currents: Currents, state: Tensor | None, leak: float, v_th: float, v_reset: float,
-        surrogate: Surrogate, noise: Sequence[Tensor],
+        surrogate: Surrogate, noise: Sequence[Tensor], bias: tuple[float, float],
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         timesteps, held = currents.timesteps, currents.held
         values = dense(values)
@@ -71,10 +72,10 @@ class _Walk(torch.autograd.Function):
         h = torch.empty_like(s) if ctx.needs_input_grad[0] else None
         if fused.active(s):
             kept = [] if h is None else list(h)
-            rest, settings = state is None, parameters(s, leak, v_th, v_reset)
+            rest, settings = state is None, parameters(s, leak, v_th, v_reset, *bias)
             fused.run(fused.forward, list(flat(values, held)), list(noise), list(s), kept, v, rest, settings)
         else:
-            _forward(i, noise, s, h, v, state is None, leak, v_th, v_reset)
+            _forward(i, noise, s, h, v, state is None, leak, v_th, v_reset, bias)
         if h is not None:
             ctx.save_for_backward(spikes, h)
             ctx.settings = timesteps, held, leak, v_th, v_reset, surrogate
@@ -94,12 +95,12 @@ class _Walk(torch.autograd.Function):
             fused.run(fused.backward, list(ds), list(s), list(h), list(di), settings, surrogate)
         else:
             _backward(ds, s, h, di, leak, v_th, v_reset, surrogate)
-        return result, *[None] * 7
+        return result, *[None] * 8
 
 
 def _forward(
     i: Tensor, noise: Sequence[Tensor], s: Tensor, h: Tensor | None, v: Tensor, rest: bool,
-    leak: float, v_th: float, v_reset: float,
+    leak: float, v_th: float, v_reset: float, bias: tuple[float, float],
 ) -> None:  # fmt: skip
     """What `fused.forward` does, piece by piece. All but v are [T, n]."""
     end = v.new_full((), v_reset)
@@ -113,6 +114,8 @@ def _forward(
                 torch.add(i[t, piece], v_t, alpha=leak, out=h_t)  # Eq. 1
             if noise:
                 h_t += noise[t][piece]
+            if offset := bias[not (t == 0 and rest)]:
+                h_t += offset
             torch.gt(h_t, v_th, out=s[t, piece])  # Eq. 2
             torch.lerp(h_t, end, s[t, piece], out=v_t)  # Eq. 3
 

@@ -31,7 +31,8 @@ ORDER = [
     "results", "anytime", "energy", "robustness", "preset", "choices", "throughput", "estimate", "notebook",
     "paper", "table1", "training_time", "table2", "inference_time", "terms", "potential",
     "claims_tables", "claims_evidence", "claims_accuracy", "claims_training", "claims_inference", "claims", "readme",
-    "alpha", "noise_type", "workflow", "plotting", "interactive", "__main__",
+    "alpha", "noise_type", "workflow", "contestants", "bench", "targets", "scaling",
+    "plotting", "bench_report", "interactive", "__main__",
 ]  # fmt: skip
 
 

@@ -23,7 +23,7 @@ DYNAMICS = [
     LIF(leak=1.0, surrogate=Sigmoid()),
     LIF(leak=0.0, surrogate=Rectangle()),
     NoisyLIF(0.31, 0.11, Gaussian(-0.25, 0.25), surrogate=Triangle(0.7)),
-    NoisyLIF(1.4, 0.0, Gaussian(0.1, 0.6), v_th=0.8, v_reset=-0.1),
+    NoisyLIF(1.4, 0.0, Gaussian(0.1, 0.6), v_th=0.8, v_reset=-0.1, first_bias=-0.2),
     NoisyLIF(0.5, 0.2, Uniform(-0.25, 0.25), Uniform()),
 ]
 

@@ -1,0 +1,59 @@
+"""The benchmark from beginning to end: measured, written to figures/bench/, and put into the README."""
+
+from __future__ import annotations
+
+from snnlib import bench, readme, scaling, targets
+from snnlib.checks import InputError
+from snnlib.contestants import DIRECT, OURS, Contestant, neurons
+from snnlib.paths import figures_dir
+from snnlib.plotting import bench as plotting
+from snnlib.plotting.common import save
+from snnlib.store import write
+
+FOLDER = "bench"
+
+
+def run(*, peers: bool = False, rounds: int = 7) -> str:
+    """Time ours and the ReLU nets, and the peers if they are asked for; returns the table of targets.
+
+    Raises:
+        InputError: fewer than three rounds; peers are asked for and none is installed.
+    """
+    contestants = bench.ours() + (bench.others() if peers else [])
+    found = bench.race(contestants, rounds)
+    memory = bench.memory(
+        Contestant(who, "cnn", "training", t, p) for p in bench.PRECISIONS for who, t in ((OURS, 1), (DIRECT, bench.T))
+    )
+    table = targets.judge(found, memory)
+    bandwidth = {p: bench.bandwidth(p) for p in bench.PRECISIONS}
+    floors = targets.floors(found, bandwidth, neurons("cnn"), contestants[0].batch)
+    summary = bench.summary(found)
+    folder = save(plotting.times(summary), summary, "bench", FOLDER)
+    write(folder / "bench_rounds.csv", found.to_csv(index=False))
+    write(folder / "bench_targets.csv", table.to_csv(index=False))
+    write(folder / "bench_floors.csv", floors.to_csv(index=False))
+    text = targets.markdown(table, bench.machine()) + "\n" + targets.floors_text(floors)
+    write(folder / "bench_targets.md", text)
+    return text
+
+
+def scale(rounds: int = 5) -> str:
+    """Measure how time and memory grow; returns by which powers, at the end of each axis."""
+    table = scaling.scaling(rounds)
+    folder = save(plotting.scaling(table), table, "scaling", FOLDER)
+    text = scaling.text(table)
+    write(folder / "scaling.md", text)
+    return text
+
+
+def to_readme() -> str:
+    """Put what was last measured into the README; returns it.
+
+    Raises:
+        InputError: one of both has not been measured.
+    """
+    files = [figures_dir() / FOLDER / name for name in ("bench_targets.md", "scaling.md")]
+    for file, option in zip(files, ("--peers", "--scaling"), strict=True):
+        if not file.exists():
+            raise InputError(f"{file} is missing: `python -m snnlib bench {option}` writes it")
+    return readme.put("benchmarks", "\n".join(file.read_text(encoding="utf-8") for file in files))
