@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from snnlib import bench, readme, scaling, targets
 from snnlib.checks import InputError
-from snnlib.contestants import DIRECT, OURS, Contestant, neurons
+from snnlib.contestants import OURS, TUNED, neurons
 from snnlib.paths import figures_dir
 from snnlib.plotting import bench as plotting
 from snnlib.plotting.common import save
@@ -21,9 +21,8 @@ def run(*, peers: bool = False, rounds: int = 7) -> str:
     """
     contestants = bench.ours() + (bench.others() if peers else [])
     found = bench.race(contestants, rounds)
-    memory = bench.memory(
-        Contestant(who, "cnn", "training", t, p) for p in bench.PRECISIONS for who, t in ((OURS, 1), (DIRECT, bench.T))
-    )
+    steps = [c for c in contestants if (c.network, c.task, c.setting) == ("cnn", "training", TUNED)]
+    memory = bench.memory(c for c in steps if c.timesteps == (1 if c.who == OURS else bench.T))
     table = targets.judge(found, memory)
     bandwidth = {p: bench.bandwidth(p) for p in bench.PRECISIONS}
     floors = targets.floors(found, bandwidth, neurons("cnn"), contestants[0].batch)

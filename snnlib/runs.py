@@ -31,7 +31,7 @@ from snnlib.training import Recipe, fit, start
 log = logging.getLogger("snnlib")
 
 # Raised when the same spec would train to other weights, so that no older run passes for a new one.
-FORMAT = 2
+FORMAT = 3
 
 
 class RunError(RuntimeError):

@@ -65,7 +65,7 @@ def text(table: pd.DataFrame) -> str:
     parts = []
     for quantity, name in (("ms", "time"), ("peak_bytes", "peak memory")):
         found = growth(table, quantity)
-        for axis in ("timesteps", "batch_size"):
+        for axis in found.axis.unique():
             powers = ", ".join(f"{r.arm} {r.exponent:.2f}" for r in found[found.axis == axis].itertuples())
             values = table[table.axis == axis].value.sort_values().unique()[-2:]
             parts.append(f"- {name}, {axis.replace('_', ' ')} from {values[0]:g} to {values[1]:g}: {powers}")

@@ -64,7 +64,10 @@ TARGETS = (
     ),
     Target(f"inference at T = {T}", f"the best peer at T = {T}", PEER_INFERENCE, INFERENCE, AT_LEAST, 2.5, 4.2),
 )  # fmt: skip
-MEMORY = Target("peak memory of our direct training step", "of the single-step one", DIRECT_STEP, STEP, AT_LEAST, 8)
+MEMORY = (
+    Target("peak memory of a single-step training step", f"our direct one at T = {T}", DIRECT_STEP, STEP, AT_LEAST, 8),
+    Target("peak memory of a single-step training step", f"the best peer at T = {T}", PEER_DIRECT, STEP, AT_LEAST, 8),
+)
 
 
 def judge(rounds: pd.DataFrame, memory: pd.DataFrame) -> pd.DataFrame:
@@ -72,7 +75,7 @@ def judge(rounds: pd.DataFrame, memory: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         rounds: from `snnlib.bench.race`; targets whose sides did not run are left out.
-        memory: from `snnlib.bench.memory`, of the sides of `MEMORY`.
+        memory: from `snnlib.bench.memory`, of the sides of `MEMORY` that ran.
 
     Returns:
         Columns what, against, peer (the best one's name, if it is one), setting, precision, ratio (median over
@@ -87,10 +90,15 @@ def judge(rounds: pd.DataFrame, memory: pd.DataFrame) -> pd.DataFrame:
                 if len(over) and len(under):
                     q25, ratio, q75 = np.quantile(over / under, [0.25, 0.5, 0.75])
                     rows.append(_row(target, peer, setting, precision, ratio, q25, q75, bound))
-    for precision, found in memory.groupby("precision", sort=False):
-        peak = found.set_index("who").peak_bytes
-        ratio = peak[MEMORY.over[0]] / peak[MEMORY.under[0]]
-        rows.append(_row(MEMORY, "", TUNED, precision, ratio, ratio, ratio, MEMORY.bound))
+    for target in MEMORY:
+        for precision, found in memory.groupby("precision", sort=False):
+            peak = found.set_index("who").peak_bytes
+            names = peak.index.intersection(list(PEERS) if target.over[0] == "peer" else [target.over[0]])
+            if len(names):
+                best = peak[names].idxmin()
+                ratio = peak[best] / peak[target.under[0]]
+                peer = best if best in PEERS else ""
+                rows.append(_row(target, peer, TUNED, precision, ratio, ratio, ratio, target.bound))
     return pd.DataFrame(rows)
 
 
