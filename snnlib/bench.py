@@ -157,9 +157,10 @@ def memory(contestants: Iterable[Contestant]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def bandwidth(precision: str, n: int = 100 * 64 * 28 * 28) -> float:
-    """Bytes per second of a sum of two tensors as large as the CNN's first layer: the ceiling for elementwise work."""
-    a, b = torch.randn(2, n, dtype=getattr(torch, precision), device=default_device())
+def bandwidth(precision: str, size: int = 2**26) -> float:
+    """Bytes per second of a sum of two tensors of ``size`` bytes, too large for a cache: the elementwise ceiling."""
+    dtype = getattr(torch, precision)
+    a, b = torch.randn(2, size // dtype.itemsize, device=default_device()).to(dtype)
     out = torch.empty_like(a)
     seconds = []
     for _ in range(20):
