@@ -77,7 +77,7 @@ def jobs():
     nets = {}
     for run in RUNS.values():
         nets.setdefault(unseeded(run.spec).key, []).append(run)
-    enough = sum(map(work, RUNS.values())) / 12
+    enough = sum(map(work, RUNS.values())) / 25
     found = []
     for runs in sorted(nets.values(), key=lambda runs: sum(map(work, runs)), reverse=True):
         alone = runs[0].spec.after  # waits for another run, which may be in the job before

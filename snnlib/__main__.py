@@ -120,22 +120,23 @@ def claims(
 def bench(
     peers: Annotated[bool, typer.Option("--peers", help="also SpikingJelly, snnTorch and Norse, if installed")] = False,
     scaling: Annotated[
-        bool, typer.Option("--scaling", help="also how time and memory grow with T, batch, width")
+        bool, typer.Option("--scaling", help="how time and memory grow with T, batch and width")
     ] = False,
     rounds: Annotated[int, typer.Option(help="how often everybody takes a turn")] = 7,
-    to_readme: Annotated[bool, typer.Option("--readme", help="put what was measured into the README")] = False,
+    to_readme: Annotated[
+        bool, typer.Option("--readme", help="only put what was last measured into the README")
+    ] = False,
 ) -> None:
-    """Time the paper's full-width CNN, ours against its ReLU twin, in about three minutes; to figures/bench/.
+    """Time the paper's full-width CNN, ours against its ReLU twin, or see how it scales; to figures/bench/.
 
     Neurons are compiled where there is a C++ compiler. Leave the machine alone meanwhile.
     """
     from snnlib import bench_report  # brings matplotlib
 
-    print(bench_report.run(peers=peers, rounds=rounds))
-    if scaling:
-        print(bench_report.scale(rounds))
     if to_readme:
-        bench_report.to_readme()
+        print(bench_report.to_readme())
+    else:
+        print(bench_report.scale(rounds) if scaling else bench_report.run(peers=peers, rounds=rounds))
 
 
 @app.command("figures")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -81,9 +82,8 @@ def race(contestants: Iterable[Contestant], rounds: int = 7) -> pd.DataFrame:
             calls[c] = ask(c.setting, warm, c)
             shown.update()
         for i in range(rounds):
-            # Each round starts with another one: nobody always follows the same.
-            first = i * len(contestants) // rounds
-            for c in contestants[first:] + contestants[:first]:
+            # In another order each round: nobody always follows the same one.
+            for c in random.Random(i).sample(contestants, len(contestants)):
                 seconds = ask(c.setting, timed, c, calls[c])
                 rows.append({**asdict(c), "batch_size": c.batch, "round": i, "seconds": seconds})
                 shown.update()

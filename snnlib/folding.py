@@ -62,7 +62,7 @@ class NoisyLIF(Value):
         if state is None:
             h = current + self.first.like(current, generator) + self.first_bias
         else:
-            h = torch.add(current, state, alpha=self.leak) + self.noise.like(current, generator) + self.bias  # Eq. 1
+            h = self.leak * state + current + self.noise.like(current, generator) + self.bias  # Eq. 1
         s = spike(h, self.v_th, self.surrogate)  # Eq. 2
         return s, reset(h, s, self.v_reset)  # Eq. 3
 

@@ -2,12 +2,13 @@
 
 PyTorch's own operations write each intermediate result to memory, which is most of their time. But compiling takes
 half a minute once per machine, and seconds in each process, so it is a choice (`snnlib.training.Recipe.compile`).
-Without a compiler everything runs as ever, after one line in the log.
+Without a compiler PyTorch's own operations run, after one line in the log.
 
 Narrower tensors are computed with in float32: a compiled bfloat16 net rounds H once, to be kept, not at each
 operation. In float32, spikes are bit for bit those of PyTorch's operations.
 
-A kernel takes neurons in the order of memory, [n], in lists over time, and writes into tensors it is given.
+A kernel takes neurons in the order of memory, [n], in lists over time, and writes into tensors it is given. Time is
+unrolled, `STEPS` at most: the time to compile grows faster than the steps.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from torch import Tensor
 
 log = logging.getLogger("snnlib")
 
-Derivative = Callable[[Tensor], Tensor]  # dS/dH as a function of H - V_th
+STEPS = 10
+
+Form = Callable[[Tensor], Tensor]  # of a surrogate: dS/dH as a function of H - V_th
 
 _asked = False
 
@@ -79,9 +82,7 @@ def flat(x: Tensor) -> Tensor:
     return x.as_strided((x.numel(),), (1,))
 
 
-def fire(
-    current: Tensor, noise: Tensor, s: Tensor, derivative: list[Tensor], v_th: float, surrogate: Derivative
-) -> None:
+def fire(current: Tensor, noise: Tensor, s: Tensor, derivative: list[Tensor], v_th: float, surrogate: Form) -> None:
     """S of Eq. 2 for H = current + noise, and dS/dH if there is a tensor for it."""
     x = wide(current) + wide(noise) - v_th
     s.copy_(torch.where(x > 0, 1.0, 0.0))
@@ -99,19 +100,19 @@ def forward(
         currents: T, or one for all steps.
         noise: T, or none.
         s, h: T each, to be written, h only if it is to be kept.
-        v: V(0), and then V(T).
+        v: V(0), and then V(T), in float32 or wider.
         rest: V(0) is 0, whatever ``v`` holds.
         parameters: lambda, V_th, V_reset, and the bias of the first step from rest and of any other.
     """
     leak, v_th, v_reset, first_bias, bias = parameters.unbind()
-    v_t = None if rest else wide(v)
+    v_t = None if rest else v
     for t in range(len(s)):
         h_t = wide(currents[t % len(currents)])
         if v_t is not None:
             h_t = h_t + leak * v_t
         if noise:
             h_t = h_t + wide(noise[t])
-            h_t = h_t + (first_bias if t == 0 and rest else bias)
+        h_t = h_t + (first_bias if t == 0 and rest else bias)
         fires = h_t > v_th
         s[t].copy_(torch.where(fires, 1.0, 0.0))
         if h:
@@ -121,28 +122,33 @@ def forward(
 
 
 def backward(
-    ds: list[Tensor], s: list[Tensor], h: list[Tensor], di: list[Tensor], parameters: Tensor, surrogate: Derivative
-) -> None:
+    ds: list[Tensor], s: list[Tensor], h: list[Tensor], di: list[Tensor], later: list[Tensor], earlier: list[Tensor],
+    parameters: Tensor, surrogate: Form,
+) -> None:  # fmt: skip
     """Backpropagation through time of `forward`: dL/dI from dL/dS.
 
     Args:
         ds, s, h: T each.
-        di: T, to be written, or one for the sum over all steps.
+        di: T, to be written, or one, to which the sum over all steps is added.
+        later: dL/dH of the step after these, none if there is none.
+        earlier: where dL/dH of the first step is written, if that is wanted.
         parameters: lambda, V_th, V_reset.
     """
     leak, v_th, v_reset = parameters.unbind()
-    later = total = None
+    after, total = (later[0] if later else None), None
     for t in reversed(range(len(h))):
         h_t = wide(h[t])
         derivative = surrogate(h_t - v_th)
-        if later is None:
+        if after is None:
             dh = wide(ds[t]) * derivative
         else:
-            dv = leak * later
+            dv = leak * after
             dh = (wide(ds[t]) + dv * (v_reset - h_t)) * derivative + dv * (1 - wide(s[t]))
-        if len(di) > 1:
+        if len(di) == len(h):
             di[t].copy_(dh)
         total = dh if total is None else total + dh
-        later = dh
-    if len(di) == 1:
-        di[0].copy_(total)
+        after = dh
+    if len(di) != len(h):
+        di[0].copy_(total + wide(di[0]) if later else total)
+    for out in earlier:
+        out.copy_(after)

@@ -167,7 +167,7 @@ class LIF(Value):
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         # A copy at the first step: a view would keep the currents of all steps until the backward pass.
-        h = current.clone() if state is None else torch.add(current, state, alpha=self.leak)  # Eq. 1
+        h = current.clone() if state is None else self.leak * state + current  # Eq. 1
         s = spike(h, self.v_th, self.surrogate)  # Eq. 2
         return s, reset(h, s, self.v_reset)
 

@@ -23,7 +23,7 @@ AXES: dict[str, tuple[tuple[float, ...], tuple[str, ...]]] = {
 }
 
 
-def scaling(rounds: int = 5) -> pd.DataFrame:
+def scaling(rounds: int = 7) -> pd.DataFrame:
     """Measure every point of `AXES`, those of an axis in turn.
 
     Returns:

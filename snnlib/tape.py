@@ -2,8 +2,8 @@
 
 The tape is drawn once per process, from a seed of its own, and read at random offsets, as evolution strategies do
 (Salimans et al. 2017, arXiv:1703.03864, Sec. 2.1). The offsets come from the caller's generator, so a seed repeats
-bit for bit. Numbers within one read are independent; two reads share numbers only where their windows happen to
-overlap, and then for other neurons.
+bit for bit. Numbers within one read of at most half the tape are independent; two reads share numbers where their
+windows overlap, which those of a wide layer often do, but for other neurons.
 
 Each distribution has a tape of its own, scaled and clipped once, so that a read is a view: it touches no memory.
 """

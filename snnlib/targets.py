@@ -107,7 +107,7 @@ def floors(rounds: pd.DataFrame, bandwidth: dict[str, float], neurons: list[int]
 
     In training a neuron's forward pass reads its current and a noise and writes a spike and a derivative, its backward
     pass reads two and writes one. In inference each step reads a current (the first layer's only once) and a noise and
-    writes a spike.
+    writes a spike (the first layer's is counted as the net's: without neurons it copies its current for each step).
 
     Args:
         rounds: as for `judge`.
@@ -121,7 +121,7 @@ def floors(rounds: pd.DataFrame, bandwidth: dict[str, float], neurons: list[int]
     rows = []
     for what, ours, twin, moved in (
         ("training step", STEP, TWIN, 7 * sum(neurons)),
-        (f"inference at T = {T}", INFERENCE, PASSES, T * 3 * sum(neurons) - (T - 1) * neurons[0]),
+        (f"inference at T = {T}", INFERENCE, PASSES, T * 3 * sum(neurons) - (2 * T - 1) * neurons[0]),
     ):
         for precision in PRECISIONS:
             mine, _ = _seconds(rounds, ours, precision, TUNED)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from snnlib import fused
+from snnlib.checks import InputError
 from snnlib.surrogate import Surrogate
 
 PIECE = 2**19  # neurons: 1 MiB in bfloat16; smaller ones fit the cache better, but each operation costs some 10 us
@@ -27,6 +29,10 @@ class Currents:
     values: Tensor
     timesteps: int
     constant: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.values) % self.held:
+            raise InputError(f"currents of {len(self.values)} images and steps: must be a multiple of T = {self.held}")
 
     @property
     def held(self) -> int:
@@ -71,28 +77,28 @@ class _Walk(torch.autograd.Function):
             last.copy_(state)
         h = torch.empty_like(s) if ctx.needs_input_grad[0] else None
         if fused.active(s):
-            kept = [] if h is None else list(h)
-            rest, settings = state is None, parameters(s, leak, v_th, v_reset, *bias)
-            fused.run(fused.forward, list(flat(values, held)), list(noise), list(s), kept, v, rest, settings)
+            _fused_forward(i[:held], noise, s, h, v, state is None, parameters(s, leak, v_th, v_reset, *bias))
         else:
             _forward(i, noise, s, h, v, state is None, leak, v_th, v_reset, bias)
         if h is not None:
             ctx.save_for_backward(spikes, h)
             ctx.settings = timesteps, held, leak, v_th, v_reset, surrogate
         ctx.mark_non_differentiable(last)
+        ctx.set_materialize_grads(False)  # else zeros are made for V(T)
         return spikes, last
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """dL/dH = dL/dS dS/dH + lambda dL/dH(t+1) dV/dH, where dV/dH = 1 - S + (V_reset - H) dS/dH."""
+        if grads[0] is None:
+            return (None,) * 9
         spikes, h = ctx.saved_tensors
         timesteps, held, leak, v_th, v_reset, surrogate = ctx.settings
         upstream = grads[0] if grads[0].stride() == spikes.stride() else torch.empty_like(spikes).copy_(grads[0])
         result = like(spikes, held, timesteps)
         s, ds, di = flat(spikes, timesteps), flat(upstream, timesteps), flat(result, held)
         if fused.active(s):
-            settings = parameters(s, leak, v_th, v_reset)
-            fused.run(fused.backward, list(ds), list(s), list(h), list(di), settings, surrogate)
+            _fused_backward(ds, s, h, di, parameters(s, leak, v_th, v_reset), surrogate)
         else:
             _backward(ds, s, h, di, leak, v_th, v_reset, surrogate)
         return result, *[None] * 8
@@ -111,7 +117,7 @@ def _forward(
             if t == 0 and rest:
                 h_t.copy_(i[t, piece])
             else:
-                torch.add(i[t, piece], v_t, alpha=leak, out=h_t)  # Eq. 1
+                torch.mul(v_t, leak, out=h_t).add_(i[t, piece])  # Eq. 1; rounded twice, as a compiled kernel does
             if noise:
                 h_t += noise[t][piece]
             if offset := bias[not (t == 0 and rest)]:
@@ -143,9 +149,43 @@ def _backward(
             dh, later = later, dh
 
 
+def _fused_forward(
+    i: Tensor, noise: Sequence[Tensor], s: Tensor, h: Tensor | None, v: Tensor, rest: bool, settings: Tensor
+) -> None:
+    """`_forward` compiled. i is [T, n] or [1, n]."""
+    potential = v.to(settings.dtype)
+    for steps in spans(len(s)):
+        currents = i[steps] if len(i) == len(s) else i
+        kept = [] if h is None else list(h[steps])
+        first = rest and steps.start == 0
+        fused.run(fused.forward, list(currents), list(noise[steps]), list(s[steps]), kept, potential, first, settings)
+    v.copy_(potential)
+
+
+def _fused_backward(ds: Tensor, s: Tensor, h: Tensor, di: Tensor, settings: Tensor, surrogate: Surrogate) -> None:
+    """`_backward` compiled."""
+    later: list[Tensor] = []
+    for steps in reversed(spans(len(s))):
+        earlier = [h.new_empty(h.shape[1], dtype=settings.dtype)] if steps.start else []
+        currents = di[steps] if len(di) == len(s) else di
+        lists = (list(x) for x in (ds[steps], s[steps], h[steps], currents))
+        fused.run(fused.backward, *lists, later, earlier, settings, surrogate)
+        later = earlier
+
+
+def spans(timesteps: int) -> list[slice]:
+    """The steps in spans of at most as many as a kernel takes."""
+    return [slice(t, min(t + fused.STEPS, timesteps)) for t in range(0, timesteps, fused.STEPS)]
+
+
 def parameters(x: Tensor, *values: float) -> Tensor:
     """Numbers that a kernel is not compiled anew for."""
-    return torch.tensor(values, dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
+    return _parameters(values, torch.promote_types(x.dtype, torch.float32), x.device)
+
+
+@lru_cache  # a copy to a GPU waits for it
+def _parameters(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def pieces(v: Tensor) -> Iterator[slice]:
