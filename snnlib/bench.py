@@ -138,7 +138,10 @@ def _finish() -> None:
 
 
 def memory(contestants: Iterable[Contestant]) -> pd.DataFrame:
-    """Peak memory of two calls of each, beyond the first call's leftovers: `snnlib.cost.peak_bytes`.
+    """Peak memory of two steps of training from the start, or of an inference: `snnlib.cost.peak_bytes`.
+
+    Training counts weights, gradients and Adam's moments, as `snnlib.cost.peak_memory` does; inference what it adds to
+    a net that is there.
 
     Returns:
         The contestant's fields, and peak_bytes.
@@ -146,14 +149,16 @@ def memory(contestants: Iterable[Contestant]) -> pd.DataFrame:
     device = torch.device(default_device())
     rows = []
     for c in contestants:
+        there = call(c, device, compile=False)  # a compiler cannot work while tensors are counted
+        there()  # what is made once per process, the tape for one, is no part of a step
 
-        def work(c: Contestant = c) -> None:
-            step = call(c, device, compile=False)  # a compiler cannot work while tensors are counted
+        def train(c: Contestant = c) -> None:
+            step = call(c, device, compile=False)
             step()
             step()
 
-        call(c, device, compile=False)()  # what is made once per process, noise for one, is no part of a step
-        rows.append({**asdict(c), "batch_size": c.batch, "peak_bytes": peak_bytes(work, device)})
+        peak = peak_bytes(train if c.task == "training" else there, device)
+        rows.append({**asdict(c), "batch_size": c.batch, "peak_bytes": peak})
     return pd.DataFrame(rows)
 
 

@@ -21,14 +21,15 @@ def run(*, peers: bool = False, rounds: int = 7) -> str:
     """
     contestants = bench.ours() + (bench.others() if peers else [])
     found = bench.race(contestants, rounds)
+    folder = figures_dir() / (FOLDER if peers else QUICK)
+    write(folder / "bench_rounds.csv", found.to_csv(index=False))  # safe before anything is drawn
     steps = [c for c in contestants if (c.network, c.task, c.setting) == ("cnn", "training", TUNED)]
     memory = bench.memory(c for c in steps if c.timesteps == (1 if c.who == OURS else bench.T))
     table = targets.judge(found, memory)
     bandwidth = {p: bench.bandwidth(p) for p in bench.PRECISIONS}
     floors = targets.floors(found, bandwidth, neurons("cnn"), contestants[0].batch)
     summary = bench.summary(found)
-    folder = save(plotting.times(summary), summary, "bench", FOLDER if peers else QUICK)
-    write(folder / "bench_rounds.csv", found.to_csv(index=False))
+    save(plotting.times(summary), summary, "bench", FOLDER if peers else QUICK)
     write(folder / "bench_targets.csv", table.to_csv(index=False))
     write(folder / "bench_floors.csv", floors.to_csv(index=False))
     text = targets.markdown(table, bench.machine()) + "\n" + targets.floors_text(floors)
@@ -39,6 +40,7 @@ def run(*, peers: bool = False, rounds: int = 7) -> str:
 def scale(rounds: int = 7) -> str:
     """Measure how time and memory grow; returns by which powers, at the end of each axis."""
     table = scaling.scaling(rounds)
+    write(figures_dir() / FOLDER / "scaling.csv", table.to_csv(index=False))  # safe before anything is drawn
     folder = save(plotting.scaling(table), table, "scaling", FOLDER)
     text = scaling.text(table)
     write(folder / "scaling.md", text)

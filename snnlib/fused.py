@@ -100,12 +100,12 @@ def forward(
         currents: T, or one for all steps.
         noise: T, or none.
         s, h: T each, to be written, h only if it is to be kept.
-        v: V(0), and then V(T), in float32 or wider.
+        v: V(0), and then V(T).
         rest: V(0) is 0, whatever ``v`` holds.
         parameters: lambda, V_th, V_reset, and the bias of the first step from rest and of any other.
     """
     leak, v_th, v_reset, first_bias, bias = parameters.unbind()
-    v_t = None if rest else v
+    v_t = None if rest else wide(v)
     for t in range(len(s)):
         h_t = wide(currents[t % len(currents)])
         if v_t is not None:

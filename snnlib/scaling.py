@@ -36,7 +36,7 @@ def scaling(rounds: int = 7) -> pd.DataFrame:
         ms = race(points.values(), rounds).groupby(fields).seconds.quantile([0.5, 0.25, 0.75]).mul(1e3).unstack()
         ms.columns = ["ms", "ms_q25", "ms_q75"]
         table = memory(points.values())
-        table[["arm", "value"]] = list(points)
+        table["arm"], table["value"] = zip(*points, strict=True)
         table = table.merge(ms.reset_index(), on=fields, how="left")
         columns = ["arm", "value", "ms", "ms_q25", "ms_q75", "peak_bytes"]
         parts.append(table[columns].assign(axis=axis, rounds=rounds, **machine()))

@@ -153,13 +153,15 @@ def _fused_forward(
     i: Tensor, noise: Sequence[Tensor], s: Tensor, h: Tensor | None, v: Tensor, rest: bool, settings: Tensor
 ) -> None:
     """`_forward` compiled. i is [T, n] or [1, n]."""
-    potential = v.to(settings.dtype)
-    for steps in spans(len(s)):
+    parts = spans(len(s))
+    potential = v if len(parts) == 1 else v.to(settings.dtype)  # not rounded from span to span
+    for steps in parts:
         currents = i[steps] if len(i) == len(s) else i
         kept = [] if h is None else list(h[steps])
         first = rest and steps.start == 0
         fused.run(fused.forward, list(currents), list(noise[steps]), list(s[steps]), kept, potential, first, settings)
-    v.copy_(potential)
+    if potential is not v:
+        v.copy_(potential)
 
 
 def _fused_backward(ds: Tensor, s: Tensor, h: Tensor, di: Tensor, settings: Tensor, surrogate: Surrogate) -> None:
