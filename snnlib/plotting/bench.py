@@ -39,9 +39,9 @@ def times(table: pd.DataFrame) -> Figure:
         fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
         first = table.iloc[0]
         fig.suptitle(
-            f"The paper's CNN, {first.batch_size} images, on {first.device}: medians of {first.rounds} rounds, with "
-            "quartiles. At inference the ReLU net makes ten passes.",
-            fontsize=10,
+            f"The paper's CNN, {first.batch_size} images, on {first.device}: medians of {first.rounds} rounds with "
+            "quartiles; the ReLU net infers ten times",
+            fontsize=9,
         )
     return fig
 
