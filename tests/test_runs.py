@@ -119,7 +119,7 @@ CHANGES: list[dict[str, Any]] = [
         for change in (
             {"epochs": 4}, {"batch_size": 33}, {"lr": 1.1e-3}, {"schedule": "cosine"}, {"restart_every": 50},
             {"augment": True}, {"precision": "bfloat16"}, {"threads": 2}, {"evaluate_every": 2},
-            {"test_timesteps": 4},
+            {"test_timesteps": 4}, {"compile": True},
         )
     ),
 ]  # fmt: skip

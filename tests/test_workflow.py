@@ -124,7 +124,7 @@ except workflow.WorkflowError as error:
 
 def test_the_readmes_commands_exist_and_name_runs() -> None:
     commands = re.findall(r"python -m snnlib (\w+)(.*)", (ROOT / "README.md").read_text())
-    known = {"runs", "train", "evaluate", "data", "draw", "figures", "claims"}
+    known = {"runs", "train", "evaluate", "data", "draw", "figures", "claims", "bench"}
     assert {word for word, _ in commands} <= known
     cpu = load_preset("cpu").all_runs()
     named = [rest.split("--preset cpu ")[1].split()[0] for word, rest in commands if word in ("train", "evaluate")]
