@@ -18,11 +18,11 @@ from snnlib.ann_conversion import fold_batch_norm
 from snnlib.conversion import convert
 from snnlib.evaluation import autocast
 from snnlib.folding import absorb, fold
-from snnlib.fused import compiling
+from snnlib.fused import compiling, flat
 from snnlib.models import INPUT_SHAPES, Network, build
 from snnlib.neurons import LIF, Dynamics, Simulation, SingleStep
 from snnlib.training import mse
-from snnlib.walk import Currents, flat, like
+from snnlib.walk import Currents, like
 
 BATCH = {"cnn": 100, "vgg16": 128, "resnet18": 128}
 CLASSES = 10

@@ -77,9 +77,9 @@ def wide(x: Tensor) -> Tensor:
     return x.float() if x.dtype.itemsize < 4 else x
 
 
-def flat(x: Tensor) -> Tensor:
-    """The numbers of a tensor without gaps, in the order of memory."""
-    return x.as_strided((x.numel(),), (1,))
+def flat(x: Tensor, steps: int) -> Tensor:
+    """A dense tensor [steps·B, ...] as [steps, neurons], the neurons in the order of memory."""
+    return x.as_strided((steps, x.numel() // steps), (x.numel() // steps, 1))
 
 
 def fire(current: Tensor, noise: Tensor, s: Tensor, derivative: list[Tensor], v_th: float, surrogate: Form) -> None:

@@ -110,8 +110,8 @@ class _NoisySpike(_Spike):
         if fused.active(current) and current.stride() == noise.stride():
             s = torch.empty_like(current)
             derivative = [torch.empty_like(current)] if ctx.needs_input_grad[0] else []
-            inputs = fused.flat(current), fused.flat(noise), fused.flat(s)
-            fused.run(fused.fire, *inputs, [fused.flat(d) for d in derivative], v_th, surrogate)
+            inputs = (fused.flat(x, 1)[0] for x in (current, noise, s))
+            fused.run(fused.fire, *inputs, [fused.flat(d, 1)[0] for d in derivative], v_th, surrogate)
         else:
             h = current + noise
             s = torch.gt(h, v_th, out=torch.empty_like(h))

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from snnlib import fused
 from snnlib.checks import InputError
+from snnlib.fused import flat
 from snnlib.surrogate import Surrogate
 
 PIECE = 2**19  # neurons: 1 MiB in bfloat16; smaller ones fit the cache better, but each operation costs some 10 us
@@ -210,8 +211,3 @@ def like(x: Tensor, steps: int, of: int) -> Tensor:
     memory_format = torch.channels_last if channels_last(x) else torch.contiguous_format
     shape = (len(x) // of * steps, *x.shape[1:])
     return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=memory_format)
-
-
-def flat(x: Tensor, steps: int) -> Tensor:
-    """A dense tensor [steps·B, ...] as [steps, neurons], the neurons in the order of memory."""
-    return x.as_strided((steps, x.numel() // steps), (x.numel() // steps, 1))
