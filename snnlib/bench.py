@@ -55,7 +55,7 @@ def others() -> list[Contestant]:
     """
     names = list(peers.available())
     if not names:
-        raise InputError(f"--peers: none of {', '.join(peers.PEERS)} is installed; pip install 'snnlib[bench]'")
+        raise InputError(f"--peers: none of {', '.join(peers.PEERS)} is installed; pip install -e '.[bench]'")
     settings = [*((TUNED, p) for p in PRECISIONS), (INSTALLED, "float32")]
     tasks = (("training", 1), ("training", T), ("inference", T))
     return [Contestant(n, "cnn", task, t, p, s) for n in names for s, p in settings for task, t in tasks]

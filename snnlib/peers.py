@@ -149,6 +149,6 @@ def build(
     one_of("peer", peer, PEERS)
     whole("timesteps", timesteps, least=1)
     if peer not in available():
-        raise InputError(f"peer = {peer!r}: is not installed; pip install 'snnlib[bench]'")
+        raise InputError(f"peer = {peer!r}: is not installed; pip install -e '.[bench]'")
     net = models.build("cnn", LIF(), width=width, readout="potential", classes=classes, input_shape=input_shape)
     return PEERS[peer](net.encoder, split(net), timesteps)

@@ -129,7 +129,7 @@ def test_a_peer_that_is_unknown_or_missing_is_refused(peer: str, monkeypatch: py
 
     monkeypatch.setattr(peers, "version", missing)
     assert peers.available() == {}
-    with pytest.raises(InputError, match=r"pip install 'snnlib\[bench\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[bench\]'"):
         peers.build(peer, 1)
 
 
