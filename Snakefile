@@ -44,7 +44,7 @@ NOTEBOOKS = {
     "silent_choices": pictures("silent_choices"),
     "beyond": pictures("beyond_anytime", "beyond_operations", "beyond_robustness")
     + tables("beyond_folding", "beyond_without_noise"),
-    "claims": tables("claims"),
+    "claims": [*tables("claims"), "runs.csv"],
 }
 
 
@@ -119,7 +119,7 @@ for number, runs in enumerate(jobs()):
         input:
             [evaluated(Run(run.spec.after)) for run in runs if run.spec.after],
         output:
-            [evaluated(run) for run in runs],
+            update([str(file) for run in runs for file in evaluated(run)]),  # else deleted before a job, and if it fails
         params:
             runs=[run.spec.name for run in runs],
         threads: max(run.spec.recipe.threads for run in runs)
@@ -141,7 +141,7 @@ for name in NOTEBOOKS:
             CODE,  # a redraw costs seconds; training is not repeated for an edit
             needed(name),
         output:
-            drawn(name),
+            update([str(file) for file in drawn(name)]),
         log:
             f"build/{PRESET.name}/{name}.log",
         params:

@@ -4,27 +4,48 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import pandas as pd
 import typer
 
-from snnlib.checks import InputError, one_of
+from snnlib import batch
+from snnlib.checks import InputError, one_of, short, shown, whole
 from snnlib.data import DATASETS, DataError, load
+from snnlib.disk import StoreError
 from snnlib.estimate import estimate, summary
+from snnlib.failures import TrainingError
 from snnlib.preset import Preset, load_preset
-from snnlib.results import accuracy
-from snnlib.runs import Run, RunError, ensure
-from snnlib.training import TrainingError
-from snnlib.workflow import WorkflowError, draw, figures
+from snnlib.results import MOST_NOISE_SEEDS, accuracy
+from snnlib.runs import Run
+from snnlib.workflow import NOTEBOOKS, WorkflowError, draw, figures
 
 app = typer.Typer(
     help="Train, list and evaluate the runs of a preset, and draw the figures from them.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+INTERRUPTED = 130  # the exit code that shells expect after Ctrl-C
+(_UsageError,) = typer.BadParameter.__bases__  # click's own, or that of the click which newer versions of typer bring
+
+
+def number(text: str) -> float:
+    """An option's value; typer's own parsers do not name it when they refuse it."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{shown(text)}: must be a number") from None
+
+
+def integer(text: str) -> int:
+    """Likewise."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{shown(text)}: must be a whole number") from None
+
 
 PresetName = Annotated[str, typer.Option("--preset", help="smoke, cpu or paper")]
 Name = Annotated[str, typer.Argument(help="a run's name, or its beginning, see `runs`")]
@@ -49,31 +70,34 @@ def list_runs(preset: PresetName = "smoke") -> None:
 def train(names: Names = None, preset: PresetName = "smoke") -> None:
     """Train runs of a preset, or resume or skip them, and evaluate each as the preset says."""
     p = load_preset(preset)
-    for run in _select(p, names):
-        ensure(run.spec)
-        for evaluation in p.evaluations(run):
-            accuracy(run, evaluation)
+    batch.train(_select(p, names), p)
 
 
 @app.command()
 def evaluate(
     name: Name,
     preset: PresetName = "smoke",
-    alpha: Annotated[float | None, typer.Option(help="range of the potential term, 2 to inf (step 2)")] = None,
-    beta: Annotated[float | None, typer.Option(help="its mean, 0 to 1")] = None,
-    leak: Annotated[float | None, typer.Option(help="lambda, 0 to 1")] = None,
+    alpha: Annotated[
+        float | None, typer.Option(parser=number, help="range of the potential term, 2 to inf (step 2)")
+    ] = None,
+    beta: Annotated[float | None, typer.Option(parser=number, help="its mean, 0 to 1")] = None,
+    leak: Annotated[float | None, typer.Option(parser=number, help="lambda, 0 to 1")] = None,
     statistics: Annotated[str | None, typer.Option(help="layer, sample or frozen")] = None,
     first_step: Annotated[str | None, typer.Option(help="noise or rest")] = None,
-    percentile: Annotated[float | None, typer.Option(help="of activations, as threshold (relu nets)")] = None,
-    v_init: Annotated[float | None, typer.Option(help="V(0) in thresholds (relu and qcfs nets)")] = None,
-    timesteps: Annotated[int | None, typer.Option(help="accuracy at every T up to this one")] = None,
-    noise_seeds: Annotated[int | None, typer.Option(help="how many")] = None,
+    percentile: Annotated[
+        float | None, typer.Option(parser=number, help="of activations, as threshold (relu nets)")
+    ] = None,
+    v_init: Annotated[float | None, typer.Option(parser=number, help="V(0) in thresholds (relu and qcfs nets)")] = None,
+    timesteps: Annotated[int | None, typer.Option(parser=integer, help="accuracy at every T up to this one")] = None,
+    noise_seeds: Annotated[int | None, typer.Option(parser=integer, help="how many")] = None,
 ) -> None:
     """Accuracy of one run at every T, mean and standard deviation over noise seeds, in percent.
 
     Single-step nets are converted by alpha, beta, leak, statistics and first step, relu and qcfs nets by percentile
     and v_init. Options that are not given come from the preset.
     """
+    if noise_seeds is not None:
+        whole("--noise-seeds", noise_seeds, 1, MOST_NOISE_SEEDS)
     p = load_preset(preset)
     found = _select(p, [name])
     if len(found) > 1:
@@ -85,6 +109,7 @@ def evaluate(
         "percentile": percentile, "v_init": v_init, "timesteps": timesteps, "noise_seeds": seeds,
     }  # fmt: skip
     evaluation = p.evaluations(run)[-1].changed(**{k: v for k, v in given.items() if v is not None})
+    evaluation.fits(run.spec)
     table = accuracy(run, evaluation)
     several = len(evaluation.noise_seeds) > 1
     percent = table.accuracy.mul(100).groupby(table.timesteps).agg(["mean", "std"] if several else ["mean"])
@@ -122,7 +147,7 @@ def bench(
     scaling: Annotated[
         bool, typer.Option("--scaling", help="how time and memory grow with T, batch and width")
     ] = False,
-    rounds: Annotated[int, typer.Option(help="how often everybody takes a turn")] = 7,
+    rounds: Annotated[int, typer.Option(parser=integer, help="how often everybody takes a turn")] = 7,
     to_readme: Annotated[
         bool, typer.Option("--readme", help="only put what was last measured into the README")
     ] = False,
@@ -131,6 +156,7 @@ def bench(
 
     Neurons are compiled where there is a C++ compiler. Leave the machine alone meanwhile.
     """
+    whole("--rounds", rounds, 3, 1000)
     from snnlib import bench_report  # brings matplotlib
 
     if to_readme:
@@ -141,11 +167,16 @@ def bench(
 
 @app.command("figures")
 def draw_all(
-    targets: Annotated[list[str] | None, typer.Argument(help="rules of the Snakefile; all if none")] = None,
+    targets: Annotated[
+        list[str] | None, typer.Argument(help="notebooks, trained, or all, which is meant if none is given")
+    ] = None,
     preset: PresetName = "smoke",
 ) -> None:
     """Train what is missing and draw what is out of date, in parallel, then list what was drawn."""
-    print(figures(load_preset(preset), *targets or ()))
+    p = load_preset(preset)
+    for target in targets or ():
+        one_of("target", target, ["all", "trained", *sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))])
+    print(figures(p, *targets or ()))
 
 
 def _row(run: Run, preset: Preset, left: float | None) -> dict[str, str]:
@@ -164,21 +195,45 @@ def _select(preset: Preset, names: list[str] | None) -> list[Run]:
     """The preset's runs whose name begins with one of these; all if none is given."""
     runs = preset.all_runs()
     for name in names or []:
-        if not any(full.startswith(name) for full in runs):
+        if not name or not any(full.startswith(name) for full in runs):  # every name begins with nothing
             labels = sorted({run.spec.label for run in runs.values()})
             one_of(f"preset {preset.name}, beginning of a run's name", name, labels)
     return [run for full, run in runs.items() if not names or full.startswith(tuple(names))]
 
 
 def main() -> None:
-    """Run the command line; an error that names its way out is one line, and exit code 2."""
+    """Run the command line; an error that names its way out is one line, and exit code 2, Ctrl-C one, and 130."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("snnlib").setLevel(logging.INFO)
     try:
-        app()
-    except (InputError, DataError, RunError, TrainingError, WorkflowError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        interrupted = app(sys.argv[1:] or ["--help"], standalone_mode=False) == INTERRUPTED
+    except _UsageError as error:
+        _fail(_usage(error))
+    except (InputError, DataError, StoreError, TrainingError, WorkflowError) as error:
+        _fail(str(error))
+    except batch.BatchError as error:  # a part of it; the rest is done
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    except (KeyboardInterrupt, typer.Abort):  # which of these, or the code, depends on typer's version
+        interrupted = True
+    if interrupted:
+        print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _usage(error: _UsageError) -> str:
+    """What is wrong with a command line; where it is a name, which commands or options there are."""
+    message = short(error.format_message(), 300)
+    if error.ctx is None or isinstance(error, typer.BadParameter):
+        return message
+    command = error.ctx.command
+    choices = getattr(command, "commands", None) or [o for p in command.params for o in p.opts if o.startswith("-")]
+    return f"{message} ({command.name or 'commands'}: {', '.join(choices)})" if choices else message
 
 
 if __name__ == "__main__":

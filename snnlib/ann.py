@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from snnlib.checks import Value, finite, positive, whole
+from snnlib.checks import Value, finite, magnitude, positive, whole
 from snnlib.surrogate import Surrogate, Triangle, spike
 
 
@@ -42,8 +42,8 @@ class QCFS(Value):
     kind: Literal["qcfs"] = "qcfs"
 
     def __post_init__(self) -> None:
-        whole("qcfs levels", self.levels, least=1)
-        positive("qcfs threshold", self.threshold)
+        whole("qcfs levels", self.levels, least=1, most=10**9)
+        magnitude("qcfs threshold", self.threshold)
 
     def step(self, current: Tensor, state: None, generator: torch.Generator) -> tuple[Tensor, None]:
         clipped = (current / self.threshold + 0.5 / self.levels).clamp(0, 1)

@@ -25,8 +25,8 @@ from snnlib.checks import InputError, whole
 from snnlib.contestants import BARE, DIRECT, INSTALLED, OURS, RELU, TUNED, Contestant, call
 from snnlib.cost import peak_bytes
 from snnlib.fused import available
+from snnlib.provenance import provenance
 from snnlib.runs import default_device
-from snnlib.store import provenance
 
 PRECISIONS = ("bfloat16", "float32")
 LEAST = 0.15  # seconds of one measurement, as many calls as fill them

@@ -5,10 +5,10 @@ from __future__ import annotations
 from snnlib import bench, readme, scaling, targets
 from snnlib.checks import InputError
 from snnlib.contestants import OURS, TUNED, neurons
+from snnlib.disk import write
 from snnlib.paths import figures_dir
 from snnlib.plotting import bench as plotting
 from snnlib.plotting.common import save
-from snnlib.store import write
 
 FOLDER, QUICK = "bench", "bench/quick"  # without the peers it does not take the place of what the README shows
 

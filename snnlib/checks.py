@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Collection, Iterable
 from numbers import Integral, Real
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationError
 
 T = TypeVar("T")
+
+_SHOWN = 80  # characters of a value in an error
+_SAID = 300  # of what pydantic says of it, which may repeat it
+_ERRORS = 3  # of which one line tells
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = _SHOWN
 
 
 class InputError(ValueError):
     """A value that cannot be used; the message is one line and names it and what is allowed."""
 
 
-class Value:
-    """Base of the frozen dataclasses that a preset spells: a field they do not have is refused."""
+def short(text: str, most: int = _SHOWN) -> str:
+    """The text as one line of printable characters, its middle left out where it is too long."""
+    if len(text) > most:
+        half = (most - 3) // 2
+        text = f"{text[:half]}...{text[-half:]}"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", revalidate_instances="always")
+
+def shown(value: object) -> str:
+    """A value as errors show it."""
+    try:
+        return short(_REPR.repr(value))
+    except ValueError:  # Python does not write whole numbers of thousands of digits
+        return f"a huge {type(value).__name__}"
 
 
 def number(name: str, value: float, allowed: str = "a number") -> None:
     """Refuse anything but a number, infinite or not, with an `InputError`."""
-    if isinstance(value, bool) or not isinstance(value, Real) or math.isnan(value):
-        raise InputError(f"{name} = {value!r}: must be {allowed}")
+    if isinstance(value, bool) or not isinstance(value, Real) or value != value:
+        raise InputError(f"{name} = {shown(value)}: must be {allowed}")
 
 
 def positive(name: str, value: float) -> None:
@@ -33,15 +50,15 @@ def positive(name: str, value: float) -> None:
     allowed = "a finite number above 0"
     number(name, value, allowed)
     if not 0 < value < math.inf:
-        raise InputError(f"{name} = {value}: must be {allowed}")
+        raise InputError(f"{name} = {shown(value)}: must be {allowed}")
 
 
 def finite(name: str, value: float) -> None:
     """Refuse anything but a finite number with an `InputError`."""
     allowed = "a finite number"
     number(name, value, allowed)
-    if math.isinf(value):
-        raise InputError(f"{name} = {value}: must be {allowed}")
+    if not -math.inf < value < math.inf:
+        raise InputError(f"{name} = {shown(value)}: must be {allowed}")
 
 
 def between(name: str, value: float, low: float, high: float) -> None:
@@ -49,20 +66,64 @@ def between(name: str, value: float, low: float, high: float) -> None:
     allowed = f"a number between {low} and {high}"
     number(name, value, allowed)
     if not low <= value <= high:
-        raise InputError(f"{name} = {value}: must be {allowed}")
+        raise InputError(f"{name} = {shown(value)}: must be {allowed}")
 
 
-def whole(name: str, value: int, least: int) -> None:
-    """Refuse anything but a whole number of at least ``least`` with an `InputError`."""
+def magnitude(name: str, value: float) -> None:
+    """Refuse with an `InputError` all but a positive number whose square and inverse single precision can hold."""
+    positive(name, value)
+    between(name, value, 1e-6, 1_000_000)
+
+
+def moderate(name: str, value: float) -> None:
+    """Refuse with an `InputError` all but a number whose square single precision can hold."""
+    finite(name, value)
+    between(name, value, -1_000_000, 1_000_000)
+
+
+def whole(name: str, value: int, least: int, most: float = math.inf) -> None:
+    """Refuse anything but a whole number in [least, most] with an `InputError`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise InputError(f"{name} = {value!r}: must be a whole number of at least {least}")
+        raise InputError(f"{name} = {shown(value)}: must be a whole number of at least {least}")
+    if value > most:
+        raise InputError(f"{name} = {shown(value)}: must be at most {most}")
 
 
 def one_of(name: str, value: T, choices: Iterable[T]) -> None:
     """Refuse anything outside ``choices`` with an `InputError`."""
     choices = tuple(choices)
     if value not in choices:
-        raise InputError(f"{name} = {value!r}: must be one of {', '.join(map(str, choices))}")
+        raise InputError(f"{name} = {shown(value)}: must be one of {', '.join(map(str, choices))}")
+
+
+def fields(given: dict[str, Any], known: Collection[str], switches: Collection[str] = ()) -> None:
+    """Refuse a field that is not known, or true or false for one that is no switch, with an `InputError`.
+
+    pydantic does not say which fields there are, and takes true and false for 1 and 0.
+    """
+    for name, value in given.items():
+        if name not in known:
+            choices = ", ".join(known)
+            raise InputError(
+                f"{short(str(name))} = {shown(value)}: Extra inputs are not permitted; must be one of {choices}"
+            )
+        if isinstance(value, bool) and name not in switches:
+            raise InputError(f"{name} = {value}: must not be true or false")
+
+
+class Value:
+    """Base of the frozen dataclasses that a preset spells: a field they do not have is refused."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", revalidate_instances="always")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        def spelled(given: object) -> object:
+            if isinstance(given, dict):
+                fields(given, cls.__dataclass_fields__)
+            return given
+
+        return BeforeValidator(spelled).__get_pydantic_core_schema__(source, handler)
 
 
 class Checked(BaseModel):
@@ -70,19 +131,30 @@ class Checked(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", revalidate_instances="always")
 
-    def __init__(self, **fields: object) -> None:
+    def __init__(self, **given: object) -> None:
+        cls = type(self)
         try:
-            super().__init__(**fields)
+            known = cls.model_fields
+            fields(given, known, [name for name, field in known.items() if field.annotation is bool])
+            super().__init__(**given)
         except ValidationError as error:
-            raise explain(error, type(self).__name__) from None
+            raise explain(error, cls.__name__) from None
+        except RecursionError:
+            raise InputError(f"{cls.__name__}: must not be nested that deeply") from None
 
 
 def explain(error: ValidationError, where: str) -> InputError:
     """pydantic's report as one line: where the value came from, its name, itself, what is allowed."""
+    errors = error.errors(include_url=False)
     parts = []
-    for e in error.errors(include_url=False):
+    for e in errors[:_ERRORS]:
+        name = ".".join(short(str(part)) for part in e["loc"])
         if e["type"] == "value_error":  # one of the checks above, which names its value itself
-            parts.append(e["msg"].removeprefix("Value error, "))
+            parts.append(e["msg"].removeprefix("Value error, ").removeprefix(f"{where}: "))
+        elif e["type"] == "missing":
+            parts.append(f"{name}: is missing")
         else:
-            parts.append(f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}")
+            parts.append(f"{name} = {shown(e['input'])}: {short(e['msg'], _SAID)}")
+    if len(errors) > _ERRORS:
+        parts.append(f"and {len(errors) - _ERRORS} more")
     return InputError(f"{where}: {'; '.join(parts)}")

@@ -24,9 +24,9 @@ from tqdm import tqdm
 
 from snnlib.checks import positive, whole
 from snnlib.data import Dataset, Split
+from snnlib.provenance import provenance
 from snnlib.race import Pair
 from snnlib.runs import Spec, build_for, default_device
-from snnlib.store import provenance
 from snnlib.training import one_epoch, start
 
 LEAST = 0.05  # seconds, of one measurement
@@ -47,9 +47,9 @@ def training_cost(
         device: the GPU if there is one, if not given.
 
     Returns:
-        A row for each pair and arm: dataset, network, width, batch_size, arm, timesteps, device, step_seconds
-        (median) and step_seconds_sd over the repeats, peak_bytes, fixed_bytes (a), image_bytes (b), largest_batch,
-        memory_limit_bytes.
+        A row for each pair and arm: the columns (`Spec.columns`) of the run whose net was measured, the first of the
+        arm, then batch_size, arm, timesteps, device, step_seconds (median) and step_seconds_sd over the repeats,
+        peak_bytes, fixed_bytes (a), image_bytes (b), largest_batch, memory_limit_bytes.
 
     Raises:
         InputError: a limit that is not above 0, or fewer than two repeats.
@@ -70,9 +70,7 @@ def training_cost(
                 fixed, image = line((batch // 2, half), (batch, peak))
                 rows.append(
                     {
-                        "dataset": s.dataset,
-                        "network": s.network,
-                        "width": s.width,
+                        **s.columns(),
                         "batch_size": batch,
                         "arm": arm,
                         "timesteps": s.timesteps,

@@ -61,11 +61,12 @@ def load(
 
     ``shape`` = (C, H, W) fits the images to a network made for larger ones: zeros around them
     (the odd one at the bottom or right) and their channels repeated. ``mean`` and ``std`` are
-    those of the images themselves, without that border. With ``download``, missing files are
-    fetched into ``data_dir()``; several processes may ask at once, and one of them downloads.
+    those of the images themselves, without that border. Files that fail their checksum are moved
+    aside. With ``download``, what is missing is fetched into ``data_dir()``; several processes may
+    ask at once, and one of them downloads.
 
     Raises ``ValueError`` for an unknown name or a shape the images cannot be padded to, and
-    ``DataError`` for files that are missing, cannot be downloaded or fail their checksum.
+    ``DataError`` for files that are missing, damaged or unreadable and cannot be had anew.
     """
     one_of("data set", name, DATASETS)
     train, test = _mini() if name == "fashion_mnist_mini" else _full(name, download)
@@ -114,7 +115,7 @@ def _full(name: str, download: bool) -> tuple[Split, Split]:
 
 def _mini() -> tuple[Split, Split]:
     restore = f"`git checkout -- data/{MINI_FILE.name}` restores it"
-    require(MINI_FILE.stem, Files(MINI_FILE.parent, "sha256", {MINI_FILE.name: MINI_SHA256}, restore, restore), None)
+    require(MINI_FILE.stem, Files(MINI_FILE.parent, {MINI_FILE.name: MINI_SHA256}, restore), None)
     with np.load(MINI_FILE, allow_pickle=False) as stored:
         arrays = {key: torch.from_numpy(stored[key]) for key in stored}
     train, test = (Split(arrays[f"x_{part}"].unsqueeze(1), arrays[f"y_{part}"].long()) for part in ("train", "test"))

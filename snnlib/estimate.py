@@ -6,17 +6,17 @@ beyond the preset's evaluations come on top.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from safetensors import SafetensorError, safe_open
 from tqdm import tqdm
 
+from snnlib.checkpoints import epochs_done
+from snnlib.disk import DamagedError
 from snnlib.preset import Preset
-from snnlib.results import AsTrained, Conversion, Evaluation
+from snnlib.results import AsTrained, Conversion, Evaluation, known
 from snnlib.runs import Run, Spec, default_device
 from snnlib.throughput import Throughput
 
@@ -58,10 +58,11 @@ class ToDo:
 def to_do(run: Run, preset: Preset) -> ToDo | None:
     """What the store does not hold yet, None if it holds all; a begun run goes on after its checkpoint's epoch."""
     spec, recipe = run.spec, run.spec.recipe
-    missing = [(e, len(e.noise_seeds)) for e in preset.evaluations(run) if not e.file(run).exists()]
-    if run.done:
+    trained = run.done and not run.damage()
+    missing = [(e, len(e.noise_seeds)) for e in preset.evaluations(run) if not (trained and _holds(run, e))]
+    if trained:
         return ToDo(run, 0, tuple(missing)) if missing else None
-    done = _epochs_done(run)
+    done = epochs_done(run.folder)
     # As in `fit`: every so many epochs, and after the last one.
     tests = sum(e % recipe.evaluate_every == 0 or e == recipe.epochs for e in range(done + 1, recipe.epochs + 1))
     if spec.dynamics.kind == "single_step" and spec.noise != "none":
@@ -119,12 +120,12 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86_400:.0f} days"
 
 
-def _epochs_done(run: Run) -> int:
+def _holds(run: Run, evaluation: Evaluation) -> bool:
+    """Whether this evaluation is in the store, intact."""
     try:
-        with safe_open(run.folder / "checkpoint.safetensors", framework="pt") as f:  # reads no tensor
-            return json.loads(f.metadata()["info"])["epoch"]
-    except (OSError, SafetensorError):  # none yet, or damaged
-        return 0
+        return known(run, evaluation) is not None
+    except DamagedError:
+        return False
 
 
 def _cores() -> int:

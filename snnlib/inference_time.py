@@ -13,6 +13,7 @@ from snnlib.cost import clock
 from snnlib.evaluation import CHUNK, simulate
 from snnlib.models import Network
 from snnlib.preset import Preset
+from snnlib.provenance import provenance
 from snnlib.runs import Run, default_device
 from snnlib.seeds import stream
 from snnlib.table2 import NET, label, needed
@@ -32,9 +33,11 @@ def with_times(found: pd.DataFrame, preset: Preset, device: torch.device | str |
     a conversion differ in thresholds and first potentials, not in time, so one stands for all.
 
     Returns:
-        ``found`` with columns our_seconds and opponent_seconds (per image, medians over rounds), time_factor and
-        time_factor_sd (median and sd of their ratio within a round); empty where the opponent never gets there.
+        ``found`` with columns our_seconds and opponent_seconds (per image, medians over rounds, of the first run of
+        each side), time_factor and time_factor_sd (median and sd of their ratio within a round), empty where the
+        opponent never gets there; and device, on which this was measured.
     """
+    device = torch.device(device or default_device())
     runs: dict[tuple, Run] = {}
     for run in needed(preset):
         spec = run.spec
@@ -48,7 +51,7 @@ def with_times(found: pd.DataFrame, preset: Preset, device: torch.device | str |
         times = [_compare(seconds, our, their) for our, their in zip(ours, theirs, strict=True)]
         names = ["our_seconds", "opponent_seconds", "time_factor", "time_factor_sd"]
         parts.append(rows.join(pd.DataFrame(times, index=rows.index, columns=names)))
-    return pd.concat(parts)
+    return pd.concat(parts).assign(device=provenance(device)["device"])
 
 
 def _side(preset: Preset, run: Run) -> Side:
@@ -58,10 +61,9 @@ def _side(preset: Preset, run: Run) -> Side:
 
 
 def _seconds(
-    runs: dict[tuple[Side, int], Run], preset: Preset, device: torch.device | str | None
+    runs: dict[tuple[Side, int], Run], preset: Preset, device: torch.device
 ) -> dict[tuple[Side, int], np.ndarray]:
     """Seconds per image of each side at each T, in every round."""
-    device = torch.device(device or default_device())
     nets: dict[str, tuple[Network, Tensor]] = {}
     for run in runs.values():
         if run.spec.name not in nets:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from snnlib.checks import InputError, one_of, positive, whole
+from snnlib.checks import InputError, one_of, positive, shown, whole
 from snnlib.neurons import Dynamics, Neuron, Simulation
 
 READOUTS = ("spikes", "potential")
@@ -147,11 +147,14 @@ def resnet18(
 NETWORKS = {"cnn": cnn, "vgg16": vgg16, "resnet18": resnet18}
 INPUT_SHAPES = {"cnn": (1, 28, 28), "vgg16": (3, 32, 32), "resnet18": (3, 32, 32)}
 SMALLEST_SIDE = {"cnn": 8, "vgg16": 32, "resnet18": 8}
+WIDEST = 16  # weights grow with the square of the width: a billion and more
 
 
 def check_width(width: float) -> None:
-    """Refuse a width that leaves a layer of the narrowest 64 channels with none (``ValueError``)."""
+    """Refuse a width that leaves a layer of the narrowest 64 channels with none, or no memory (``ValueError``)."""
     positive("width", width)
+    if width > WIDEST:
+        raise InputError(f"width = {shown(width)}: must be at most {WIDEST}; 1 is the paper's")
     channels(64, width)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from snnlib.checks import InputError, Value, between, finite, number, one_of, positive, whole
+from snnlib.checks import InputError, Value, between, magnitude, moderate, number, one_of, whole
 from snnlib.noise import Gaussian, Noise
 from snnlib.statistics import Layer, Statistics
 from snnlib.surrogate import Surrogate, Triangle, noisy_spike, spike
@@ -74,7 +74,7 @@ class SingleStep(Value):
     kind: Literal["single_step"] = "single_step"
 
     def __post_init__(self) -> None:
-        positive("v_th", self.v_th)
+        magnitude("v_th", self.v_th)
 
     def step(self, current: Tensor, state: None, generator: torch.Generator) -> tuple[Tensor, None]:
         noise = self.noise.like(current, generator)
@@ -116,8 +116,8 @@ class Converted(Value):
             )
         between("beta", self.beta, self.noise.low, self.noise.high)
         between("leak", self.leak, 0, 1)
-        positive("v_th", self.v_th)
-        finite("v_reset", self.v_reset)
+        magnitude("v_th", self.v_th)
+        moderate("v_reset", self.v_reset)
         one_of("first_step", self.first_step, FIRST_STEPS)
 
     @property
@@ -162,8 +162,8 @@ class LIF(Value):
 
     def __post_init__(self) -> None:
         between("leak", self.leak, 0, 1)
-        positive("v_th", self.v_th)
-        finite("v_reset", self.v_reset)
+        magnitude("v_th", self.v_th)
+        moderate("v_reset", self.v_reset)
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         # A copy at the first step: a view would keep the currents of all steps until the backward pass.

@@ -18,7 +18,7 @@ from pydantic import Discriminator
 from torch import Tensor
 
 from snnlib import tape
-from snnlib.checks import InputError, Value, finite, positive
+from snnlib.checks import InputError, Value, magnitude, moderate
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Bounded(Value):
     high: float = 1.0
 
     def __post_init__(self) -> None:
-        finite("noise low", self.low)
-        finite("noise high", self.high)
+        moderate("noise low", self.low)
+        moderate("noise high", self.high)
         if self.low > self.high:
             raise InputError(f"noise range = [{self.low}, {self.high}]: low must not exceed high")
 
@@ -81,7 +81,7 @@ class Gaussian(Bounded):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive("gaussian k", self.k)
+        magnitude("gaussian k", self.k)
 
     def _draw(self, n: int, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
         sigma = self.half_width / self.k

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from snnlib.checks import one_of
+from snnlib.checks import between, one_of, positive, whole
 from snnlib.preset import Preset, load_preset
 
 _INJECTED = "# Parameters\n"  # the first line of the cell that papermill adds
+
+
+def _gibibytes(name: str, value: float) -> None:
+    positive(name, value)
+    between(name, value, 0, 1_000_000)
+
+
+# How each parameter's value is checked, `preset` apart.
+_VALUES: dict[str, Callable[[str, Any], None]] = {
+    "memory_gib": _gibibytes,
+    "repeats": partial(whole, least=2, most=1000),
+    "seed": partial(whole, least=0, most=2**63 - 1),
+}
 
 
 def start(preset: str, **others: Any) -> Preset:
@@ -18,14 +33,16 @@ def start(preset: str, **others: Any) -> Preset:
 
     papermill only warns of a parameter that the notebook does not have, and goes on with the default. Its own cell
     follows the one that holds the parameters, which tells it from a reader's cell with the same first line.
+    Values are checked here, since most are used after hours of training.
 
     Args:
         preset: the notebook's parameter of that name.
         **others: its other parameters, by name.
 
     Raises:
-        InputError: papermill was given a name that is not among these, or the preset is unknown or
-            holds a value that cannot be used.
+        InputError: papermill was given a name that is not among these, a value cannot be used, or the preset is
+            unknown or holds one that cannot.
+        KeyError: a parameter of which it is not said above how to check it.
     """
     known = {"preset", *others}
     injected = [
@@ -35,6 +52,8 @@ def start(preset: str, **others: Any) -> Preset:
     ]
     for name in injected[-1] if injected else ():  # the last one: cells may have been mended and run again
         one_of("notebook parameter", name, ("preset", *others))
+    for name, value in others.items():
+        _VALUES[name](name, value)
     return load_preset(preset)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,7 +55,7 @@ class Trace:
 
 def simulate(dynamics: Converted, currents: Tensor, generator: torch.Generator) -> Trace:
     """A layer of neurons under ``currents`` [T, neurons], which are one image of a batch to the dynamics."""
-    silent = replace(dynamics, v_th=torch.finfo(currents.dtype).max)  # never fires, so that its V(t) is H(t)
+    silent = replace(dynamics, v_th=1e6)  # never fires, so that its V(t) is H(t)
     state, steps = None, []
     for current in currents[:, None]:  # [1, neurons]
         has_memory = state is not None and math.isfinite(dynamics.alpha)
@@ -132,13 +133,13 @@ def statistic(trace: Trace) -> dict[str, float]:
 def without_input(
     alphas: Sequence[float], noises: Sequence[str] = tuple(NOISES), timesteps: int = 500, seed: int = 0
 ) -> pd.DataFrame:
-    """The `statistic` of a layer without input for each noise and alpha, one row each."""
+    """The `statistic` of a layer without input for each noise and alpha, one row each, beside its `_parameters`."""
     rows = []
     for noise in noises:
         for alpha in alphas:
-            dynamics = Converted(noise=NOISES[noise](), alpha=alpha)
-            trace = simulate(dynamics, torch.zeros(timesteps, NEURONS), stream(seed, "noise"))
-            rows.append({"noise": noise, "alpha": alpha} | statistic(trace))
+            unit = Converted(noise=NOISES[noise](), alpha=alpha)
+            trace = simulate(unit, torch.zeros(timesteps, NEURONS), stream(seed, "noise"))
+            rows.append({"noise": noise, "alpha": alpha} | statistic(trace) | _parameters(unit, timesteps, seed))
     return pd.DataFrame(rows)
 
 
@@ -181,6 +182,10 @@ def experiment(
     Panels a (no input) and b (input spikes through ``weight``) draw the same noise, so that they differ by
     the input alone; c is the resonant membrane; d compares the autocorrelations of a and c. Rows without
     a time step or lag are numbers of the whole layer.
+
+    Returns:
+        Columns panel, series, timestep, lag, value, then all that decides the numbers: those of `_parameters`, input
+        (the weight), rate and onset of the input, period and decay of the membrane, and neuron.
     """
     between("weight", weight, 0, 1)
     whole("neuron", neuron, least=0)
@@ -205,12 +210,24 @@ def experiment(
         _rows("b", "layer: input spikes per step", [(currents[ONSET:] > 0).float().mean().item()]),
     ]
     table = pd.concat(parts, ignore_index=True)
-    return table.assign(alpha=alpha, beta=beta, leak=leak, noise=noise, input=weight)
+    others = {"input": weight, "rate": RATE, "onset": ONSET, "period": PERIOD, "decay": DECAY, "neuron": neuron}
+    return table.assign(**_parameters(unit, TIMESTEPS, seed), **others)
 
 
 def correlations(table: pd.DataFrame) -> pd.DataFrame:
     """Panel d of an `experiment`: one row per lag, columns a and c."""
     return table[table.panel == "d"].pivot(index="lag", columns="series", values="value")
+
+
+def _parameters(unit: Converted, timesteps: int, seed: int) -> dict[str, Any]:
+    """The columns of a simulated layer: its neurons' parameters, their number, the time steps and the seed."""
+    noise = unit.noise
+    return {
+        "alpha": unit.alpha, "beta": unit.beta, "leak": unit.leak,
+        "noise": noise.kind, "noise_low": noise.low, "noise_high": noise.high, "noise_k": getattr(noise, "k", None),
+        "statistics": unit.statistics.kind, "first_step": unit.first_step, "v_th": unit.v_th, "v_reset": unit.v_reset,
+        "neurons": NEURONS, "timesteps": timesteps, "seed": seed,
+    }  # fmt: skip
 
 
 def _potentials(trace: Trace) -> dict[str, np.ndarray]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from snnlib.checks import Checked, InputError, one_of
+from snnlib import yaml_file
+from snnlib.checks import Checked, InputError, fields, one_of, short, shown, whole
+from snnlib.models import NETWORKS
+from snnlib.paths import ROOT
 from snnlib.results import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
 from snnlib.runs import Run, Spec
 
 FOLDER = Path(__file__).parent / "presets"
+NOTEBOOKS = ROOT / "notebooks"
+MOST_SEEDS = 100
 
 
 def names() -> list[str]:
@@ -24,13 +28,22 @@ def names() -> list[str]:
 class Preset(Checked):
     """The runs that each notebook needs, and how they are evaluated."""
 
-    name: str
-    description: str
+    name: str = Field(pattern=r"^\w[\w.-]*$", max_length=100)  # of its folder under figures/
+    description: str = Field(max_length=500)
     evaluation: Conversion
     ann_timesteps: int = Field(2048, ge=1, le=10_000)  # of nets converted from relu nets
     qcfs_timesteps: int = Field(64, ge=1, le=10_000)  # and from qcfs nets
-    benchmark: dict[str, Annotated[float, Field(gt=0, lt=1)]]  # accuracy to reach in Fig. 4, by network
+    # Accuracy to reach in Fig. 4, by network.
+    benchmark: dict[Literal[tuple(NETWORKS)], Annotated[float, Field(gt=0, lt=1)]]
     notebooks: dict[str, tuple[Spec, ...]]
+
+    @model_validator(mode="after")
+    def _evaluated(self) -> Preset:
+        """Refuse what would come to light only when a run is trained and its evaluation begins."""
+        for run in self.all_runs().values():
+            for evaluation in self.evaluations(run):
+                evaluation.fits(run.spec)
+        return self
 
     def runs(self, notebook: str) -> list[Run]:
         """The runs that a notebook needs; an `InputError` if the preset has none for it."""
@@ -71,28 +84,55 @@ def load_preset(name: str) -> Preset:
     key ``definitions`` is for YAML anchors alone.
 
     Raises:
-        InputError: an unknown preset, or a value in its file that cannot be used, named with the file.
+        InputError: an unknown preset, a file that cannot be read, or a value in it that cannot be used, named with
+            the file.
     """
     one_of("preset", name, names())
     file = FOLDER / f"{name}.yaml"
-    content = yaml.safe_load(file.read_text())
+    content = yaml_file.read(file)
     try:
+        fields(content, ["definitions", *(field for field in Preset.model_fields if field != "name")])
         content.pop("definitions", None)
-        groups = {n: [spec for entry in runs for spec in _seeds(entry)] for n, runs in content.pop("notebooks").items()}
-    except (AttributeError, KeyError, TypeError) as error:
-        raise InputError(f"{file}: notebooks must map each notebook to a list of runs with seeds ({error!r})") from None
-    try:
-        return Preset(name=name, notebooks=groups, **content)
+        if "notebooks" in content:
+            content["notebooks"] = _groups(content["notebooks"])
+        return Preset(name=name, **content)
     except InputError as error:
         raise InputError(f"{file.name}: {error}") from None
 
 
-def _seeds(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """One spec for each seed; the runs that it is ``after`` get the same one."""
-    fields = {k: v for k, v in entry.items() if k != "seeds"}
-    return [_seeded(fields, seed) for seed in entry["seeds"]]
+def _groups(notebooks: object) -> dict[str, list[dict[str, Any]]]:
+    """Each notebook's runs, one for each seed."""
+    if not isinstance(notebooks, dict):
+        raise InputError(f"notebooks = {shown(notebooks)}: must map each notebook to a list of runs")
+    groups = {}
+    for notebook, entries in notebooks.items():
+        where = f"notebooks.{short(notebook)}"
+        if NOTEBOOKS.is_dir():  # they do not come with an installed package
+            one_of("notebook", notebook, sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
+        if not isinstance(entries, list):
+            raise InputError(f"{where} = {shown(entries)}: must be a list of runs")
+        groups[notebook] = [
+            run for number, entry in enumerate(entries, 1) for run in _runs(f"{where}, {number}.", entry)
+        ]
+    return groups
 
 
-def _seeded(fields: dict[str, Any], seed: int) -> dict[str, Any]:
-    after = {"after": _seeded(fields["after"], seed)} if "after" in fields else {}
-    return {**fields, **after, "seed": seed}
+def _runs(where: str, entry: object) -> list[dict[str, Any]]:
+    """A run for each seed of an entry; the runs that it is ``after`` get the same one."""
+    if not isinstance(entry, dict):
+        raise InputError(f"{where} = {shown(entry)}: must be a run's fields")
+    seeds = entry.get("seeds")
+    if not isinstance(seeds, list) or not 1 <= len(seeds) <= MOST_SEEDS:
+        raise InputError(f"{where}, seeds = {shown(seeds)}: must be a list of 1 to {MOST_SEEDS} whole numbers")
+    for number, seed in enumerate(seeds):
+        whole(f"{where}, seed", seed, 0)
+        if seed in seeds[:number]:
+            raise InputError(f"{where}, seeds = {shown(seeds)}: must each be there once")
+    return [_seeded(where, {k: v for k, v in entry.items() if k != "seeds"}, seed) for seed in seeds]
+
+
+def _seeded(where: str, run: dict[str, Any], seed: int) -> dict[str, Any]:
+    if "seed" in run:
+        raise InputError(f"{where}, seed = {shown(run['seed'])}: must be left out; seeds lists them")
+    after = {"after": _seeded(where, run["after"], seed)} if isinstance(run.get("after"), dict) else {}
+    return {**run, **after, "seed": seed}

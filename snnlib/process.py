@@ -1,4 +1,4 @@
-"""Process settings, made once, when snnlib is imported: two decide how fast a CPU trains, one that a GPU repeats.
+"""Settings of the process: what is made once, when snnlib is imported, and what holds while a run is computed.
 
 ``SNNLIB_KEEP_PROCESS=1`` leaves the process as it is. No setting changes a result that matters:
 denormal numbers are below 1e-38, and the allocator only keeps memory it was given.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import torch
 
@@ -32,3 +34,28 @@ def configure() -> None:
             mallopt(_M_MMAP_THRESHOLD, 2**31 - 1)
             mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
             mallopt(_M_TOP_PAD, 256 * 2**20)
+
+
+@contextmanager
+def pinned() -> Iterator[None]:
+    """Compute the same bytes whatever the process was set to: a notebook may hold anything.
+
+    Gradients on, float32, the CPU, no autocast, oneDNN with float32 products, cuDNN with algorithms that repeat.
+    """
+    with ExitStack() as settings:
+        settings.callback(torch.set_default_dtype, torch.get_default_dtype())
+        settings.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+        settings.callback(setattr, torch.backends.mkldnn, "enabled", torch.backends.mkldnn.enabled)
+        torch.set_default_dtype(torch.float32)
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.mkldnn.enabled = True
+        settings.enter_context(torch.inference_mode(False))
+        settings.enter_context(torch.enable_grad())
+        if torch.get_default_device().type != "cpu":  # only then: it slows every call of PyTorch
+            settings.enter_context(torch.device("cpu"))
+        for kind in ("cpu", "cuda"):
+            settings.enter_context(torch.autocast(kind, enabled=False))
+        settings.enter_context(
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=True)
+        )
+        yield

@@ -9,9 +9,9 @@ import pandas as pd
 
 from snnlib.checks import InputError
 from snnlib.claims_tables import VERDICTS
+from snnlib.disk import write
 from snnlib.paths import ROOT, figures_dir
 from snnlib.preset import load_preset
-from snnlib.store import write
 
 README = ROOT / "README.md"
 

@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import pandas as pd
 import torch
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from torch import Tensor
 
-from snnlib import store
+from snnlib import failures
 from snnlib.ann_conversion import to_spiking
-from snnlib.checks import Checked, InputError
+from snnlib.checks import Checked, InputError, shown
 from snnlib.conversion import STATISTICS, convert, with_dynamics
+from snnlib.disk import DamagedError, check, explained, seal, set_aside, sha256, unseal, write
 from snnlib.evaluation import accuracy_over_time, calibration_images
 from snnlib.models import Network
 from snnlib.neurons import FIRST_STEPS, LIF, Converted, SingleStep
-from snnlib.runs import Run, default_device, ensure
+from snnlib.provenance import now, provenance
+from snnlib.runs import Run, Spec, default_device, ensure
+
+log = logging.getLogger("snnlib")
 
 # Raised when the same evaluation would give other numbers.
 FORMAT = 2
+
+MOST_NOISE_SEEDS = 1000
+MOST_AT_ONCE = 100_000  # images and time steps in one pass: gigabytes in the wider nets
+
+NoiseSeeds = Annotated[
+    tuple[Annotated[int, Field(strict=True, ge=0, lt=2**63)], ...], Field(min_length=1, max_length=MOST_NOISE_SEEDS)
+]
 
 
 class Evaluation(Checked):
@@ -32,9 +46,19 @@ class Evaluation(Checked):
     model_config = ConfigDict(ser_json_inf_nan="strings")
 
     timesteps: int = Field(10, ge=1, le=10_000)
-    noise_seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0, 1, 2), min_length=1)
-    batch_size: int = Field(250, ge=1)
-    calibration: int = Field(500, ge=1)  # training images, for what is measured before
+    noise_seeds: NoiseSeeds = (0, 1, 2)
+    batch_size: int = Field(250, ge=1, le=4096)
+    calibration: int = Field(500, ge=1, le=10_000)  # training images, for what is measured before
+
+    @field_validator("noise_seeds")
+    @classmethod
+    def _each_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise InputError(f"noise_seeds = {shown(seeds)}: must each be there once")
+        return seeds
+
+    def fits(self, spec: Spec) -> None:
+        """Refuse a spec whose net cannot be evaluated so with an `InputError`, before it is trained."""
 
     def network(self, run: Run, device: torch.device | str | None = None) -> Network:
         """The run's network, as it is evaluated."""
@@ -55,7 +79,7 @@ class Evaluation(Checked):
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
 
     def file(self, run: Run) -> Path:
-        """Where this evaluation of this run is kept."""
+        """Where this evaluation of this run is kept; the JSON beside it says what it was made with."""
         return run.folder / f"accuracy-{self.key}.csv"
 
 
@@ -71,11 +95,14 @@ class AsLIF(Evaluation):
 
     leak: float = Field(0.5, ge=0, le=1)
 
+    def fits(self, spec: Spec) -> None:
+        if not isinstance(spec.dynamics, SingleStep):
+            kind = spec.dynamics.kind
+            raise InputError(f"dynamics = {kind}: AsLIF takes the weights of a net trained as single_step")
+
     def network(self, run: Run, device: torch.device | str | None = None) -> Network:
-        trained = run.spec.dynamics
-        if not isinstance(trained, SingleStep):
-            raise InputError(f"dynamics = {trained.kind}: AsLIF takes the weights of a net trained as single_step")
-        return with_dynamics(run.model(device), lambda neuron: LIF(self.leak, v_th=trained.v_th))
+        self.fits(run.spec)
+        return with_dynamics(run.model(device), lambda neuron: LIF(self.leak, v_th=run.spec.dynamics.v_th))
 
 
 class Conversion(Evaluation):
@@ -90,7 +117,23 @@ class Conversion(Evaluation):
     @model_validator(mode="after")
     def _convertible(self) -> Conversion:
         Converted(alpha=self.alpha, beta=self.beta, leak=self.leak)  # refuses with its reason
+        images = self.calibration * self.timesteps
+        if self.statistics == "frozen" and images > MOST_AT_ONCE:
+            raise InputError(
+                f"calibration x timesteps = {images}: must be at most {MOST_AT_ONCE} with statistics = frozen, "
+                "which are measured in one pass"
+            )
         return self
+
+    def fits(self, spec: Spec) -> None:
+        trained = spec.dynamics
+        if not isinstance(trained, SingleStep):
+            raise InputError(f"dynamics = {trained.kind}: only a net trained as single_step can be converted by alpha")
+        noise = trained.noise
+        try:
+            Converted(noise, self.alpha, self.beta, self.leak)
+        except InputError as error:
+            raise InputError(f"{spec.label}, noise low and high = {noise.low} and {noise.high}: {error}") from None
 
     def network(self, run: Run, device: torch.device | str | None = None) -> Network:
         images = self.images(run, device) if self.statistics == "frozen" else None
@@ -103,34 +146,91 @@ class Conversion(Evaluation):
 class AnnConversion(Evaluation):
     """ANN-to-SNN conversion, for relu and qcfs nets; a qcfs net brings its own thresholds."""
 
-    noise_seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1)  # nothing is drawn
+    noise_seeds: NoiseSeeds = (0,)  # nothing is drawn
     percentile: float = Field(100.0, gt=0, le=100)  # of the activations, as threshold
     v_init: float = Field(0.0, ge=0, le=1)  # in thresholds
+
+    def fits(self, spec: Spec) -> None:
+        kind = spec.dynamics.kind
+        if kind not in ("relu", "qcfs"):
+            raise InputError(f"dynamics = {kind}: only a net trained as relu or qcfs can be converted by percentile")
+        if kind == "qcfs" and self.percentile != 100:
+            raise InputError(
+                f"percentile = {self.percentile}: must be 100 for a qcfs net, which brings its own thresholds"
+            )
 
     def network(self, run: Run, device: torch.device | str | None = None) -> Network:
         return to_spiking(run.model(device), self.images(run, device), self.percentile, self.v_init)
 
 
+def known(run: Run, evaluation: Evaluation) -> pd.DataFrame | None:
+    """What the store holds of this evaluation, None if nothing.
+
+    Raises:
+        DamagedError: a file is not as it was written, or of another run, evaluation or training.
+    """
+    file = evaluation.file(run)
+    beside = file.with_suffix(".json")
+    with explained(beside):
+        if not beside.exists():  # it is written last
+            return None
+    about = unseal(beside)
+    if {name: about.get(name) for name in ("run", "evaluation", "weights")} != _about(run, evaluation):
+        raise DamagedError(f"{beside}: belongs to another run, evaluation or training")
+    return pd.read_csv(check(file, about["table"]))
+
+
 def accuracy(run: Run, evaluation: Evaluation, device: torch.device | str | None = None) -> pd.DataFrame:
     """Accuracy on the test set at T = 1 ... timesteps for every noise seed; trains the run if need be.
 
+    Computed once, by one process; others that need it wait. What is damaged is moved aside and computed anew.
+
     Returns:
         The run's columns (`Spec.columns`), then noise_seed, timesteps, accuracy (a fraction).
+
+    Raises:
+        DataError, TrainingError, StoreError: as `ensure`.
     """
+    ensure(run.spec, device)
+    with suppress(DamagedError):
+        table = known(run, evaluation)
+        if table is not None:
+            return table
+    with run.alone("evaluates"):
+        try:
+            table = known(run, evaluation)  # another process may just have computed it
+        except DamagedError as error:
+            file = evaluation.file(run)
+            log.warning("%s; moved to %s and computed anew", error, set_aside(file, file.with_suffix(".json")))
+            table = None
+        return _compute(run, evaluation, device) if table is None else table
+
+
+def _about(run: Run, evaluation: Evaluation) -> dict[str, Any]:
+    """What an evaluation's numbers depend on."""
+    kind = {"kind": type(evaluation).__name__, **json.loads(evaluation.model_dump_json())}
+    return {"run": run.spec.name, "evaluation": kind, "weights": run.metadata["files"]["weights.safetensors"]}
+
+
+def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None) -> pd.DataFrame:
+    device = torch.device(device or default_device())
+    made, began = provenance(device), time.perf_counter()
+    with (
+        run.spec.recipe.execution(),
+        failures.named(lambda: f"{run.spec.label}: {type(evaluation).__name__}", evaluation.batch_size),
+    ):
+        table = accuracy_over_time(
+            evaluation.network(run, device),
+            run.data(device),
+            evaluation.timesteps,
+            evaluation.noise_seeds,
+            evaluation.batch_size,
+            run.spec.recipe.precision,
+        )
     file = evaluation.file(run)
-    if not file.exists():
-        device = device or default_device()
-        ensure(run.spec, device)
-        with run.spec.recipe.execution():
-            table = accuracy_over_time(
-                evaluation.network(run, device),
-                run.data(device),
-                evaluation.timesteps,
-                evaluation.noise_seeds,
-                evaluation.batch_size,
-                run.spec.recipe.precision,
-            )
-        store.write(file, table.assign(**run.spec.columns())[[*run.spec.columns(), *table]].to_csv(index=False))
+    write(file, table.assign(**run.spec.columns())[[*run.spec.columns(), *table]].to_csv(index=False))
+    made |= {"finished": now(), "wall_seconds": time.perf_counter() - began}
+    write(file.with_suffix(".json"), seal({**_about(run, evaluation), "table": sha256(file), "made": made}))
     return pd.read_csv(file)
 
 

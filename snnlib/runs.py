@@ -2,126 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import pandas as pd
 import torch
-from filelock import FileLock, Timeout
-from pydantic import Discriminator, Field, field_validator, model_validator
-from safetensors import SafetensorError
 
-from snnlib import store
-from snnlib.ann import QCFS, ReLU
-from snnlib.checks import Checked, InputError
-from snnlib.data import DATASETS, Dataset, load
-from snnlib.models import INPUT_SHAPES, NETWORKS, READOUTS, Network, build, check_width
-from snnlib.neurons import LIF, SingleStep
+from snnlib import checkpoints, failures, locks
+from snnlib.data import Dataset, load
+from snnlib.disk import DamagedError, StoreError, check, explained, seal, set_aside, sha256, unseal, write
+from snnlib.models import INPUT_SHAPES, Network, build
 from snnlib.paths import runs_dir
+from snnlib.provenance import now, provenance
 from snnlib.seeds import stream
-from snnlib.training import Recipe, fit, start
+from snnlib.spec import Spec
+from snnlib.store import load_tensors, save_tensors
+from snnlib.training import State, fit, start
 
 log = logging.getLogger("snnlib")
 
-# Raised when the same spec would train to other weights, so that no older run passes for a new one.
-FORMAT = 3
-
-
-class RunError(RuntimeError):
-    """A stored run cannot be used; the message names the file and the way out."""
-
-
-class Spec(Checked):
-    """All that decides a run's weights.
-
-    Unknown fields and values out of range are refused with an `InputError` of one line.
-    """
-
-    dataset: Literal[DATASETS]
-    network: Literal[tuple(NETWORKS)]
-    width: float = 1.0
-    readout: Literal[READOUTS] = "spikes"
-    batch_norm: bool = True
-    dynamics: Annotated[SingleStep | LIF | ReLU | QCFS, Discriminator("kind")] = SingleStep()
-    timesteps: int = Field(ge=1, le=1000)  # T of training; if not given, 10 for lif, 1 for all others
-    recipe: Recipe = Recipe()
-    seed: int = Field(0, ge=0, lt=2**31)
-    after: Spec | None = None  # the run whose last weights are this one's first: fine-tuning
-
-    @model_validator(mode="before")
-    @classmethod
-    def _usual_timesteps(cls, fields: Any) -> Any:
-        if isinstance(fields, dict) and "timesteps" not in fields:
-            dynamics = fields.get("dynamics")
-            kind = dynamics.get("kind") if isinstance(dynamics, dict) else getattr(dynamics, "kind", None)
-            return {**fields, "timesteps": 10 if kind == "lif" else 1}
-        return fields
-
-    @field_validator("width")
-    @classmethod
-    def _leaves_channels(cls, width: float) -> float:
-        check_width(width)
-        return width
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Spec:
-        kind = self.dynamics.kind
-        if kind != "lif" and self.timesteps != 1:
-            raise InputError(f"timesteps = {self.timesteps}: {kind} nets train at 1; convert them afterwards")
-        if kind in ("relu", "qcfs") and self.readout != "potential":
-            raise InputError(f"readout = {self.readout}: must be potential for {kind} nets, whose output is analog")
-        for name in ("dataset", "network", "width", "readout", "batch_norm"):
-            if self.after is not None and getattr(self, name) != getattr(self.after, name):
-                wanted = getattr(self.after, name)
-                raise InputError(
-                    f"{name} = {getattr(self, name)}: must be {wanted}, as in the run that this is `after`"
-                )
-        return self
-
-    @property
-    def key(self) -> str:
-        """Hash of all fields; the same for equal specs, however they were written."""
-        canonical = json.dumps({"format": FORMAT, **self.model_dump(mode="json")}, sort_keys=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
-
-    @property
-    def training(self) -> str:
-        """What was trained, in a word: single_step, lif10 (directly, T = 10), relu, qcfs8, tuned_lif4 (`after`)."""
-        d = self.dynamics
-        number = {"lif": self.timesteps, "qcfs": getattr(d, "levels", "")}.get(d.kind, "")
-        return f"{'tuned_' if self.after else ''}{d.kind}{number}"
-
-    @property
-    def noise(self) -> str:
-        """The noise it was trained with: a kind, or none."""
-        d = self.dynamics
-        return d.noise.kind if isinstance(d, SingleStep) and d.noise.half_width else "none"
-
-    @property
-    def label(self) -> str:
-        """What a reader needs to tell runs apart."""
-        noise = "no_noise" if self.noise == "none" else self.noise
-        what = self.training.replace("single_step", noise)
-        return f"{self.dataset}-{self.network}-w{self.width:g}-{self.readout}-{what}-s{self.seed}"
-
-    @property
-    def name(self) -> str:
-        """Folder in the run store."""
-        return f"{self.label}-{self.key}"
-
-    def columns(self) -> dict[str, Any]:
-        """This run's columns in a figure's CSV."""
-        return {
-            "run": self.name, "dataset": self.dataset, "network": self.network, "width": self.width,
-            "readout": self.readout, "training": self.training, "noise": self.noise, "seed": self.seed,
-        }  # fmt: skip
+FILES = ("weights.safetensors", "history.csv", "timing.csv")
 
 
 @dataclass(frozen=True)
@@ -137,11 +42,21 @@ class Run:
     @property
     def done(self) -> bool:
         """The metadata is written last, so where it stands everything does."""
-        return (self.folder / "metadata.json").exists()
+        with explained(self.folder):
+            return (self.folder / "metadata.json").exists()
 
     @property
     def metadata(self) -> dict[str, Any]:
-        return json.loads((self.folder / "metadata.json").read_text())
+        """Spec, hashes of the other files, seconds, and ``sittings``: what each stretch of training was made with.
+
+        Raises:
+            DamagedError: it is not as it was written, or it is another run's.
+        """
+        file = self.folder / "metadata.json"
+        found = unseal(file)
+        if found["spec"] != self.spec.model_dump(mode="json"):
+            raise DamagedError(f"{file}: belongs to another run")
+        return found
 
     @property
     def history(self) -> pd.DataFrame:
@@ -149,24 +64,52 @@ class Run:
 
         Accuracies are fractions; those on the test set are empty where an epoch was not evaluated.
         """
-        return pd.read_csv(self.folder / "history.csv")
+        return pd.read_csv(self._file("history.csv"))
 
     @property
     def timing(self) -> pd.DataFrame:
         """Columns epoch, seconds (of training alone, without evaluation), images_per_s."""
-        return pd.read_csv(self.folder / "timing.csv")
+        return pd.read_csv(self._file("timing.csv"))
+
+    @property
+    def device(self) -> str:
+        """What it was trained on, by name."""
+        return ", then ".join(dict.fromkeys(sitting["device"] for sitting in self.metadata["sittings"]))
+
+    def _file(self, name: str) -> Path:
+        """One of the run's files, checked; a `StoreError` if the run is not finished or the file is damaged."""
+        if not self.done:
+            raise StoreError(f"{self.folder}: this run is not finished; `ensure` trains it")
+        try:
+            return check(self.folder / name, self.metadata["files"][name])
+        except DamagedError as error:
+            raise DamagedError(f"{error}; `python -m snnlib train` moves it aside and trains the run anew") from None
+
+    def damage(self) -> DamagedError | None:
+        """What is wrong with a finished run; None if every file is as it was written."""
+        try:
+            for name in self.metadata["files"]:
+                self._file(name)
+        except DamagedError as error:
+            return error
+        return None
 
     def model(self, device: torch.device | str | None = None) -> Network:
-        """The trained network, in evaluation mode; a `RunError` if the run is not finished or its file is damaged."""
-        weights = self.folder / "weights.safetensors"
-        if not self.done:
-            raise RunError(f"{self.folder}: this run is not finished; `ensure` trains it")
-        if not weights.exists() or store.sha256(weights) != self.metadata["weights_sha256"]:
-            raise RunError(f"{weights}: missing or damaged; delete {self.folder} and train it again")
+        """The trained network, in evaluation mode; a `StoreError` if the run is not finished or its file is damaged."""
+        weights = self._file("weights.safetensors")
         device = torch.device(device or default_device())
         model = build_for(self.spec).to(device)
-        model.load_state_dict(store.load_tensors(weights, device)[0])
+        model.load_state_dict(load_tensors(weights, device)[0])
         return model.eval()
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """Hold the run's lock: whoever writes to its folder does."""
+        with locks.alone(self.folder / "lock", f"{what} {self.spec.name}"):
+            for left_over in self.folder.glob(".*.partial"):  # of a process that was killed
+                with suppress(OSError):
+                    left_over.unlink()
+            yield
 
     def data(self, device: torch.device | str | None = None) -> Dataset:
         """The run's data set, shaped for its network."""
@@ -189,71 +132,67 @@ def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
     """The finished run of this spec: loaded, resumed from its last checkpoint, or trained.
 
     A run `after` another one has that trained first.
-    Only one process trains a run; others that need it wait for it.
+    Only one process trains a run; others that need it wait for it. What is damaged is moved aside and trained anew.
 
     Raises:
         DataError: the data set is missing or damaged.
-        TrainingError: the loss or a weight is no longer finite; the last good checkpoint stays.
-        RunError: the checkpoint is damaged.
+        TrainingError: the loss, a gradient or a weight is no longer finite, memory is full, or the device failed; the
+            last good checkpoint stays.
+        StoreError: the store cannot be written to, or read; likewise.
     """
     run = Run(spec)
-    if run.done:
+    if run.done and not run.damage():
         return run
     if spec.after is not None:
         ensure(spec.after, device)
-    with _alone(run):
-        if not run.done:  # another process may just have finished it
-            with spec.recipe.execution():
-                _train(run, torch.device(device or default_device()))
+    with run.alone("trains"):
+        if run.done:  # another process may just have finished it
+            damage = run.damage()
+            if not damage:
+                return run
+            aside = set_aside(run.folder / "metadata.json", *(run.folder / name for name in FILES))
+            log.warning("%s; moved to %s with the rest of the run, which is trained anew", damage, aside)
+        with spec.recipe.execution(), failures.named(lambda: spec.label, spec.recipe.batch_size):
+            _train(run, torch.device(device or default_device()))
     return run
-
-
-@contextmanager
-def _alone(run: Run) -> Iterator[None]:
-    """Hold the run's lock, after waiting for it if need be; it is free again when its holder dies."""
-    run.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(run.folder / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log.warning("waiting for another process that trains %s", run.spec.name)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _train(run: Run, device: torch.device) -> None:
     spec, folder = run.spec, run.folder
     data = run.data(device)
-    model = build_for(spec).to(device)
-    if spec.after is not None:
-        model.load_state_dict(Run(spec.after).model(device).state_dict())
-    state = start(model, data, spec.recipe)
-    checkpoint = folder / "checkpoint.safetensors"
-    if checkpoint.exists():
-        try:
-            store.restore_checkpoint(checkpoint, state)
-        except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-            raise RunError(
-                f"{checkpoint}: damaged ({type(error).__name__}); delete it to train this run from the start"
-            ) from error
+
+    def fresh() -> State:
+        model = build_for(spec).to(device)
+        if spec.after is not None:
+            model.load_state_dict(Run(spec.after).model(device).state_dict())
+        return start(model, data, spec.recipe)
+
+    state, info = checkpoints.resume(folder, fresh, spec.name)
+    if state.epoch:
         log.info("%s: resumed after epoch %d of %d", spec.label, state.epoch, spec.recipe.epochs)
-    began = time.perf_counter()
+    before, made, first, began = info.get("sittings", []), provenance(device), state.epoch + 1, time.perf_counter()
+
+    def sittings() -> list[dict[str, Any]]:
+        if state.epoch < first:
+            return before  # all was done, but not yet written
+        seconds = time.perf_counter() - began
+        return [*before, {**made, "finished": now(), "wall_seconds": seconds, "epochs": [first, state.epoch]}]
+
     fit(
         state, data, spec.recipe, timesteps=spec.timesteps, seed=spec.seed, label=spec.label,
-        save=lambda s: store.save_checkpoint(checkpoint, s),
+        save=lambda s: checkpoints.save(folder, s, {"run": spec.name, "sittings": sittings()}),
     )  # fmt: skip
-    store.save_tensors(folder / "weights.safetensors", state.model.state_dict(), {"spec": spec.name})
-    store.write(folder / "history.csv", pd.DataFrame(state.history).to_csv(index=False))
-    store.write(folder / "timing.csv", pd.DataFrame(state.timing).to_csv(index=False))
+    save_tensors(folder / "weights.safetensors", state.model.state_dict(), {"run": spec.name})
+    write(folder / "history.csv", pd.DataFrame(state.history).to_csv(index=False))
+    write(folder / "timing.csv", pd.DataFrame(state.timing).to_csv(index=False))
+    made_of = sittings()
     metadata = {
+        "run": spec.name,
         "spec": spec.model_dump(mode="json"),
-        "weights_sha256": store.sha256(folder / "weights.safetensors"),
+        "files": {name: sha256(folder / name) for name in FILES},
         "train_seconds": sum(row["seconds"] for row in state.timing),
-        "wall_seconds_since_start_or_resume": time.perf_counter() - began,
-        **store.provenance(device),
+        "wall_seconds": sum(sitting["wall_seconds"] for sitting in made_of),
+        "sittings": made_of,
     }
-    store.write(folder / "metadata.json", json.dumps(metadata, indent=2) + "\n")
-    checkpoint.unlink(missing_ok=True)
+    write(folder / "metadata.json", seal(metadata))
+    checkpoints.remove(checkpoints.found(folder))

@@ -16,7 +16,7 @@ from pydantic import Discriminator
 from torch import Tensor
 
 from snnlib import fused
-from snnlib.checks import Value, positive
+from snnlib.checks import Value, magnitude
 
 
 class Derivative(Value):
@@ -38,7 +38,7 @@ class Triangle(Derivative):
     kind: Literal["triangle"] = "triangle"
 
     def __post_init__(self) -> None:
-        positive("triangle width", self.width)
+        magnitude("triangle width", self.width)
 
     def derive_(self, x: Tensor) -> Tensor:
         return torch.sub(x.new_full((), 1 / self.width), x.abs_(), alpha=1 / self.width**2, out=x).relu_()
@@ -52,7 +52,7 @@ class Rectangle(Derivative):
     kind: Literal["rectangle"] = "rectangle"
 
     def __post_init__(self) -> None:
-        positive("rectangle width", self.width)
+        magnitude("rectangle width", self.width)
 
     def derive_(self, x: Tensor) -> Tensor:
         return x.abs_().lt_(self.width / 2).div_(self.width)
@@ -66,7 +66,7 @@ class Arctan(Derivative):
     kind: Literal["arctan"] = "arctan"
 
     def __post_init__(self) -> None:
-        positive("arctan slope", self.slope)
+        magnitude("arctan slope", self.slope)
 
     def derive_(self, x: Tensor) -> Tensor:
         return x.mul_(math.pi / 2 * self.slope).square_().add_(1.0).reciprocal_().mul_(self.slope / 2)
@@ -80,7 +80,7 @@ class Sigmoid(Derivative):
     kind: Literal["sigmoid"] = "sigmoid"
 
     def __post_init__(self) -> None:
-        positive("sigmoid slope", self.slope)
+        magnitude("sigmoid slope", self.slope)
 
     def derive_(self, x: Tensor) -> Tensor:
         s = x.mul_(self.slope).sigmoid_()

@@ -33,7 +33,7 @@ def table1(specs: Iterable[Spec]) -> pd.DataFrame:
 
     Returns:
         Columns dataset, network, structure, input, epochs, parameters, macs (the paper's, at full width),
-        and run_dataset, run_width, run_epochs, run_parameters, run_macs (the spec's).
+        and run (the spec's name), run_dataset, run_width, run_epochs, run_parameters, run_macs (the spec's).
     """
     specs = list(specs)
     rows = []
@@ -44,7 +44,8 @@ def table1(specs: Iterable[Spec]) -> pd.DataFrame:
         row |= {"input": "x".join(map(str, INPUT_SHAPES[network])), "epochs": epochs}
         row |= dict(zip(("parameters", "macs"), size(network, 1.0), strict=True))
         if spec is not None:
-            row |= {"run_dataset": spec.dataset, "run_width": spec.width, "run_epochs": spec.recipe.epochs}
+            row |= {"run": spec.name, "run_dataset": spec.dataset, "run_width": spec.width}
+            row |= {"run_epochs": spec.recipe.epochs}
             row |= dict(zip(("run_parameters", "run_macs"), size(network, spec.width), strict=True))
         rows.append(row)
     return pd.DataFrame(rows)

@@ -21,7 +21,7 @@ NET = ["dataset", "network", "width"]
 LINE = [*NET, "readout", "training", "method", "variant"]
 COLUMNS = [
     "source", "author", "method", "variant", *NET, "readout", "inference_time", "timesteps",
-    "accuracy_mean", "accuracy_sd", "seeds",
+    "accuracy_mean", "accuracy_sd", "seeds", "runs",
 ]  # fmt: skip
 
 
@@ -100,11 +100,13 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """Accuracy in percent: mean over noise seeds within a training seed, then mean and sd over training seeds.
 
     Returns:
-        Columns `LINE`, timesteps, accuracy_mean, accuracy_sd (nan for one seed), seeds.
+        Columns `LINE`, timesteps, accuracy_mean, accuracy_sd (nan for one seed), seeds, runs (their names, joined by
+        a space).
     """
+    names = table.groupby(LINE, sort=False).run.agg(lambda run: " ".join(sorted(set(run)))).rename("runs")
     runs = table.groupby([*LINE, "seed", "timesteps"], sort=False).accuracy.mean() * 100
     found = runs.groupby([*LINE, "timesteps"], sort=False).agg(["mean", "std", "count"])
-    found = found.set_axis(["accuracy_mean", "accuracy_sd", "seeds"], axis=1).reset_index()
+    found = found.set_axis(["accuracy_mean", "accuracy_sd", "seeds"], axis=1).join(names).reset_index()
     lines = found.groupby(LINE, sort=False).ngroup()
     return found.assign(line=lines).sort_values(["line", "timesteps"], ignore_index=True).drop(columns="line")
 
@@ -129,7 +131,8 @@ def table2(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns source ("paper" or "measured"), author, method, variant, dataset, network, width, readout,
-        inference_time (as printed), timesteps, accuracy_mean, accuracy_sd (percent, over training seeds), seeds.
+        inference_time (as printed), timesteps, accuracy_mean, accuracy_sd (percent, over training seeds), seeds, runs
+        (names of the measured ones, joined by a space).
     """
     measured = over_seeds(table)
     measured = measured[power_of_two(measured.timesteps) | measured.timesteps.isin(OUR_TIMESTEPS)]
@@ -147,9 +150,9 @@ def speedup(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns dataset, network, width, readout and our_variant (of ours), our_timesteps, our_accuracy (percent),
         opponent ("conversion" or "qcfs"), variant, ann_accuracy (percent, before conversion), last_timesteps,
-        within_points, steps_needed, steps_to_stay, steps_least, steps_most, seeds (of the opponent),
-        step_factor = steps_needed / our_timesteps, and best: whether no other variant of this opponent does it in
-        fewer steps.
+        within_points, steps_needed, steps_to_stay, steps_least, steps_most, seeds (of the opponent), our_runs and
+        opponent_runs (the names of both sides' runs, joined by a space), step_factor = steps_needed / our_timesteps,
+        and best: whether no other variant of this opponent does it in fewer steps.
     """
     rows = []
     by_seed = table.groupby([*LINE, "timesteps", "seed"], sort=False).accuracy.mean().mul(100).unstack("seed")
@@ -170,6 +173,7 @@ def speedup(table: pd.DataFrame) -> pd.DataFrame:
                     "last_timesteps": near.index.max(), "within_points": WITHIN,
                     "steps_needed": _first(near), "steps_to_stay": _first(near[::-1].cummin()[::-1]),
                     "steps_least": min(firsts), "steps_most": max(firsts), "seeds": len(firsts),
+                    "our_runs": our.runs, "opponent_runs": line.runs.iloc[0],
                 })  # fmt: skip
     steps = ["steps_needed", "steps_to_stay", "steps_least", "steps_most"]
     found = pd.DataFrame(rows).replace(dict.fromkeys(steps, math.inf), pd.NA).astype(dict.fromkeys(steps, "Int64"))

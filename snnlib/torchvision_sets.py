@@ -16,9 +16,9 @@ from torchvision.datasets.utils import download_and_extract_archive
 from snnlib.files import Files
 from snnlib.paths import data_dir
 
-# Of the unpacked files: torchvision lists sums for the archives only, which say nothing about files
-# that were copied into place by hand.
-_IDX_SHA256 = {
+# Of the unpacked files. torchvision's sums are of the archives, which say nothing about files that were copied into
+# place by hand, and MD5, which a forger can meet; CIFAR-10's files are pickles, which could run a forger's code.
+_SHA256 = {
     "mnist": {
         "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -31,6 +31,15 @@ _IDX_SHA256 = {
         "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
         "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     },
+    "cifar10": {
+        "data_batch_1": "54636561a3ce25bd3e19253c6b0d8538147b0ae398331ac4a2d86c6d987368cd",
+        "data_batch_2": "766b2cef9fbc745cf056b3152224f7cf77163b330ea9a15f9392beb8b89bc5a8",
+        "data_batch_3": "0f00d98ebfb30b3ec0ad19f9756dc2630b89003e10525f5e148445e82aa6a1f9",
+        "data_batch_4": "3f7bb240661948b8f4d53e36ec720d8306f5668bd0071dcb4e6c947f78e9682b",
+        "data_batch_5": "d91802434d8376bbaeeadf58a737e3a1b12ac839077e931237e0dcd43adcb154",
+        "test_batch": "f53d8d457504f7cff4ea9e021afcf0e0ad8e24a91f3fc42091b8adef61157831",
+        "batches.meta": "f962466ef690d46b226450fb9aadc74ba4bc64a76aa526b5827fe4bc5c7125cb",
+    },
 }
 _IDX_CLASS = {"mnist": MNIST, "fashion_mnist": FashionMNIST}
 
@@ -42,11 +51,8 @@ def files(name: str) -> Files:
         f"{CIFAR10.url if name == 'cifar10' else _IDX_CLASS[name].mirrors[0]} "
         "(SNNLIB_DATA names another data folder)"
     )
-    if name == "cifar10":
-        meta = (CIFAR10.meta["filename"], CIFAR10.meta["md5"])
-        sums = dict([*CIFAR10.train_list, *CIFAR10.test_list, meta])
-        return Files(data_dir() / CIFAR10.base_folder, "md5", sums, remedy)
-    return Files(data_dir() / _IDX_CLASS[name].__name__ / "raw", "sha256", _IDX_SHA256[name], remedy)
+    base = CIFAR10.base_folder if name == "cifar10" else f"{_IDX_CLASS[name].__name__}/raw"
+    return Files(data_dir() / base, _SHA256[name], remedy)
 
 
 def read(name: str) -> list[tuple[Tensor, Tensor]]:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,25 +16,26 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 from torch.optim import lr_scheduler
 from tqdm import tqdm
 
-from snnlib import progress
+from snnlib import failures, progress
 from snnlib.batches import augment, batches, standardise
 from snnlib.checks import Checked
 from snnlib.conversion import convert
 from snnlib.data import Dataset
 from snnlib.evaluation import PRECISIONS, accuracy_over_time, autocast, threads
+from snnlib.failures import TrainingError
 from snnlib.fused import compiling
 from snnlib.models import Network
 from snnlib.neurons import Simulation, SingleStep
+from snnlib.process import pinned
 from snnlib.seeds import stream
 
 log = logging.getLogger("snnlib")
 
-
-class TrainingError(RuntimeError):
-    """Training cannot go on; the message says where it stopped and what to try."""
+TEST_BATCH = 250  # images; of the tests between epochs
 
 
 class Recipe(Checked):
@@ -56,8 +56,8 @@ class Recipe(Checked):
 
     @contextmanager
     def execution(self) -> Iterator[None]:
-        """Run as the recipe says: on so many threads, compiled or not."""
-        with threads(self.threads), compiling(self.compile):
+        """Run as the recipe says, whatever the process was set to: on so many threads, compiled or not."""
+        with pinned(), threads(self.threads), compiling(self.compile):
             yield
 
 
@@ -69,6 +69,7 @@ class State:
     optimizer: torch.optim.Optimizer
     scheduler: lr_scheduler.LRScheduler
     epoch: int = 0
+    step: int = 0  # of the epoch under way
     history: list[dict[str, Any]] = field(default_factory=list)  # repeats bit for bit
     timing: list[dict[str, Any]] = field(default_factory=list)  # does not
 
@@ -101,23 +102,27 @@ def fit(
         save: called with the state after every epoch.
 
     Raises:
-        TrainingError: the loss or a weight is no longer finite. What was saved before stays valid.
+        TrainingError: the loss, a gradient or a weight is no longer finite, or memory is full. What was saved before
+            stays valid.
+        DeviceError: the device failed.
     """
     per_epoch = max(len(data.train) // recipe.batch_size, 1)
     total = recipe.epochs * per_epoch
     with progress.bar(total, state.epoch * per_epoch, label) as bar:
         while state.epoch < recipe.epochs:
             began = time.perf_counter()
-            row = one_epoch(state, data, recipe, timesteps, seed, bar)
+            with failures.named(lambda: f"{label}: epoch {state.epoch + 1}, step {state.step}", recipe.batch_size):
+                row, broke = one_epoch(state, data, recipe, timesteps, seed, bar)
             seconds = time.perf_counter() - began
-            # A spiking readout hides NaN weights from the loss: nothing is above the threshold, and 0 is a number.
-            sound = all(bool(p.isfinite().all()) for p in state.model.parameters())
-            if not (sound and math.isfinite(row["train_loss"])):
-                found = f"loss = {row['train_loss']}, weights {'finite' if sound else 'not finite'}"
-                raise TrainingError(f"{label}: {found} in epoch {row['epoch']}: try a smaller lr than {recipe.lr}")
+            if broke:
+                raise TrainingError(
+                    f"{label}: epoch {row['epoch']}, step {broke} of {per_epoch}: loss, gradients or weights are no "
+                    f"longer finite (mean loss {row['train_loss']}): try a smaller lr than {recipe.lr}"
+                )
             state.epoch = row["epoch"]
             if state.epoch % recipe.evaluate_every == 0 or state.epoch == recipe.epochs:
-                row |= _test(state.model, data, recipe, timesteps)
+                with failures.named(lambda: f"{label}: test after epoch {state.epoch}", TEST_BATCH):
+                    row |= _test(state.model, data, recipe, timesteps)
             rate = per_epoch * min(recipe.batch_size, len(data.train)) / seconds
             state.history.append(row)
             state.timing.append({"epoch": state.epoch, "seconds": seconds, "images_per_s": rate})
@@ -127,17 +132,26 @@ def fit(
     return state
 
 
-def one_epoch(state: State, data: Dataset, recipe: Recipe, timesteps: int, seed: int, bar: tqdm) -> dict[str, Any]:
-    """One pass over the training images; returns this epoch's row of the history."""
+def one_epoch(
+    state: State, data: Dataset, recipe: Recipe, timesteps: int, seed: int, bar: tqdm
+) -> tuple[dict[str, Any], int]:
+    """One pass over the training images.
+
+    Returns:
+        This epoch's row of the history, and the first step after which the loss, a gradient or a weight was not finite,
+        0 if all were.
+    """
     device = data.train.images.device
     epoch = state.epoch + 1
     order, noise, crops = (stream(seed, p, epoch, device) for p in ("order", "noise", "augmentation"))
     lr = state.optimizer.param_groups[0]["lr"]
     loss_sum = torch.zeros((), device=device)
     correct = torch.zeros((), dtype=torch.int64, device=device)
+    broke = torch.zeros((), dtype=torch.int64, device=device)  # there, so that no step waits for a GPU
+    parameters = list(state.model.parameters())
     seen = 0
     state.model.train()
-    for images, labels in batches(data.train, recipe.batch_size, order):
+    for state.step, (images, labels) in enumerate(batches(data.train, recipe.batch_size, order), start=1):
         if recipe.augment:
             images = augment(images, crops)
         x = standardise(images, data).contiguous(memory_format=torch.channels_last)
@@ -149,18 +163,22 @@ def one_epoch(state: State, data: Dataset, recipe: Recipe, timesteps: int, seed:
         state.optimizer.step()
         state.scheduler.step()
 
+        # A spiking readout hides NaN weights from the loss: nothing is above the threshold, and 0 is a number.
+        size = get_total_norm([*parameters, *(p.grad for p in parameters if p.grad is not None)])
+        broke += state.step * ((broke == 0) & ~(size + loss.detach()).isfinite())
         seen += len(labels)
         loss_sum += loss.detach() * len(labels)
         correct += (outputs.argmax(1) == labels).sum()
         if bar.update():  # reading a number makes a GPU wait, so only when the bar is drawn
             accuracy = correct.item() / seen
             progress.show(bar, epoch, recipe.epochs, loss_sum.item() / seen, accuracy, recipe.batch_size)
-    return {
+    row = {
         "epoch": epoch,
         "lr": lr,
         "train_loss": loss_sum.item() / seen,
         "train_accuracy": correct.item() / seen,
     }
+    return row, int(broke)
 
 
 def _test(model: Network, data: Dataset, recipe: Recipe, timesteps: int) -> dict[str, float]:
@@ -168,7 +186,7 @@ def _test(model: Network, data: Dataset, recipe: Recipe, timesteps: int) -> dict
     dynamics = model.first.dynamics
     if isinstance(dynamics, SingleStep) and dynamics.noise.half_width:
         model, timesteps = convert(model), recipe.test_timesteps
-    accuracy = accuracy_over_time(model, data, timesteps, precision=recipe.precision).accuracy
+    accuracy = accuracy_over_time(model, data, timesteps, batch_size=TEST_BATCH, precision=recipe.precision).accuracy
     return {"test_accuracy_t1": accuracy.iloc[0], "test_accuracy": accuracy.iloc[-1]}
 
 

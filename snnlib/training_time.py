@@ -163,7 +163,7 @@ def _curve(run: Run, arm: str) -> pd.DataFrame:
     timing = timing.assign(train_seconds=before + timing.seconds.cumsum(), steps=steps.cumsum())
     table = timing.merge(run.history, on="epoch", validate="one_to_one").dropna(subset="test_accuracy")
     table = table.rename(columns={"test_accuracy": "accuracy"})
-    first = {**spec.columns(), "arm": arm, "timesteps": tested_at(spec), "device": run.metadata["device"]}
+    first = {**spec.columns(), "arm": arm, "timesteps": tested_at(spec), "device": run.device}
     return table.assign(**first)[[*first, "epoch", "steps", "train_seconds", "accuracy"]]
 
 

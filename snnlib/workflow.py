@@ -10,7 +10,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from snnlib import batch, locks
 from snnlib.checks import one_of
+from snnlib.disk import explained
 from snnlib.paths import ROOT, figures_dir
 from snnlib.preset import Preset
 
@@ -25,9 +27,12 @@ class WorkflowError(RuntimeError):
 def draw(name: str, preset: Preset) -> Path:
     """Execute a notebook at a preset; returns the executed copy, in an ignored folder.
 
+    papermill writes its copy anew after every cell: it gets its name once the last one is done.
+
     Raises:
         InputError: no such notebook.
         WorkflowError: a cell failed.
+        StoreError: the copy cannot be written.
     """
     import papermill  # only batch work needs the `notebooks` extra
 
@@ -35,13 +40,16 @@ def draw(name: str, preset: Preset) -> Path:
     notebook, copy = NOTEBOOKS / f"{name}.ipynb", BUILD / preset.name / f"{name}.ipynb"
     # Without a cell tagged `parameters`, which a new notebook may lack, papermill ignores the value.
     one_of(f"{notebook.name}, parameter", "preset", papermill.inspect_notebook(notebook))
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        papermill.execute_notebook(
-            notebook, copy, {"preset": preset.name}, cwd=NOTEBOOKS, coalesce_streams=True, progress_bar=False
-        )
-    except papermill.PapermillExecutionError as error:
-        raise WorkflowError(f"{name}: cell {error.exec_count}: {error.ename}: {error.evalue} (see {copy})") from None
+    so_far = copy.with_name(f"{name}.unfinished.ipynb")
+    with locks.alone(copy.with_suffix(".lock"), f"draws {name} at {preset.name}"), explained(copy):
+        try:
+            papermill.execute_notebook(
+                notebook, so_far, {"preset": preset.name}, cwd=NOTEBOOKS, coalesce_streams=True, progress_bar=False
+            )
+        except papermill.PapermillExecutionError as error:
+            cause = f"{error.ename}: {error.evalue}".splitlines()[0]
+            raise WorkflowError(f"{name}: cell {error.exec_count}: {cause} (see {so_far})") from None
+        os.replace(so_far, copy)
     return copy
 
 
@@ -66,7 +74,8 @@ def figures(preset: Preset, *targets: str) -> str:
     """Run the Snakefile at a preset; returns what was drawn, where, how long it took, and the verdicts on the claims.
 
     Raises:
-        WorkflowError: a job failed, its own message stands above; it was interrupted; another one is at work.
+        BatchError: jobs failed; it lists them.
+        WorkflowError: it was interrupted; another one is at work.
     """
     began, start = time.perf_counter(), time.time() - 0.1  # files' times lag behind by a tick of the kernel
     # Targets first: --config would take them for settings. No lock of Snakemake's: it outlives a killed Snakemake.
@@ -76,7 +85,11 @@ def figures(preset: Preset, *targets: str) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     # A bar for each of several jobs would be a mess; a line an epoch is not.
     if _snakemake(command, {**os.environ, "PATH": path, "TQDM_DISABLE": "1"}):
-        raise WorkflowError(f"preset {preset.name}: a job failed, see above; `make figures` goes on from there")
+        failed = batch.unfinished(preset) | _undrawn(preset, start)
+        if not failed:
+            raise WorkflowError(f"preset {preset.name}: Snakemake failed, see above")
+        notebooks = len(list(NOTEBOOKS.glob("*.ipynb")))
+        raise batch.BatchError(failed, f"{len(preset.all_runs())} runs and {notebooks} notebooks")
     took = f"{time.perf_counter() - began:.0f} s"
     if targets:
         return f"{', '.join(targets)}: done ({took})"
@@ -87,3 +100,14 @@ def figures(preset: Preset, *targets: str) -> str:
         lines = [f"nothing to do: everything in {folder} is up to date ({took})"]
     claims = folder / "claims.md"
     return "\n".join([*lines, *(["", claims.read_text(encoding="utf-8")] if claims.exists() else [])])
+
+
+def _undrawn(preset: Preset, start: float) -> dict[str, str]:
+    """Why each notebook that was begun since then has no finished copy, from its log's last line."""
+    found = {}
+    for log in sorted((BUILD / preset.name).glob("*.log")):
+        last = (log.read_text(encoding="utf-8", errors="replace").splitlines() or [""])[-1]
+        if log.stat().st_mtime >= start and not last.endswith(f"{log.stem}.ipynb"):
+            message = last.removeprefix("error: ")
+            found[log.stem] = message if message != last else f"its process was killed; see {log}"
+    return found

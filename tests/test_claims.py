@@ -11,7 +11,7 @@ import pytest
 
 from snnlib.claims import CLAIMS, COLUMNS, decide
 from snnlib.claims_evidence import MISSING, NO, OPEN, PART, UNCLEAR, YES, Finding, Item, exceeds, within
-from snnlib.claims_tables import NOT, PARTLY, REPRODUCED, SCALE, TABLES, UNDECIDED, UNTESTED, VERDICTS
+from snnlib.claims_tables import NOT, PARTLY, REPRODUCED, SCALE, TABLES, UNDECIDED, UNTESTED, VERDICTS, Tables
 
 PAIRS = [("fashion_mnist", "cnn"), ("cifar10", "vgg16"), ("cifar10", "resnet18")]
 SEEDS = (0, 1, 2)
@@ -222,6 +222,18 @@ def test_the_claims_are_those_of_the_paper() -> None:
         assert claim.tables
         assert set(claim.tables) <= set(TABLES)
     assert set().union(*(claim.tables for claim in CLAIMS)) == set(TABLES) == set(HOLDS) == set(FAILS)
+
+
+def test_a_claim_names_the_tables_that_it_is_decided_from_and_no_others(
+    holds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: set[str] = set()
+    read = Tables.read
+    monkeypatch.setattr(Tables, "read", lambda self, name: asked.add(name) or read(self, name))
+    for claim in CLAIMS:
+        asked.clear()
+        claim.decide(Tables(holds))
+        assert asked == set(claim.tables), claim.id
 
 
 @pytest.mark.parametrize(("tables", "factors", "verdict"), [(HOLDS, (200, 150), REPRODUCED), (FAILS, (4, 3), NOT)])

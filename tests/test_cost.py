@@ -131,7 +131,7 @@ def test_memory_is_a_line_in_the_batch_size(spec: Spec, small: Dataset) -> None:
 def test_a_measured_step_is_a_step_of_training(small: Dataset) -> None:
     for spec in (OURS, DIRECT):
         trained = fit(start(build_for(spec), small, spec.recipe), small, spec.recipe, timesteps=spec.timesteps)
-        assert trainer(spec, small)(small)["train_loss"] == trained.history[0]["train_loss"]
+        assert trainer(spec, small)(small)[0]["train_loss"] == trained.history[0]["train_loss"]
 
 
 def test_arms_take_turns_and_a_measurement_is_per_step(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,9 +164,10 @@ def table(small: Dataset) -> object:
 
 def test_the_table_has_a_row_for_each_arm(table) -> None:
     assert list(table.columns) == [
-        "dataset", "network", "width", "batch_size", "arm", "timesteps", "device", "step_seconds", "step_seconds_sd",
+        *OURS.columns(), "batch_size", "arm", "timesteps", "device", "step_seconds", "step_seconds_sd",
         "peak_bytes", "fixed_bytes", "image_bytes", "largest_batch", "memory_limit_bytes",
     ]  # fmt: skip
+    assert list(table.run) == [OURS.name, DIRECT.name]
     assert table[["arm", "timesteps", "batch_size"]].to_numpy().tolist() == [["ours", 1, 32], ["direct", 10, 32]]
     assert (table.step_seconds > 0).all()
     assert table.peak_bytes[1] > 5 * table.peak_bytes[0]

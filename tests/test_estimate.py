@@ -10,8 +10,9 @@ import torch
 import yaml
 
 from snnlib import __main__ as command_line
-from snnlib import estimate, preset, store, throughput
+from snnlib import checkpoints, estimate, preset, results, throughput
 from snnlib.data import DATASETS, Dataset, load
+from snnlib.disk import seal, sha256, write
 from snnlib.estimate import IMAGES, duration, summary, to_do
 from snnlib.evaluation import CHUNK
 from snnlib.models import Network
@@ -56,14 +57,22 @@ def checkpoint(s: Spec, epoch: int) -> Path:
     untrained = Untrained(s, 4)
     state = start(untrained.model("cpu"), untrained.data("cpu"), s.recipe)
     state.epoch = epoch
-    path = Run(s).folder / "checkpoint.safetensors"
-    store.save_checkpoint(path, state)
-    return path
+    return checkpoints.save(Run(s).folder, state, {"run": s.name})
+
+
+def trained(run: Run, seconds: float = 0.0) -> None:
+    """The least that passes for a finished run."""
+    write(run.folder / "weights.safetensors", "weights")
+    files = {"weights.safetensors": sha256(run.folder / "weights.safetensors")}
+    about = {"spec": run.spec.model_dump(mode="json"), "files": files, "train_seconds": seconds}
+    write(run.folder / "metadata.json", seal(about))
 
 
 def evaluated(run: Run, p: Preset) -> None:
     for e in p.evaluations(run):
-        store.write(e.file(run), "timesteps,accuracy\n1,0.5\n2,0.75\n")
+        file = e.file(run)
+        write(file, "timesteps,accuracy\n1,0.5\n2,0.75\n")
+        write(file.with_suffix(".json"), seal({**results._about(run, e), "table": sha256(file)}))
 
 
 # --- what is left ----------------------------------------------------------------------------
@@ -88,16 +97,9 @@ def test_a_begun_run_goes_on_after_its_checkpoint(epoch: int, tests: int) -> Non
     assert (work.epochs, work.passes[0][1]) == (7 - epoch, tests)
 
 
-def test_a_damaged_checkpoint_counts_as_none() -> None:
-    checkpoint(spec(), 3).write_bytes(b"nothing of use")
-    work = to_do(Run(spec()), preset_of(spec()))
-    assert work is not None
-    assert work.epochs == 7
-
-
 def test_a_trained_run_lacks_its_evaluation_alone_and_a_done_one_nothing() -> None:
     p, run = preset_of(spec()), Run(spec())
-    store.write(run.folder / "metadata.json", "{}")
+    trained(run)
     work = to_do(run, p)
     assert work is not None
     assert (work.epochs, work.passes) == (0, ((p.evaluation, 3),))
@@ -133,7 +135,7 @@ def test_the_sizes_of_the_data_sets_are_those_that_are_loaded() -> None:
 
 def test_nothing_is_measured_when_nothing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     p, run = preset_of(spec()), Run(spec())
-    store.write(run.folder / "metadata.json", "{}")
+    trained(run)
     evaluated(run, p)
     monkeypatch.setattr(throughput, "one_epoch", None)  # a measurement would fail
     monkeypatch.setattr(throughput, "accuracy_over_time", None)
@@ -268,12 +270,17 @@ def test_the_command_lists_states_and_seconds(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(estimate, "_cores", lambda: 2)
     monkeypatch.setattr(estimate, "default_device", lambda: "cpu")
     entry = {**NET, "recipe": {"epochs": 1, "batch_size": 50}, "seeds": [0, 1, 2, 3]}
-    content = {"description": "d", "evaluation": {"noise_seeds": [0]}, "benchmark": {}, "notebooks": {"n": [entry]}}
+    content = {
+        "description": "d",
+        "evaluation": {"noise_seeds": [0]},
+        "benchmark": {},
+        "notebooks": {"method": [entry]},
+    }
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(content))
     p = load_preset("tiny")
-    done, trained, begun, missing = p.runs("n")
-    for run in (done, trained):
-        store.write(run.folder / "metadata.json", '{"train_seconds": 12.3}')
+    done, only_trained, begun, missing = p.runs("method")
+    for run in (done, only_trained):
+        trained(run, 12.3)
     evaluated(done, p)
     begun.folder.mkdir(parents=True)
 
@@ -282,7 +289,7 @@ def test_the_command_lists_states_and_seconds(monkeypatch: pytest.MonkeyPatch, t
     cells = {line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]] for line in lines[2:-1]}
     assert cells == {
         done.spec.name: ["done", "50.00", "75.00", "12"],
-        trained.spec.name: ["trained", "", "", "~100"],
+        only_trained.spec.name: ["trained", "", "", "~100"],
         begun.spec.name: ["begun", "", "", "~6200"],  # 6,000 images, then two passes of 1,000 at T = 10
         missing.spec.name: ["missing", "", "", "~6200"],
     }

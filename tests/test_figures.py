@@ -37,7 +37,9 @@ def test_multiply_accumulates_of_vgg16_are_the_closed_form() -> None:
 
 def test_table_1_has_the_papers_rows_in_every_preset() -> None:
     for name in ("smoke", "cpu", "paper"):
-        table = table1(run.spec for run in load_preset(name).runs("fig2_accuracy_vs_timesteps"))
+        specs = [run.spec for run in load_preset(name).runs("fig2_accuracy_vs_timesteps")]
+        table = table1(specs)
+        assert set(table.run) <= {spec.name for spec in specs}
         assert list(table.epochs) == [100, 200, 1000, 800]
         assert table.run_epochs.notna().all()
     assert (table.run_macs == table.macs).all()  # the last one is the paper's own scale
@@ -118,6 +120,19 @@ def test_a_figure_and_its_table_are_saved_with_the_same_bytes_each_time(tmp_path
     assert pd.read_csv(folder / "f.csv").equals(table)
 
 
+def test_only_the_csv_of_a_table_names_runs(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
+    table = accuracies().head(1).assign(run="a-net", our_runs="a-net b-net")
+    folder = common.save_table(table, "t", "smoke")
+    assert {"run", "our_runs"} <= set(pd.read_csv(folder / "t.csv"))
+    head, _, row = (folder / "t.md").read_text().splitlines()
+    assert "dataset" in head
+    assert "run" not in head
+    assert "-net" not in row
+    common.save_table(table, "t", "smoke", table[["seed"]])
+    assert (folder / "t.md").read_text().splitlines()[0] == "|   seed |"
+
+
 def test_figure_1_draws_for_any_number_of_layers(recorded: dict) -> None:
     steps = pd.DataFrame({"step": [1, 2, 3], "timesteps": [1, 10, 10], "mean": 80.0, "std": 1.0, "noise_seeds": 2})
     net = {"dataset": "mnist", "network": "cnn", "width": 0.5, "readout": "spikes", "seed": 0}
@@ -125,7 +140,8 @@ def test_figure_1_draws_for_any_number_of_layers(recorded: dict) -> None:
     fig = fig1.method(steps, densities, net)
     texts = [t.get_text() for ax in fig.axes for t in ax.texts]
     assert "T = 10: 80.00 ± 1.00 %" in texts
-    tidy = fig1.tidy(steps, densities)
+    tidy = fig1.tidy(steps, densities, net)
+    assert (tidy[list(net)] == list(net.values())).all(axis=None)
     assert set(tidy.panel) == {"accuracy", "terms"}
     assert len(tidy) == 3 + len(densities)
 

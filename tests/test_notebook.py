@@ -72,6 +72,33 @@ def test_an_unknown_preset_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         start("big", seed=0)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"preset": 3}, "preset = 3: must be one of cpu, paper, smoke"),
+        ({"preset": ["smoke"]}, r"preset = \['smoke'\]: must be one of"),
+        ({"preset": None}, "preset = None: must be one of"),
+        ({"preset": "../smoke"}, "preset = '../smoke': must be one of"),
+        ({"seed": "0"}, "seed = '0': must be a whole number of at least 0"),
+        ({"seed": -1}, "seed = -1: must be a whole number of at least 0"),
+        ({"seed": 2**63}, "seed = 9223372036854775808: must be at most 9223372036854775807"),
+        ({"memory_gib": 0}, "memory_gib = 0: must be a finite number above 0"),
+        ({"memory_gib": True}, "memory_gib = True: must be a finite number above 0"),
+        ({"repeats": 1}, "repeats = 1: must be a whole number of at least 2"),
+        ({"repeats": 10**9}, "repeats = 1000000000: must be at most 1000"),
+    ],
+    ids=str,
+)
+def test_a_value_is_refused_before_any_work(parameters: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=f"^{message}"):
+        start(**{"preset": "smoke", **parameters})
+
+
+def test_a_parameter_that_nobody_says_how_to_check_is_a_mistake_in_the_notebook() -> None:
+    with pytest.raises(KeyError, match="colour"):
+        start("smoke", colour="blue")
+
+
 def test_papermill_fails_at_the_first_call_in_one_line(tmp_path: Path) -> None:
     """The real thing: papermill's cell is where `start` looks for it."""
     cells = [PARAMETERS, f"from snnlib.notebook import start\n{CALL}", "raise SystemError('went on')"]
@@ -123,7 +150,7 @@ def test_every_preset_has_runs_for_the_same_notebooks() -> None:
 
 def test_a_preset_without_a_notebooks_runs_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     content = (preset.FOLDER / "smoke.yaml").read_text()
-    (tmp_path / "half.yaml").write_text(content.replace("  fig5_alpha:", "  fig5:"))
+    (tmp_path / "half.yaml").write_text(content.replace("  fig5_alpha:", "  claims:"))
     monkeypatch.setattr(preset, "FOLDER", tmp_path)
     with pytest.raises(InputError, match="preset half, runs for notebook = 'fig5_alpha': must be one of method, fig2_"):
         start("half").runs("fig5_alpha")

@@ -22,16 +22,17 @@ EXTRAS = PROJECT["optional-dependencies"]
 
 # A module imports only from modules to its left. Modules not named here are free.
 ORDER = [
-    "paths", "titles", "spread", "checks", "process", "seeds",
+    "paths", "disk", "locks", "provenance", "failures", "titles", "spread", "checks", "yaml_file", "process", "seeds",
     "tape", "fused", "surrogate", "walk", "noise", "statistics", "neurons", "ann", "models", "peers", "conversion",
     "ann_conversion",
     "files",
     "torchvision_sets",
-    "data", "batches", "evaluation", "folding", "nir_export", "operations", "training", "store", "runs", "race", "cost",
-    "results", "anytime", "energy", "robustness", "preset", "choices", "throughput", "estimate", "notebook",
+    "data", "batches", "evaluation", "folding", "nir_export", "operations", "training", "store",
+    "checkpoints", "spec", "runs", "race", "cost", "results",
+    "anytime", "energy", "robustness", "preset", "batch", "choices", "throughput", "estimate", "notebook",
     "paper", "table1", "training_time", "table2", "inference_time", "terms", "potential",
     "claims_tables", "claims_evidence", "claims_accuracy", "claims_training", "claims_inference", "claims", "readme",
-    "alpha", "noise_type", "workflow", "contestants", "bench", "targets", "scaling",
+    "made", "alpha", "noise_type", "workflow", "contestants", "bench", "targets", "scaling",
     "plotting", "bench_report", "interactive", "__main__",
 ]  # fmt: skip
 

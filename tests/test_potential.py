@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from conftest import generator
 
 from snnlib import potential
 from snnlib.neurons import Converted
+from snnlib.noise import Gaussian
 from snnlib.plotting import fig7
 from snnlib.potential import autocorrelation, experiment, input_currents, oscillate, simulate
 
@@ -176,13 +179,27 @@ def test_remaining_memory_follows_alpha() -> None:
 
 
 def test_table_is_tidy_and_repeats(table: pd.DataFrame) -> None:
-    assert list(table.columns) == (
-        ["panel", "series", "timestep", "lag", "value", "alpha", "beta", "leak", "noise", "input"]
-    )
     assert not table.duplicated(["panel", "series", "timestep", "lag"]).any()
     pd.testing.assert_frame_equal(table, experiment())
     assert not table.equals(experiment(seed=1))
     assert not table.equals(experiment(neuron=1))
+
+
+def test_every_parameter_stands_beside_the_numbers(table: pd.DataFrame) -> None:
+    """Those that a caller gives, those of the neuron and of its noise, and the module's own sizes and rates."""
+    own = {
+        name.lower() for name in ("NEURONS", "TIMESTEPS", "ONSET", "RATE", "PERIOD", "DECAY") if vars(potential)[name]
+    }
+    given = {"input" if name == "weight" else name for name in inspect.signature(experiment).parameters}
+    neuron = {field.name for field in fields(Converted)} - {"kind", "surrogate"}  # of the backward pass
+    noise = {f"noise_{field.name}" for field in fields(Gaussian)} - {"noise_kind"}
+    assert own | given | neuron | noise <= set(table)
+    assert neuron | noise | {"neurons", "timesteps", "seed"} <= set(potential.without_input([4.0], ["uniform"]))
+    other = {"alpha": 3.0, "beta": 0.4, "leak": 0.2, "noise": "uniform", "seed": 5, "neuron": 7}
+    row = experiment(**other, weight=0.6).iloc[0]
+    assert {name: row[name] for name in other} == other
+    assert row.input == 0.6
+    assert row.isna().sum() == 2  # lag, and k: uniform noise has none
 
 
 def test_a_and_b_differ_by_the_input_alone(table: pd.DataFrame) -> None:

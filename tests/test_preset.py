@@ -65,7 +65,25 @@ def a_preset(**run: object) -> str:
         ({"recipe": {"schedule": "step"}}, ["schedule", "'step'", "one_cycle"]),
         ({"dynamics": {"kind": "lif", "leak": 1.5}}, ["leak = 1.5", "between 0 and 1"]),
         ({"dynamics": {"kind": "single_step", "noise": {"kind": "pink"}}}, ["noise", "'pink'", "gaussian", "uniform"]),
-        ({"seeds": [-1]}, ["seed = -1"]),
+        ({"seeds": [-1]}, ["notebooks.method, 1., seed = -1", "at least 0"]),
+        ({"seeds": []}, ["seeds = []", "a list of 1 to 100"]),
+        ({"seeds": 3}, ["seeds = 3", "a list of 1 to 100"]),
+        ({"seeds": [1, 2, 1]}, ["seeds = [1, 2, 1]", "once"]),
+        ({"seeds": list(range(101))}, ["seeds = [0, 1, 2", "a list of 1 to 100"]),
+        ({"seed": 3}, ["seed = 3", "left out"]),
+        ({"after": {"dataset": "mnist", "network": "cnn", "seed": 3}}, ["seed = 3", "left out"]),
+        ({"after": 3}, ["after = 3", "dictionary"]),
+        ({"width": True}, ["width = True", "not be true or false"]),
+        ({"width": 17}, ["width = 17", "at most 16"]),
+        ({"dataset": "cifar10"}, ["network = cnn", "vgg16 or resnet18 for cifar10"]),
+        ({"dynamics": {"kind": "lif", "tau": 2}}, ["tau = 2", "leak, surrogate, v_th"]),
+        ({"dynamics": {"kind": "lif", "v_th": 1e30}}, ["v_th = 1e+30", "between 1e-06 and 1000000"]),
+        ({"dynamics": {"kind": "lif", "v_reset": -1e9}}, ["v_reset = -1000000000.0", "between -1000000 and 1000000"]),
+        ({"dynamics": {"kind": "lif", "surrogate": {"kind": "arctan", "slope": 1e-9}}}, ["slope = 1e-09", "between"]),
+        (
+            {"dynamics": {"kind": "single_step", "noise": {"kind": "uniform", "high": 0.3}}},
+            ["noise low and high = 0.0 and 0.3", "converted, alpha = 4.0: must be at least 6.66667"],
+        ),
     ],
 )
 def test_a_bad_value_is_one_line_naming_it_and_what_is_allowed(folder: Path, run: dict, words: list[str]) -> None:
@@ -76,6 +94,44 @@ def test_a_bad_value_is_one_line_naming_it_and_what_is_allowed(folder: Path, run
     assert "\n" not in message
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"name": "other"}, ["name = 'other'", "must be one of definitions, description"]),
+        ({"evaluation": {"noise_seeds": [0, 0]}}, ["noise_seeds = (0, 0)", "once"]),
+        ({"evaluation": {"noise_seeds": list(range(1001))}}, ["noise_seeds = [0, 1", "at most 1000 items"]),
+        ({"evaluation": {"noise_seeds": [2**63]}}, ["noise_seeds.0 = 9223372036854775808", "less than"]),
+        ({"evaluation": {"batch_size": 10**9}}, ["batch_size = 1000000000", "less than or equal to 4096"]),
+        ({"evaluation": {"calibration": 10**9}}, ["calibration = 1000000000", "less than or equal to 10000"]),
+        ({"evaluation": {"statistics": "frozen", "timesteps": 1000}}, ["calibration x timesteps = 500000", "at most"]),
+        ({"evaluation": {"alpha": float("nan")}}, ["alpha = nan", "at least 2, or inf"]),
+        ({"benchmark": {"cnn": 1.0}}, ["benchmark.cnn = 1.0", "less than 1"]),
+        ({"benchmark": {"lenet": 0.5}}, ["benchmark.lenet", "'cnn', 'vgg16' or 'resnet18'"]),
+        ({"notebooks": {"fig99": []}}, ["notebook = 'fig99'", "must be one of", "method"]),
+        ({"notebooks": {"method": {"a": 1}}}, ["notebooks.method = {'a': 1}", "a list of runs"]),
+        ({"notebooks": {"method": [3]}}, ["notebooks.method, 1. = 3", "a run's fields"]),
+        ({"notebooks": 3}, ["notebooks = 3", "must map each notebook"]),
+    ],
+    ids=str,
+)
+def test_a_bad_value_beside_the_runs_likewise(folder: Path, content: dict, words: list[str]) -> None:
+    (folder / "bad.yaml").write_text(yaml.safe_dump({**yaml.safe_load(a_preset()), **content}))
+    with pytest.raises(InputError) as error:
+        load_preset("bad")
+    message = str(error.value)
+    assert message.startswith("bad.yaml: ")
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_a_net_that_the_evaluation_cannot_convert_is_refused_before_it_is_trained(folder: Path) -> None:
+    text = a_preset(dynamics={"kind": "single_step", "noise": {"kind": "uniform", "high": 0.6}})
+    (folder / "bad.yaml").write_text(text.replace("evaluation: {}", "evaluation: {alpha: 3}"))
+    with pytest.raises(InputError, match=r"noise low and high = 0.0 and 0.6: alpha = 3.0: must be at least 3.33333"):
+        load_preset("bad")
 
 
 def test_a_good_value_passes_the_same_way(folder: Path) -> None:
@@ -206,6 +262,11 @@ def command(*words: str, store: Path) -> subprocess.CompletedProcess[str]:
         (("evaluate", "fashion_mnist_mini-vgg16-w0.0625-spikes-gaussian-s0", "--alpha", "1"), "alpha = 1.0"),
         (("draw", "fig99"), "notebook = 'fig99'"),
         (("data", "svhn"), "data set = 'svhn'"),
+        (("figures", "--", "--unlock"), "target = '--unlock': must be one of all, trained, beyond"),
+        (("evaluate", "--lambda", "0.5"), "No such option: --lambda"),
+        (("evaluate", "x", "--alpha", "four"), "'--alpha': 'four': must be a number"),
+        (("evaluate", "x", "--noise-seeds", "1000000000"), "--noise-seeds = 1000000000: must be at most 1000"),
+        (("practise",), "No such command 'practise'. (commands: runs, train, evaluate"),
     ],
 )
 def test_the_command_line_answers_bad_input_in_one_line(tmp_path: Path, words: tuple[str, ...], expected: str) -> None:

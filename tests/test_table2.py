@@ -24,6 +24,7 @@ from snnlib.plotting import table2 as picture
 from snnlib.plotting import table2_text as text
 from snnlib.plotting.common import png
 from snnlib.preset import Preset
+from snnlib.provenance import provenance
 from snnlib.runs import Run
 
 # The paper's text, copied.
@@ -100,7 +101,7 @@ def test_spread_is_over_training_seeds(curves: pd.DataFrame) -> None:
     found = table2.over_seeds(curves).query("variant == 'slow' and timesteps == 8").iloc[0]
     assert found.accuracy_mean == pytest.approx(85)
     assert found.accuracy_sd == pytest.approx(math.sqrt(2))
-    assert found.seeds == 2
+    assert (found.seeds, found.runs) == (2, "conversion0 conversion1")
 
 
 def test_steps_that_a_conversion_needs(curves: pd.DataFrame) -> None:
@@ -111,6 +112,7 @@ def test_steps_that_a_conversion_needs(curves: pd.DataFrame) -> None:
         assert (row.steps_needed, row.steps_to_stay) == (steps, steps)
         assert row.step_factor == pytest.approx(steps / ours)
         assert row.ann_accuracy == pytest.approx(90)
+        assert (row.our_runs, row.opponent_runs) == ("ours0 ours1", "conversion0 conversion1")
     # The seeds lie one point above and below: 91 - 40 / T >= 82.5 from T = 4.7 on, 89 - 40 / T from 6.2 on.
     assert tuple(found.loc[(5, "slow"), ["steps_least", "steps_most"]]) == (5, 7)
     assert found.loc[(5, "poor"), ["steps_needed", "steps_to_stay", "step_factor"]].isna().all()
@@ -146,6 +148,7 @@ def test_the_table_holds_powers_of_two_and_the_papers_two(curves: pd.DataFrame) 
     assert list(found[found.variant == "slow"].timesteps) == [1, 2, 4, 5, 8, 10, 16, 32]
     assert list(found[found.method == "ours"].timesteps) == [1, 2, 4, 5, 8, 10]
     assert (found.source == "paper").sum() == len(table2.printed())
+    assert (found.runs.isna() == (found.source == "paper")).all()
     shown = found.query("variant == 'slow' and timesteps == 16").iloc[0]
     assert (shown.accuracy_mean, shown.seeds) == (pytest.approx(87.5), 2)
 
@@ -299,6 +302,7 @@ def test_wall_time_is_that_of_both_sides(trained: Preset, monkeypatch: pytest.Mo
         {**common, "our_timesteps": 10, "opponent": "qcfs", "steps_needed": None},
     ]).astype({"steps_needed": "Int64"})  # fmt: skip
     timed = with_times(found, trained)
+    assert set(timed.device) == {provenance(torch.device("cpu"))["device"]}
     assert list(timed.time_factor[:2]) == pytest.approx([14 / 17, (2 + CHUNK) * 40 / CHUNK / 32])
     assert list(timed.time_factor_sd[:2]) == pytest.approx([0, 0])
     assert list(timed.our_seconds) == pytest.approx([17 / 90, 32 / 90, 32 / 90])  # 90 images

@@ -15,16 +15,17 @@ from pydantic import ValidationError
 from torch import nn
 
 from snnlib.ann import QCFS, ReLU
+from snnlib.checkpoints import found, restore, save
 from snnlib.checks import InputError
 from snnlib.conversion import convert
 from snnlib.data import Dataset
 from snnlib.evaluation import accuracy_over_time
+from snnlib.failures import DeviceError, TrainingError
 from snnlib.models import Network, build
 from snnlib.neurons import LIF, Dynamics, Simulation, SingleStep
 from snnlib.noise import Gaussian, Uniform
 from snnlib.seeds import stream
-from snnlib.store import restore_checkpoint, save_checkpoint
-from snnlib.training import Recipe, State, TrainingError, fit, mse, start
+from snnlib.training import Recipe, State, fit, mse, start
 
 SCHEDULES = ("warm_restarts", "cosine", "one_cycle", "constant")
 COLUMNS = ["epoch", "lr", "train_loss", "train_accuracy", "test_accuracy_t1", "test_accuracy"]
@@ -198,10 +199,10 @@ def whole(small: Dataset) -> dict[str, State]:
 def test_a_resumed_run_equals_an_uninterrupted_one(
     small: Dataset, whole: dict[str, State], tmp_path: Path, schedule: str, after: int
 ) -> None:
-    r, path = recipe(schedule=schedule, epochs=4, augment=True), tmp_path / "checkpoint.safetensors"
+    r = recipe(schedule=schedule, epochs=4, augment=True)
 
     def save_then_stop(state: State) -> None:
-        save_checkpoint(path, state)
+        save(tmp_path, state, {"run": "r"})
         if state.epoch == after:
             raise InterruptError
 
@@ -209,7 +210,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
         trained(small, r, seed=2, save=save_then_stop)
 
     state = start(build("cnn", SingleStep(), width=1 / 16), small, r)  # other weights: all come from the file
-    restore_checkpoint(path, state)
+    restore(found(tmp_path)[0], state, "r")
     assert state.epoch == after
     fit(state, small, r, seed=2)
     assert weights(state.model) == weights(whole[schedule].model)
@@ -220,9 +221,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
 def test_a_restored_state_keeps_the_memory_layout_of_weights_and_moments(small: Dataset, tmp_path: Path) -> None:
     r = recipe(epochs=1)
     state = trained(small, r)
-    save_checkpoint(tmp_path / "c", state)
     again = start(fresh(), small, r)
-    restore_checkpoint(tmp_path / "c", again)
+    restore(save(tmp_path, state, {"run": "r"}), again, "r")
     for old, new in zip(state.model.parameters(), again.model.parameters(), strict=True):
         assert old.stride() == new.stride()
         assert torch.equal(old, new)
@@ -237,11 +237,10 @@ def test_a_checkpoint_is_a_safetensors_file(small: Dataset, tmp_path: Path, monk
 
     for module, name in (("torch", "save"), ("torch", "load"), ("pickle", "dump"), ("pickle", "load")):
         monkeypatch.setattr(f"{module}.{name}", refuse)
-    state = trained(small, recipe(epochs=1), save=lambda s: save_checkpoint(tmp_path / "c", s))
-    restore_checkpoint(tmp_path / "c", state)
-    header = (tmp_path / "c").read_bytes()
-    assert header[8:9] == b"{"
-    assert [p.name for p in tmp_path.iterdir()] == ["c"]
+    state = trained(small, recipe(epochs=1), save=lambda s: save(tmp_path, s, {"run": "r"}))
+    (path,) = tmp_path.iterdir()
+    restore(path, state, "r")
+    assert path.read_bytes()[8:9] == b"{"
 
 
 # --- learning rates --------------------------------------------------------------------------
@@ -292,9 +291,8 @@ def test_a_loss_that_is_not_finite_stops_training_before_it_is_saved(small: Data
     nn.init.constant_(last.bias, value)
     saved: list[State] = []
     r = recipe()
-    with pytest.raises(
-        TrainingError, match=rf"^my run: loss = (nan|inf), weights not finite in epoch 1: .*lr than {r.lr}"
-    ):
+    words = rf"^my run: epoch 1, step 1 of 5: .* no longer finite \(mean loss (nan|inf)\): .*lr than {r.lr}"
+    with pytest.raises(TrainingError, match=words):
         fit(start(model, small, r), small, r, label="my run", save=saved.append)
     assert not saved
 
@@ -322,7 +320,7 @@ def test_bad_recipe_is_refused(field: str, value: Any, allowed: str) -> None:
     with pytest.raises(InputError) as error:
         Recipe(**{field: value})
     message = str(error.value)
-    assert message.startswith(f"Recipe: {field} = {value!r}: ")
+    assert message.removeprefix("Recipe: ").startswith(f"{field} = {value!r}: ")
     assert allowed in message
     assert "\n" not in message
 
@@ -340,5 +338,57 @@ def test_one_hot_targets_take_any_number_of_classes() -> None:
 def test_nan_weights_stop_training_with_a_spiking_readout_too(small: Dataset) -> None:
     model, r = fresh(), recipe(epochs=1)
     nn.init.constant_(model.encoder[0].weight, math.nan)
-    with pytest.raises(TrainingError, match="weights not finite in epoch 1"):
+    with pytest.raises(TrainingError, match="epoch 1, step 1 of 5: loss, gradients or weights are no longer finite"):
         fit(start(model, small, r), small, r)
+
+
+@pytest.mark.parametrize("step", [2, 5])
+def test_the_step_is_the_first_one_that_went_wrong(small: Dataset, step: int) -> None:
+    model, r = fresh(readout="potential"), recipe(epochs=2)
+    state, seen = start(model, small, r), []
+    update = state.optimizer.step
+
+    def spoil() -> None:
+        seen.append(1)
+        update()
+        if len(seen) == 5 + step:
+            nn.init.constant_(model.encoder[0].weight, math.inf)
+
+    state.optimizer.step = spoil
+    with pytest.raises(TrainingError, match=f"epoch 2, step {step} of 5"):
+        fit(state, small, r)
+    assert state.epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried"), TrainingError, "out of memory at batch_size 32: try 16"),
+        (MemoryError(), TrainingError, "out of memory at batch_size 32: try 16"),
+        (RuntimeError("CUDA error: device-side assert"), DeviceError, "the device failed: .* run the same command"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), DeviceError, "the device failed"),
+        (RuntimeError("shapes do not match"), RuntimeError, "^shapes do not match$"),
+    ],
+    ids=str,
+)
+def test_what_stops_training_is_named_with_epoch_and_step(
+    small: Dataset, error: Exception, kind: type[Exception], words: str
+) -> None:
+    r = recipe(epochs=2)
+    state = start(fresh(), small, r)
+    update, steps = state.optimizer.step, iter(range(1, 100))
+
+    def fail() -> None:
+        if next(steps) == 8:
+            raise error
+        update()
+
+    state.optimizer.step = fail
+    saved: list[int] = []
+    with pytest.raises(kind, match=words) as found:
+        fit(state, small, r, label="my run", save=lambda s: saved.append(s.epoch))
+    assert type(found.value) is kind
+    if kind is not RuntimeError:
+        assert str(found.value).startswith("my run: epoch 2, step 3: ")
+        assert "\n" not in str(found.value)
+    assert saved == [1]

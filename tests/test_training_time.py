@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from snnlib import training_time
 from snnlib.checks import InputError
+from snnlib.disk import seal, sha256
 from snnlib.plotting import common, fig3, fig4
 from snnlib.preset import load_preset
 from snnlib.race import pairs
@@ -139,7 +139,9 @@ def store(s: Spec, seconds: list[float], accuracies: list[float | None], device:
     history = pd.DataFrame({"epoch": epochs, "test_accuracy_t1": 0.1, "test_accuracy": accuracies})
     timing.to_csv(run.folder / "timing.csv", index=False)
     history.to_csv(run.folder / "history.csv", index=False)
-    (run.folder / "metadata.json").write_text(json.dumps({"device": device}))
+    files = {name: sha256(run.folder / name) for name in ("timing.csv", "history.csv")}
+    about = {"spec": s.model_dump(mode="json"), "files": files, "sittings": [{"device": device}]}
+    (run.folder / "metadata.json").write_text(seal(about))
 
 
 def test_a_curve_has_the_seconds_of_training_up_to_each_evaluation(

@@ -9,8 +9,9 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from snnlib.disk import write
+from snnlib.made import NAMES
 from snnlib.paths import figures_dir
-from snnlib.store import write
 
 # Okabe & Ito (2008): colours that colour-blind readers can tell apart.
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
@@ -68,9 +69,14 @@ def save(fig: Figure, table: pd.DataFrame, name: str, preset: str) -> Path:
     return folder
 
 
-def save_table(table: pd.DataFrame, name: str, preset: str) -> Path:
-    """Write ``name``.csv and the same table as .md to ``figures/<preset>/``; returns the folder."""
+def save_table(table: pd.DataFrame, name: str, preset: str, shown: pd.DataFrame | None = None) -> Path:
+    """Write ``name``.csv, and for readers .md, to ``figures/<preset>/``; returns the folder.
+
+    Args:
+        shown: what readers see; if not given, all but the names of runs.
+    """
+    shown = table.drop(columns=list(NAMES), errors="ignore") if shown is None else shown
     folder = figures_dir() / preset
     write(folder / f"{name}.csv", table.to_csv(index=False))
-    write(folder / f"{name}.md", table.to_markdown(index=False) + "\n")
+    write(folder / f"{name}.md", shown.to_markdown(index=False) + "\n")
     return folder

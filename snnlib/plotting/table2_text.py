@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from snnlib.disk import write
 from snnlib.paper import TABLE2
 from snnlib.paths import figures_dir
 from snnlib.plotting.table2 import METHODS
-from snnlib.store import write
 from snnlib.table2 import CLAIMED, NET, OUR_TIMESTEPS, printed
 from snnlib.titles import TITLES
 

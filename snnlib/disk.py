@@ -1,0 +1,134 @@
+"""Files that stand whole or not at all, show by their hash that they are what was written, and are never deleted."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+log = logging.getLogger("snnlib")
+
+_ELSEWHERE = "SNNLIB_RUNS, SNNLIB_FIGURES and SNNLIB_DATA name other folders"
+_WAY_OUT = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EROFS: _ELSEWHERE,
+    errno.EACCES: f"see who may read and write there; {_ELSEWHERE}",
+    errno.EPERM: f"see who may read and write there; {_ELSEWHERE}",
+}
+_LEFT_OVER = 3600  # seconds after which nobody is still writing a file
+
+
+class StoreError(RuntimeError):
+    """A file cannot be written or read; the message is one line, names it and says what to do."""
+
+
+class DamagedError(StoreError):
+    """A file is not what was written, or belongs to something else."""
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """An error of the operating system becomes a `StoreError` that names the file and the way out."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or path
+        way_out = _WAY_OUT.get(error.errno, "mend that")
+        raise StoreError(
+            f"{where}: {error.strerror or error}: {way_out}; what was finished before stays, "
+            "and the same command goes on from there"
+        ) from error
+
+
+def write(path: Path, content: bytes | str) -> None:
+    """Write a file that exists whole or not at all, also when the process dies or the machine loses power half-way.
+
+    Raises:
+        StoreError: no room, no permission, or any other error of the file system; what stood there before still does.
+    """
+    partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
+    try:
+        with explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for left_over in path.parent.glob(f".{path.name}.*.partial"):  # of a writer that was killed
+                if left_over.stat().st_mtime < time.time() - _LEFT_OVER:
+                    left_over.unlink(missing_ok=True)
+            with open(partial, "wb") as f:
+                f.write(content.encode() if isinstance(content, str) else content)
+                f.flush()
+                os.fsync(f.fileno())
+            os.replace(partial, path)
+            _sync(path.parent)
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+def _sync(folder: Path) -> None:
+    """The new name too survives a power cut; some file systems cannot do that for a folder."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with explained(path), open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def check(path: Path, digest: str) -> Path:
+    """The path, if its bytes have this SHA-256; else a `DamagedError`."""
+    if not path.exists():
+        raise DamagedError(f"{path}: missing")
+    found = sha256(path)
+    if found != digest:
+        raise DamagedError(f"{path}: damaged, its sha256 is {found[:12]}..., not {digest[:12]}...")
+    return path
+
+
+def seal(content: dict[str, Any]) -> str:
+    """JSON that ends with the SHA-256 of all before."""
+    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return json.dumps({**content, "sha256": digest}, indent=2) + "\n"
+
+
+def unseal(path: Path) -> dict[str, Any]:
+    """What `seal` was given; a `DamagedError` if a byte of the file is another one."""
+    with explained(path):
+        found = path.read_bytes()
+    try:
+        content = json.loads(found)
+        del content["sha256"]
+        intact = seal(content).encode() == found
+    except (ValueError, TypeError, KeyError, RecursionError):
+        intact = False
+    if not intact:
+        raise DamagedError(f"{path}: damaged, or not written by this version")
+    return content
+
+
+def set_aside(*paths: Path) -> Path:
+    """Move those of these files that are there to the next free number in ``damaged/`` beside them; returns it."""
+    parent = paths[0].parent / "damaged"
+    with explained(parent):
+        parent.mkdir(exist_ok=True)
+        number = 1 + max((int(p.name) for p in parent.iterdir() if p.name.isdecimal()), default=0)
+        folder = parent / str(number)
+        folder.mkdir()
+        for path in paths:
+            with suppress(FileNotFoundError):
+                os.replace(path, folder / path.name)
+    return folder

@@ -1,0 +1,63 @@
+"""One process at a time: a lock that is free again the moment its holder dies, and says who holds it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from snnlib.disk import explained, write
+
+log = logging.getLogger("snnlib")
+
+
+@contextmanager
+def alone(lock: Path, what: str) -> Iterator[None]:
+    """Hold the lock of this file, after waiting for it if need be, with one line that says for whom.
+
+    The kernel holds it, by ``flock``, so it ends with its process however that ends, and a file left behind means
+    nothing. Over NFS, Linux has the server hold it, for all machines, unless mounted with ``nolock`` or
+    ``local_lock`` (man nfs; flock(2), "NFS details").
+
+    Args:
+        lock: a file beside what is to be written; its folder is made.
+        what: is done, for those who wait: "trains cnn-s0".
+
+    Raises:
+        StoreError: the folder cannot be written to.
+    """
+    holder = lock.with_name(f"{lock.name}.holder")
+    with explained(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(lock)
+        try:
+            held.acquire(timeout=0)
+        except Timeout:
+            other = _read(holder)
+            log.warning("waiting for %s, which %s", other, what)
+            held.acquire()
+            log.warning("%s is through, or gone: on with it here", other)
+    try:
+        now = datetime.now().isoformat(sep=" ", timespec="seconds")
+        write(holder, json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": now}))
+        yield
+    finally:
+        with suppress(OSError):
+            holder.unlink()
+        held.release()
+
+
+def _read(holder: Path) -> str:
+    """Who holds the lock; what a killed process left is overwritten by the next holder."""
+    try:
+        by = json.loads(holder.read_text())
+        return f"process {by['process']} on {by['host']} (since {by['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"  # which has just taken it
