@@ -7,12 +7,13 @@ BIN    := $(VENV)/bin
 # Snakemake's jobs and the notebooks' kernels find the environment on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: figures test lab lint notebooks clean
+.PHONY: figures test test-faults lab lint notebooks clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make figures [PRESET=smoke|cpu|paper]  train what is missing and draw every figure"
 	@echo "make test       unit tests, and every notebook run and checked"
+	@echo "make test-faults  break things on purpose, 15 minutes; the table goes into the README"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make lint       ruff"
 	@echo "make notebooks  execute the committed notebooks in place, and put the claims into the README"
@@ -34,6 +35,10 @@ test: $(VENV)/installed
 	@$(BIN)/python -m snnlib figures --preset smoke trained
 	@$(BIN)/python -m pytest tests -n 2
 	@SNNLIB_FIGURES=build/nbval TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks -n 2 --dist loadscope
+
+# Kills, full disks, damaged files, crowds: what `make test` tries a few times, many times.
+test-faults: $(VENV)/installed
+	@$(BIN)/python -m pytest tests -m faults -n 2 --dist worksteal
 
 lab: $(VENV)/installed
 	@$(BIN)/jupyter lab notebooks

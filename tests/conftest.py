@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -67,3 +69,16 @@ def exact(small: Dataset) -> Dataset:
 def weights(model: nn.Module) -> dict[str, bytes]:
     """Every weight and buffer of a network as bytes."""
     return {k: v.detach().contiguous().numpy().tobytes() for k, v in model.state_dict().items()}
+
+
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int) -> None:
+    """What the faults did, if any were tried; published if all were, and nothing failed."""
+    from faults import table
+
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.getreports(kind) if "faults" in r.keywords]
+    found = table.table(reports)
+    if len(found):
+        text = found.to_markdown(index=False)
+        terminalreporter.write_line(f"\n{text}")
+        if table.complete(reports) and exitstatus == 0:
+            table.publish(text, time.time() - terminalreporter._sessionstarttime)

@@ -1,0 +1,114 @@
+"""Run as a program in a mount namespace of its own: works on a file system that is made to refuse, then mended.
+
+``python disk.py FAULT FOLDER``; prints how many tries there were, how many survived, and what the others lost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from faults import job
+from snnlib import runs
+from snnlib.data import Dataset, Split, load
+from snnlib.disk import StoreError
+from snnlib.runs import Run
+
+WORDS = {
+    "disk full": "No space left on device: make room",
+    "no more files": "No space left on device: make room",
+    "read-only file system": "Read-only file system: SNNLIB_RUNS",
+}
+
+
+def mount(folder: Path, *options: str) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)], check=True)
+
+
+@contextmanager
+def refusing(fault: str, folder: Path, room: int) -> Iterator[None]:
+    """The file system takes so many more pages of 4 KiB, or files, and no more."""
+    filler = folder / "filler"
+    if fault == "disk full":
+        with open(filler, "wb", buffering=0) as f, suppress(OSError):
+            for _ in range(1 << 20):
+                f.write(bytes(4096))
+        left = filler.stat().st_size // 4096 * 4096 - 4096 * room
+        os.truncate(filler, max(left, 0))
+        yield
+        filler.unlink()
+    elif fault == "no more files":
+        filler.mkdir()
+        made = []
+        with suppress(OSError):
+            for i in range(1 << 20):
+                (filler / str(i)).touch()
+                made.append(filler / str(i))
+        for path in made[len(made) - room :] if room else []:
+            path.unlink()
+        yield
+        for path in filler.iterdir():
+            path.unlink()
+        filler.rmdir()
+    else:
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        yield
+        subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
+
+
+def small() -> Dataset:
+    mini = load("fashion_mnist_mini")
+
+    def part(split: Split) -> Split:
+        return Split(split.images[::20], split.labels[::20])
+
+    return Dataset(mini.name, part(mini.train), part(mini.test), mini.mean, mini.std, mini.classes)
+
+
+def main(fault: str, folder: Path) -> None:
+    data = small()
+    runs.load = lambda *_: data
+
+    def stores(place: Path) -> None:
+        os.environ |= {"SNNLIB_RUNS": str(place / "runs"), "SNNLIB_FIGURES": str(place / "figures")}
+
+    stores(folder / "undisturbed")
+    job.work()
+    whole = job.results()
+
+    lost, survived, rooms = [], 0, range(0, 60, 2) if fault != "read-only file system" else range(1)
+    for room in rooms:
+        disk = folder / f"{room}"
+        disk.mkdir()
+        mount(disk, "size=1m", "nr_inodes=64")
+        stores(disk)
+        try:
+            with refusing(fault, disk, room):
+                try:
+                    job.work()
+                    refused = None
+                except StoreError as error:
+                    refused = str(error)
+                job.sound(whole)
+            if refused is not None:
+                assert re.search(re.escape(WORDS[fault]) + ".*the same command goes on from there$", refused), refused
+                assert "\n" not in refused
+            job.work()
+            assert job.results() == whole
+            assert not list(Run(job.SPEC).folder.rglob("damaged"))
+            survived += 1
+        except (AssertionError, OSError) as error:
+            lost.append(f"room for {room}: {error!r}")
+        finally:
+            subprocess.run(["umount", str(disk)], check=True)
+    print(json.dumps({"tries": len(rooms), "survived": survived, "lost": lost}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

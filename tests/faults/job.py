@@ -1,0 +1,84 @@
+"""A job as a batch does it, small: train a run, evaluate it, draw its figure. Run as a program, it can be killed.
+
+``python job.py``; with ``SNNLIB_DIE_AT=n`` it kills itself before the n-th time that it opens a file for writing,
+renames or removes one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from snnlib.disk import check, unseal
+from snnlib.paths import figures_dir, runs_dir
+from snnlib.plotting import common, fig2
+from snnlib.results import Conversion, accuracy
+from snnlib.runs import Run, Spec
+
+SPEC = Spec(
+    dataset="fashion_mnist_mini",
+    network="cnn",
+    width=1 / 16,
+    recipe={"epochs": 4, "batch_size": 100, "lr": 1e-2, "augment": True, "schedule": "one_cycle"},
+)
+EVALUATION = Conversion(timesteps=4, noise_seeds=(0, 1))
+FIGURE = "job"
+
+
+def work(spec: Spec = SPEC) -> None:
+    """Everything, or what of it is missing."""
+    table = accuracy(Run(spec), EVALUATION)
+    common.save(fig2.accuracy_vs_timesteps(table), table, FIGURE, "faults")
+
+
+def results() -> dict[str, bytes]:
+    """All that the job leaves and that repeats, by name: weights, history, accuracies, figure."""
+    run = Run(SPEC)
+    kept = [run.folder / "weights.safetensors", run.folder / "history.csv", EVALUATION.file(run)]
+    kept += [figures_dir() / "faults" / f"{FIGURE}.{ending}" for ending in ("csv", "svg", "png")]
+    return {path.name: path.read_bytes() for path in kept}
+
+
+def sound(whole: dict[str, bytes]) -> None:
+    """Every file under a final name is whole, whatever is missing."""
+    for path in [p for p in (*runs_dir().rglob("*"), *figures_dir().rglob("*")) if p.is_file()]:
+        if path.name.startswith(".") or path.name == "lock" or "damaged" in path.parts:
+            continue
+        if path.name in whole and path.name != "timing.csv":
+            assert path.read_bytes() == whole[path.name], path
+        elif path.suffix == ".json":
+            unseal(path)
+        elif path.name.startswith("checkpoint-"):
+            check(path, path.stem.split("-")[2])
+        else:
+            assert path.name in ("timing.csv", "lock.holder"), path
+
+
+def _die_before(n: int) -> None:
+    left = n
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal left
+        writes = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
+        if (writes or event in ("os.rename", "os.remove")) and _ours(arguments[0]):
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+
+
+def _ours(path: object) -> bool:
+    return isinstance(path, (str, Path)) and Path(path).is_relative_to(runs_dir().parent)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    if die_at := os.environ.get("SNNLIB_DIE_AT"):
+        _die_before(int(die_at))
+    print("begun", flush=True)
+    work()

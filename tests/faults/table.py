@@ -1,0 +1,38 @@
+"""The table of what was broken on purpose: fault, tries, survived, lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from snnlib.disk import write
+from snnlib.paths import figures_dir
+from snnlib.provenance import provenance
+from snnlib.readme import put
+
+HERE = Path(__file__).parent
+
+
+def table(reports: Iterable[Any]) -> pd.DataFrame:
+    """What the tests said by ``record_property("fault", [fault, tries, survived])``, added up by fault."""
+    rows = [value for report in reports for name, value in report.user_properties if name == "fault"]
+    found = pd.DataFrame(rows, columns=["fault", "tries", "survived"]).groupby("fault", sort=False).sum()
+    return found.assign(lost=found.tries - found.survived).reset_index()
+
+
+def complete(reports: Iterable[Any]) -> bool:
+    """Whether every module here reported; then the table stands for all."""
+    return {Path(r.fspath).name for r in reports} >= {path.name for path in HERE.glob("test_*.py")}
+
+
+def publish(text: str, seconds: float) -> None:
+    """Put it beside the figures and into the README."""
+    made = provenance(torch.device("cpu"))
+    how = f"*`make test-faults`, {seconds / 60:.0f} min on {made['device']}; torch {made['packages']['torch']}.*"
+    content = f"{text}\n\n{how}\n"
+    write(figures_dir() / "faults" / "faults.md", content)
+    put("faults", content)

@@ -1,0 +1,139 @@
+"""A damaged or foreign file in the run store is noticed before it is used, named, kept aside and made anew."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faults import job
+from snnlib import checkpoints, results, runs
+from snnlib.data import Dataset
+from snnlib.results import accuracy
+from snnlib.runs import FILES, Run, Spec, ensure
+
+pytestmark = pytest.mark.faults
+
+OTHER = job.SPEC.model_copy(update={"seed": 1})
+E = job.EVALUATION
+TRIES = 30  # for each file
+
+Damage = Callable[[bytes, bytes, np.random.Generator], bytes]
+
+
+def flip(content: bytes, other: bytes, rng: np.random.Generator) -> bytes:
+    changed = bytearray(content)
+    changed[rng.integers(len(content))] ^= 1 << rng.integers(8)
+    return bytes(changed)
+
+
+def cut(content: bytes, other: bytes, rng: np.random.Generator) -> bytes:
+    return content[: rng.integers(len(content))]
+
+
+def append(content: bytes, other: bytes, rng: np.random.Generator) -> bytes:
+    return content + rng.bytes(rng.integers(1, 50))
+
+
+def overwrite(content: bytes, other: bytes, rng: np.random.Generator) -> bytes:
+    """A sector of zeros, as a file system leaves after a power cut."""
+    at = int(rng.integers(len(content)))
+    changed = content[:at] + bytes(min(512, len(content) - at)) + content[at + 512 :]
+    return changed if changed != content else flip(content, other, rng)
+
+
+def foreign(content: bytes, other: bytes, rng: np.random.Generator) -> bytes:
+    """The same file of another run, intact in itself."""
+    return other
+
+
+DAMAGES: list[Damage] = [flip, flip, cut, append, overwrite, foreign]
+
+
+class StopError(Exception):
+    """Ends a training after an epoch."""
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Iterator[Path]:
+    """``done`` and ``begun``: two finished runs with an evaluation, and the same two stopped after two epochs."""
+    folder = tmp_path_factory.mktemp("damage")
+
+    def save_then_stop(at: Path, state: runs.State, about: dict) -> None:
+        save(at, state, about)
+        if state.epoch == 2:
+            raise StopError
+
+    save = checkpoints.save
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "load", lambda *_: small)
+        patch.setenv("SNNLIB_RUNS", str(folder / "done"))
+        for spec in (job.SPEC, OTHER):
+            accuracy(Run(spec), E)
+        with pytest.MonkeyPatch.context() as stopping:
+            stopping.setattr(checkpoints, "save", save_then_stop)
+            stopping.setenv("SNNLIB_RUNS", str(folder / "begun"))
+            for spec in (job.SPEC, OTHER):
+                with pytest.raises(StopError):
+                    ensure(spec)
+        yield folder
+
+
+def evaluation(spec: Spec, ending: str) -> str:
+    return E.file(Run(spec)).with_suffix(ending).name
+
+
+@pytest.mark.parametrize("name", [*FILES, "metadata.json", "accuracy.csv", "accuracy.json", "checkpoint"])
+def test_no_damage_is_accepted(
+    stores: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    record_property: Callable[[str, object], None],
+) -> None:
+    rng = np.random.default_rng(len(name))
+    state = stores / ("begun" if name == "checkpoint" else "done")
+    run, survived = Run(job.SPEC), 0
+    whole = {
+        file: (stores / "done" / job.SPEC.name / file).read_bytes() for file in ("weights.safetensors", "history.csv")
+    }
+    whole[evaluation(job.SPEC, ".csv")] = (stores / "done" / job.SPEC.name / evaluation(job.SPEC, ".csv")).read_bytes()
+    caplog.set_level(logging.WARNING, "snnlib")
+    try:
+        for i in range(TRIES):
+            store = tmp_path / str(i)
+            shutil.copytree(state, store)
+            monkeypatch.setenv("SNNLIB_RUNS", str(store))
+            path, other = (_file(store / spec.name, name, spec) for spec in (job.SPEC, OTHER))
+            damage = DAMAGES[i % len(DAMAGES)]
+            if name == "checkpoint" and damage is foreign:  # its name is its hash: both have to be the other's
+                path.unlink()
+                path = path.with_name(other.name)
+            bad = damage(path.read_bytes() if path.exists() else b"", other.read_bytes(), rng)
+            path.write_bytes(bad)
+            caplog.clear()
+
+            accuracy(run, E)
+            assert str(path) in caplog.text, damage
+            aside = run.folder / "damaged" / "1" / path.name
+            assert str(aside.parent) in caplog.text
+            assert aside.read_bytes() == bad
+            assert run.damage() is None
+            assert results.known(run, E) is not None
+            assert {file: (run.folder / file).read_bytes() for file in whole} == whole, damage
+            survived += 1
+            shutil.rmtree(store)
+    finally:
+        record_property("fault", ["damaged or foreign file in the run store", TRIES, survived])
+
+
+def _file(folder: Path, name: str, spec: Spec) -> Path:
+    if name == "checkpoint":
+        return checkpoints.found(folder)[0]
+    kind, _, ending = name.partition(".")
+    return folder / (evaluation(spec, f".{ending}") if kind == "accuracy" else name)
