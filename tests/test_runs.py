@@ -280,8 +280,10 @@ def test_reading_a_finished_run_takes_no_lock(folder: Path, monkeypatch: pytest.
     assert ensure(run.spec) == run
 
 
-def test_a_run_is_what_fit_trains(folder: Path, small: Dataset) -> None:
-    run, r = ensure(spec()), Recipe(**TINY["recipe"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_run_is_what_fit_trains(folder: Path, small: Dataset, precision: str) -> None:
+    r = Recipe(**TINY["recipe"], precision=precision)
+    run = ensure(spec(recipe=r))
     state = fit(start(build_for(spec()), small, r), small, r, seed=3)
     model = run.model()
     assert weights(model) == weights(state.model)
