@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from typing import Annotated, NoReturn
 
@@ -187,7 +188,7 @@ def _row(run: Run, preset: Preset, left: float | None) -> dict[str, str]:
         row |= {"state": "done", "T = 1, %": f"{at.iloc[0]:.2f}", "T = last, %": f"{at.iloc[-1]:.2f}"}
         return row | {"seconds": f"{run.metadata['train_seconds']:.0f}"}
     if run.folder.exists():
-        row["state"] = "trained" if run.done else "begun"
+        row["state"] = "failed" if batch.failure(run).exists() else "trained" if run.done else "begun"
     return row | {"seconds": f"~{left:.0f}"}
 
 
@@ -202,9 +203,16 @@ def _select(preset: Preset, names: list[str] | None) -> list[Run]:
 
 
 def main() -> None:
-    """Run the command line; an error that names its way out is one line, and exit code 2, Ctrl-C one, and 130."""
+    """Run the command line.
+
+    An error that names its way out is one line, and exit code 2; what failed of a batch is a line each, and 1; to be
+    interrupted or terminated is one line, and 130.
+    """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("snnlib").setLevel(logging.INFO)
+    for other in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(other) == signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(other, signal.default_int_handler)
     try:
         interrupted = app(sys.argv[1:] or ["--help"], standalone_mode=False) == INTERRUPTED
     except _UsageError as error:

@@ -40,6 +40,8 @@ def explained(path: Path) -> Iterator[None]:
     """An error of the operating system becomes a `StoreError` that names the file and the way out."""
     try:
         yield
+    except TimeoutError:  # of a lock: the file system did what it was asked
+        raise
     except OSError as error:
         where = error.filename or path
         way_out = _WAY_OUT.get(error.errno, "mend that")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -54,18 +55,25 @@ def draw(name: str, preset: Preset) -> Path:
 
 
 def _snakemake(command: list[str], environment: dict[str, str]) -> int:
-    """Exit code of Snakemake, which runs once at a time; the lock is free again when its holder dies."""
-    BUILD.mkdir(exist_ok=True)
+    """Exit code of Snakemake, which runs once at a time; the lock is free again when its holder dies.
+
+    Snakemake and its jobs are a process group of their own, so that whatever interrupts this process is passed on to
+    all of them, once.
+    """
     try:
+        with explained(BUILD):
+            BUILD.mkdir(exist_ok=True)
         with (
+            explained(BUILD),
             FileLock(BUILD / "workflow.lock", timeout=0),
-            subprocess.Popen(command, cwd=ROOT, env=environment) as snakemake,
+            subprocess.Popen(command, cwd=ROOT, env=environment, process_group=0) as snakemake,
         ):
             try:
                 return snakemake.wait()
             except KeyboardInterrupt:
-                snakemake.wait()  # Ctrl-C reached Snakemake too, which ends its jobs first
-                raise WorkflowError("interrupted; `make figures` goes on from the last finished epoch") from None
+                os.killpg(snakemake.pid, signal.SIGINT)
+                snakemake.wait()
+                raise
     except Timeout:
         raise WorkflowError("another `make figures` or `make test` is at work here; wait for it") from None
 
@@ -75,7 +83,7 @@ def figures(preset: Preset, *targets: str) -> str:
 
     Raises:
         BatchError: jobs failed; it lists them.
-        WorkflowError: it was interrupted; another one is at work.
+        WorkflowError: another one is at work.
     """
     began, start = time.perf_counter(), time.time() - 0.1  # files' times lag behind by a tick of the kernel
     # Targets first: --config would take them for settings. No lock of Snakemake's: it outlives a killed Snakemake.

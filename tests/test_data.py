@@ -451,7 +451,9 @@ def test_only_missing_files_are_downloaded_and_by_one_process(
     assert [len(each.train) for each in loaded] == [5] * 4
     told = {record.getMessage() for record in caplog.records}
     waited = {line for line in told if not line.endswith("is through, or gone: on with it here")}
-    assert all(line.startswith("waiting for ") and line.endswith(", which checks or downloads mnist") for line in waited)
+    assert all(
+        line.startswith("waiting for ") and line.endswith(", which checks or downloads mnist") for line in waited
+    )
     assert told
     assert not (raw / "damaged").exists()
     first, second = torchvision_sets.MNIST.mirrors

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import weights
+from pollution import POLLUTIONS
 from safetensors import safe_open
 
 from snnlib import checkpoints, locks, runs, store
@@ -24,6 +25,7 @@ from snnlib.ann import QCFS, ReLU
 from snnlib.checks import InputError
 from snnlib.data import Dataset
 from snnlib.disk import DamagedError, StoreError, sha256, write
+from snnlib.evaluation import PRECISIONS
 from snnlib.failures import TrainingError
 from snnlib.neurons import LIF, Converted, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
@@ -311,6 +313,39 @@ def test_the_same_seed_gives_the_same_bytes_in_another_store(folder: Path, monke
     assert other == folder.parent / "other" / one.name
     for file in ("weights.safetensors", "history.csv"):
         assert (one / file).read_bytes() == (other / file).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> dict[str, dict[str, str]]:
+    """Hashes of a run in each precision."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("clean")))
+        patch.setattr(runs, "load", lambda *_, **__: small)
+        return {p: ensure(spec(recipe={**TINY["recipe"], "precision": p})).metadata["files"] for p in PRECISIONS}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("what", POLLUTIONS)
+def test_a_run_has_the_same_bytes_whatever_the_process_was_set_to(
+    folder: Path, clean: dict[str, dict[str, str]], what: str, precision: str
+) -> None:
+    with POLLUTIONS[what]():
+        run = ensure(spec(recipe={**TINY["recipe"], "precision": precision}))
+    for name in ("weights.safetensors", "history.csv"):
+        assert run.metadata["files"][name] == clean[precision][name]
+
+
+def test_a_run_leaves_the_process_as_it_was(folder: Path) -> None:
+    def settings() -> tuple[Any, ...]:
+        return (
+            torch.get_default_dtype(), torch.get_float32_matmul_precision(), torch.backends.mkldnn.enabled,
+            torch.is_grad_enabled(), torch.get_num_threads(), torch.get_default_device(), torch.get_rng_state().sum(),
+            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic, torch.is_autocast_enabled("cpu"),
+        )  # fmt: skip
+
+    before = settings()
+    ensure(spec())
+    assert settings() == before
 
 
 @pytest.mark.parametrize("after", [1, 2, 3])

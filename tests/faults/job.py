@@ -1,7 +1,7 @@
 """A job as a batch does it, small: train a run, evaluate it, draw its figure. Run as a program, it can be killed.
 
 ``python job.py``; with ``SNNLIB_DIE_AT=n`` it kills itself before the n-th time that it opens a file for writing,
-renames or removes one.
+renames or removes one; with ``SNNLIB_POLLUTION=name``, the process is set to something odd before.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ import logging
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+
+from pollution import POLLUTIONS
 
 from snnlib.disk import check, unseal
 from snnlib.paths import figures_dir, runs_dir
@@ -81,4 +84,5 @@ if __name__ == "__main__":
     if die_at := os.environ.get("SNNLIB_DIE_AT"):
         _die_before(int(die_at))
     print("begun", flush=True)
-    work()
+    with POLLUTIONS[os.environ["SNNLIB_POLLUTION"]]() if "SNNLIB_POLLUTION" in os.environ else nullcontext():
+        work()

@@ -6,10 +6,18 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from test_data import unprivileged
+
+from faults import job
+from snnlib import runs
+from snnlib.data import Dataset
+from snnlib.disk import StoreError
+from snnlib.runs import Run
 
 pytestmark = pytest.mark.faults
 
@@ -31,3 +39,48 @@ def test_a_real_disk_that_refuses(fault: str, tmp_path: Path, record_property: C
     record_property("fault", [fault, found["tries"], found["survived"]])
     assert found["survived"] == found["tries"] > 0, found["lost"]
     assert not [line for line in driver.stderr.splitlines() if "Traceback" in line]
+
+
+@pytest.mark.parametrize("place", ["the store", "the run's folder", "the weights", "the figures"])
+def test_a_place_that_is_forbidden(
+    place: str, small: Dataset, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> None:
+    survived = 0
+    try:
+        with tempfile.TemporaryDirectory() as name:  # other users can reach it
+            folder = Path(name)
+            os.chmod(folder, 0o777)
+            monkeypatch.setattr(runs, "load", lambda *_: small)
+            monkeypatch.setenv("SNNLIB_RUNS", str(folder / "runs"))
+            monkeypatch.setenv("SNNLIB_FIGURES", str(folder / "figures"))
+            run = Run(job.SPEC)
+            with unprivileged():
+                if place == "the run's folder":
+                    run.folder.mkdir(parents=True)
+                elif place != "the store":
+                    job.work()
+                    whole = job.results()
+            forbidden = {
+                "the store": folder,
+                "the run's folder": run.folder,
+                "the weights": run.folder / "weights.safetensors",
+                "the figures": folder / "figures" / "faults",
+            }[place]
+            mode = forbidden.stat().st_mode
+            os.chmod(forbidden, 0 if place == "the weights" else 0o555)
+            with unprivileged():
+                with pytest.raises(StoreError) as error:
+                    job.work()
+                assert str(forbidden) in str(error.value)
+                assert "Permission denied: see who may read and write there" in str(error.value)
+                assert "\n" not in str(error.value)
+            os.chmod(forbidden, mode)
+            with unprivileged():
+                job.work()
+                assert run.damage() is None
+                assert not list(folder.rglob("damaged"))
+                if place in ("the weights", "the figures"):
+                    assert job.results() == whole
+        survived = 1
+    finally:
+        record_property("fault", ["no permission", 1, survived])

@@ -1,0 +1,169 @@
+"""Batches: what fails is listed at the end with exit code 1, the rest is done; a killed workflow goes on."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from faults import job
+from snnlib.batch import failure
+from snnlib.checkpoints import epochs_done
+from snnlib.paths import ROOT
+from snnlib.results import known
+from snnlib.runs import Run, Spec
+
+pytestmark = pytest.mark.faults
+
+GOOD = job.SPEC.model_dump(mode="json", exclude={"seed", "after", "recipe"})
+RECIPE = {"epochs": 3, "batch_size": 100, "lr": 1e-2}
+RELU = {**GOOD, "dynamics": {"kind": "relu"}, "readout": "potential"}
+EXPLODES = {**RELU, "batch_norm": False, "recipe": {**RECIPE, "lr": 10.0, "schedule": "constant"}}
+HUGE = {**RELU, "width": 8, "recipe": {**RECIPE, "batch_size": 6000}}
+NOTEBOOK = "fig2_accuracy_vs_timesteps"
+LEFT = [f"{NOTEBOOK}.{ending}" for ending in ("csv", "svg", "png")]
+
+Record = Callable[[str, object], None]
+
+
+class Copy:
+    """A copy of the repository whose smallest preset is smaller still, and its commands."""
+
+    def __init__(self, folder: Path, more: dict[str, object] | None) -> None:
+        self.folder = folder
+        for name in ("snnlib", "notebooks", "profiles", "data"):
+            ignore = shutil.ignore_patterns("__pycache__", "MNIST", "FashionMNIST", "cifar*")
+            shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+        shutil.copy(ROOT / "Snakefile", folder)
+        self.preset(more)
+
+    def preset(self, more: dict[str, object] | None) -> None:
+        runs: dict[str, list[dict[str, object]]] = {NOTEBOOK: [{**GOOD, "recipe": RECIPE, "seeds": [0, 1, 2]}]}
+        if more:
+            runs["table2_inference_time"] = [{**more, "seeds": [0]}]
+        evaluation = {"timesteps": 4, "noise_seeds": [0]}
+        content = {"description": "d", "evaluation": evaluation, "ann_timesteps": 8, "benchmark": {}, "notebooks": runs}
+        (self.folder / "snnlib" / "presets" / "smoke.yaml").write_text(yaml.safe_dump(content))
+
+    def begin(self, *words: str, memory: int | None = None) -> subprocess.Popen[str]:
+        def limit() -> None:
+            if memory:
+                resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("SNNLIB_")}
+        return subprocess.Popen(
+            [sys.executable, "-m", "snnlib", *words], cwd=self.folder, preexec_fn=limit, start_new_session=True,
+            env={**environment, "PYTHONPATH": str(self.folder), "TQDM_DISABLE": "1"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def call(self, *words: str, memory: int | None = None) -> tuple[int, str]:
+        """Exit code, and what it said as an error."""
+        process = self.begin(*words, memory=memory)
+        _, errors = process.communicate(timeout=300)
+        return process.returncode, errors
+
+
+@pytest.fixture
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Copy]:
+    """Makes a copy, and has this process see its run store."""
+    monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path / "copy" / "runs"))
+    return lambda more=None: Copy(tmp_path / "copy", more)
+
+
+def good_runs() -> list[Run]:
+    return [Run(Spec(**GOOD, recipe=RECIPE, seed=seed)) for seed in range(3)]
+
+
+@pytest.mark.parametrize("command", ["train", "figures"])
+@pytest.mark.parametrize(
+    ("fault", "bad", "words"),
+    [
+        (
+            "a loss that is not finite",
+            EXPLODES,
+            "epoch 1, step 2 of 60: .* no longer finite .*: try a smaller lr",
+        ),
+        ("out of memory", HUGE, r"out of memory at batch_size 6000: try 3000 \(RuntimeError: .*\)"),
+    ],
+)
+def test_a_failed_run_does_not_stop_the_others(
+    copy: Callable[..., Copy], command: str, fault: str, bad: dict, words: str, record_property: Record
+) -> None:
+    survived = False
+    try:
+        repository, run = copy(bad), Run(Spec(**bad, seed=0))
+        memory = 6 * 2**30 if bad is HUGE else None
+        targets = ["trained"] if command == "figures" else []
+        code, errors = repository.call(command, *targets, memory=memory)
+        assert code == 1, errors
+        *_, head, line = errors.strip().splitlines()
+        of = "4 runs and 11 notebooks" if command == "figures" else "4 runs"
+        assert head == f"1 of {of} failed; the same command tries them again:"
+        assert line.startswith(f"  {run.spec.name}: {run.spec.label}: ")
+        assert re.search(words, line), line
+        assert "Traceback" not in errors
+        evaluation = job.EVALUATION.changed(noise_seeds=(0,))
+        assert all(known(good, evaluation) is not None for good in good_runs())
+        assert failure(run).exists()
+        assert not run.done
+
+        before = [(good.folder / "weights.safetensors").stat().st_mtime_ns for good in good_runs()]
+        repository.preset({**bad, "width": 1 / 16, "batch_norm": True, "recipe": RECIPE})  # what it was told to try
+        code, errors = repository.call(command, *targets, memory=memory)
+        assert code == 0, errors
+        assert before == [(good.folder / "weights.safetensors").stat().st_mtime_ns for good in good_runs()]
+        survived = True
+    finally:
+        record_property("fault", [f"{fault}, in a batch", 1, int(survived)])
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What an undisturbed workflow draws."""
+    repository = Copy(tmp_path_factory.mktemp("undisturbed") / "copy", None)
+    code, errors = repository.call("figures", NOTEBOOK)
+    assert code == 0, errors
+    return {name: (repository.folder / "figures" / "smoke" / name).read_bytes() for name in LEFT}
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGKILL"])
+def test_a_killed_workflow_goes_on(
+    copy: Callable[..., Copy], drawn: dict[str, bytes], how: str, record_property: Record
+) -> None:
+    """SIGKILL hits every process of it, as when a machine goes down; the others the command alone."""
+    repository, rng = copy(), random.Random(how)
+    kills, survived = 3, False
+    try:
+        for _ in range(kills):
+            done = [epochs_done(run.folder) for run in good_runs()]
+            process = repository.begin("figures", NOTEBOOK)
+            time.sleep(rng.uniform(4, 14))
+            family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+            for victim in reversed(family) if how == "SIGKILL" else family[:1]:
+                victim.send_signal(signal.Signals[how])
+            _, errors = process.communicate(timeout=60)
+            if how != "SIGKILL" and process.returncode:
+                assert process.returncode == 130, errors
+                assert errors.endswith("interrupted; the same command goes on from the last finished epoch\n"), errors
+            _, alive = psutil.wait_procs(family, timeout=10)
+            assert not alive, alive
+            assert all(run.done or epochs_done(run.folder) >= n for run, n in zip(good_runs(), done, strict=True))
+        code, errors = repository.call("figures", NOTEBOOK)
+        assert code == 0, errors
+        assert {name: (repository.folder / "figures" / "smoke" / name).read_bytes() for name in LEFT} == drawn
+        survived = True
+    finally:
+        record_property("fault", [f"{how} to `python -m snnlib figures`", kills, kills * survived])
