@@ -116,3 +116,14 @@ def test_the_readers_table_says_in_words_what_came_of_each_claim_and_at_what_sca
     assert "far below the paper's scale" in text
     assert "far below" not in readme.markdown(table, "paper")
     assert "python -m snnlib claims --preset smoke --readme" in text
+
+
+def test_the_readme_has_the_committed_table_of_faults() -> None:
+    text = readme.README.read_text(encoding="utf-8")
+    start, end = readme.between(text, "faults")
+    table = (ROOT / "figures" / "faults" / "faults.md").read_text(encoding="utf-8")
+    assert text[start:end].strip() == table.strip(), "run `make test-faults`"
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("|")]
+    assert rows[0] == ["fault", "tries", "survived", "lost"]
+    counts = [[int(cell) for cell in row[1:]] for row in rows[2:]]
+    assert all(tries == survived + lost > 0 for tries, survived, lost in counts)

@@ -13,11 +13,12 @@ from snnlib.ann_conversion import thresholds, to_spiking
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble, with_dynamics
 from snnlib.data import Dataset
+from snnlib.disk import DamagedError, seal, unseal, write
 from snnlib.evaluation import accuracy_over_time, calibration_images
 from snnlib.models import Network
 from snnlib.neurons import LIF, SingleStep
 from snnlib.noise import Gaussian
-from snnlib.results import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation, accuracy, three_steps
+from snnlib.results import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation, accuracy, known, three_steps
 from snnlib.runs import Run, Spec, ensure
 
 
@@ -224,3 +225,61 @@ def test_the_key_is_that_of_the_values() -> None:
     assert E.key == Conversion(timesteps=4, noise_seeds=[3, 5], batch_size=30, alpha=4).key
     keys = {E.key, E.changed(alpha=float("inf")).key, E.changed(alpha=5).key, E.changed(noise_seeds=(3,)).key}
     assert len(keys) == 4
+
+
+# --- damaged ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [".csv", ".json"])
+@pytest.mark.parametrize("how", ["a bit", "cut short", "empty", "missing", "of another evaluation"])
+def test_a_damaged_evaluation_is_moved_aside_and_computed_anew(
+    run: Run, caplog: pytest.LogCaptureFixture, ending: str, how: str
+) -> None:
+    e = E.changed(alpha=3.0 if ending == ".csv" else 3.5, beta={"a bit": 0.4, "cut short": 0.45}.get(how, 0.55))
+    accuracy(run, e)
+    path = e.file(run).with_suffix(ending)
+    whole = e.file(run).read_bytes()
+    content = path.read_bytes()
+    accuracy(run, E)
+    bad = {
+        "a bit": content[:9] + bytes([content[9] ^ 4]) + content[10:],
+        "cut short": content[:-1],
+        "empty": b"",
+        "of another evaluation": E.file(run).with_suffix(ending).read_bytes(),
+    }.get(how)
+    path.unlink() if bad is None else path.write_bytes(bad)
+    if (ending, how) == (".json", "missing"):
+        assert known(run, e) is None  # then it is not done
+        return
+    with pytest.raises(DamagedError, match=path.name):
+        known(run, e)
+    accuracy(run, e)
+    assert known(run, e) is not None
+    assert e.file(run).read_bytes() == whole
+    assert str(path) in caplog.text
+    if bad is not None:
+        assert bad in [aside.read_bytes() for aside in (run.folder / "damaged").rglob(path.name)]
+
+
+def test_an_evaluation_of_other_weights_is_computed_anew(run: Run, tmp_path: Path, monkeypatch: Any) -> None:
+    """As when the weights were trained anew on another machine."""
+    e = E.changed(alpha=2.5)
+    accuracy(run, e)
+    beside = e.file(run).with_suffix(".json")
+    about = unseal(beside)
+    write(beside, seal({**about, "weights": "0" * 64}))
+    with pytest.raises(DamagedError, match="belongs to another run, evaluation or training"):
+        known(run, e)
+    accuracy(run, e)
+    assert unseal(beside)["weights"] == about["weights"]
+
+
+def test_beside_an_evaluation_stands_what_it_was_made_with(run: Run) -> None:
+    accuracy(run, E)
+    about = unseal(E.file(run).with_suffix(".json"))
+    assert about["run"] == run.spec.name
+    assert about["evaluation"]["kind"] == "Conversion"
+    assert about["evaluation"]["noise_seeds"] == [3, 5]
+    assert {"python", "packages", "device", "system", "git", "started", "finished", "wall_seconds"} <= set(
+        about["made"]
+    )
