@@ -54,16 +54,17 @@ def train(runs: Iterable[Run], preset: Preset) -> None:
                 write(failure(run), f"{error}\n")
             stopped = error if isinstance(error, (DeviceError, StoreError)) else None
         else:
-            failure(run).unlink(missing_ok=True)
+            with suppress(OSError):  # a store that only can be read has none
+                failure(run).unlink()
     if failed:
         raise BatchError(failed, f"{len(runs)} runs")
 
 
-def unfinished(preset: Preset) -> dict[str, str]:
-    """Why each run of a preset that is not done is not."""
+def unfinished(preset: Preset, since: float) -> dict[str, str]:
+    """Why each run of a preset that is not done is not, or failed since then, a time of the system's clock."""
     found = {}
     for name, run in preset.all_runs().items():
-        if failure(run).exists():
+        if failure(run).exists() and failure(run).stat().st_mtime >= since:
             found[name] = failure(run).read_text(encoding="utf-8").strip()
         elif not run.done:
             begun = run.folder.exists()

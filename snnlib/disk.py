@@ -62,8 +62,9 @@ def write(path: Path, content: bytes | str) -> None:
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             for left_over in path.parent.glob(f".{path.name}.*.partial"):  # of a writer that was killed
-                if left_over.stat().st_mtime < time.time() - _LEFT_OVER:
-                    left_over.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):  # or of one that is at work, and was through just now
+                    if left_over.stat().st_mtime < time.time() - _LEFT_OVER:
+                        left_over.unlink()
             with open(partial, "wb") as f:
                 f.write(content.encode() if isinstance(content, str) else content)
                 f.flush()
@@ -108,9 +109,14 @@ def seal(content: dict[str, Any]) -> str:
 
 
 def unseal(path: Path) -> dict[str, Any]:
-    """What `seal` was given; a `DamagedError` if a byte of the file is another one."""
-    with explained(path):
-        found = path.read_bytes()
+    """What `seal` was given; a `DamagedError` if a byte of the file is another one, or it is missing."""
+    try:
+        with explained(path):
+            found = path.read_bytes()
+    except StoreError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise DamagedError(f"{path}: missing") from None
+        raise
     try:
         content = json.loads(found)
         del content["sha256"]

@@ -126,8 +126,8 @@ def simulate(
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Convolutions and linear layers in this precision; weights stay float32."""
     one_of("precision", precision, PRECISIONS)
-    # No cache of cast weights: it is emptied only when the outermost autocast ends, and there may be another around this
-    # one; a forward pass would go on with weights that training has changed. Each is cast once in a pass anyway.
+    # No cache of cast weights: it is emptied only when the outermost autocast ends, and there may be one around this:
+    # a forward pass would go on with weights that training has changed. Each is cast once in a pass anyway.
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False)
 
 

@@ -93,7 +93,7 @@ def figures(preset: Preset, *targets: str) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     # A bar for each of several jobs would be a mess; a line an epoch is not.
     if _snakemake(command, {**os.environ, "PATH": path, "TQDM_DISABLE": "1"}):
-        failed = batch.unfinished(preset) | _undrawn(preset, start)
+        failed = batch.unfinished(preset, start) | _undrawn(preset, start)
         if not failed:
             raise WorkflowError(f"preset {preset.name}: Snakemake failed, see above")
         notebooks = len(list(NOTEBOOKS.glob("*.ipynb")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,8 @@ def test_the_others_are_done(preset: Preset, errors: dict[int, Exception], error
     ]
     assert done(preset) == [0, 2]
     assert failure(Run(FEW[1])).read_text() == f"{error}\n"
-    assert unfinished(preset)[FEW[1].name] == str(error)
+    assert unfinished(preset, 0)[FEW[1].name] == str(error)
+    assert unfinished(preset, time.time() + 1)[FEW[1].name].startswith("its process was killed")  # that was before
 
     errors.clear()
     train(preset.all_runs().values(), preset)

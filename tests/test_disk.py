@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -83,5 +84,26 @@ def test_errors_of_the_system_are_one_line_with_the_way_out(tmp_path: Path) -> N
         )
         assert str(error.value).endswith("the same command goes on from there")
         assert "\n" not in str(error.value)
-    with pytest.raises(StoreError, match="No such file"):
+    with pytest.raises(DamagedError, match="missing: missing$"):
         unseal(tmp_path / "missing")
+
+
+def test_many_can_write_one_file_at_once(tmp_path: Path) -> None:
+    """As when two processes draw the same figure."""
+    errors: list[Exception] = []
+
+    def work(content: str) -> None:
+        try:
+            for _ in range(100):
+                write(tmp_path / "file", content)
+        except StoreError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(letter * 1000,)) for letter in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert (tmp_path / "file").read_text() in [letter * 1000 for letter in "abcd"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
