@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from contextlib import suppress
 from typing import Annotated, NoReturn
 
 import pandas as pd
@@ -17,7 +18,8 @@ from snnlib.disk import StoreError
 from snnlib.estimate import estimate, summary
 from snnlib.failures import TrainingError
 from snnlib.preset import Preset, load_preset
-from snnlib.results import MOST_NOISE_SEEDS, accuracy
+from snnlib.protocols import MOST_NOISE_SEEDS
+from snnlib.results import accuracy
 from snnlib.runs import Run
 from snnlib.workflow import NOTEBOOKS, WorkflowError, draw, figures
 
@@ -188,7 +190,7 @@ def _row(run: Run, preset: Preset, left: float | None) -> dict[str, str]:
         row |= {"state": "done", "T = 1, %": f"{at.iloc[0]:.2f}", "T = last, %": f"{at.iloc[-1]:.2f}"}
         return row | {"seconds": f"{run.metadata['train_seconds']:.0f}"}
     if run.folder.exists():
-        row["state"] = "failed" if batch.failure(run).exists() else "trained" if run.done else "begun"
+        row["state"] = "failed" if batch.failure(run) else "begun" if run.damage() else "trained"
     return row | {"seconds": f"~{left:.0f}"}
 
 
@@ -209,6 +211,7 @@ def main() -> None:
     interrupted or terminated is one line, and 130.
     """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, stops nothing
     logging.getLogger("snnlib").setLevel(logging.INFO)
     for other in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(other) == signal.SIG_DFL:  # nohup has it ignored
@@ -222,6 +225,8 @@ def main() -> None:
     except batch.BatchError as error:  # a part of it; the rest is done
         print(error, file=sys.stderr)
         sys.exit(1)
+    except OSError as error:  # of the output, or of what lies outside of the stores
+        _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):  # which of these, or the code, depends on typer's version
         interrupted = True
     if interrupted:
@@ -230,7 +235,8 @@ def main() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
+    with suppress(OSError):
+        print(f"error: {message}", file=sys.stderr)
     sys.exit(2)
 
 

@@ -16,7 +16,8 @@ from snnlib.evaluation import calibration_images, simulate
 from snnlib.models import Network
 from snnlib.neurons import Neuron
 from snnlib.preset import Preset
-from snnlib.results import Conversion, accuracy
+from snnlib.protocols import Conversion
+from snnlib.results import accuracy
 from snnlib.runs import Run, ensure
 from snnlib.seeds import stream
 from snnlib.spread import NET, by_seed, plus_minus, title

@@ -20,7 +20,7 @@ from snnlib.checks import InputError, whole
 from snnlib.data import Dataset
 from snnlib.evaluation import simulate
 from snnlib.models import Network
-from snnlib.results import Evaluation
+from snnlib.protocols import Evaluation
 from snnlib.runs import Run, ensure
 from snnlib.seeds import stream
 from snnlib.spread import plus_minus

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from snnlib.disk import StoreError, write
+from snnlib.disk import StoreError, UnwritableError, write
+from snnlib.estimate import incomplete
 from snnlib.failures import DeviceError, TrainingError
 from snnlib.files import DataError
 from snnlib.preset import Preset
@@ -25,21 +26,15 @@ class BatchError(RuntimeError):
         super().__init__("\n".join([f"{len(failed)} of {of} failed; the same command tries them again:", *lines]))
 
 
-def failure(run: Run) -> Path:
-    """Where the reason why a run failed stands, until it is done."""
-    return run.folder / "failure.txt"
-
-
 def train(runs: Iterable[Run], preset: Preset) -> None:
     """Train runs, or resume or skip them, and evaluate each as the preset says.
 
-    A failed run does not stop the others, unless the store cannot be used or the device is dead, when none can go on.
+    A failed run does not stop the others, unless nothing can be written or the device is dead, when none can go on.
 
     Raises:
         BatchError: some failed.
     """
-    runs, failed = list(runs), {}
-    stopped: Exception | None = None
+    runs, failed, stopped = list(runs), {}, False
     for run in runs:
         if stopped:
             failed[run.spec.name] = "not tried after that"
@@ -51,22 +46,37 @@ def train(runs: Iterable[Run], preset: Preset) -> None:
             log.error("error: %s", error)
             failed[run.spec.name] = str(error)
             with suppress(StoreError):
-                write(failure(run), f"{error}\n")
-            stopped = error if isinstance(error, (DeviceError, StoreError)) else None
+                write(_file(run), f"{error}\n")
+            stopped = isinstance(error, (DeviceError, UnwritableError))
         else:
-            with suppress(OSError):  # a store that only can be read has none
-                failure(run).unlink()
+            with suppress(OSError):  # none, or a store that can only be read
+                _file(run).unlink()
     if failed:
         raise BatchError(failed, f"{len(runs)} runs")
 
 
+def failure(run: Run, since: float = 0.0) -> str | None:
+    """Why a run failed, if it did since then, a time of the system's clock, and has not been done by a batch since."""
+    try:
+        if _file(run).stat().st_mtime < since:
+            return None
+        return _file(run).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+
+
 def unfinished(preset: Preset, since: float) -> dict[str, str]:
-    """Why each run of a preset that is not done is not, or failed since then, a time of the system's clock."""
-    found = {}
-    for name, run in preset.all_runs().items():
-        if failure(run).exists() and failure(run).stat().st_mtime >= since:
-            found[name] = failure(run).read_text(encoding="utf-8").strip()
-        elif not run.done:
-            begun = run.folder.exists()
-            found[name] = "its process was killed; out of memory?" if begun else "not begun"
-    return found
+    """Why each run of a preset that is not done, or damaged, is not."""
+    runs = incomplete(preset)
+    return {run.spec.name: failure(run, since) or "not done; why not, may stand above" for run in runs}
+
+
+def failed(preset: Preset, since: float) -> dict[str, str]:
+    """The runs of a preset that failed since then, and why."""
+    reasons = {name: failure(run, since) for name, run in preset.all_runs().items()}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _file(run: Run) -> Path:
+    """Where the reason stands."""
+    return run.folder / "failure.txt"

@@ -83,11 +83,14 @@ def restore(path: Path, state: State, run: str) -> dict[str, Any]:
     Raises:
         DamagedError: its bytes are not those that its name says, or it is another run's. The state is of no use then.
     """
-    check(path, _NAME.fullmatch(path.name)[2])
+    epoch, digest = _NAME.fullmatch(path.name).groups()
+    check(path, digest)
     try:
         tensors, info = load_tensors(path)
         if info["run"] != run:
             raise DamagedError(f"{path}: a checkpoint of another run, {info['run']}")
+        if info["epoch"] != int(epoch):
+            raise DamagedError(f"{path}: a checkpoint of another epoch, {info['epoch']}")
         _fill(state, tensors, info)
     except StoreError:
         raise

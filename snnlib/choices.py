@@ -18,7 +18,8 @@ from snnlib.conversion import STATISTICS
 from snnlib.neurons import FIRST_STEPS
 from snnlib.noise import Gaussian, MaxNormalised
 from snnlib.preset import Preset
-from snnlib.results import Evaluation, accuracy
+from snnlib.protocols import Evaluation
+from snnlib.results import accuracy
 from snnlib.runs import Run, Spec
 
 NOTEBOOK = "silent_choices"

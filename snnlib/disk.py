@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import logging
 import os
 import time
 from collections.abc import Iterator
@@ -14,13 +13,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-log = logging.getLogger("snnlib")
+from filelock import Timeout
 
 _ELSEWHERE = "SNNLIB_RUNS, SNNLIB_FIGURES and SNNLIB_DATA name other folders"
 _WAY_OUT = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room",
     errno.EROFS: _ELSEWHERE,
+    errno.ENOLCK: _ELSEWHERE,
     errno.EACCES: f"see who may read and write there; {_ELSEWHERE}",
     errno.EPERM: f"see who may read and write there; {_ELSEWHERE}",
 }
@@ -31,8 +31,12 @@ class StoreError(RuntimeError):
     """A file cannot be written or read; the message is one line, names it and says what to do."""
 
 
+class UnwritableError(StoreError):
+    """Nothing can be written to that file system."""
+
+
 class DamagedError(StoreError):
-    """A file is not what was written, or belongs to something else."""
+    """A file is not what was written, is missing, or belongs to something else."""
 
 
 @contextmanager
@@ -40,12 +44,15 @@ def explained(path: Path) -> Iterator[None]:
     """An error of the operating system becomes a `StoreError` that names the file and the way out."""
     try:
         yield
-    except TimeoutError:  # of a lock: the file system did what it was asked
+    except Timeout:  # of a lock, whose caller knows
         raise
+    except FileNotFoundError as error:
+        raise DamagedError(f"{error.filename or path}: missing") from error
     except OSError as error:
         where = error.filename or path
         way_out = _WAY_OUT.get(error.errno, "mend that")
-        raise StoreError(
+        kind = UnwritableError if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else StoreError
+        raise kind(
             f"{where}: {error.strerror or error}: {way_out}; what was finished before stays, "
             "and the same command goes on from there"
         ) from error
@@ -94,8 +101,6 @@ def sha256(path: Path) -> str:
 
 def check(path: Path, digest: str) -> Path:
     """The path, if its bytes have this SHA-256; else a `DamagedError`."""
-    if not path.exists():
-        raise DamagedError(f"{path}: missing")
     found = sha256(path)
     if found != digest:
         raise DamagedError(f"{path}: damaged, its sha256 is {found[:12]}..., not {digest[:12]}...")
@@ -110,13 +115,8 @@ def seal(content: dict[str, Any]) -> str:
 
 def unseal(path: Path) -> dict[str, Any]:
     """What `seal` was given; a `DamagedError` if a byte of the file is another one, or it is missing."""
-    try:
-        with explained(path):
-            found = path.read_bytes()
-    except StoreError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            raise DamagedError(f"{path}: missing") from None
-        raise
+    with explained(path):
+        found = path.read_bytes()
     try:
         content = json.loads(found)
         del content["sha256"]

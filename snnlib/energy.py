@@ -13,7 +13,7 @@ import pandas as pd
 
 from snnlib.beyond_runs import ANN, CONVERTED, Pair
 from snnlib.operations import ACCUMULATE, DRAW, MAC, SPIKE, UPDATE, count
-from snnlib.results import AsTrained, Conversion
+from snnlib.protocols import AsTrained, Conversion
 from snnlib.runs import ensure
 
 SKIPPING = f"{ANN}, zeros skipped"

@@ -16,7 +16,8 @@ from tqdm import tqdm
 from snnlib.checkpoints import epochs_done
 from snnlib.disk import DamagedError
 from snnlib.preset import Preset
-from snnlib.results import AsTrained, Conversion, Evaluation, known
+from snnlib.protocols import AsTrained, Conversion, Evaluation
+from snnlib.results import known
 from snnlib.runs import Run, Spec, default_device
 from snnlib.throughput import Throughput
 
@@ -70,6 +71,11 @@ def to_do(run: Run, preset: Preset) -> ToDo | None:
     else:
         test = AsTrained(timesteps=spec.timesteps)
     return ToDo(run, recipe.epochs - done, ((test, tests), *missing))
+
+
+def incomplete(preset: Preset) -> list[Run]:
+    """The runs of a preset that are not trained and evaluated, or damaged."""
+    return [run for run in preset.all_runs().values() if to_do(run, preset) is not None]
 
 
 def estimate(preset: Preset, rates: Rates | None = None) -> dict[str, float]:

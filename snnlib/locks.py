@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -31,12 +32,27 @@ def alone(lock: Path, what: str) -> Iterator[None]:
         what: is done, for those who wait: "trains cnn-s0".
 
     Raises:
-        StoreError: the folder cannot be written to.
+        StoreError: the folder cannot be written to, or its file system has no locks.
     """
     holder = lock.with_name(f"{lock.name}.holder")
+    held = FileLock(lock)
+    try:
+        _acquire(held, lock, holder, what)
+        now = datetime.now().isoformat(sep=" ", timespec="seconds")
+        write(holder, json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": now}))
+        yield
+    finally:
+        try:
+            if held.is_locked:
+                with suppress(OSError):
+                    holder.unlink()
+        finally:  # also if Ctrl-C comes once more
+            held.release()
+
+
+def _acquire(held: FileLock, lock: Path, holder: Path, what: str) -> None:
     with explained(lock):
         lock.parent.mkdir(parents=True, exist_ok=True)
-        held = FileLock(lock)
         try:
             held.acquire(timeout=0)
         except Timeout:
@@ -44,14 +60,10 @@ def alone(lock: Path, what: str) -> Iterator[None]:
             log.warning("waiting for %s, which %s", other, what)
             held.acquire()
             log.warning("%s is through, or gone: on with it here", other)
-    try:
-        now = datetime.now().isoformat(sep=" ", timespec="seconds")
-        write(holder, json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": now}))
-        yield
-    finally:
-        with suppress(OSError):
-            holder.unlink()
-        held.release()
+        except NotImplementedError:  # older versions of filelock, where flock is missing
+            raise OSError(errno.ENOLCK, "no locks", str(lock)) from None
+        if type(held) is not FileLock:  # newer versions, which take a file for a lock, that outlives its holder
+            raise OSError(errno.ENOLCK, "no locks", str(lock))
 
 
 def _read(holder: Path) -> str:

@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import ValidationError
 
-from snnlib.disk import DamagedError, StoreError, check, unseal, write
+from snnlib.checks import InputError
+from snnlib.disk import StoreError, unseal, write
 from snnlib.paths import runs_dir
+from snnlib.runs import Run
+from snnlib.spec import Spec
 
 NAMES = ("run", "runs", "our_runs", "opponent_runs")  # columns of the figures' CSV files that name runs
 FILE = "runs.csv"
@@ -71,14 +75,12 @@ def summary(table: pd.DataFrame) -> str:
 
 def _stored(name: str) -> dict[str, Any] | None:
     """A run's row from the run store, None if it is not there, not finished or damaged."""
-    folder = runs_dir() / name
     try:
-        found = unseal(folder / "metadata.json")
-        if found["run"] != name:
-            raise DamagedError(f"{folder}: holds another run")
-        for file, digest in found["files"].items():
-            check(folder / file, digest)
-    except StoreError:
+        run = Run(Spec.model_validate(unseal(runs_dir() / name / "metadata.json").get("spec")))
+        if run.spec.name != name or run.damage():
+            return None
+        found = run.metadata
+    except (StoreError, InputError, ValidationError):
         return None
     sittings = found["sittings"]
     git = [s["git"] or {"commit": "unknown", "clean": "unknown"} for s in sittings]

@@ -13,7 +13,8 @@ from snnlib.checks import InputError, one_of
 from snnlib.claims_accuracy import CLOSE
 from snnlib.claims_evidence import exceeds, within
 from snnlib.preset import Preset
-from snnlib.results import Conversion, accuracy
+from snnlib.protocols import Conversion
+from snnlib.results import accuracy
 from snnlib.runs import Run, Spec
 from snnlib.seeds import stream
 from snnlib.spread import NET, by_seed, plus_minus, title

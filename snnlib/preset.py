@@ -12,7 +12,7 @@ from snnlib import yaml_file
 from snnlib.checks import Checked, InputError, fields, one_of, short, shown, whole
 from snnlib.models import NETWORKS
 from snnlib.paths import ROOT
-from snnlib.results import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
+from snnlib.protocols import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
 from snnlib.runs import Run, Spec
 
 FOLDER = Path(__file__).parent / "presets"

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TextIO
+from contextlib import suppress
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -43,10 +44,28 @@ class _DisplayLine:
         """Nothing is held back."""
 
 
-def _stream() -> TextIO | _DisplayLine:
+class _Forgiving:
+    """A stream that cannot be written to, a log on a full disk, is no reason to stop training."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:  # its encoding, its width
+        return getattr(self._stream, name)
+
+
+def _stream() -> _Forgiving | _DisplayLine:
     ipython = sys.modules.get("IPython")  # not imported: then this is no notebook
     shell = ipython.get_ipython() if ipython else None
-    return _DisplayLine() if shell is not None and hasattr(shell, "kernel") else sys.stderr
+    return _DisplayLine() if shell is not None and hasattr(shell, "kernel") else _Forgiving(sys.stderr)
 
 
 def bar(total: int, initial: int, label: str) -> tqdm:
@@ -62,7 +81,7 @@ def bar(total: int, initial: int, label: str) -> tqdm:
         bar_format="{desc} {percentage:3.0f}%|{bar:6}| {remaining} left{postfix}",
     )
     if not bar.disable:
-        print(label, file=sys.stderr if stream is sys.stderr else sys.stdout)
+        print(label, file=sys.stdout if isinstance(stream, _DisplayLine) else stream)
     return bar
 
 

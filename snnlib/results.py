@@ -2,165 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
 import time
 from contextlib import suppress
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any
 
 import pandas as pd
 import torch
-from pydantic import ConfigDict, Field, field_validator, model_validator
-from torch import Tensor
 
-from snnlib import failures
-from snnlib.ann_conversion import to_spiking
-from snnlib.checks import Checked, InputError, shown
-from snnlib.conversion import STATISTICS, convert, with_dynamics
+from snnlib import checkpoints, failures
 from snnlib.disk import DamagedError, check, explained, seal, set_aside, sha256, unseal, write
-from snnlib.evaluation import accuracy_over_time, calibration_images
-from snnlib.models import Network
-from snnlib.neurons import FIRST_STEPS, LIF, Converted, SingleStep
+from snnlib.evaluation import accuracy_over_time
+from snnlib.protocols import Conversion, Evaluation
 from snnlib.provenance import now, provenance
-from snnlib.runs import Run, Spec, default_device, ensure
+from snnlib.runs import Run, default_device, ensure
 
 log = logging.getLogger("snnlib")
-
-# Raised when the same evaluation would give other numbers.
-FORMAT = 2
-
-MOST_NOISE_SEEDS = 1000
-MOST_AT_ONCE = 100_000  # images and time steps in one pass: gigabytes in the wider nets
-
-NoiseSeeds = Annotated[
-    tuple[Annotated[int, Field(strict=True, ge=0, lt=2**63)], ...], Field(min_length=1, max_length=MOST_NOISE_SEEDS)
-]
-
-
-class Evaluation(Checked):
-    """How a trained net is run on the test set. Subclasses say what it is turned into before."""
-
-    model_config = ConfigDict(ser_json_inf_nan="strings")
-
-    timesteps: int = Field(10, ge=1, le=10_000)
-    noise_seeds: NoiseSeeds = (0, 1, 2)
-    batch_size: int = Field(250, ge=1, le=4096)
-    calibration: int = Field(500, ge=1, le=10_000)  # training images, for what is measured before
-
-    @field_validator("noise_seeds")
-    @classmethod
-    def _each_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) < len(seeds):
-            raise InputError(f"noise_seeds = {shown(seeds)}: must each be there once")
-        return seeds
-
-    def fits(self, spec: Spec) -> None:
-        """Refuse a spec whose net cannot be evaluated so with an `InputError`, before it is trained."""
-
-    def network(self, run: Run, device: torch.device | str | None = None) -> Network:
-        """The run's network, as it is evaluated."""
-        raise NotImplementedError
-
-    def images(self, run: Run, device: torch.device | str | None = None) -> Tensor:
-        """The training images [N, C, H, W] to calibrate on, always the same ones."""
-        return calibration_images(run.data(device), self.calibration)
-
-    def changed(self, **fields: Any) -> Self:
-        """The same evaluation with other fields; an `InputError` for one that cannot be used."""
-        return type(self)(**{**self.model_dump(), **fields})
-
-    @property
-    def key(self) -> str:
-        """Hash of all fields."""
-        fields = {"format": FORMAT, "kind": type(self).__name__, **json.loads(self.model_dump_json())}
-        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
-
-    def file(self, run: Run) -> Path:
-        """Where this evaluation of this run is kept; the JSON beside it says what it was made with."""
-        return run.folder / f"accuracy-{self.key}.csv"
-
-
-class AsTrained(Evaluation):
-    """The net as it was trained: an ANN, a directly trained net, the single-step net."""
-
-    def network(self, run: Run, device: torch.device | str | None = None) -> Network:
-        return run.model(device)
-
-
-class AsLIF(Evaluation):
-    """The weights in plain LIF neurons (Eqs. 1-3): what conversion is if noise and normalisation are left out."""
-
-    leak: float = Field(0.5, ge=0, le=1)
-
-    def fits(self, spec: Spec) -> None:
-        if not isinstance(spec.dynamics, SingleStep):
-            kind = spec.dynamics.kind
-            raise InputError(f"dynamics = {kind}: AsLIF takes the weights of a net trained as single_step")
-
-    def network(self, run: Run, device: torch.device | str | None = None) -> Network:
-        self.fits(run.spec)
-        return with_dynamics(run.model(device), lambda neuron: LIF(self.leak, v_th=run.spec.dynamics.v_th))
-
-
-class Conversion(Evaluation):
-    """Step 3 of the method (step 2 at alpha = inf), for nets trained at a single step."""
-
-    alpha: float = 4.0
-    beta: float = 0.5
-    leak: float = 0.5
-    statistics: Literal[STATISTICS] = "layer"
-    first_step: Literal[FIRST_STEPS] = "noise"
-
-    @model_validator(mode="after")
-    def _convertible(self) -> Conversion:
-        Converted(alpha=self.alpha, beta=self.beta, leak=self.leak)  # refuses with its reason
-        images = self.calibration * self.timesteps
-        if self.statistics == "frozen" and images > MOST_AT_ONCE:
-            raise InputError(
-                f"calibration x timesteps = {images}: must be at most {MOST_AT_ONCE} with statistics = frozen, "
-                "which are measured in one pass"
-            )
-        return self
-
-    def fits(self, spec: Spec) -> None:
-        trained = spec.dynamics
-        if not isinstance(trained, SingleStep):
-            raise InputError(f"dynamics = {trained.kind}: only a net trained as single_step can be converted by alpha")
-        noise = trained.noise
-        try:
-            Converted(noise, self.alpha, self.beta, self.leak)
-        except InputError as error:
-            raise InputError(f"{spec.label}, noise low and high = {noise.low} and {noise.high}: {error}") from None
-
-    def network(self, run: Run, device: torch.device | str | None = None) -> Network:
-        images = self.images(run, device) if self.statistics == "frozen" else None
-        return convert(
-            run.model(device), self.alpha, self.beta, self.leak, self.statistics, images,
-            timesteps=max(self.timesteps, 2), first_step=self.first_step,
-        )  # fmt: skip
-
-
-class AnnConversion(Evaluation):
-    """ANN-to-SNN conversion, for relu and qcfs nets; a qcfs net brings its own thresholds."""
-
-    noise_seeds: NoiseSeeds = (0,)  # nothing is drawn
-    percentile: float = Field(100.0, gt=0, le=100)  # of the activations, as threshold
-    v_init: float = Field(0.0, ge=0, le=1)  # in thresholds
-
-    def fits(self, spec: Spec) -> None:
-        kind = spec.dynamics.kind
-        if kind not in ("relu", "qcfs"):
-            raise InputError(f"dynamics = {kind}: only a net trained as relu or qcfs can be converted by percentile")
-        if kind == "qcfs" and self.percentile != 100:
-            raise InputError(
-                f"percentile = {self.percentile}: must be 100 for a qcfs net, which brings its own thresholds"
-            )
-
-    def network(self, run: Run, device: torch.device | str | None = None) -> Network:
-        return to_spiking(run.model(device), self.images(run, device), self.percentile, self.v_init)
 
 
 def known(run: Run, evaluation: Evaluation) -> pd.DataFrame | None:
@@ -177,7 +36,7 @@ def known(run: Run, evaluation: Evaluation) -> pd.DataFrame | None:
     about = unseal(beside)
     if {name: about.get(name) for name in ("run", "evaluation", "weights")} != _about(run, evaluation):
         raise DamagedError(f"{beside}: belongs to another run, evaluation or training")
-    return pd.read_csv(check(file, about["table"]))
+    return pd.read_csv(check(file, about.get("table", "")))
 
 
 def accuracy(run: Run, evaluation: Evaluation, device: torch.device | str | None = None) -> pd.DataFrame:
@@ -191,19 +50,23 @@ def accuracy(run: Run, evaluation: Evaluation, device: torch.device | str | None
     Raises:
         DataError, TrainingError, StoreError: as `ensure`.
     """
-    ensure(run.spec, device)
-    with suppress(DamagedError):
-        table = known(run, evaluation)
-        if table is not None:
-            return table
-    with run.alone("evaluates"):
-        try:
-            table = known(run, evaluation)  # another process may just have computed it
-        except DamagedError as error:
-            file = evaluation.file(run)
-            log.warning("%s; moved to %s and computed anew", error, set_aside(file, file.with_suffix(".json")))
-            table = None
-        return _compute(run, evaluation, device) if table is None else table
+    while True:
+        ensure(run.spec, device)
+        with suppress(DamagedError):
+            table = known(run, evaluation)
+            if table is not None:
+                return table
+        with run.alone("evaluates"):
+            if run.damage():
+                continue  # another process has just found that, and moved the run aside
+            checkpoints.remove(checkpoints.found(run.folder))  # of a process that was killed at the very end
+            try:
+                table = known(run, evaluation)  # another process may just have computed it
+            except DamagedError as error:
+                file = evaluation.file(run)
+                log.warning("%s; moved to %s and computed anew", error, set_aside(file, file.with_suffix(".json")))
+                table = None
+            return _compute(run, evaluation, device) if table is None else table
 
 
 def _about(run: Run, evaluation: Evaluation) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from snnlib.checks import InputError, finite
 from snnlib.data import Dataset, Split
 from snnlib.evaluation import accuracy_over_time
 from snnlib.folding import fold, without_noise
-from snnlib.results import AsTrained, Conversion, Evaluation, accuracy
+from snnlib.protocols import AsTrained, Conversion, Evaluation
+from snnlib.results import accuracy
 from snnlib.runs import Run, ensure
 from snnlib.seeds import stream
 from snnlib.spread import plus_minus

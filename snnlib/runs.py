@@ -15,7 +15,7 @@ import torch
 
 from snnlib import checkpoints, failures, locks
 from snnlib.data import Dataset, load
-from snnlib.disk import DamagedError, StoreError, check, explained, seal, set_aside, sha256, unseal, write
+from snnlib.disk import DamagedError, check, explained, seal, set_aside, sha256, unseal, write
 from snnlib.models import INPUT_SHAPES, Network, build
 from snnlib.paths import runs_dir
 from snnlib.provenance import now, provenance
@@ -41,7 +41,7 @@ class Run:
 
     @property
     def done(self) -> bool:
-        """The metadata is written last, so where it stands everything does."""
+        """Whether training came to its end: the metadata is written last. `damage` says whether all is still there."""
         with explained(self.folder):
             return (self.folder / "metadata.json").exists()
 
@@ -53,9 +53,11 @@ class Run:
             DamagedError: it is not as it was written, or it is another run's.
         """
         file = self.folder / "metadata.json"
+        if not self.done:
+            raise DamagedError(f"{self.folder}: this run is not finished; `ensure` trains it")
         found = unseal(file)
-        if found["spec"] != self.spec.model_dump(mode="json"):
-            raise DamagedError(f"{file}: belongs to another run")
+        if found.get("spec") != self.spec.model_dump(mode="json") or set(found.get("files", ())) != set(FILES):
+            raise DamagedError(f"{file}: belongs to another run, or was not written by this version")
         return found
 
     @property
@@ -77,25 +79,24 @@ class Run:
         return ", then ".join(dict.fromkeys(sitting["device"] for sitting in self.metadata["sittings"]))
 
     def _file(self, name: str) -> Path:
-        """One of the run's files, checked; a `StoreError` if the run is not finished or the file is damaged."""
-        if not self.done:
-            raise StoreError(f"{self.folder}: this run is not finished; `ensure` trains it")
+        """One of the run's files, checked; a `DamagedError` if the run is not finished or the file is damaged."""
+        digest = self.metadata["files"][name]
         try:
-            return check(self.folder / name, self.metadata["files"][name])
+            return check(self.folder / name, digest)
         except DamagedError as error:
             raise DamagedError(f"{error}; `python -m snnlib train` moves it aside and trains the run anew") from None
 
     def damage(self) -> DamagedError | None:
         """What is wrong with a finished run; None if every file is as it was written."""
         try:
-            for name in self.metadata["files"]:
+            for name in FILES:
                 self._file(name)
         except DamagedError as error:
             return error
         return None
 
     def model(self, device: torch.device | str | None = None) -> Network:
-        """The trained network, in evaluation mode; a `StoreError` if the run is not finished or its file is damaged."""
+        """The trained network, in evaluation mode; a `DamagedError` if the run is not finished or the file is not."""
         weights = self._file("weights.safetensors")
         device = torch.device(device or default_device())
         model = build_for(self.spec).to(device)
@@ -150,7 +151,7 @@ def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
             damage = run.damage()
             if not damage:
                 return run
-            aside = set_aside(run.folder / "metadata.json", *(run.folder / name for name in FILES))
+            aside = set_aside(*(run.folder / name for name in (*FILES, "metadata.json")))
             log.warning("%s; moved to %s with the rest of the run, which is trained anew", damage, aside)
         with spec.recipe.execution(), failures.named(lambda: spec.label, spec.recipe.batch_size):
             _train(run, torch.device(device or default_device()))

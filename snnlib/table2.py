@@ -10,7 +10,8 @@ import pandas as pd
 from snnlib.checks import InputError
 from snnlib.paper import TABLE2, TABLE2_DATASETS
 from snnlib.preset import Preset
-from snnlib.results import AnnConversion, AsTrained, Conversion, Evaluation, accuracy
+from snnlib.protocols import AnnConversion, AsTrained, Conversion, Evaluation
+from snnlib.results import accuracy
 from snnlib.runs import Run, Spec
 
 NOTEBOOK = "table2_inference_time"

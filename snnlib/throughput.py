@@ -13,7 +13,7 @@ from tqdm import tqdm
 from snnlib.data import Dataset, Split
 from snnlib.evaluation import CHUNK, accuracy_over_time
 from snnlib.models import INPUT_SHAPES, Network
-from snnlib.results import Evaluation
+from snnlib.protocols import Evaluation
 from snnlib.runs import Run, Spec, build_for, default_device
 from snnlib.training import one_epoch, start
 

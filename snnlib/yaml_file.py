@@ -46,7 +46,7 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
-        except ValueError:  # digits by the thousand, or none
+        except (ValueError, OverflowError):  # digits by the thousand, or none
             raise _refused(
                 node, f"{shown(node.value)}: must be a number that can be read, or stand in quotes"
             ) from None

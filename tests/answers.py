@@ -26,7 +26,7 @@ from snnlib.checks import InputError
 from snnlib.models import build
 from snnlib.paths import ROOT
 from snnlib.preset import Preset, load_preset
-from snnlib.results import Evaluation
+from snnlib.protocols import Evaluation
 from snnlib.runs import Run, Spec
 
 LONGEST = 2000  # characters of an error, which may list the runs of a preset

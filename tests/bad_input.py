@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from snnlib import ann, neurons, noise, preset, surrogate
 from snnlib.preset import Preset
-from snnlib.results import AnnConversion, AsLIF, AsTrained, Conversion
+from snnlib.protocols import AnnConversion, AsLIF, AsTrained, Conversion
 from snnlib.runs import Spec
 from snnlib.training import Recipe
 
@@ -106,6 +106,7 @@ def _bombs() -> list[str]:
         "a: " + "{a: " * 5_000,
         "- " * 5_000,
         "a: " + "9" * 5_000,
+        "a: " + ":".join(["1"] * 200) + ".5",
         "a: " + "x" * 200_000,
         "a: !!python/object/apply:os.system ['touch owned']",
         "a: !!python/object/new:os.system ['touch owned']",

@@ -80,5 +80,5 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int) -> None:
     if len(found):
         text = found.to_markdown(index=False)
         terminalreporter.write_line(f"\n{text}")
-        if table.complete(reports) and exitstatus == 0:
+        if table.complete(reports, found) and exitstatus == 0 and not terminalreporter.getreports("skipped"):
             table.publish(text, time.time() - terminalreporter._sessionstarttime)

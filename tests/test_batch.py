@@ -9,8 +9,8 @@ import pytest
 
 from snnlib import __main__ as command_line
 from snnlib import batch, workflow
-from snnlib.batch import BatchError, failure, train, unfinished
-from snnlib.disk import StoreError, write
+from snnlib.batch import BatchError, failed, failure, train, unfinished
+from snnlib.disk import StoreError, UnwritableError, write
 from snnlib.failures import DeviceError, TrainingError
 from snnlib.files import DataError
 from snnlib.preset import Preset
@@ -43,7 +43,7 @@ def done(preset: Preset) -> list[int]:
     return [run.spec.seed for run in preset.all_runs().values() if (run.folder / "done").exists()]
 
 
-@pytest.mark.parametrize("error", [TrainingError("diverged"), DataError("no data")])
+@pytest.mark.parametrize("error", [TrainingError("diverged"), DataError("no data"), StoreError("forbidden")])
 def test_the_others_are_done(preset: Preset, errors: dict[int, Exception], error: Exception) -> None:
     errors |= {1: error, 3: TrainingError("too large")}
     with pytest.raises(BatchError) as found:
@@ -54,17 +54,20 @@ def test_the_others_are_done(preset: Preset, errors: dict[int, Exception], error
         f"  {FEW[3].name}: too large",
     ]
     assert done(preset) == [0, 2]
-    assert failure(Run(FEW[1])).read_text() == f"{error}\n"
+    assert failure(Run(FEW[1])) == str(error)
     assert unfinished(preset, 0)[FEW[1].name] == str(error)
-    assert unfinished(preset, time.time() + 1)[FEW[1].name].startswith("its process was killed")  # that was before
+    assert failed(preset, 0) == {FEW[1].name: str(error), FEW[3].name: "too large"}
+    later = time.time() + 1
+    assert unfinished(preset, later)[FEW[1].name] == "not done; why not, may stand above"
+    assert failed(preset, later) == {}
 
     errors.clear()
     train(preset.all_runs().values(), preset)
     assert done(preset) == [0, 1, 2, 3]
-    assert not failure(Run(FEW[1])).exists()
+    assert failure(Run(FEW[1])) is None
 
 
-@pytest.mark.parametrize("error", [DeviceError("dead"), StoreError("disk full")])
+@pytest.mark.parametrize("error", [DeviceError("dead"), UnwritableError("disk full")])
 def test_nothing_more_is_tried_where_nothing_can_go_on(
     preset: Preset, errors: dict[int, Exception], error: Exception
 ) -> None:
@@ -89,8 +92,7 @@ def test_the_workflow_lists_runs_and_notebooks_that_failed(
     preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def snakemake(*_: object) -> int:
-        write(failure(Run(FEW[1])), "diverged\n")
-        Run(FEW[2]).folder.mkdir(parents=True)
+        write(Run(FEW[1]).folder / "failure.txt", "diverged\n")
         for name, last in (("good", "build/p/good.ipynb"), ("bad", "error: bad: cell 3: KeyError"), ("gone", "so far")):
             write(tmp_path / "p" / f"{name}.log", f"a line\n{last}\n")
         return 1
@@ -100,13 +102,16 @@ def test_the_workflow_lists_runs_and_notebooks_that_failed(
     with pytest.raises(BatchError) as found:
         workflow.figures(preset)
     assert str(found.value).splitlines()[1:] == [
-        f"  {FEW[0].name}: not begun",
+        f"  {FEW[0].name}: not done; why not, may stand above",
         f"  {FEW[1].name}: diverged",
-        f"  {FEW[2].name}: its process was killed; out of memory?",
-        f"  {FEW[3].name}: not begun",
+        f"  {FEW[2].name}: not done; why not, may stand above",
+        f"  {FEW[3].name}: not done; why not, may stand above",
         "  bad: bad: cell 3: KeyError",
-        f"  gone: its process was killed; see {tmp_path / 'p' / 'gone.log'}",
+        f"  gone: not done, see {tmp_path / 'p' / 'gone.log'}",
     ]
+    with pytest.raises(BatchError) as found:  # runs that nobody asked for are not missed
+        workflow.figures(preset, "method")
+    assert [line.split(":")[0].strip() for line in str(found.value).splitlines()[1:]] == [FEW[1].name, "bad", "gone"]
 
 
 def test_the_exit_code_of_a_batch_that_failed_in_part_is_one(

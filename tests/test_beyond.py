@@ -21,7 +21,8 @@ from snnlib.neurons import Simulation
 from snnlib.plotting import beyond, common
 from snnlib.preset import load_preset
 from snnlib.preset import names as preset_names
-from snnlib.results import AsTrained, Conversion, accuracy
+from snnlib.protocols import AsTrained, Conversion
+from snnlib.results import accuracy
 from snnlib.runs import Run, Spec
 
 E = Conversion(timesteps=4, noise_seeds=(3, 5), batch_size=30, calibration=40, statistics="frozen")

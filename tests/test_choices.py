@@ -19,7 +19,8 @@ from snnlib.data import Dataset
 from snnlib.plotting import choices as plotting
 from snnlib.plotting.common import VERMILION
 from snnlib.preset import Preset, load_preset
-from snnlib.results import AsLIF, AsTrained, Conversion, accuracy
+from snnlib.protocols import AsLIF, AsTrained, Conversion
+from snnlib.results import accuracy
 from snnlib.runs import Run
 
 # --- settings --------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ from snnlib.evaluation import CHUNK
 from snnlib.models import Network
 from snnlib.neurons import Simulation
 from snnlib.preset import Preset, load_preset
-from snnlib.results import AnnConversion, AsTrained, Conversion, Evaluation
-from snnlib.runs import Run, Spec, build_for
+from snnlib.protocols import AnnConversion, AsTrained, Conversion, Evaluation
+from snnlib.runs import FILES, Run, Spec, build_for
 from snnlib.throughput import FEW, Throughput, Untrained
 from snnlib.training import start
 
@@ -62,8 +62,9 @@ def checkpoint(s: Spec, epoch: int) -> Path:
 
 def trained(run: Run, seconds: float = 0.0) -> None:
     """The least that passes for a finished run."""
-    write(run.folder / "weights.safetensors", "weights")
-    files = {"weights.safetensors": sha256(run.folder / "weights.safetensors")}
+    for name in FILES:
+        write(run.folder / name, name)
+    files = {name: sha256(run.folder / name) for name in FILES}
     about = {"spec": run.spec.model_dump(mode="json"), "files": files, "train_seconds": seconds}
     write(run.folder / "metadata.json", seal(about))
 

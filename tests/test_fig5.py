@@ -22,7 +22,7 @@ from snnlib.neurons import LIF, Simulation, SingleStep
 from snnlib.noise import Gaussian
 from snnlib.plotting import fig5
 from snnlib.preset import load_preset, names
-from snnlib.results import Conversion
+from snnlib.protocols import Conversion
 from snnlib.runs import Run, Spec, ensure
 from snnlib.seeds import stream
 

@@ -21,7 +21,7 @@ from snnlib.neurons import LIF, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.plotting import fig6
 from snnlib.preset import Preset, load_preset
-from snnlib.results import Conversion
+from snnlib.protocols import Conversion
 from snnlib.runs import Spec, ensure
 
 # --- which runs -------------------------------------------------------------------------------

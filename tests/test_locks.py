@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import multiprocessing
@@ -12,7 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from snnlib import locks
 from snnlib.disk import StoreError
 from snnlib.locks import alone
 
@@ -83,4 +86,36 @@ def test_a_place_where_nothing_can_be_locked_is_one_line(tmp_path: Path) -> None
         pytest.raises(StoreError, match=r"^\S*file\S*: .*the same command goes on from there$"),
         alone(tmp_path / "file" / "lock", "works"),
     ):
+        pass
+
+
+@pytest.mark.parametrize("where", ["unlink", "write"])
+def test_it_is_free_also_if_ctrl_c_comes_at_its_end_or_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """A notebook keeps the traceback, and with it whatever has not been let go."""
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*{"unlink": (Path, "unlink"), "write": (locks, "write")}[where], interrupt)
+        with pytest.raises(KeyboardInterrupt) as kept, alone(tmp_path / "lock", "works"):
+            pass
+    with FileLock(tmp_path / "lock", timeout=0):
+        pass
+    assert kept.tb is not None
+
+
+@pytest.mark.filterwarnings("ignore:flock not supported")
+def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """filelock then takes a file for a lock, which stays when its holder is killed; older versions refuse."""
+    fcntl = pytest.importorskip("fcntl")
+
+    def missing(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", missing)
+    words = "no locks: SNNLIB_RUNS, SNNLIB_FIGURES and SNNLIB_DATA name other folders"
+    with pytest.raises(StoreError, match=words), alone(tmp_path / "lock", "works"):
         pass

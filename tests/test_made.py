@@ -121,7 +121,7 @@ def test_a_run_that_is_damaged_has_an_empty_row_or_the_one_that_it_had(figures: 
         case "metadata":
             (trained.folder / "metadata.json").write_text(json.dumps({"run": trained.spec.name}))
         case "another's":
-            change(trained, run="another")
+            change(trained, spec={**trained.metadata["spec"], "seed": 9})
         case "unfinished":
             (trained.folder / "metadata.json").unlink()
     assert made_with(figures).drop(columns="run").isna().all(axis=None)

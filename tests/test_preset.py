@@ -13,7 +13,7 @@ from snnlib import preset
 from snnlib.checks import InputError
 from snnlib.paper import EPOCHS
 from snnlib.preset import Preset, load_preset
-from snnlib.results import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
+from snnlib.protocols import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
 from snnlib.runs import Run, Spec
 from snnlib.workflow import draw
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -51,8 +53,27 @@ def test_a_notebook_gets_one_output_that_is_updated(monkeypatch: pytest.MonkeyPa
     assert IPython.lib.pretty.pretty(updated[-1]).strip().startswith("100%")
 
 
-def test_a_shell_without_a_kernel_is_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shell_without_a_kernel_is_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     import IPython
 
     monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace())
-    assert progress._stream() is sys.stderr
+    stream = progress._stream()
+    assert stream.encoding == sys.stderr.encoding
+    stream.write("a word")
+    assert capsys.readouterr().err == "a word"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_bar_that_cannot_be_drawn_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = open("/dev/full", "w", buffering=1)  # noqa: SIM115
+    monkeypatch.setattr(sys, "stderr", full)
+    with progress.bar(3, 0, "label") as bar:
+        for _ in range(3):
+            bar.update()
+            bar.refresh()
+    with pytest.raises(OSError, match="No space left"):
+        full.write("a line\n")
+    with suppress(OSError):
+        full.close()

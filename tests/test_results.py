@@ -18,7 +18,8 @@ from snnlib.evaluation import accuracy_over_time, calibration_images
 from snnlib.models import Network
 from snnlib.neurons import LIF, SingleStep
 from snnlib.noise import Gaussian
-from snnlib.results import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation, accuracy, known, three_steps
+from snnlib.protocols import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
+from snnlib.results import accuracy, known, three_steps
 from snnlib.runs import Run, Spec, ensure
 
 

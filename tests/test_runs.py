@@ -24,7 +24,7 @@ from snnlib import checkpoints, locks, runs, store
 from snnlib.ann import QCFS, ReLU
 from snnlib.checks import InputError
 from snnlib.data import Dataset
-from snnlib.disk import DamagedError, StoreError, sha256, write
+from snnlib.disk import DamagedError, StoreError, seal, set_aside, sha256, write
 from snnlib.evaluation import PRECISIONS
 from snnlib.failures import TrainingError
 from snnlib.neurons import LIF, Converted, SingleStep
@@ -530,7 +530,7 @@ def test_the_files_of_another_run_are_not_taken_for_this_ones(folder: Path) -> N
     assert weights(ensure(one.spec).model()) == model
 
 
-@pytest.mark.parametrize("how", [*DAMAGE[:-1], "of another run"])
+@pytest.mark.parametrize("how", [*DAMAGE[:-1], "of another run", "of another epoch"])
 def test_a_damaged_checkpoint_is_moved_aside_and_the_one_before_is_taken(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
@@ -546,6 +546,8 @@ def test_a_damaged_checkpoint_is_moved_aside_and_the_one_before_is_taken(
     if how == "of another run":
         last.unlink()
         (last,) = (shutil.copy(p, run.folder) for p in checkpoints.found(Run(spec(seed=4)).folder)[:1])
+    elif how == "of another epoch":
+        last = last.rename(last.with_name(last.name.replace("000002", "000009")))
     else:
         spoil(last, how)
     content = Path(last).read_bytes()
@@ -801,3 +803,29 @@ def test_a_finished_run_does_not_need_the_one_before(folder: Path, trainings: li
     shutil.rmtree(Run(spec()).folder)
     ensure(tuned()).model()
     assert len(trainings) == 2
+
+
+def test_a_run_that_is_moved_aside_meanwhile_is_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process has found it damaged, while this one looks whether it is."""
+    run = ensure(spec())
+    whole = weights(run.model())
+    original = runs.check
+
+    def aside(path: Path, digest: str) -> Path:
+        monkeypatch.setattr(runs, "check", original)
+        set_aside(*(run.folder / name for name in (*FILES, "metadata.json")))
+        return original(path, digest)
+
+    monkeypatch.setattr(runs, "check", aside)
+    assert weights(ensure(spec()).model()) == whole
+
+
+@pytest.mark.parametrize(
+    "found", [{}, {"spec": None}, {"files": {}}, {"spec": {}, "files": {"weights.safetensors": "0"}}], ids=str
+)
+def test_sealed_metadata_of_something_else_is_damage(folder: Path, found: dict[str, Any]) -> None:
+    run = ensure(spec())
+    write(run.folder / "metadata.json", seal(found))
+    with pytest.raises(DamagedError, match="belongs to another run, or was not written by this version"):
+        run.model()
+    assert ensure(spec()).damage() is None

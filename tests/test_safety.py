@@ -144,7 +144,8 @@ sys.addaudithook(lambda event, _: seen.append(event) if event.startswith(("pickl
 
 from snnlib.plotting import fig2
 from snnlib.plotting.common import save
-from snnlib.results import Conversion, accuracy
+from snnlib.protocols import Conversion
+from snnlib.results import accuracy
 from snnlib.runs import Run, Spec
 
 recipe = {"epochs": 1, "batch_size": 250, "lr": 1e-3}

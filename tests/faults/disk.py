@@ -15,9 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from faults import job
-from snnlib import runs
+from snnlib import batch, checkpoints, runs
 from snnlib.data import Dataset, Split, load
 from snnlib.disk import StoreError
+from snnlib.protocols import Conversion
+from snnlib.results import accuracy
 from snnlib.runs import Run
 
 WORDS = {
@@ -71,6 +73,29 @@ def small() -> Dataset:
     return Dataset(mini.name, part(mini.train), part(mini.test), mini.mean, mini.std, mini.classes)
 
 
+class _Preset:
+    """One evaluation for every run."""
+
+    def evaluations(self, run: Run) -> list[Conversion]:
+        return [job.EVALUATION]
+
+
+def _begin(epochs: int) -> None:
+    """Stop after so many epochs."""
+    with suppress(KeyboardInterrupt):
+        if epochs:
+            save = checkpoints.save
+
+            def save_then_stop(place: Path, state: runs.State, about: dict[str, object]) -> None:
+                save(place, state, about)
+                if state.epoch == epochs:
+                    checkpoints.save = save
+                    raise KeyboardInterrupt
+
+            checkpoints.save = save_then_stop
+            job.work()
+
+
 def main(fault: str, folder: Path) -> None:
     data = small()
     runs.load = lambda *_: data
@@ -82,13 +107,21 @@ def main(fault: str, folder: Path) -> None:
     job.work()
     whole = job.results()
 
-    lost, survived, rooms = [], 0, range(0, 60, 2) if fault != "read-only file system" else range(1)
+    saved: list[int] = []
+    save = checkpoints.save
+    checkpoints.save = lambda place, state, about: (save(place, state, about), saved.append(state.epoch))
+
+    lost, survived, tries, rooms = [], 0, 0, range(0, 70, 2) if fault != "read-only file system" else range(4)
     for room in rooms:
         disk = folder / f"{room}"
         disk.mkdir()
         mount(disk, "size=1m", "nr_inodes=64")
         stores(disk)
+        run = Run(job.SPEC)
+        saved.clear()
         try:
+            if fault == "read-only file system":
+                _begin(room)
             with refusing(fault, disk, room):
                 try:
                     job.work()
@@ -96,18 +129,31 @@ def main(fault: str, folder: Path) -> None:
                 except StoreError as error:
                     refused = str(error)
                 job.sound(whole)
+                assert run.done or checkpoints.epochs_done(run.folder) == max(saved, default=0)
             if refused is not None:
+                tries += 1
                 assert re.search(re.escape(WORDS[fault]) + ".*the same command goes on from there$", refused), refused
                 assert "\n" not in refused
             job.work()
             assert job.results() == whole
-            assert not list(Run(job.SPEC).folder.rglob("damaged"))
-            survived += 1
+            assert not list(run.folder.rglob("damaged"))
+            survived += refused is not None
         except (AssertionError, OSError) as error:
             lost.append(f"room for {room}: {error!r}")
         finally:
             subprocess.run(["umount", str(disk)], check=True)
-    print(json.dumps({"tries": len(rooms), "survived": survived, "lost": lost}))
+    if fault == "read-only file system":  # reading it needs no writing
+        disk = folder / "finished"
+        disk.mkdir()
+        mount(disk, "size=1m")
+        stores(disk)
+        job.work()
+        with refusing(fault, disk, 0):
+            tries += 1
+            survived += accuracy(Run(job.SPEC), job.EVALUATION).equals(accuracy(Run(job.SPEC), job.EVALUATION))
+            batch.train([Run(job.SPEC)], _Preset())
+        subprocess.run(["umount", str(disk)], check=True)
+    print(json.dumps({"tries": tries, "survived": survived, "lost": lost}))
 
 
 if __name__ == "__main__":

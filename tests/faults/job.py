@@ -18,7 +18,8 @@ from pollution import POLLUTIONS
 from snnlib.disk import check, unseal
 from snnlib.paths import figures_dir, runs_dir
 from snnlib.plotting import common, fig2
-from snnlib.results import Conversion, accuracy
+from snnlib.protocols import Conversion
+from snnlib.results import accuracy
 from snnlib.runs import Run, Spec
 
 SPEC = Spec(

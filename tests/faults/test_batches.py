@@ -117,7 +117,7 @@ def test_a_failed_run_does_not_stop_the_others(
         assert "Traceback" not in errors
         evaluation = job.EVALUATION.changed(noise_seeds=(0,))
         assert all(known(good, evaluation) is not None for good in good_runs())
-        assert failure(run).exists()
+        assert failure(run)
         assert not run.done
 
         before = [(good.folder / "weights.safetensors").stat().st_mtime_ns for good in good_runs()]
@@ -139,7 +139,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return {name: (repository.folder / "figures" / "smoke" / name).read_bytes() for name in LEFT}
 
 
-@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGKILL"])
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
 def test_a_killed_workflow_goes_on(
     copy: Callable[..., Copy], drawn: dict[str, bytes], how: str, record_property: Record
 ) -> None:
@@ -167,3 +167,46 @@ def test_a_killed_workflow_goes_on(
         survived = True
     finally:
         record_property("fault", [f"{how} to `python -m snnlib figures`", kills, kills * survived])
+
+
+def test_what_looks_done_and_is_not_is_made_anew(
+    copy: Callable[..., Copy], drawn: dict[str, bytes], record_property: Record
+) -> None:
+    """The workflow goes by times; a damaged file keeps its."""
+    repository, tries, survived = copy(), 3, 0
+    try:
+        assert repository.call("figures", NOTEBOOK)[0] == 0
+        evaluation = job.EVALUATION.changed(noise_seeds=(0,))
+        for path in (
+            evaluation.file(good_runs()[0]),
+            good_runs()[1].folder / "weights.safetensors",
+            good_runs()[2].folder / "metadata.json",
+        ):
+            when, content = path.stat(), bytearray(path.read_bytes())
+            content[len(content) // 2] ^= 1
+            path.write_bytes(content)
+            os.utime(path, ns=(when.st_atime_ns, when.st_mtime_ns))
+            code, errors = repository.call("figures", "trained")
+            assert code == 0, errors
+            assert str(path) in errors
+            assert all(run.damage() is None and known(run, evaluation) is not None for run in good_runs())
+            assert repository.call("figures", NOTEBOOK)[0] == 0
+            assert {name: (repository.folder / "figures" / "smoke" / name).read_bytes() for name in LEFT} == drawn
+            survived += 1
+    finally:
+        record_property("fault", ["a damaged file that the workflow takes for done", tries, survived])
+
+
+def test_a_log_on_a_full_disk_stops_nothing(copy: Callable[..., Copy], record_property: Record) -> None:
+    repository, survived = copy(), False
+    try:
+        with open("/dev/full", "w") as full:
+            environment = {**os.environ, "PYTHONPATH": str(repository.folder)}
+            environment.pop("TQDM_DISABLE", None)
+            command = [sys.executable, "-m", "snnlib", "train"]
+            subprocess.run(command, cwd=repository.folder, env=environment, stdout=full, stderr=full, timeout=120)
+        evaluation = job.EVALUATION.changed(noise_seeds=(0,))
+        assert all(known(run, evaluation) is not None for run in good_runs())
+        survived = True
+    finally:
+        record_property("fault", ["a log on a full disk", 1, int(survived)])
