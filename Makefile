@@ -38,7 +38,7 @@ test: $(VENV)/installed
 
 # Kills, full disks, damaged files, crowds: what `make test` tries a few times, many times.
 test-faults: $(VENV)/installed
-	@$(BIN)/python -m pytest tests -m faults -n 2 --dist worksteal
+	@$(BIN)/python -m pytest tests/faults -m faults -n 2 --dist worksteal
 
 lab: $(VENV)/installed
 	@$(BIN)/jupyter lab notebooks

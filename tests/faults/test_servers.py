@@ -59,7 +59,7 @@ def listening(root: psutil.Process) -> Iterator[tuple[str, int]]:
 
 def lab_command() -> list[str]:
     """What `make lab` runs."""
-    dry = ["make", "--dry-run", "lab", f"BIN={Path(sys.executable).parent}"]
+    dry = ["make", "--no-print-directory", "--dry-run", "lab", f"BIN={Path(sys.executable).parent}"]
     printed = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return shlex.split(printed.splitlines()[-1])
 
