@@ -8,10 +8,9 @@ import sys
 from contextlib import suppress
 from typing import Annotated, NoReturn
 
-import pandas as pd
 import typer
 
-from snnlib import batch
+from snnlib import batch, listing
 from snnlib.checks import InputError, one_of, short, shown, whole
 from snnlib.data import DATASETS, DataError, load
 from snnlib.disk import StoreError
@@ -64,8 +63,11 @@ def list_runs(preset: PresetName = "smoke") -> None:
     """
     p = load_preset(preset)
     left = estimate(p)
-    table = pd.DataFrame([_row(run, p, left.get(name)) for name, run in p.all_runs().items()])
-    print(table.to_markdown(index=False, disable_numparse=True, colalign=["left", "left", *["right"] * 3]))
+    print(
+        listing.states(p, left).to_markdown(
+            index=False, disable_numparse=True, colalign=["left", "left", *["right"] * 3]
+        )
+    )
     print(f"\n{summary(p, left)}")
 
 
@@ -73,7 +75,9 @@ def list_runs(preset: PresetName = "smoke") -> None:
 def train(names: Names = None, preset: PresetName = "smoke") -> None:
     """Train runs of a preset, or resume or skip them, and evaluate each as the preset says."""
     p = load_preset(preset)
-    batch.train(_select(p, names), p)
+    runs = _select(p, names)
+    batch.train(runs, p)
+    print(f"{len(runs)} run{'s' * (len(runs) > 1)}: trained and evaluated")
 
 
 @app.command()
@@ -180,18 +184,6 @@ def draw_all(
     for target in targets or ():
         one_of("target", target, ["all", "trained", *sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))])
     print(figures(p, *targets or ()))
-
-
-def _row(run: Run, preset: Preset, left: float | None) -> dict[str, str]:
-    """A line of the list; ``left``: seconds that the run will still take, None if it is done."""
-    row = {"run": run.spec.name, "state": "missing", "T = 1, %": "", "T = last, %": ""}
-    if left is None:
-        at = accuracy(run, preset.evaluations(run)[-1]).groupby("timesteps").accuracy.mean() * 100
-        row |= {"state": "done", "T = 1, %": f"{at.iloc[0]:.2f}", "T = last, %": f"{at.iloc[-1]:.2f}"}
-        return row | {"seconds": f"{run.metadata['train_seconds']:.0f}"}
-    if run.folder.exists():
-        row["state"] = "failed" if batch.failure(run) else "begun" if run.damage() else "trained"
-    return row | {"seconds": f"~{left:.0f}"}
 
 
 def _select(preset: Preset, names: list[str] | None) -> list[Run]:

@@ -25,7 +25,7 @@ _NAME = re.compile(r"checkpoint-(\d{6})-([0-9a-f]{64})\.safetensors")
 def found(folder: Path) -> list[Path]:
     """The checkpoints in a folder, the last one first, by their names alone."""
     with explained(folder):
-        names = [p.name for p in folder.iterdir()] if folder.exists() else []
+        names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
     return [folder / name for name in sorted(filter(_NAME.fullmatch, names), reverse=True)]
 
 

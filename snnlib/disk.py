@@ -20,6 +20,8 @@ _WAY_OUT = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room",
     errno.EROFS: _ELSEWHERE,
+    errno.ENOTDIR: "a file is in the place of a folder; move it away",
+    errno.EEXIST: "a file is in the place of a folder; move it away",
     errno.ENOLCK: _ELSEWHERE,
     errno.EACCES: f"see who may read and write there; {_ELSEWHERE}",
     errno.EPERM: f"see who may read and write there; {_ELSEWHERE}",
@@ -48,6 +50,8 @@ def explained(path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise DamagedError(f"{error.filename or path}: missing") from error
+    except IsADirectoryError as error:
+        raise DamagedError(f"{error.filename or path}: a folder, where a file belongs") from error
     except OSError as error:
         where = error.filename or path
         way_out = _WAY_OUT.get(error.errno, "mend that")

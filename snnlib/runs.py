@@ -89,8 +89,9 @@ class Run:
     def damage(self) -> DamagedError | None:
         """What is wrong with a finished run; None if every file is as it was written."""
         try:
+            digests = self.metadata["files"]
             for name in FILES:
-                self._file(name)
+                check(self.folder / name, digests[name])
         except DamagedError as error:
             return error
         return None
@@ -153,6 +154,10 @@ def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
                 return run
             aside = set_aside(*(run.folder / name for name in (*FILES, "metadata.json")))
             log.warning("%s; moved to %s with the rest of the run, which is trained anew", damage, aside)
+        elif not checkpoints.found(run.folder) and any((run.folder / name).exists() for name in FILES):
+            aside = set_aside(*(run.folder / name for name in FILES))
+            missing = "missing, so nothing vouches for the run's other files"
+            log.warning("%s: %s; moved to %s, the run is trained anew", run.folder / "metadata.json", missing, aside)
         with spec.recipe.execution(), failures.named(lambda: spec.label, spec.recipe.batch_size):
             _train(run, torch.device(device or default_device()))
     return run

@@ -29,7 +29,7 @@ ORDER = [
     "torchvision_sets",
     "data", "batches", "evaluation", "folding", "nir_export", "operations", "training", "store",
     "checkpoints", "spec", "runs", "race", "cost", "protocols",
-    "results", "anytime", "energy", "robustness", "preset", "choices", "throughput", "estimate", "batch", "notebook",
+    "results", "anytime", "energy", "robustness", "preset", "choices", "throughput", "estimate", "batch", "listing", "notebook",
     "paper", "table1", "training_time", "table2", "inference_time", "terms", "potential",
     "claims_tables", "claims_evidence", "claims_accuracy", "claims_training", "claims_inference", "claims", "readme",
     "made", "alpha", "noise_type", "workflow", "contestants", "bench", "targets", "scaling",

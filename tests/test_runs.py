@@ -482,11 +482,15 @@ def damaged(content: bytes, how: str) -> bytes | None:
     }[how]
 
 
-DAMAGE = ["a byte changed", "a header byte changed", "cut short", "empty", "missing"]
+DAMAGE = ["a byte changed", "a header byte changed", "cut short", "empty", "a folder", "missing"]
 
 
 def spoil(path: Path, how: str) -> bytes | None:
     """Damage a file; returns what it holds then."""
+    if how == "a folder":
+        path.unlink()
+        path.mkdir()
+        return None
     content = damaged(path.read_bytes(), how)
     path.unlink() if content is None else path.write_bytes(content)
     return content
@@ -501,14 +505,16 @@ def test_a_damaged_file_is_refused_by_name_then_moved_aside_and_made_anew(
     before = {f: (run.folder / f).read_bytes() for f in ("weights.safetensors", "history.csv")}
     path = run.folder / name
     content = spoil(path, how)
-    if (name, how) == ("metadata.json", "missing"):
-        return  # then the run is not finished
-    if name in ("weights.safetensors", "metadata.json"):
+    if name in ("weights.safetensors", "metadata.json") and run.done:
         with pytest.raises(DamagedError) as error:
             run.model()
         assert str(path) in str(error.value)
         assert "\n" not in str(error.value)
-    assert str(path) in str(run.damage())
+    if (name, how) == ("metadata.json", "missing"):  # then the run is not finished, and nothing vouches for the others
+        assert not run.done
+        content, name = before["weights.safetensors"], "weights.safetensors"
+    else:
+        assert str(path) in str(run.damage())
 
     ensure(run.spec)
     assert run.damage() is None
@@ -530,7 +536,7 @@ def test_the_files_of_another_run_are_not_taken_for_this_ones(folder: Path) -> N
     assert weights(ensure(one.spec).model()) == model
 
 
-@pytest.mark.parametrize("how", [*DAMAGE[:-1], "of another run", "of another epoch"])
+@pytest.mark.parametrize("how", [*DAMAGE[:4], "of another run", "of another epoch"])
 def test_a_damaged_checkpoint_is_moved_aside_and_the_one_before_is_taken(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
