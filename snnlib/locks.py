@@ -18,6 +18,8 @@ from snnlib.disk import explained, write
 
 log = logging.getLogger("snnlib")
 
+_A_MOMENT = 0.3  # seconds: no need to speak of a shorter wait, and who has just taken the lock can say so by then
+
 
 @contextmanager
 def alone(lock: Path, what: str) -> Iterator[None]:
@@ -54,7 +56,7 @@ def _acquire(held: FileLock, lock: Path, holder: Path, what: str) -> None:
     with explained(lock):
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
-            held.acquire(timeout=0)
+            held.acquire(timeout=_A_MOMENT)
         except Timeout:
             other = _read(holder)
             log.warning("waiting for %s, which %s", other, what)
@@ -72,4 +74,4 @@ def _read(holder: Path) -> str:
         by = json.loads(holder.read_text())
         return f"process {by['process']} on {by['host']} (since {by['since']})"
     except (OSError, ValueError, KeyError, TypeError):
-        return "another process"  # which has just taken it
+        return "another process"

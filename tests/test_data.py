@@ -437,7 +437,7 @@ def test_only_missing_files_are_downloaded_and_by_one_process(
             raise RuntimeError("this mirror is down")
         file = filename.removesuffix(".gz")
         write(raw, {file: tiny_mnist[file][:20]})  # half written for a while, as a real download is
-        time.sleep(0.05)
+        time.sleep(0.3)
         write(raw, {file: tiny_mnist[file]})
 
     monkeypatch.setattr(torchvision_sets, "download_and_extract_archive", fetch)

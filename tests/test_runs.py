@@ -634,7 +634,7 @@ def fit(*args, **kwargs):
     until = time.monotonic() + 60
     while len(list(here.glob("asks-*"))) < 2 and time.monotonic() < until:
         time.sleep(0.02)
-    time.sleep(0.3)  # the other one is waiting by now
+    time.sleep(1)  # the other one is waiting by now, and has said so
     return train(*args, **kwargs)
 
 runs.fit = fit
