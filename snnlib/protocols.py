@@ -63,9 +63,14 @@ class Evaluation(Checked):
         return type(self)(**{**self.model_dump(), **fields})
 
     @property
+    def spelled(self) -> dict[str, Any]:
+        """Its kind and all fields, as JSON has them."""
+        return {"kind": type(self).__name__, **json.loads(self.model_dump_json())}
+
+    @property
     def key(self) -> str:
         """Hash of all fields."""
-        fields = {"format": FORMAT, "kind": type(self).__name__, **json.loads(self.model_dump_json())}
+        fields = {"format": FORMAT, **self.spelled}
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
 
     def file(self, run: Run) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
@@ -71,8 +70,8 @@ def accuracy(run: Run, evaluation: Evaluation, device: torch.device | str | None
 
 def _about(run: Run, evaluation: Evaluation) -> dict[str, Any]:
     """What an evaluation's numbers depend on."""
-    kind = {"kind": type(evaluation).__name__, **json.loads(evaluation.model_dump_json())}
-    return {"run": run.spec.name, "evaluation": kind, "weights": run.metadata["files"]["weights.safetensors"]}
+    weights = run.metadata["files"]["weights.safetensors"]
+    return {"run": run.spec.name, "evaluation": evaluation.spelled, "weights": weights}
 
 
 def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None) -> pd.DataFrame:
