@@ -37,7 +37,7 @@ def alone(lock: Path, what: str) -> Iterator[None]:
         StoreError: the folder cannot be written to, or its file system has no locks.
     """
     holder = lock.with_name(f"{lock.name}.holder")
-    held = FileLock(lock)
+    held = FileLock(lock, fallback_to_soft=False)  # which takes a file for a lock, that outlives its holder
     try:
         _acquire(held, lock, holder, what)
         now = datetime.now().isoformat(sep=" ", timespec="seconds")
@@ -62,10 +62,10 @@ def _acquire(held: FileLock, lock: Path, holder: Path, what: str) -> None:
             log.warning("waiting for %s, which %s", other, what)
             held.acquire()
             log.warning("%s is through, or gone: on with it here", other)
-        except NotImplementedError:  # older versions of filelock, where flock is missing
-            raise OSError(errno.ENOLCK, "no locks", str(lock)) from None
-        if type(held) is not FileLock:  # newer versions, which take a file for a lock, that outlives its holder
-            raise OSError(errno.ENOLCK, "no locks", str(lock))
+        except OSError as error:
+            if error.errno == errno.ENOSYS:  # flock is missing
+                raise OSError(errno.ENOLCK, "no locks", str(lock)) from None
+            raise
 
 
 def _read(holder: Path) -> str:

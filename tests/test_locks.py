@@ -107,9 +107,8 @@ def test_it_is_free_also_if_ctrl_c_comes_at_its_end_or_its_beginning(
     assert kept.tb is not None
 
 
-@pytest.mark.filterwarnings("ignore:flock not supported")
 def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """filelock then takes a file for a lock, which stays when its holder is killed; older versions refuse."""
+    """filelock would take a file for a lock, which stays when its holder is killed."""
     fcntl = pytest.importorskip("fcntl")
 
     def missing(*_: object) -> None:
