@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from snnlib.estimate import IMAGES
 from snnlib.paths import figures_dir
 from snnlib.preset import load_preset
 from snnlib.runs import Run
@@ -96,7 +95,7 @@ def macs(network, width):
 def work(run):
     """Multiply-accumulates, about: the backward pass counts as two forward ones."""
     spec = run.spec
-    training, test = IMAGES[spec.dataset]
+    training, test = spec.images
     passes = sum(e.timesteps * len(e.noise_seeds) for e in PRESET.evaluations(run))
     return macs(spec.network, spec.width) * (3 * training * spec.recipe.epochs * spec.timesteps + test * passes)
 

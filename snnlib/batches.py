@@ -42,8 +42,8 @@ def batches(split: Split, batch_size: int, generator: torch.Generator | None = N
             yield split.images[index], split.labels[index]
 
 
-def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Crop and flip uint8 [B, C, H, W] at random, each image for itself, as is usual for CIFAR-10.
+def augment(images: Tensor, generator: torch.Generator, flip: bool = True) -> Tensor:
+    """Crop and, with ``flip``, mirror uint8 [B, C, H, W] at random, each image for itself, as is usual for CIFAR-10.
 
     Each image gets 4 zero pixels on every side, is cropped to its old size at one of the 9 x 9
     positions and then mirrored left to right with probability 1/2. The random numbers come from
@@ -52,11 +52,11 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
     n, channels, height, width = images.shape
     device = images.device
     top, left = torch.randint(2 * _CROP_PADDING + 1, (2, n, 1), generator=generator, device=device)
-    flip = torch.randint(2, (n, 1), generator=generator, device=device).bool()
-
     rows = top + torch.arange(height, device=device)
     columns = left + torch.arange(width, device=device)
-    columns = torch.where(flip, columns.flip(1), columns)
+    if flip:
+        mirrored = torch.randint(2, (n, 1), generator=generator, device=device).bool()
+        columns = torch.where(mirrored, columns.flip(1), columns)
 
     image = torch.arange(n, device=device)[:, None, None, None]
     channel = torch.arange(channels, device=device)[:, None, None]

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from snnlib.checks import InputError, one_of
+from snnlib.checks import InputError, one_of, whole
 from snnlib.files import DataError, Files, require
 from snnlib.paths import ROOT
+from snnlib.seeds import stream
 
 __all__ = ["DATASETS", "DataError", "Dataset", "Split", "load"]
 
@@ -24,6 +25,13 @@ CLASSES = {
     "fashion_mnist_mini": _CLOTHES,
 }
 DATASETS = tuple(CLASSES)
+# Training and test images, known before anything is downloaded.
+SIZES = {
+    "mnist": (60_000, 10_000),
+    "fashion_mnist": (60_000, 10_000),
+    "cifar10": (50_000, 10_000),
+    "fashion_mnist_mini": (6_000, 1_000),
+}
 MINI_FILE = ROOT / "data" / "fashion_mnist_mini.npz"
 MINI_SHA256 = "cc3608f77ffa74a0f192c1f81ca4720393992b0f06ea0a7d727b106b2da433df"
 
@@ -56,6 +64,7 @@ def load(
     device: torch.device | str = "cpu",
     shape: tuple[int, int, int] | None = None,
     download: bool = True,
+    hold_out: int = 0,
 ) -> Dataset:
     """Load a data set whose files match their published checksums.
 
@@ -63,13 +72,17 @@ def load(
     (the odd one at the bottom or right) and their channels repeated. ``mean`` and ``std`` are
     those of the images themselves, without that border. Files that fail their checksum are moved
     aside. With ``download``, what is missing is fetched into ``data_dir()``; several processes may
-    ask at once, and one of them downloads.
+    ask at once, and one of them downloads. With ``hold_out``, so many training images, always the same ones,
+    take the place of the test set: to choose by, so that the test set decides nothing.
 
-    Raises ``ValueError`` for an unknown name or a shape the images cannot be padded to, and
-    ``DataError`` for files that are missing, damaged or unreadable and cannot be had anew.
+    Raises ``ValueError`` for an unknown name, a shape the images cannot be padded to, or more images held out than
+    leave one to train on, and ``DataError`` for files that are missing, damaged or unreadable and cannot be had anew.
     """
     one_of("data set", name, DATASETS)
+    whole("hold_out", hold_out, 0, SIZES[name][0] - 1)
     train, test = _mini() if name == "fashion_mnist_mini" else _full(name, download)
+    if hold_out:
+        train, test = _divided(train, hold_out)
     mean, std = _pixel_statistics(train.images)
     if shape is not None:
         train, test = (Split(_fit(split.images, shape), split.labels) for split in (train, test))
@@ -77,6 +90,13 @@ def load(
         mean, std = mean.repeat(repeats, 1, 1), std.repeat(repeats, 1, 1)
     train, test = (Split(split.images.to(device), split.labels.to(device)) for split in (train, test))
     return Dataset(name, train, test, mean.to(device), std.to(device), CLASSES[name])
+
+
+def _divided(split: Split, hold_out: int) -> tuple[Split, Split]:
+    """The rest, and the images that are held out, whatever the seed of a run: 600 of a class stay about 600."""
+    order = torch.randperm(len(split), generator=stream(0, "hold_out"))
+    rest, held_out = order[hold_out:].sort().values, order[:hold_out].sort().values
+    return tuple(Split(split.images[index], split.labels[index]) for index in (rest, held_out))
 
 
 def _pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,14 +21,6 @@ from snnlib.results import known
 from snnlib.runs import Run, Spec, default_device
 from snnlib.throughput import Throughput
 
-# Training and test images, known before anything is downloaded.
-IMAGES = {
-    "mnist": (60_000, 10_000),
-    "fashion_mnist": (60_000, 10_000),
-    "cifar10": (50_000, 10_000),
-    "fashion_mnist_mini": (6_000, 1_000),
-}
-
 
 class Rates(Protocol):
     """What `Throughput` measures: seconds per image of training, and of an evaluation's pass."""
@@ -49,7 +41,7 @@ class ToDo:
     def seconds(self, rates: Rates) -> float:
         """How long that takes, with the run's threads, or the GPU, to itself."""
         spec = self.run.spec
-        training, test = IMAGES[spec.dataset]
+        training, test = spec.images
         size = min(spec.recipe.batch_size, training)
         images = self.epochs * (training // size) * size  # a smaller last batch is dropped
         total = images * rates.training(spec) if images else 0.0

@@ -114,8 +114,9 @@ class Run:
             yield
 
     def data(self, device: torch.device | str | None = None) -> Dataset:
-        """The run's data set, shaped for its network."""
-        return load(self.spec.dataset, device or default_device(), INPUT_SHAPES[self.spec.network])
+        """The run's data set, shaped for its network; its test set is what the spec holds out, if it does."""
+        spec = self.spec
+        return load(spec.dataset, device or default_device(), INPUT_SHAPES[spec.network], hold_out=spec.hold_out)
 
 
 def default_device() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-_PURPOSES = ("weights", "order", "augmentation", "noise", "evaluation", "calibration")
+_PURPOSES = ("weights", "order", "augmentation", "noise", "evaluation", "calibration", "hold_out")
 
 
 def stream(seed: int, purpose: str, index: int = 0, device: torch.device | str = "cpu") -> torch.Generator:

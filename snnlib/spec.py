@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, field_validator, model_validator
 
 from snnlib.ann import QCFS, ReLU
-from snnlib.checks import Checked, InputError
-from snnlib.data import DATASETS
+from snnlib.checks import ADDED, Checked, InputError
+from snnlib.data import DATASETS, SIZES
 from snnlib.models import INPUT_SHAPES, NETWORKS, READOUTS, check_width
 from snnlib.neurons import LIF, Converted, SingleStep
 from snnlib.training import Recipe
@@ -35,6 +35,7 @@ class Spec(Checked):
     recipe: Recipe = Recipe()
     seed: int = Field(0, ge=0, lt=2**31)
     after: Spec | None = None  # the run whose last weights are this one's first: fine-tuning
+    hold_out: Annotated[int, ADDED] = Field(0, ge=0)  # training images that take the place of the test set
 
     @model_validator(mode="before")
     @classmethod
@@ -62,13 +63,17 @@ class Spec(Checked):
             raise InputError(
                 f"network = {self.network}: must be vgg16 or resnet18 for cifar10, whose images have colours"
             )
+        if self.hold_out >= SIZES[self.dataset][0]:
+            raise InputError(
+                f"hold_out = {self.hold_out}: must be fewer than the {SIZES[self.dataset][0]} training images"
+            )
         if self.noise != "none":
             noise = self.dynamics.noise
             try:
                 Converted(noise)  # as it is tested between epochs
             except InputError as error:
                 raise InputError(f"noise low and high = {noise.low} and {noise.high}: converted, {error}") from None
-        for name in ("dataset", "network", "width", "readout", "batch_norm"):
+        for name in ("dataset", "network", "width", "readout", "batch_norm", "hold_out"):
             if self.after is not None and getattr(self, name) != getattr(self.after, name):
                 wanted = getattr(self.after, name)
                 raise InputError(
@@ -78,7 +83,7 @@ class Spec(Checked):
 
     @property
     def key(self) -> str:
-        """Hash of all fields; the same for equal specs, however they were written."""
+        """Hash of all fields, but for those `ADDED`; the same for equal specs, however they were written."""
         canonical = json.dumps({"format": FORMAT, **self.model_dump(mode="json")}, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
@@ -96,11 +101,18 @@ class Spec(Checked):
         return d.noise.kind if isinstance(d, SingleStep) and d.noise.half_width else "none"
 
     @property
+    def images(self) -> tuple[int, int]:
+        """How many are trained on, and how many tested on."""
+        training, test = SIZES[self.dataset]
+        return training - self.hold_out, self.hold_out or test
+
+    @property
     def label(self) -> str:
         """What a reader needs to tell runs apart."""
         noise = "no_noise" if self.noise == "none" else self.noise
         what = self.training.replace("single_step", noise)
-        return f"{self.dataset}-{self.network}-w{self.width:g}-{self.readout}-{what}-s{self.seed}"
+        held_out = f"-held_out{self.hold_out}" if self.hold_out else ""
+        return f"{self.dataset}-{self.network}-w{self.width:g}-{self.readout}-{what}{held_out}-s{self.seed}"
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from snnlib import failures, progress
 from snnlib.batches import augment, batches, standardise
-from snnlib.checks import Checked
+from snnlib.checks import ADDED, Checked, Formerly
 from snnlib.conversion import convert
 from snnlib.data import Dataset
 from snnlib.evaluation import PRECISIONS, accuracy_over_time, autocast, threads
@@ -47,12 +47,14 @@ class Recipe(Checked):
     # one_cycle is PyTorch's OneCycleLR: it moves Adam's beta_1 too, between 0.85 and 0.95, against the rate.
     schedule: Literal["warm_restarts", "cosine", "one_cycle", "constant"] = "warm_restarts"
     restart_every: int = Field(100, ge=1, le=100_000)  # epochs, T_max of Sec. 3
-    augment: bool = False  # crop 4 + flip
+    # Crops of images with 4 pixels of zeros around them, mirrored or not.
+    augment: Annotated[Literal["none", "crop", "crop_flip"], Formerly(false="none", true="crop_flip")] = "none"
     precision: Literal[PRECISIONS] = "float32"
     threads: int = Field(1, ge=1, le=1024)  # on a CPU; part of the recipe, since it decides the last bit
     evaluate_every: int = Field(1, ge=1, le=100_000)  # epochs; the last one is always evaluated
     test_timesteps: int = Field(10, ge=1, le=1000)  # T at which a single-step net is tested, converted (step 3)
     compile: bool = False  # the neurons (`snnlib.fused`): seconds to start, faster then; part of the recipe likewise
+    devices: Annotated[Literal[1], ADDED] = 1  # that share a batch
 
     @contextmanager
     def execution(self) -> Iterator[None]:
@@ -152,8 +154,8 @@ def one_epoch(
     seen = 0
     state.model.train()
     for state.step, (images, labels) in enumerate(batches(data.train, recipe.batch_size, order), start=1):
-        if recipe.augment:
-            images = augment(images, crops)
+        if recipe.augment != "none":
+            images = augment(images, crops, flip=recipe.augment == "crop_flip")
         x = standardise(images, data).contiguous(memory_format=torch.channels_last)
         with autocast(device, recipe.precision):
             outputs = state.model(x, Simulation(noise, timesteps)).mean(0)  # [B, classes], averaged over T

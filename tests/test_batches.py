@@ -109,6 +109,17 @@ def test_augmented_images_are_crops_and_all_crops_occur(shape: tuple[int, int, i
     assert len(set(drawn)) > 150
 
 
+def test_crops_without_flip_are_never_mirrored_and_are_those_with_flip() -> None:
+    images = torch.from_numpy(draw(64, 1, 10, 14))
+    plain = augment(images, torch.Generator().manual_seed(0), flip=False).numpy()
+    flipped = augment(images, torch.Generator().manual_seed(0)).numpy()
+    at = [crops(old)[new.tobytes()] for old, new in zip(images.numpy(), plain, strict=True)]
+    assert not any(mirrored for _, _, mirrored in at)
+    with_flip = [crops(old)[new.tobytes()] for old, new in zip(images.numpy(), flipped, strict=True)]
+    assert [a[:2] for a in at] == [b[:2] for b in with_flip]
+    assert any(mirrored for _, _, mirrored in with_flip)
+
+
 def test_each_image_is_augmented_for_itself() -> None:
     images = draw(16, 3, 32, 32)
     out = augment(torch.from_numpy(images), torch.Generator().manual_seed(0)).numpy()

@@ -39,6 +39,33 @@ def mini() -> Dataset:
     return data.load("fashion_mnist_mini")
 
 
+def test_the_sizes_of_the_data_sets_are_those_that_are_loaded(mini: Dataset) -> None:
+    assert set(data.SIZES) == set(data.DATASETS)
+    assert data.SIZES["fashion_mnist_mini"] == (len(mini.train), len(mini.test))
+
+
+def test_held_out_images_are_taken_from_the_training_set_once_and_for_all(mini: Dataset) -> None:
+    held = data.load("fashion_mnist_mini", hold_out=600)
+    assert (len(held.train), len(held.test)) == (5400, 600)
+    both = torch.cat([held.train.images, held.test.images]).flatten(1)
+    assert sorted(x.numpy().tobytes() for x in both) == sorted(
+        x.numpy().tobytes() for x in mini.train.images.flatten(1)
+    )
+    again = data.load("fashion_mnist_mini", hold_out=600)
+    assert torch.equal(held.test.images, again.test.images)
+    labels = {x.numpy().tobytes(): y for x, y in zip(mini.train.images, mini.train.labels.tolist(), strict=True)}
+    assert [labels[x.numpy().tobytes()] for x in held.test.images] == held.test.labels.tolist()
+    pixels = held.train.images.double() / 255  # statistics are those of the images that are trained on
+    assert held.mean.item() == pytest.approx(pixels.mean().item())
+    assert held.std.item() == pytest.approx(pixels.std(correction=0).item())
+
+
+@pytest.mark.parametrize("hold_out", [-1, 6000, 1.5, True])
+def test_what_cannot_be_held_out_is_refused(hold_out: object) -> None:
+    with pytest.raises(ValueError, match="hold_out = "):
+        data.load("fashion_mnist_mini", hold_out=hold_out)
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SNNLIB_DATA", str(tmp_path))

@@ -11,9 +11,9 @@ import yaml
 
 from snnlib import __main__ as command_line
 from snnlib import checkpoints, estimate, preset, results, throughput
-from snnlib.data import DATASETS, Dataset, load
+from snnlib.data import Dataset
 from snnlib.disk import seal, sha256, write
-from snnlib.estimate import IMAGES, duration, summary, to_do
+from snnlib.estimate import duration, summary, to_do
 from snnlib.evaluation import CHUNK
 from snnlib.models import Network
 from snnlib.neurons import Simulation
@@ -123,12 +123,6 @@ def test_other_nets_are_tested_as_training_tests_them(fields: dict, timesteps: i
     work = to_do(run, p)
     assert work is not None
     assert work.passes == ((AsTrained(timesteps=timesteps), 4), *((e, 1) for e in evaluations))  # nothing is drawn
-
-
-def test_the_sizes_of_the_data_sets_are_those_that_are_loaded() -> None:
-    assert set(IMAGES) == set(DATASETS)
-    mini = load("fashion_mnist_mini")
-    assert IMAGES["fashion_mnist_mini"] == (len(mini.train), len(mini.test))
 
 
 # --- how long that takes ---------------------------------------------------------------------

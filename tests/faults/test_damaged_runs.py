@@ -70,7 +70,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Iterator
 
     save = checkpoints.save
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "load", lambda *_: small)
+        patch.setattr(runs, "load", lambda *_, **__: small)
         patch.setenv("SNNLIB_RUNS", str(folder / "done"))
         for spec in (job.SPEC, OTHER):
             accuracy(Run(spec), E)
