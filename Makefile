@@ -15,7 +15,7 @@ help:
 	@echo "make test       unit tests, and every notebook run and checked"
 	@echo "make test-faults  break things on purpose, 15 minutes; the table goes into the README"
 	@echo "make lab        JupyterLab on the notebooks"
-	@echo "make lint       ruff"
+	@echo "make lint       ruff, and the direction of imports"
 	@echo "make notebooks  execute the committed notebooks in place, and put the claims into the README"
 
 # Made once, and again when pyproject.toml changes.
@@ -44,7 +44,7 @@ lab: $(VENV)/installed
 	@$(BIN)/jupyter lab notebooks
 
 lint: $(VENV)/installed
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 
 # The claims last: they are decided from what the others write.
 notebooks: $(VENV)/installed

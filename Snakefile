@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-from snnlib.paths import figures_dir
-from snnlib.preset import load_preset
-from snnlib.runs import Run
-from snnlib.table1 import size
+from snnlib.store.paths import figures_dir
+from snnlib.runs.preset import load_preset
+from snnlib.runs.run import Run
+from snnlib.experiments.table1_networks import size
 
 PRESET = load_preset(config.get("preset", "smoke"))
 RUNS = PRESET.all_runs()
@@ -136,7 +136,7 @@ for name in NOTEBOOKS:
             name
         input:
             f"notebooks/{name}.ipynb",
-            f"snnlib/presets/{PRESET.name}.yaml",
+            f"snnlib/runs/presets/{PRESET.name}.yaml",
             CODE,  # a redraw costs seconds; training is not repeated for an edit
             needed(name),
         output:

@@ -1,5 +1,5 @@
 """Companion to "A noise based novel strategy for faster SNN training" (Jiang & Zhang, 2023)."""
 
-from snnlib import process
+from snnlib.fast import process
 
 process.configure()

@@ -10,17 +10,18 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from snnlib import batch, listing
+from snnlib.batch import listing
+from snnlib.batch import train as batch
+from snnlib.batch.estimate import estimate, summary
+from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, draw, figures
 from snnlib.checks import InputError, one_of, short, shown, whole
-from snnlib.data import DATASETS, DataError, load
-from snnlib.disk import StoreError
-from snnlib.estimate import estimate, summary
-from snnlib.failures import TrainingError
-from snnlib.preset import Preset, load_preset
-from snnlib.protocols import MOST_NOISE_SEEDS
-from snnlib.results import accuracy
-from snnlib.runs import Run
-from snnlib.workflow import NOTEBOOKS, WorkflowError, draw, figures
+from snnlib.data.sets import DATASETS, DataError, load
+from snnlib.runs.evaluations import MOST_NOISE_SEEDS
+from snnlib.runs.preset import Preset, load_preset
+from snnlib.runs.results import accuracy
+from snnlib.runs.run import Run
+from snnlib.store.files import StoreError
+from snnlib.training.failures import TrainingError
 
 app = typer.Typer(
     help="Train, list and evaluate the runs of a preset, and draw the figures from them.",
@@ -143,7 +144,7 @@ def claims(
     to_readme: Annotated[bool, typer.Option("--readme", help="also put them on the README's first screen")] = False,
 ) -> None:
     """Print the verdict on each claim of the paper, as the notebook `claims` wrote them at a preset."""
-    from snnlib import readme  # brings matplotlib, 0.3 s that each training job would pay for
+    from snnlib.batch import readme  # brings matplotlib, 0.3 s that each training job would pay for
 
     print(readme.update(preset) if to_readme else readme.drawn(preset))
 
@@ -164,7 +165,7 @@ def bench(
     Neurons are compiled where there is a C++ compiler. Leave the machine alone meanwhile.
     """
     whole("--rounds", rounds, 3, 1000)
-    from snnlib import bench_report  # brings matplotlib
+    from snnlib.bench import report as bench_report  # brings matplotlib
 
     if to_readme:
         print(bench_report.to_readme())

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from snnlib.checks import InputError, one_of, whole
 from snnlib.models import Network
-from snnlib.neurons import Converted, Dynamics, Neuron, Simulation, SingleStep
+from snnlib.neurons import Converted, Dynamics, Neuron, SingleStep
+from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen, Layer, Sample
 
 STATISTICS = ("layer", "sample", "frozen")

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from snnlib.checks import InputError, one_of, positive, shown, whole
-from snnlib.neurons import Dynamics, Neuron, Simulation
+from snnlib.neurons import Dynamics, Neuron
+from snnlib.simulation import Simulation
 
 READOUTS = ("spikes", "potential")
 VGG16 = (64, 64, "P", 128, 128, "P", 256, 256, 256, "P", 512, 512, 512, "P", 512, 512, 512, "P")

@@ -8,18 +8,18 @@ Potentials are dimensionless, in units in which the paper's threshold is 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from snnlib.checks import InputError, Value, between, magnitude, moderate, number, one_of, whole
+from snnlib.checks import InputError, Value, between, magnitude, moderate, number, one_of
+from snnlib.fast import Currents, lif_steps, noisy_spike
 from snnlib.noise import Gaussian, Noise
+from snnlib.simulation import Simulation
 from snnlib.statistics import Layer, Statistics
-from snnlib.surrogate import Surrogate, Triangle, noisy_spike, spike
-from snnlib.walk import Currents, walk
+from snnlib.surrogate import Surrogate, Triangle, spike
 
 FIRST_STEPS = ("noise", "rest")
 
@@ -43,9 +43,9 @@ class Dynamics(Protocol):
 
 @runtime_checkable
 class AtOnce(Dynamics, Protocol):
-    """A dynamics that can also take all its steps at once: the same spikes, sooner (`snnlib.walk`)."""
+    """A dynamics that can also take all its steps at once: the same spikes, sooner."""
 
-    def walk(
+    def all_steps(
         self, currents: Currents, state: Tensor | None, generator: torch.Generator
     ) -> tuple[Tensor, Tensor | None]:
         """Spikes [T·B, ...] of all steps, and V(T); gradients run through the spikes alone."""
@@ -171,29 +171,8 @@ class LIF(Value):
         s = spike(h, self.v_th, self.surrogate)  # Eq. 2
         return s, reset(h, s, self.v_reset)
 
-    def walk(self, currents: Currents, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        return walk(currents, state, self.leak, self.v_th, self.v_reset, self.surrogate)
-
-
-Observer = Callable[["Neuron", int, Tensor, Any], None]
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """How a forward pass runs: for how many time steps, with which noise, and who looks on.
-
-    ``observe(neuron, t, spikes, state)`` is called after each step of each neuron, t from 1 in each pass.
-    ``states``, if given, is where neurons take their state from and leave it, so that one long
-    simulation can be run as several passes, with the memory of the longest of them.
-    """
-
-    generator: torch.Generator
-    timesteps: int = 1
-    observe: Observer | None = None
-    states: dict[Neuron, Any] | None = None
-
-    def __post_init__(self) -> None:
-        whole("timesteps", self.timesteps, least=1)
+    def all_steps(self, currents: Currents, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return lif_steps(currents, state, self.leak, self.v_th, self.v_reset, self.surrogate)
 
 
 class Neuron(nn.Module):
@@ -215,7 +194,7 @@ class Neuron(nn.Module):
         state, spikes = (sim.states or {}).get(self), []
         unseen = sim.observe is None and (sim.states is None or not torch.is_grad_enabled())
         if unseen and isinstance(self.dynamics, AtOnce):
-            all_spikes, state = self.dynamics.walk(currents, state, sim.generator)
+            all_spikes, state = self.dynamics.all_steps(currents, state, sim.generator)
         else:
             for t, current in enumerate(currents.steps(), start=1):
                 s, state = self.dynamics.step(current, state, sim.generator)

@@ -17,8 +17,8 @@ import torch
 from pydantic import Discriminator
 from torch import Tensor
 
-from snnlib import tape
 from snnlib.checks import InputError, Value, magnitude, moderate
+from snnlib.fast import clipped_normal
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Bounded(Value):
     def like(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Noise in the shape, dtype, device and memory layout of ``x``; the generator is on its device.
 
-        Not to be written to: it may be a view of numbers that others read too (`snnlib.tape`).
+        Not to be written to: it may be a view of numbers that others read too (`fast.noise_tape`).
         """
         # In the order of memory: PyTorch is many times slower where that is not the order of axes.
         layout = torch.empty_like(x, device="meta")
@@ -85,7 +85,7 @@ class Gaussian(Bounded):
 
     def _draw(self, n: int, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
         sigma = self.half_width / self.k
-        return tape.clipped_normal(n, self.centre, sigma, self.low, self.high, dtype, generator)
+        return clipped_normal(n, self.centre, sigma, self.low, self.high, dtype, generator)
 
 
 @dataclass(frozen=True)

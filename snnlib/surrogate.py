@@ -15,7 +15,6 @@ import torch
 from pydantic import Discriminator
 from torch import Tensor
 
-from snnlib import fused
 from snnlib.checks import Value, magnitude
 
 
@@ -104,22 +103,6 @@ class _Spike(torch.autograd.Function):
         return grads[0] * derivative, None, None, None
 
 
-class _NoisySpike(_Spike):
-    @staticmethod
-    def forward(ctx: Any, current: Tensor, v_th: float, surrogate: Surrogate, noise: Tensor) -> Tensor:
-        if fused.active(current) and current.stride() == noise.stride():
-            s = torch.empty_like(current)
-            derivative = [torch.empty_like(current)] if ctx.needs_input_grad[0] else []
-            inputs = (fused.flat(x, 1)[0] for x in (current, noise, s))
-            fused.run(fused.fire, *inputs, [fused.flat(d, 1)[0] for d in derivative], v_th, surrogate)
-        else:
-            h = current + noise
-            s = torch.gt(h, v_th, out=torch.empty_like(h))
-            derivative = [surrogate.derive_(h.sub_(v_th))] if ctx.needs_input_grad[0] else []
-        ctx.save_for_backward(*derivative)
-        return s
-
-
 def spike(h: Tensor, v_th: float, surrogate: Surrogate) -> Tensor:
     """S = 1 where H > V_th, strictly, else 0 (Eq. 2); backward multiplies by ``surrogate(H - V_th)``.
 
@@ -132,11 +115,3 @@ def spike(h: Tensor, v_th: float, surrogate: Surrogate) -> Tensor:
         Zeros and ones in the shape and dtype of ``h``.
     """
     return _Spike.apply(h, v_th, surrogate)
-
-
-def noisy_spike(current: Tensor, noise: Tensor, v_th: float, surrogate: Surrogate) -> Tensor:
-    """``spike(current + noise, v_th, surrogate)`` (Eqs. 5, 2) for a noise without gradient, in less memory.
-
-    Nobody else reads H, so the derivative takes its place.
-    """
-    return _NoisySpike.apply(current, v_th, surrogate, noise)

@@ -21,13 +21,20 @@ import yaml
 from bad_input import RUN
 
 from snnlib import __main__ as cli
-from snnlib import batch, bench_report, data, files, notebook, preset, readme, workflow
+from snnlib.batch import readme, workflow
+from snnlib.batch import train as batch
+from snnlib.bench import report as bench_report
 from snnlib.checks import InputError
+from snnlib.data import checksums as files
+from snnlib.data import sets as data
+from snnlib.experiments import notebook
 from snnlib.models import build
-from snnlib.paths import ROOT
-from snnlib.preset import Preset, load_preset
-from snnlib.protocols import Evaluation
-from snnlib.runs import Run, Spec
+from snnlib.runs import preset
+from snnlib.runs.evaluations import Evaluation
+from snnlib.runs.preset import Preset, load_preset
+from snnlib.runs.run import Run, Spec
+from snnlib.store.markdown import markers
+from snnlib.store.paths import ROOT
 
 LONGEST = 2000  # characters of an error, which may list the runs of a preset
 
@@ -181,9 +188,8 @@ def sandbox(tmp: Path, patch: pytest.MonkeyPatch) -> Iterator[Path]:
     patch.setenv("SNNLIB_FIGURES", str(tmp / "figures"))
     patch.setattr(workflow, "BUILD", build_folder)
     patch.setattr(readme, "README", tmp / "README.md")
-    (tmp / "README.md").write_text(
-        "\n".join(line for name in ("claims", "benchmarks") for line in readme.markers(name))
-    )
+    patch.setattr(bench_report, "README", tmp / "README.md")
+    (tmp / "README.md").write_text("\n".join(line for name in ("claims", "benchmarks") for line in markers(name)))
     _idle(patch)
     before = listing(tmp)
     patch.setattr(preset, "FOLDER", presets)
@@ -195,7 +201,7 @@ def listing(tmp: Path) -> set[Path]:
     """All files that bad input might leave where it should not; other tests may use the project's own folders."""
     outside = {p for p in tmp.rglob("*") if p.relative_to(tmp).parts[0] not in ("store", "figures", "build")}
     project = {p for p in ROOT.glob("[!.]*") if p.name not in ("build", "figures", "runs")}
-    return outside | project | {*(ROOT / "snnlib" / "presets").iterdir(), *tmp.parent.glob("owned*")}
+    return outside | project | {*(ROOT / "snnlib" / "runs" / "presets").iterdir(), *tmp.parent.glob("owned*")}
 
 
 def _idle(patch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from snnlib import ann, neurons, noise, preset, surrogate
-from snnlib.preset import Preset
-from snnlib.protocols import AnnConversion, AsLIF, AsTrained, Conversion
-from snnlib.runs import Spec
-from snnlib.training import Recipe
+from snnlib import neurons, noise, surrogate
+from snnlib.baselines import ann_neurons as ann
+from snnlib.runs import preset
+from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
+from snnlib.runs.preset import Preset
+from snnlib.runs.run import Spec
+from snnlib.training.loop import Recipe
 
 RUN = ("notebooks", "method", 0)
 DYNAMICS = (neurons.SingleStep, neurons.LIF, ann.ReLU, ann.QCFS)

@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from snnlib.data import Dataset, Split, load
+from snnlib.data.sets import Dataset, Split, load
 from snnlib.models import Network, build
-from snnlib.neurons import Dynamics, Simulation, SingleStep
+from snnlib.neurons import Dynamics, SingleStep
+from snnlib.simulation import Simulation
 
 torch.set_num_threads(1)  # tensors here are too small to share
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from snnlib import __main__ as cli
-from snnlib import preset
 from snnlib.checks import InputError, short, shown
 from snnlib.models import build
 from snnlib.neurons import SingleStep
+from snnlib.runs import preset
 
 few = settings(max_examples=35, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 

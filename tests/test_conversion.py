@@ -13,12 +13,13 @@ from conftest import generator, images, lively, weights
 from torch import Tensor
 
 from snnlib.conversion import convert, ensemble, freeze
+from snnlib.fast.all_steps import Currents
 from snnlib.models import Network
-from snnlib.neurons import LIF, Converted, Neuron, Simulation, SingleStep
+from snnlib.neurons import LIF, Converted, Neuron, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
+from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen, Layer, Sample
 from snnlib.surrogate import Arctan
-from snnlib.walk import Currents
 
 NETWORKS = ("cnn", "vgg16", "resnet18")
 NOISES = (Gaussian(), MaxNormalised(), Uniform())

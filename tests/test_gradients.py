@@ -19,9 +19,10 @@ import torch
 from conftest import generator, images, lively
 from torch import Tensor
 
-from snnlib.ann import IF
+from snnlib.baselines.ann_neurons import IF
 from snnlib.models import Network
-from snnlib.neurons import LIF, Neuron, Simulation
+from snnlib.neurons import LIF, Neuron
+from snnlib.simulation import Simulation
 from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Triangle
 
 T = 8

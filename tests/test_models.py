@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from conftest import generator, images, lively
 from torch import Tensor, nn
 
-from snnlib.ann import IF, ReLU
+from snnlib.baselines.ann_neurons import IF, ReLU
 from snnlib.models import INPUT_SHAPES, Network, build
-from snnlib.neurons import LIF, Converted, Dynamics, Neuron, Simulation, SingleStep
+from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
+from snnlib.simulation import Simulation
 
 NETWORKS = ("cnn", "vgg16", "resnet18")
 T = 10

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-import snnlib.ann
+import snnlib.baselines.ann_neurons
 import snnlib.neurons
-from snnlib.ann import IF
-from snnlib.neurons import LIF, Converted, Dynamics, Neuron, Simulation, SingleStep
+from snnlib.baselines.ann_neurons import IF
+from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.noise import Bounded, Gaussian, MaxNormalised, Uniform
+from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen, Layer, Sample
 from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Triangle
 
@@ -53,7 +54,7 @@ def heights(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
         seen.append(h)
         return original(h, *args)
 
-    for module in (snnlib.neurons, snnlib.ann):
+    for module in (snnlib.neurons, snnlib.baselines.ann_neurons):
         monkeypatch.setattr(module, "spike", spy)
     monkeypatch.setattr(snnlib.neurons, "noisy_spike", lambda current, noise, *args: spy(current + noise, *args))
     return seen

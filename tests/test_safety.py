@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 import torch
 from conftest import weights
-from test_data import Bomb
+from hostile import Bomb
 
-from snnlib import runs
-from snnlib.data import Dataset
-from snnlib.disk import DamagedError, seal
-from snnlib.runs import Run, Spec, ensure
+from snnlib.data.sets import Dataset
+from snnlib.runs import run as runs
+from snnlib.runs.run import Run, Spec, ensure
+from snnlib.store.files import DamagedError, seal
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,7 +33,7 @@ UNSAFE = {
     "eval", "exec", "__import__",
     "socket", "socketserver", "http.server", "xmlrpc.server", "wsgiref", "flask", "tornado", "uvicorn",
 }  # fmt: skip
-ALLOWED = {("snnlib/locks.py", "socket"), ("snnlib/locks.py", "socket.gethostname")}
+ALLOWED = {("snnlib/store/locks.py", "socket"), ("snnlib/store/locks.py", "socket.gethostname")}
 
 
 # --- the source ------------------------------------------------------------------------------
@@ -73,12 +73,8 @@ def unsafe(source: str) -> set[tuple[int, str]]:
 
 
 def sources() -> dict[str, str]:
-    """Every module, script and notebook, the latter's code cells in one."""
-    found = {
-        str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-        for folder in ("snnlib", "scripts")
-        for path in (ROOT / folder).rglob("*.py")
-    }
+    """Every module and notebook, the latter's code cells in one."""
+    found = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in (ROOT / "snnlib").rglob("*.py")}
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
@@ -91,7 +87,7 @@ def test_no_source_can_run_code_that_it_reads_or_listens_to_others() -> None:
     assert {hit for hit in found if hit[:2] not in ALLOWED} == set()
     assert {hit[:2] for hit in found} == ALLOWED
     kinds = [file.partition("/")[0] for file in sources()]
-    assert {kind: kinds.count(kind) > 1 for kind in kinds} == {"snnlib": True, "scripts": True, "notebooks": True}
+    assert {kind: kinds.count(kind) > 1 for kind in kinds} == {"snnlib": True, "notebooks": True}
 
 
 @pytest.mark.parametrize(
@@ -126,7 +122,7 @@ def test_the_search_finds(source: str, name: str) -> None:
         "import yaml\nyaml.safe_load(f)",
         "import numpy as np\nnp.load(f, allow_pickle=False)",
         "from http.client import HTTPException",
-        "from snnlib.data import load\nload('mnist')",
+        "from snnlib.data.sets import load\nload('mnist')",
         "import torch\ntorch.load_it",
     ],
 )
@@ -142,11 +138,11 @@ import json, sys
 seen = []
 sys.addaudithook(lambda event, _: seen.append(event) if event.startswith(("pickle.", "socket.")) else None)
 
-from snnlib.plotting import fig2
-from snnlib.plotting.common import save
-from snnlib.protocols import Conversion
-from snnlib.results import accuracy
-from snnlib.runs import Run, Spec
+from snnlib.experiments import fig2_accuracy_vs_timesteps as fig2
+from snnlib.experiments.style import save
+from snnlib.runs.evaluations import Conversion
+from snnlib.runs.results import accuracy
+from snnlib.runs.run import Run, Spec
 
 recipe = {"epochs": 1, "batch_size": 250, "lr": 1e-3}
 run = Run(Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=recipe))

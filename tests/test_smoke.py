@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from snnlib.preset import load_preset
-from snnlib.results import accuracy
+from snnlib.runs.preset import load_preset
+from snnlib.runs.results import accuracy
 
 
 def test_the_cnn_reaches_82_percent_at_t_10_and_gains_over_t_1() -> None:

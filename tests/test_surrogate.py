@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Surrogate, Triangle, noisy_spike, spike
+from snnlib.fast import noisy_spike
+from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Surrogate, Triangle, spike
 
 PARSER = TypeAdapter(Surrogate)
 KINDS = ("triangle", "rectangle", "arctan", "sigmoid")

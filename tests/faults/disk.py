@@ -15,12 +15,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from faults import job
-from snnlib import batch, checkpoints, runs
-from snnlib.data import Dataset, Split, load
-from snnlib.disk import StoreError
-from snnlib.protocols import Conversion
-from snnlib.results import accuracy
-from snnlib.runs import Run
+from snnlib.batch import train as batch
+from snnlib.data.sets import Dataset, Split, load
+from snnlib.runs import checkpoints
+from snnlib.runs import run as runs
+from snnlib.runs.evaluations import Conversion
+from snnlib.runs.results import accuracy
+from snnlib.runs.run import Run
+from snnlib.store.files import StoreError
 
 WORDS = {
     "disk full": "No space left on device: make room",

@@ -15,12 +15,13 @@ from pathlib import Path
 
 from pollution import POLLUTIONS
 
-from snnlib.disk import check, unseal
-from snnlib.paths import figures_dir, runs_dir
-from snnlib.plotting import common, fig2
-from snnlib.protocols import Conversion
-from snnlib.results import accuracy
-from snnlib.runs import Run, Spec
+from snnlib.experiments import fig2_accuracy_vs_timesteps as fig2
+from snnlib.experiments import style as common
+from snnlib.runs.evaluations import Conversion
+from snnlib.runs.results import accuracy
+from snnlib.runs.run import Run, Spec
+from snnlib.store.files import check, unseal
+from snnlib.store.paths import figures_dir, runs_dir
 
 SPEC = Spec(
     dataset="fashion_mnist_mini",

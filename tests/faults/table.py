@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 import torch
 
-from snnlib.disk import write
-from snnlib.paths import figures_dir
-from snnlib.provenance import provenance
-from snnlib.readme import put
+from snnlib.runs.provenance import provenance
+from snnlib.store.files import write
+from snnlib.store.markdown import put
+from snnlib.store.paths import ROOT, figures_dir
 
 HERE = Path(__file__).parent
 
@@ -37,4 +37,4 @@ def publish(text: str, seconds: float) -> None:
     how = f"*`make test-faults`, {seconds / 60:.0f} min on {made['device']}; torch {made['packages']['torch']}.*"
     content = f"{text}\n\n{how}\n"
     write(figures_dir() / "faults" / "faults.md", content)
-    put("faults", content)
+    put(ROOT / "README.md", "faults", content)

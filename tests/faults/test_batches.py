@@ -19,11 +19,11 @@ import pytest
 import yaml
 
 from faults import job
-from snnlib.batch import failure
-from snnlib.checkpoints import epochs_done
-from snnlib.paths import ROOT
-from snnlib.results import known
-from snnlib.runs import Run, Spec
+from snnlib.batch.train import failure
+from snnlib.runs.checkpoints import epochs_done
+from snnlib.runs.results import known
+from snnlib.runs.run import Run, Spec
+from snnlib.store.paths import ROOT
 
 pytestmark = pytest.mark.faults
 

@@ -16,9 +16,9 @@ import nbformat
 import pytest
 
 from faults import job
-from snnlib.checkpoints import epochs_done
-from snnlib.results import accuracy
-from snnlib.runs import Run, Spec
+from snnlib.runs.checkpoints import epochs_done
+from snnlib.runs.results import accuracy
+from snnlib.runs.run import Run, Spec
 
 pytestmark = pytest.mark.faults
 
@@ -27,8 +27,8 @@ RECIPE = job.SPEC.recipe.model_copy(update={"epochs": 25})
 CELL = """
 import time
 from pathlib import Path
-from snnlib.results import accuracy
-from snnlib.runs import Run, Spec
+from snnlib.runs.results import accuracy
+from snnlib.runs.run import Run, Spec
 from faults import job
 run = Run(Spec.model_validate_json({spec!r}))
 Path({name!r}).touch()

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_data import Bomb
+from hostile import Bomb
 
-from snnlib import data, torchvision_sets
-from snnlib.data import DataError
+from snnlib.data import sets as data
+from snnlib.data import torchvision_sets
+from snnlib.data.sets import DataError
 
 pytestmark = pytest.mark.faults
 

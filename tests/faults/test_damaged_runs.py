@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from faults import job
-from snnlib import checkpoints, results, runs
-from snnlib.data import Dataset
-from snnlib.results import accuracy
-from snnlib.runs import FILES, Run, Spec, ensure
+from snnlib.data.sets import Dataset
+from snnlib.runs import checkpoints, results
+from snnlib.runs import run as runs
+from snnlib.runs.results import accuracy
+from snnlib.runs.run import FILES, Run, Spec, ensure
 
 pytestmark = pytest.mark.faults
 

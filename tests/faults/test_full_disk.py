@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_data import unprivileged
+from hostile import unprivileged
 
 from faults import job
-from snnlib import runs
-from snnlib.data import Dataset
-from snnlib.disk import StoreError
-from snnlib.runs import Run
+from snnlib.data.sets import Dataset
+from snnlib.runs import run as runs
+from snnlib.runs.run import Run
+from snnlib.store.files import StoreError
 
 pytestmark = pytest.mark.faults
 

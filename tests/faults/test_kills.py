@@ -18,9 +18,9 @@ import pytest
 from filelock import FileLock
 
 from faults import job
-from snnlib.checkpoints import epochs_done
-from snnlib.disk import write
-from snnlib.runs import FILES, Run
+from snnlib.runs.checkpoints import epochs_done
+from snnlib.runs.run import FILES, Run
+from snnlib.store.files import write
 
 pytestmark = pytest.mark.faults
 

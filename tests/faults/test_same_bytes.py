@@ -27,8 +27,8 @@ BEFORE = {
 IMPORTS = """
 from faults import job
 from snnlib.neurons import LIF
-from snnlib.runs import Spec, ensure
-from snnlib.training import Recipe
+from snnlib.runs.run import Spec, ensure
+from snnlib.training.loop import Recipe
 """
 
 

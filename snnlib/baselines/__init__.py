@@ -1,0 +1,1 @@
+"""What the method is compared with: the neurons of ANNs, and their conversion to spiking nets."""

@@ -1,0 +1,1 @@
+"""Many runs and notebooks in one go."""

@@ -1,0 +1,131 @@
+"""How long the missing runs of a preset will take, from a throughput measured on the spot.
+
+What is added up is training and evaluation. The start of each process, a few seconds, and what notebooks evaluate
+beyond the preset's evaluations come on top.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from tqdm import tqdm
+
+from snnlib.batch.throughput import Throughput
+from snnlib.runs.checkpoints import epochs_done
+from snnlib.runs.evaluations import AsTrained, Conversion, Evaluation
+from snnlib.runs.preset import Preset
+from snnlib.runs.results import known
+from snnlib.runs.run import Run, Spec, default_device
+from snnlib.store.files import DamagedError
+
+
+class Rates(Protocol):
+    """What `Throughput` measures: seconds per image of training, and of an evaluation's pass."""
+
+    def training(self, spec: Spec) -> float: ...
+
+    def testing(self, spec: Spec, evaluation: Evaluation) -> float: ...
+
+
+@dataclass(frozen=True)
+class ToDo:
+    """What is left to do of a run: epochs of training, and passes over the test set, counted by kind."""
+
+    run: Run
+    epochs: int
+    passes: tuple[tuple[Evaluation, int], ...]
+
+    def seconds(self, rates: Rates) -> float:
+        """How long that takes, with the run's threads, or the GPU, to itself."""
+        spec = self.run.spec
+        training, test = spec.images
+        size = min(spec.recipe.batch_size, training)
+        images = self.epochs * (training // size) * size  # a smaller last batch is dropped
+        total = images * rates.training(spec) if images else 0.0
+        return total + sum(n * test * rates.testing(spec, evaluation) for evaluation, n in self.passes)
+
+
+def to_do(run: Run, preset: Preset) -> ToDo | None:
+    """What the store does not hold yet, None if it holds all; a begun run goes on after its checkpoint's epoch."""
+    spec, recipe = run.spec, run.spec.recipe
+    trained = run.done and not run.damage()
+    missing = [(e, len(e.noise_seeds)) for e in preset.evaluations(run) if not (trained and _holds(run, e))]
+    if trained:
+        return ToDo(run, 0, tuple(missing)) if missing else None
+    done = epochs_done(run.folder)
+    # As in `fit`: every so many epochs, and after the last one.
+    tests = sum(e % recipe.evaluate_every == 0 or e == recipe.epochs for e in range(done + 1, recipe.epochs + 1))
+    if spec.dynamics.kind == "single_step" and spec.noise != "none":
+        test = Conversion(timesteps=recipe.test_timesteps)
+    else:
+        test = AsTrained(timesteps=spec.timesteps)
+    return ToDo(run, recipe.epochs - done, ((test, tests), *missing))
+
+
+def incomplete(preset: Preset) -> list[Run]:
+    """The runs of a preset that are not trained and evaluated, or damaged."""
+    return [run for run in preset.all_runs().values() if to_do(run, preset) is not None]
+
+
+def estimate(preset: Preset, rates: Rates | None = None) -> dict[str, float]:
+    """Seconds that each unfinished run of the preset will take, by its name; nothing is measured if there is none."""
+    found = {name: to_do(run, preset) for name, run in preset.all_runs().items()}
+    left = {name: work for name, work in found.items() if work is not None}
+    rates = rates or Throughput()
+    bar = tqdm(left.items(), "measuring", leave=False, bar_format="{desc}: run {n_fmt} of {total_fmt} |{bar:20}|")
+    return {name: work.seconds(rates) for name, work in bar}
+
+
+def summary(preset: Preset, left: Mapping[str, float], cores: int | None = None) -> str:
+    """How many runs are done, how many are not, and how long those take: on one core, and on this machine.
+
+    On a CPU as many runs go on at a time as there are cores for their threads; on a GPU, one.
+
+    Args:
+        left: from `estimate`.
+        cores: of the CPU, 0 for a GPU; this machine's if None.
+    """
+    runs = preset.all_runs()
+    counted = f"{len(runs) - len(left)} done, {len(left)} missing"
+    if not left:
+        return counted
+    if cores is None:
+        cores = 0 if default_device() == "cuda" else _cores()
+    if not cores:
+        return f"{counted}: about {duration(sum(left.values()))} on this machine's GPU, one run at a time"
+    specs = {name: runs[name].spec for name in left}
+    total = sum(left[name] * spec.recipe.threads for name, spec in specs.items())
+
+    def through(spec: Spec) -> float:  # not before what it comes after
+        return left.get(spec.name, 0.0) + (through(spec.after) if spec.after else 0.0)
+
+    longest = max(through(spec) for spec in specs.values())
+    here = f"{duration(max(total / cores, longest))} on this machine's {cores} core{'s' * (cores > 1)}"
+    return f"{counted}: about {duration(total)} of one core, {here}"
+
+
+def duration(seconds: float) -> str:
+    """As 45 s, 12 min, 3.4 h or 16 days."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86_400:.0f} days"
+
+
+def _holds(run: Run, evaluation: Evaluation) -> bool:
+    """Whether this evaluation is in the store, intact."""
+    try:
+        return known(run, evaluation) is not None
+    except DamagedError:
+        return False
+
+
+def _cores() -> int:
+    """Cores that this process may use, as Snakemake counts them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

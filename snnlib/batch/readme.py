@@ -1,0 +1,73 @@
+"""The verdicts for readers: ``claims.md`` beside the figures, and its copy on the README's first screen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from snnlib.checks import InputError
+from snnlib.experiments.tables import VERDICTS
+from snnlib.runs.preset import load_preset
+from snnlib.store.files import write
+from snnlib.store.markdown import put
+from snnlib.store.paths import ROOT, figures_dir
+
+README = ROOT / "README.md"
+
+
+def counts(table: pd.DataFrame) -> str:
+    """How many claims got each verdict, in words."""
+    found = Counter(table.verdict)
+    return ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS if found[verdict])
+
+
+def markdown(table: pd.DataFrame, preset: str) -> str:
+    """The table of `snnlib.experiments.claims.decide` for readers, with what they must know of it below."""
+    rows = [("claim (section)", "paper", "measured here", "verdict"), ("---",) * 4]
+    rows += [(f"{r.claim} ({r.section})", r.paper, r.measured, f"**{r.verdict}**") for r in table.itertuples()]
+    nets = sorted({net for scale in table.scale if scale for net in scale.split(", ")})
+    scale = "the paper's scale" if preset == "paper" else "far below the paper's scale, for which it settles nothing"
+    caption = (
+        f"*{counts(table)}, at preset `{preset}` ({load_preset(preset).description}): {scale}. "
+        f"Nets: {', '.join(nets) or 'none'}. Mean ± standard deviation over training seeds. Reproduced: the mean "
+        "clears the threshold that is fixed in the code by two standard errors, in every network. Not reproduced: it "
+        "misses it by as many in a network, and none shows even half of it. Undecided: neither in any network. Partly: "
+        "anything between. "
+        "The paper's words and every test: `notebooks/claims.ipynb`. "
+        f"`python -m snnlib claims --preset {preset} --readme` put this here.*"
+    )
+    # Unpadded, so that a changed number changes one line.
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + f"\n\n{caption}\n"
+
+
+def save(table: pd.DataFrame, preset: str) -> Path:
+    """Write claims.csv, with everything, and claims.md, for readers, to ``figures/<preset>/``; returns the folder."""
+    folder = figures_dir() / preset
+    write(folder / "claims.csv", table.to_csv(index=False))
+    write(folder / "claims.md", markdown(table, preset))
+    return folder
+
+
+def drawn(preset: str) -> str:
+    """The claims of a preset as its notebook wrote them.
+
+    Raises:
+        InputError: an unknown preset, or its claims have not been drawn.
+    """
+    file = figures_dir() / load_preset(preset).name / "claims.md"
+    if not file.exists():
+        raise InputError(f"{file} is missing: `python -m snnlib draw claims --preset {preset}` writes it")
+    return file.read_text(encoding="utf-8")
+
+
+def update(preset: str, file: Path = README) -> str:
+    """Put a preset's claims between the README's markers; returns them. Twice is the same as once.
+
+    Raises:
+        InputError: as in `drawn` and `put`; the README is untouched then.
+    """
+    found = drawn(preset)
+    put(file, "claims", found)
+    return found

@@ -1,0 +1,119 @@
+"""How fast this machine trains and tests a net, measured on random images: nothing is read, downloaded or written."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+import torch
+from tqdm import tqdm
+
+from snnlib.data.sets import Dataset, Split
+from snnlib.models import INPUT_SHAPES, Network
+from snnlib.runs.evaluations import Evaluation
+from snnlib.runs.run import Run, Spec, build_for, default_device
+from snnlib.simulation import CHUNK
+from snnlib.training.evaluation import accuracy_over_time
+from snnlib.training.loop import one_epoch, start
+
+BUDGET = 0.6  # seconds of one measurement, unless FEW images take longer
+FEW = 4  # images in the pass that tells how many are affordable
+
+
+class Throughput:
+    """Seconds per image, each measured when it is first asked for and kept for every run of the same cost.
+
+    The code that runs is that of training and evaluation; the images and the weights do not decide how long it takes.
+    Time is linear in the images, so where a whole batch would take too long fewer stand for it: large nets on
+    a slow device come out somewhat too high. On a CPU it is processor time that counts, which other programs
+    disturb least.
+    """
+
+    def __init__(self, device: torch.device | str | None = None) -> None:
+        self.device = torch.device(device or default_device())
+        self._known: dict[Hashable, float] = {}
+
+    def training(self, spec: Spec) -> float:
+        """Seconds of a training step (forward, backward, update) for each image of its batch."""
+        return self._once(_cost(spec), spec, lambda: self._training(spec))
+
+    def testing(self, spec: Spec, evaluation: Evaluation) -> float:
+        """Seconds of all time steps of an evaluation's pass, for each image."""
+        steps = min(evaluation.timesteps, CHUNK)  # a longer pass is run in pieces of so many
+        key = (_cost(spec), type(evaluation), steps)
+        return self._once(key, spec, lambda: self._testing(spec, evaluation, steps)) * evaluation.timesteps / steps
+
+    def _once(self, key: Hashable, spec: Spec, measure: Callable[[], float]) -> float:
+        if key not in self._known:
+            with spec.recipe.execution():
+                self._known[key] = measure()
+        return self._known[key]
+
+    def _training(self, spec: Spec) -> float:
+        recipe = spec.recipe.model_copy(update={"schedule": "constant"})  # others have an end
+        state = start(build_for(spec).to(self.device), Untrained(spec, FEW).data(self.device), recipe)
+        silent = tqdm(disable=True)
+
+        def step(data: Dataset) -> None:
+            batch = recipe.model_copy(update={"batch_size": len(data.train)})
+            one_epoch(state, data, batch, spec.timesteps, spec.seed, silent)
+
+        return self._per_image(step, spec, recipe.batch_size)
+
+    def _testing(self, spec: Spec, evaluation: Evaluation, steps: int) -> float:
+        net = evaluation.network(Untrained(spec, FEW), self.device)
+
+        def test(data: Dataset) -> None:
+            accuracy_over_time(net, data, steps, batch_size=len(data.test), precision=spec.recipe.precision)
+
+        return self._per_image(test, spec, evaluation.batch_size)
+
+    def _per_image(self, work: Callable[[Dataset], None], spec: Spec, most: int) -> float:
+        """Median of three passes of at most ``most`` images, as many as are affordable."""
+
+        def timed(images: int) -> float:
+            data = Untrained(spec, images).data(self.device)
+            began = self._clock()
+            work(data)
+            return (self._clock() - began) / images
+
+        timed(FEW)  # warm-up: libraries load, algorithms are chosen
+        per_image = timed(FEW)
+        affordable = int(BUDGET / 4 / per_image) if per_image else most
+        if affordable > FEW:
+            images = min(most, affordable)
+            timed(images)  # claims the memory
+            per_image = statistics.median(timed(images) for _ in range(3))
+        return per_image / spec.recipe.threads if self.device.type == "cpu" else per_image
+
+    def _clock(self) -> float:
+        """Seconds, on a CPU summed over threads. Both kinds of pass end by reading a number: a GPU is through then."""
+        return time.process_time() if self.device.type == "cpu" else time.perf_counter()
+
+
+@dataclass(frozen=True)
+class Untrained(Run):
+    """Stands for a run before there is one: the net with its initial weights, and this many random images."""
+
+    images: int
+
+    def model(self, device: torch.device | str | None = None) -> Network:
+        return build_for(self.spec).to(device).eval()
+
+    def data(self, device: torch.device | str | None = None) -> Dataset:
+        generator = torch.Generator().manual_seed(0)
+        channels, *side = INPUT_SHAPES[self.spec.network]
+        images = torch.randint(256, (self.images, channels, *side), dtype=torch.uint8, generator=generator)
+        split = Split(images.to(device), torch.arange(self.images, device=device) % 10)
+        half = torch.full((channels, 1, 1), 0.5, device=device)
+        return Dataset(self.spec.dataset, split, split, half, half, tuple("0123456789"))
+
+
+def _cost(spec: Spec) -> Hashable:
+    """What decides how long a step takes; surrogates and the parameters of a noise hardly do."""
+    r = spec.recipe
+    net = (spec.network, spec.width, spec.readout, spec.batch_norm)
+    how = (r.batch_size, r.precision, r.augment, r.threads, r.compile)
+    return (*net, spec.dynamics.kind, spec.noise, spec.timesteps, *how)

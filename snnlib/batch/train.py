@@ -1,0 +1,82 @@
+"""Many runs in one go: one that fails does not stop the others, and what failed is listed at the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from snnlib.batch.estimate import incomplete
+from snnlib.data.checksums import DataError
+from snnlib.runs.preset import Preset
+from snnlib.runs.results import accuracy
+from snnlib.runs.run import Run
+from snnlib.store.files import StoreError, UnwritableError, write
+from snnlib.training.failures import DeviceError, TrainingError
+
+log = logging.getLogger("snnlib")
+
+
+class BatchError(RuntimeError):
+    """Some of a batch failed, the rest is done; the message lists what failed, a line each."""
+
+    def __init__(self, failed: dict[str, str], of: str) -> None:
+        lines = [f"  {name}: {message}" for name, message in failed.items()]
+        super().__init__("\n".join([f"{len(failed)} of {of} failed; the same command tries them again:", *lines]))
+
+
+def train(runs: Iterable[Run], preset: Preset) -> None:
+    """Train runs, or resume or skip them, and evaluate each as the preset says.
+
+    A failed run does not stop the others, unless nothing can be written or the device is dead, when none can go on.
+
+    Raises:
+        BatchError: some failed.
+    """
+    runs, failed, stopped = list(runs), {}, False
+    for run in runs:
+        if stopped:
+            failed[run.spec.name] = "not tried after that"
+            continue
+        try:
+            for evaluation in preset.evaluations(run):
+                accuracy(run, evaluation)
+        except (TrainingError, DataError, StoreError) as error:
+            log.error("error: %s", error)
+            failed[run.spec.name] = str(error)
+            with suppress(StoreError):
+                write(_file(run), f"{error}\n")
+            stopped = isinstance(error, (DeviceError, UnwritableError))
+        else:
+            with suppress(OSError):  # none, or a store that can only be read
+                _file(run).unlink()
+    if failed:
+        raise BatchError(failed, f"{len(runs)} runs")
+
+
+def failure(run: Run, since: float = 0.0) -> str | None:
+    """Why a run failed, if it did since then, a time of the system's clock, and has not been done by a batch since."""
+    try:
+        if _file(run).stat().st_mtime < since:
+            return None
+        return _file(run).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+
+
+def unfinished(preset: Preset, since: float) -> dict[str, str]:
+    """Why each run of a preset that is not done, or damaged, is not."""
+    runs = incomplete(preset)
+    return {run.spec.name: failure(run, since) or "not done; why not, may stand above" for run in runs}
+
+
+def failed(preset: Preset, since: float) -> dict[str, str]:
+    """The runs of a preset that failed since then, and why."""
+    reasons = {name: failure(run, since) for name, run in preset.all_runs().items()}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _file(run: Run) -> Path:
+    """Where the reason stands."""
+    return run.folder / "failure.txt"

@@ -1,0 +1,1 @@
+"""Speed: ours against the ReLU net and against other libraries, side by side."""

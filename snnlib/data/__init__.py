@@ -1,0 +1,1 @@
+"""Image data sets, held whole on one device as uint8."""

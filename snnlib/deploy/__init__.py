@@ -1,0 +1,1 @@
+"""Trained nets for other simulators and machines: folded, exported, their operations counted."""

@@ -1,0 +1,233 @@
+"""A converted net with frozen statistics is a plain leaky integrate-and-fire net with noise.
+
+With constants mu and M = max|A - mu|, Eqs. 7-9 are affine in V(t-1), sigma cancels, and Eq. 5 with Eq. 6 reads
+
+    H = lambda' V(t-1) + sum_i w_i S_i + b + N',   lambda' = lambda / (alpha M),   b = beta - mu / (alpha M)
+
+which is Eq. 1 with a leak and a bias for each layer, and N' as input noise. It holds where the converted net's clamps
+do not act: constants are no bound of potentials, so some potential terms may leave beta -/+ 1/alpha and be clamped
+there. `clamped` counts them, `compare` shows what they change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from snnlib.baselines.ann_to_snn import fold_batch_norm
+from snnlib.checks import InputError, Value, between, finite, positive
+from snnlib.conversion import with_dynamics
+from snnlib.fast import Currents, lif_steps
+from snnlib.models import Network
+from snnlib.neurons import LIF, Converted, Neuron, reset
+from snnlib.noise import Gaussian, Noise
+from snnlib.simulation import Simulation, simulate
+from snnlib.statistics import Frozen
+from snnlib.surrogate import Surrogate, Triangle, spike
+from snnlib.training.seeds import stream
+
+
+@dataclass(frozen=True)
+class NoisyLIF(Value):
+    """Leaky integrate and fire (Eqs. 1-3) with a bias and noise on its input.
+
+    The first step has no potential, and ``first`` and ``first_bias``: the converted net's first step.
+    """
+
+    leak: float = 0.5
+    bias: float = 0.0
+    noise: Noise = field(default_factory=Gaussian)  # N' of Eq. 6
+    first: Noise = field(default_factory=Gaussian)  # of the first step
+    surrogate: Surrogate = field(default_factory=Triangle)
+    v_th: float = 1.0
+    v_reset: float = 0.0
+    first_bias: float = 0.0
+    kind: Literal["noisy_lif"] = "noisy_lif"
+
+    def __post_init__(self) -> None:
+        between("leak", self.leak, 0, math.inf)
+        finite("bias", self.bias)
+        finite("first_bias", self.first_bias)
+        positive("v_th", self.v_th)
+        finite("v_reset", self.v_reset)
+
+    def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        if state is None:
+            h = current + self.first.like(current, generator) + self.first_bias
+        else:
+            h = self.leak * state + current + self.noise.like(current, generator) + self.bias  # Eq. 1
+        s = spike(h, self.v_th, self.surrogate)  # Eq. 2
+        return s, reset(h, s, self.v_reset)  # Eq. 3
+
+    def all_steps(self, currents: Currents, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        n = currents.values.numel() // currents.held
+        kinds = [self.first if state is None and t == 0 else self.noise for t in range(currents.timesteps)]
+        noise = [kind.numbers(n, currents.values.dtype, generator) for kind in kinds]
+        bias = self.first_bias, self.bias
+        return lif_steps(currents, state, self.leak, self.v_th, self.v_reset, self.surrogate, noise, bias)
+
+
+def fold(model: Network) -> Network:
+    """The `NoisyLIF` network that a converted network with frozen statistics is, noise draw by noise draw.
+
+    It shares the weights of ``model``.
+
+    Raises:
+        ValueError: a neuron that is not `Converted` with `Frozen` statistics: the others' depend on the batch.
+    """
+    return with_dynamics(model, _folded)
+
+
+def _folded(neuron: Neuron) -> NoisyLIF:
+    d = neuron.dynamics
+    if not isinstance(d, Converted):
+        raise InputError(f"dynamics = {getattr(d, 'kind', d)}: only a converted net can be folded")
+    if not isinstance(d.statistics, Frozen):
+        raise InputError(f"statistics = {d.statistics.kind}: must be frozen; others depend on the images of the batch")
+    mean, peak = d.statistics.mean, d.statistics.peak
+    scale = 1 / (d.alpha * peak) if peak else 0.0  # as in `Converted.memory`
+    noise = d.residual
+    # At rest the potential term is beta, beside N'.
+    first = d.noise if d.first_step == "noise" else noise.within(noise.centre + d.beta, noise.half_width)
+    return NoisyLIF(d.leak * scale, d.beta - mean * scale, noise, first, d.surrogate, d.v_th, d.v_reset)
+
+
+def absorb(model: Network) -> Network:
+    """The same net with each neuron's bias, and batch norm, in the layer before it: convolution, neuron, nothing else.
+
+    The first step had no bias, so it gets as much the other way. A copy.
+
+    Raises:
+        ValueError: neurons that are not `NoisyLIF`.
+    """
+    model = fold_batch_norm(_noisy(model))
+    for layer, neuron in _before(model):
+        d = neuron.dynamics
+        with torch.no_grad():
+            layer.bias += d.bias
+        neuron.dynamics = replace(d, bias=0.0, first_bias=d.first_bias - d.bias)
+    return model
+
+
+def without_noise(model: Network) -> Network:
+    """The plain `LIF` net that is left if a folded net's noise is replaced by its mean: a leak per layer, and weights.
+
+    Its first step gets the bias and the mean of N' like the others, as there is no N_noise to start with. A copy.
+
+    Raises:
+        ValueError: neurons that are not `NoisyLIF`, a leak above 1.
+    """
+    model = absorb(model)
+    for layer, neuron in _before(model):
+        d = neuron.dynamics
+        with torch.no_grad():
+            layer.bias += d.noise.centre
+        neuron.dynamics = LIF(d.leak, d.surrogate, d.v_th, d.v_reset)
+    return model
+
+
+def clamped(model: Network, images: Tensor, generator: torch.Generator, timesteps: int = 10) -> pd.DataFrame:
+    """How often the clamp of a frozen net acts: the share of potential terms outside beta -/+ 1/alpha.
+
+    Args:
+        model: converted, with frozen statistics.
+        images: standardised, [B, C, H, W].
+        generator: on the images' device.
+        timesteps: T; a layer has (T - 1) * B * neurons potential terms.
+
+    Returns:
+        Columns layer, leak, bias (of the folded net), share (0 to 1), beyond (by how much the term farthest out leaves
+        the range, in units of its half-width 1/alpha; 0 if none does).
+    """
+    folded = dict(fold(model).neurons())
+    found: dict[Neuron, list[tuple[float, float]]] = defaultdict(list)
+
+    def observe(neuron: Neuron, t: int, spikes: Tensor, v: Tensor) -> None:
+        if t < timesteps:
+            d = neuron.dynamics
+            # A peak of 0 leaves no memory, and so nothing to clamp.
+            deviation = (d.leak * v - d.statistics.mean).abs() / (d.statistics.peak or math.inf)
+            found[neuron].append(((deviation > 1).double().mean().item(), deviation.max().item()))
+
+    with torch.no_grad():
+        model.eval()(images, Simulation(generator, timesteps, observe))
+    rows = []
+    for name, neuron in model.neurons():
+        shares, largest = zip(*found[neuron], strict=True)
+        d = folded[name].dynamics
+        rows.append((name, d.leak, d.bias, sum(shares) / len(shares), max(max(largest) - 1, 0.0)))
+    return pd.DataFrame(rows, columns=["layer", "leak", "bias", "share", "beyond"])
+
+
+def compare(
+    nets: dict[str, Network],
+    images: Tensor,
+    labels: Tensor,
+    timesteps: int = 10,
+    noise_seeds: Iterable[int] = (0,),
+    batch_size: int = 250,
+) -> pd.DataFrame:
+    """Nets on the same images with the same draws of noise, each against the first of them.
+
+    Args:
+        nets: by name.
+        images: standardised, [N, C, H, W], in the nets' dtype.
+
+    Returns:
+        Columns net, noise_seed, timesteps, accuracy, same_outputs (share of output values up to T that equal the first
+        net's), same_predictions (share of images); fractions.
+    """
+    rows = []
+    for noise_seed in noise_seeds:
+        first = None
+        for name, net in nets.items():
+            generator = stream(noise_seed, "evaluation", device=images.device)
+            batches = [
+                torch.cat([o for _, o in simulate(net, x, generator, timesteps)]) for x in images.split(batch_size)
+            ]
+            outputs = torch.cat(batches, dim=1)  # [T, N, classes]
+            first = outputs if first is None else first
+            ours, theirs = (x.cumsum(0).argmax(-1) for x in (outputs, first))  # [T, N]
+            for t in range(1, timesteps + 1):
+                equal = (outputs[:t] == first[:t]).double().mean().item()
+                right, same = ((ours[t - 1] == other).double().mean().item() for other in (labels, theirs[t - 1]))
+                rows.append((name, noise_seed, t, right, equal, same))
+    columns = ["net", "noise_seed", "timesteps", "accuracy", "same_outputs", "same_predictions"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def verdict(table: pd.DataFrame) -> str:
+    """How much of the last net's outputs and predictions up to the last T are the first one's, in words.
+
+    Args:
+        table: from `compare`.
+    """
+    net = table.net.iloc[-1]
+    last = table[(table.net == net) & (table.timesteps == table.timesteps.max())]
+    outputs, predictions = last.same_outputs.mean(), last.same_predictions.mean()
+    equal = f"{outputs:.2%} of outputs and {predictions:.2%} of predictions are equal"
+    return f"{table.net.iloc[0]} and {net}, up to T = {last.timesteps.iloc[0]}: {equal}"
+
+
+def _noisy(model: Network) -> Network:
+    for _, neuron in model.neurons():
+        if not isinstance(neuron.dynamics, NoisyLIF):
+            raise InputError(f"dynamics = {getattr(neuron.dynamics, 'kind', neuron.dynamics)}: must be a folded net")
+    return model
+
+
+def _before(model: Network) -> Iterator[tuple[nn.Module, Neuron]]:
+    """Each neuron with the last layer before it whose output is added to its current; a shortcut's will do."""
+    layer = None
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            layer = module
+        elif isinstance(module, Neuron):
+            yield layer, module

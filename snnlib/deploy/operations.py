@@ -1,0 +1,219 @@
+"""What one image costs: synaptic operations, multiply-accumulates, neuron updates, normalisation and noise draws.
+
+Counted on the test set as an event-driven machine would do it, batch norm being part of the weights:
+
+first layer     a multiply-accumulate for each product of a pixel and a weight, once, whatever T is
+synapses        an accumulate for each spike and each weight it meets; a spike in front of an average pool goes through
+                it, the pool's factor being part of the weights; a spike on an identity shortcut is one accumulate
+neurons         for each neuron and step two accumulates, bias or first current, and the comparison with V_th (Eq. 2);
+                from the second step on a multiply-accumulate that scales and shifts V (Eqs. 1 and 7-9)
+normalisation   from the second step on three accumulates for each neuron: sum, minimum and maximum of Eqs. 8-9;
+                none with frozen statistics
+noise           for each neuron and step a draw and an accumulate
+
+An ANN has the first two in multiply-accumulates, an accumulate for each value that it pools, and bias and comparison.
+Products with the zeros around an image are not counted, nor are memory traffic, clamps, and the mean of outputs.
+Pooling spikes first would need fewer operations but products, since pooled values are no longer 0 or 1: a product costs
+more than the four accumulates of a 2x2 pool that it can replace (`snnlib.experiments.beyond.energy.PICOJOULES`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from snnlib.baselines.ann_neurons import ReLU
+from snnlib.checks import InputError
+from snnlib.data.batches import batches, standardise
+from snnlib.data.sets import Dataset
+from snnlib.deploy.folding import NoisyLIF
+from snnlib.models import Network, Residual
+from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
+from snnlib.simulation import simulate
+from snnlib.statistics import Frozen
+from snnlib.training.seeds import stream
+
+FIRST, SYNAPSES, NEURONS, NORMALISATION, NOISE = "first layer", "synapses", "neurons", "normalisation", "noise"
+MAC, ACCUMULATE, DRAW = "mac", "accumulate", "draw"
+SPIKE, UPDATE = "spike", "update"  # of each layer, what its firing rate is made of
+
+Key = tuple[str, str]  # part, operation
+
+
+def count(
+    model: Network,
+    data: Dataset,
+    timesteps: int = 10,
+    noise_seed: int = 0,
+    batch_size: int = 250,
+    precision: str = "float32",
+    skip_zeros: bool = False,
+) -> pd.DataFrame:
+    """Operations for one image up to each T, mean over the test set; see the module's docstring for the rules.
+
+    Args:
+        model: an SNN of this library, or a ReLU net (one step is all it has).
+        skip_zeros: of a ReLU net, leave out products with an activation that is 0.
+
+    Returns:
+        Columns timesteps, part, operation ("mac", "accumulate", "draw"), per_image; besides, for each layer of
+        neurons as part, its spikes (of an ANN, its activations above 0) and updates, neurons times T.
+
+    Raises:
+        ValueError: neurons of another kind.
+    """
+    _, first = next(model.neurons())
+    analog = isinstance(first.dynamics, ReLU)
+    tally = _Tally(1 if analog else timesteps, {neuron: name for name, neuron in model.neurons()})
+    generator = stream(noise_seed, "evaluation", device=data.test.images.device)
+    with _deliveries(model, tally, analog, skip_zeros):
+        for images, _ in batches(data.test, batch_size):
+            tally.begin(len(images))
+            x = standardise(images, data)
+            for _, outputs in simulate(model, x, generator, tally.timesteps, precision, tally.update):
+                tally.began += len(outputs)
+    rows = [
+        (t, *key, numbers[:t].sum().item() / len(data.test))
+        for key, numbers in tally.total.items()
+        for t in range(1, tally.timesteps + 1)
+    ]
+    return pd.DataFrame(rows, columns=["timesteps", "part", "operation", "per_image"])
+
+
+def fan_out(layer: nn.Module, x: Tensor) -> Tensor:
+    """How many outputs each input of a convolution, a linear layer or an identity reaches.
+
+    Args:
+        x: an input of the layer, [B, channels, ...]; only its shape counts.
+
+    Returns:
+        [...], the same for every channel; at a convolution's border it is less than inside.
+    """
+    if isinstance(layer, nn.Identity):
+        return x.new_ones(x.shape[2:], dtype=torch.float64)
+    if isinstance(layer, nn.Linear):
+        return x.new_full(x.shape[2:], layer.out_features, dtype=torch.float64)
+    # An output is a sum of inputs: the gradient of the sum of all outputs is in how many of them an input stands.
+    with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
+        x = torch.ones_like(x[:1], dtype=torch.float64).requires_grad_()
+        ones = torch.ones_like(layer.weight, dtype=torch.float64)
+        out = F.conv2d(x, ones, None, layer.stride, layer.padding, layer.dilation, layer.groups)
+        return torch.autograd.grad(out.sum(), x)[0][0, 0]
+
+
+class _Tally:
+    """Operations of each time step, over all images seen so far."""
+
+    def __init__(self, timesteps: int, names: dict[Neuron, str]) -> None:
+        self.timesteps, self.names = timesteps, names
+        self.total: dict[Key, Tensor] = defaultdict(lambda: torch.zeros(timesteps, dtype=torch.float64))
+        self.begin(0)
+
+    def begin(self, images: int) -> None:
+        """A batch of so many images starts at its first time step."""
+        self.images, self.began = images, 0
+
+    def deliver(self, key: Key, numbers: Tensor) -> None:
+        """Add numbers [steps * images], time outermost."""
+        steps = numbers.double().view(-1, self.images).sum(1).cpu()
+        self.total[key][self.began : self.began + len(steps)] += steps
+
+    def update(self, neuron: Neuron, t: int, spikes: Tensor, state: Tensor | None) -> None:
+        """Add what a layer of neurons does in a step: an observer of the simulation."""
+        step = self.began + t - 1
+        for key, number in _update(neuron.dynamics, first=step == 0).items():
+            self.total[key][step] += number * spikes.numel()
+        self.total[self.names[neuron], UPDATE][step] += spikes.numel()
+        self.total[self.names[neuron], SPIKE][step] += spikes.count_nonzero().item()
+
+
+@contextmanager
+def _deliveries(model: Network, tally: _Tally, analog: bool, skip_zeros: bool) -> Iterator[None]:
+    """While it is open, every forward pass of the model adds to the tally what each layer does."""
+    reach: dict[nn.Module, Tensor] = {}
+
+    def arrive(layer: nn.Module, key: Key, values: Tensor) -> None:
+        if layer not in reach:
+            reach[layer] = fan_out(layer, values)
+        # Sums over channels first: small whole numbers, exact in float32, and no copy of the map in float64.
+        numbers = values.sum(1, dtype=torch.float32).double() * reach[layer]
+        tally.deliver(key, numbers.view(len(values), -1).sum(1))
+
+    def first(layer: nn.Module, inputs: tuple[Tensor]) -> None:
+        if tally.began == 0:  # a long simulation in pieces runs it once in each
+            arrive(layer, (FIRST, MAC), torch.ones_like(inputs[0]))
+
+    def spikes(merged: int) -> Callable:
+        return lambda layer, inputs: arrive(layer, (SYNAPSES, ACCUMULATE), merged * inputs[0])
+
+    def activations(layer: nn.Module, inputs: tuple[Tensor]) -> None:
+        key = (SYNAPSES, ACCUMULATE if isinstance(layer, nn.Identity) else MAC)
+        arrive(layer, key, (inputs[0] != 0).float() if skip_zeros else torch.ones_like(inputs[0]))
+
+    def pooled(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        number = output[0].numel() * _area(layer)
+        tally.deliver((SYNAPSES, ACCUMULATE), torch.full((len(output),), number, dtype=torch.float64))
+
+    with ExitStack() as hooks:
+        (encoder,) = (m for m in model.encoder.modules() if isinstance(m, nn.Conv2d))
+        hooks.callback(encoder.register_forward_pre_hook(first).remove)
+        for layer, merged in _synapses(model):
+            hook = activations if analog else spikes(merged)
+            hooks.callback(layer.register_forward_pre_hook(hook).remove)
+        for layer in model.layers.modules():
+            if analog and isinstance(layer, nn.AvgPool2d):
+                hooks.callback(layer.register_forward_hook(pooled).remove)
+        yield
+
+
+def _synapses(model: Network) -> Iterator[tuple[nn.Module, int]]:
+    """Each layer that spikes arrive at, and of how many of them its input is the mean: the pools in front of it."""
+    merged = 1
+    for layer in model.layers.modules():
+        if isinstance(layer, nn.AvgPool2d):
+            merged *= _area(layer)
+        elif isinstance(layer, nn.Conv2d | nn.Linear):
+            yield layer, merged
+        elif isinstance(layer, Residual) and isinstance(layer.shortcut, nn.Identity):
+            yield layer.shortcut, merged
+        elif isinstance(layer, Neuron):
+            merged = 1
+
+
+def _area(pool: nn.AvgPool2d) -> int:
+    return math.prod(pool.kernel_size) if isinstance(pool.kernel_size, tuple) else pool.kernel_size**2
+
+
+def _update(dynamics: Dynamics, first: bool) -> dict[Key, int]:
+    """Operations of one neuron in one step."""
+    found = {(NEURONS, ACCUMULATE): 2}
+    memory = (NEURONS, MAC)
+    noise = None
+    match dynamics:
+        case ReLU():
+            pass
+        case LIF():
+            found[memory] = int(not first)
+        case SingleStep():
+            noise = dynamics.noise
+        case NoisyLIF():
+            found[memory] = int(not first)
+            noise = dynamics.first if first else dynamics.noise
+        case Converted() if math.isinf(dynamics.alpha) or (first and dynamics.first_step == "noise"):
+            noise = dynamics.noise
+        case Converted():
+            found[memory] = int(not first)
+            found[NORMALISATION, ACCUMULATE] = 0 if first or isinstance(dynamics.statistics, Frozen) else 3
+            noise = dynamics.residual
+        case _:
+            raise InputError(f"dynamics = {getattr(dynamics, 'kind', dynamics)}: no rule for its operations")
+    if noise is not None and noise.half_width:
+        found[NOISE, DRAW] = found[NOISE, ACCUMULATE] = 1
+    return found

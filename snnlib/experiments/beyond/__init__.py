@@ -1,0 +1,1 @@
+"""Beyond the paper: anytime inference, operations and energy, robustness, folding."""

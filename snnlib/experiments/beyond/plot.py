@@ -1,0 +1,205 @@
+"""What a user of the method asks next: anytime inference, operations per image, robustness to input noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+
+from snnlib.deploy import operations
+from snnlib.experiments.beyond import anytime as rules
+from snnlib.experiments.beyond import energy
+from snnlib.experiments.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    figure,
+    style,
+)
+from snnlib.experiments.titles import TITLES
+
+_PARTS = {
+    (operations.SYNAPSES, operations.ACCUMULATE): ("synapses, accumulates", BLUE),
+    (operations.FIRST, operations.MAC): ("first layer, multiply-accumulates", BLACK),
+    (operations.NORMALISATION, operations.ACCUMULATE): ("normalisation, accumulates", VERMILION),
+    (operations.NEURONS, operations.ACCUMULATE): ("neurons, accumulates", GREEN),
+    (operations.NEURONS, operations.MAC): ("neurons, multiply-accumulates", SKY),
+    (operations.NOISE, operations.DRAW): ("noise draws", ORANGE),
+}
+_COST = np.logspace(-1, 3, 81)  # of a draw, pJ
+
+
+def anytime(table: pd.DataFrame) -> Figure:
+    """Average steps against accuracy for each rule, mean and sd over training seeds; one seed has no bar.
+
+    Args:
+        table: from `snnlib.experiments.beyond.anytime.curves`.
+    """
+    fig = figure(6.4, 4.2)
+    seeds = table.seed.nunique()
+    timesteps = int(table[table.rule == rules.FIXED].threshold.max())
+    looks = {
+        rules.FIXED: ("every image takes T steps", BLACK, "o-"),
+        rules.LEAD: ("until the best class leads by n spikes (n at the points)", BLUE, "s-"),
+        rules.SETTLED: (f"until no class can overtake: predictions as at T = {timesteps}", VERMILION, "*"),
+    }
+    each = rules.by_seed(table.assign(accuracy=table.accuracy * 100))
+    points = each.groupby(["rule", "threshold"], dropna=False, sort=False).agg(["mean", "std"])
+    with style():
+        ax = fig.subplots()
+        for rule, (label, colour, look) in looks.items():
+            if rule not in points.index.get_level_values("rule"):
+                continue
+            p = points.loc[rule]
+            steps, accuracy = p.mean_steps, p.accuracy
+            spread = {"xerr": steps["std"], "yerr": accuracy["std"], "capsize": 2} if seeds > 1 else {}
+            spread["ms"] = 13 if look == "*" else 4
+            ax.errorbar(steps["mean"], accuracy["mean"], fmt=look, color=colour, label=label, **spread)
+            if rule == rules.LEAD:
+                _name_leads(ax, p)
+        ax.margins(y=0.12)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set(xlabel="time steps per image, average", ylabel="test accuracy, %")
+        ax.set_title(f"Anytime inference: {_net(table)}\n{_seeds(seeds)}")
+        ax.legend(loc="lower right")
+    return fig
+
+
+def _name_leads(ax: Axes, points: pd.DataFrame) -> None:
+    """The threshold beside each of the first points, which lie apart."""
+    look = {"fontsize": 8, "color": BLUE, "path_effects": [withStroke(linewidth=3, foreground="white")]}
+    for threshold, p in points.loc[1:4].iterrows():
+        at = (p["mean_steps", "mean"], p["accuracy", "mean"])
+        ax.annotate(f"{threshold:g}", at, xytext=(4, 5), textcoords="offset points", zorder=5, **look)
+
+
+def operations_per_image(table: pd.DataFrame) -> Figure:
+    """Operations by part, the energy proxy as a function of what a draw costs, and firing rates, over training seeds.
+
+    Args:
+        table: from `snnlib.experiments.beyond.energy.compare`.
+    """
+    nets = dict(list(table.groupby("net", sort=False)))
+    fig = figure(8.6, 6.6)
+    with style():
+        axes = fig.subplot_mosaic([["parts", "proxy"], ["rates", "rates"]], height_ratios=[1, 0.42])
+        _parts(axes["parts"], nets)
+        _proxy(axes["proxy"], nets)
+        _rates(axes["rates"], nets[energy.CONVERTED])
+        title = f"Operations per image: {_net(table)}, mean over the test set\n{_seeds(table.seed.nunique())}"
+        fig.suptitle(title, fontsize=10)
+    return fig
+
+
+def _parts(ax: Axes, nets: dict[str, pd.DataFrame]) -> None:
+    by = nets[energy.CONVERTED].groupby(["part", "operation", "timesteps"]).per_image.agg(["mean", "std"])
+    for key, (label, colour) in _PARTS.items():
+        if key in by.index.droplevel("timesteps"):
+            n = by.loc[key]
+            n = n[n["mean"] > 0]
+            ax.errorbar(n.index, n["mean"], yerr=_bar(n["std"]), fmt="o-", ms=3, capsize=2, color=colour, label=label)
+    ann = nets[energy.ANN]
+    products = ann[ann.operation == operations.MAC].groupby("seed").per_image.sum().mean()  # the same in every seed
+    ax.axhline(products, color=PURPLE, ls="--", label="ReLU net, all its multiply-accumulates")
+    ax.set_yscale("log")
+    _room_above(ax, 0.75)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(title="the converted net's operations", xlabel="time steps T", ylabel="operations per image")
+    ax.legend(loc="upper left", fontsize=8)
+
+
+def _proxy(ax: Axes, nets: dict[str, pd.DataFrame]) -> None:
+    by = {net: dict(list(rows.groupby("seed"))) for net, rows in nets.items()}
+    ann = {seed: energy.energy(rows).iloc[0] for seed, rows in by[energy.ANN].items()}
+    last = int(nets[energy.CONVERTED].timesteps.max())
+    relative = pd.concat(
+        {
+            (seed, cost): energy.energy(rows, cost) / ann[seed]
+            for seed, rows in by[energy.CONVERTED].items()
+            for cost in _COST
+        },
+        names=["seed", "cost"],
+    )
+    for t, colour in zip(sorted({1, min(2, last), min(5, last), last}), (SKY, GREEN, BLUE, BLACK), strict=False):
+        proxy = relative.xs(t, level="timesteps").groupby("cost").agg(["mean", "std"])
+        spread = proxy["std"].fillna(0)
+        ax.fill_between(_COST, proxy["mean"] - spread, proxy["mean"] + spread, color=colour, alpha=0.25, lw=0)
+        ax.plot(_COST, proxy["mean"], color=colour, label=f"converted net, T = {t}")
+    skipping = np.mean([energy.energy(rows).iloc[0] / ann[seed] for seed, rows in by[energy.SKIPPING].items()])
+    ax.axhline(1, color=PURPLE, ls="--", label="ReLU net")
+    ax.axhline(skipping, color=PURPLE, ls=":", label="ReLU net, zeros skipped")
+    ax.set(xscale="log", yscale="log", xlabel="cost of one noise draw, pJ (unknown)")
+    ax.set(title="energy proxy (arithmetic at 45 nm, no memory)", ylabel="energy proxy, relative to the ReLU net")
+    _room_above(ax, 0.6)
+    ax.legend(loc="upper left", fontsize=8)
+
+
+def _rates(ax: Axes, net: pd.DataFrame) -> None:
+    last = net.timesteps.max()
+    rates = {seed: energy.firing_rates(rows).xs(last, level="timesteps") for seed, rows in net.groupby("seed")}
+    rates = pd.DataFrame(rates)
+    mean = rates.mean(axis=1)
+    bars = ax.bar(range(len(mean)), mean, width=0.6, color=BLUE, yerr=_bar(rates.std(axis=1)), capsize=3)
+    ax.bar_label(bars, fmt="%.2f", fontsize=8, padding=2)
+    ax.set_xticks(range(len(mean)), [name.removeprefix("layer ") for name in mean.index])
+    ax.margins(y=0.2)
+    ax.set(title=f"firing rates up to T = {last}", ylabel="spikes per\nneuron and step")
+    ax.set_xlabel("layer of neurons, from the image on")
+    ax.grid(axis="x", visible=False)
+
+
+def _bar(sd: pd.Series) -> pd.Series | None:
+    """Error bars; none where one seed has no standard deviation."""
+    return None if sd.isna().all() else sd
+
+
+def _room_above(ax: Axes, share: float) -> None:
+    """Leave room for a legend above what is drawn on a logarithmic axis, as a share of its height."""
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high * (high / low) ** share)
+
+
+def robustness(table: pd.DataFrame) -> Figure:
+    """Accuracy against the deviation of the noise on the images, mean and sd over training seeds; one has no bar.
+
+    Args:
+        table: from `snnlib.experiments.beyond.robustness.compare`; T = 1 and the last are drawn.
+    """
+    fig = figure(6.4, 4.2)
+    seeds = table.seed.nunique()
+    with style():
+        ax = fig.subplots()
+        for i, (net, rows) in enumerate(table.groupby("net", sort=False)):
+            each = rows.groupby(["timesteps", "input_noise", "seed"]).accuracy.mean() * 100
+            by = each.groupby(["timesteps", "input_noise"])
+            last = rows.timesteps.max()
+            # At T = 1 the conversions of one net are the same net.
+            for t in sorted({1, last}) if i == 0 else [last]:
+                look = {"ls": ":", "mfc": "white"} if t < last else {}
+                look |= {"color": (BLUE, ORANGE, VERMILION)[i], "marker": "o", "ms": 4, "capsize": 2}
+                spread = by.std()[t] if seeds > 1 else None
+                name = f"{net}, T = {t}" if last > 1 else net
+                ax.errorbar(by.mean()[t].index, by.mean()[t], yerr=spread, label=name, **look)
+        ax.axhline(10, color="grey", lw=1, ls="--")  # of ten classes, which all data sets here have
+        ax.annotate("chance", (0, 10), xytext=(0, 3), textcoords="offset points", fontsize=8, color="grey")
+        ax.set_ylim(0, 100)
+        ax.set_xlabel("standard deviation of the noise on the image\n(1 = that of the training pixels)")
+        ax.set(ylabel="test accuracy, %", title=f"Noise on the images: {_net(table)}\n{_seeds(seeds)}")
+        ax.legend(loc="upper right")
+    return fig
+
+
+def _net(table: pd.DataFrame) -> str:
+    first = table.iloc[0]
+    return f"{TITLES[first.dataset]}, {TITLES[first.network]} of width {first.width:g}"
+
+
+def _seeds(training_seeds: int) -> str:
+    return f"mean ± sd of {training_seeds} training seeds" if training_seeds > 1 else "one training seed"

@@ -1,0 +1,146 @@
+"""Robustness: the same nets on noisy images, and without the noise of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pandas as pd
+import torch
+
+from snnlib.checks import InputError, finite
+from snnlib.data.sets import Dataset, Split
+from snnlib.deploy.folding import fold, without_noise
+from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair, above_zero
+from snnlib.experiments.over_seeds import plus_minus
+from snnlib.runs.evaluations import AsTrained, Conversion, Evaluation
+from snnlib.runs.results import accuracy
+from snnlib.runs.run import Run, ensure
+from snnlib.training.evaluation import accuracy_over_time
+from snnlib.training.seeds import stream
+
+ENSEMBLE = "step 2"
+WITH, WITHOUT = "with noise", "without noise"
+
+
+def noisy(data: Dataset, deviation: float, seed: int) -> Dataset:
+    """The data set with Gaussian noise on its test images, drawn once for each image, not for each time step.
+
+    Args:
+        deviation: standard deviation, in units of the standardised image (1 is that of the training pixels). The
+            same seed draws the same pattern at every deviation. Pixels are not clipped to their range.
+
+    Raises:
+        ValueError: a negative or infinite deviation.
+    """
+    finite("input noise", deviation)
+    if deviation < 0:
+        raise InputError(f"input noise = {deviation}: must be at least 0")
+    images = data.test.images
+    generator = stream(seed, "evaluation", index=1, device=images.device)  # index 0 is the neurons' own noise
+    drawn = torch.randn(images.shape, generator=generator, device=images.device)
+    # Standardising divides by 255 and by the deviation of the pixels.
+    return replace(data, test=Split(images + drawn * (255 * deviation * data.std), data.test.labels))
+
+
+def accuracy_under_noise(run: Run, evaluation: Evaluation, deviations: Iterable[float]) -> pd.DataFrame:
+    """Accuracy at T = 1 ... timesteps with noise of each deviation on the test images.
+
+    Each noise seed draws both the input noise and the neurons' own.
+
+    Returns:
+        The run's columns, input_noise (the deviation), noise_seed, timesteps, accuracy (a fraction).
+    """
+    deviations = tuple(deviations)
+    ensure(run.spec)
+    model, data, recipe, e = evaluation.network(run), run.data(), run.spec.recipe, evaluation
+    with recipe.execution():
+        tables = [
+            accuracy_over_time(
+                model, noisy(data, deviation, seed), e.timesteps, (seed,), e.batch_size, recipe.precision
+            ).assign(input_noise=deviation)
+            for deviation in deviations
+            for seed in e.noise_seeds
+        ]
+    table = pd.concat(tables, ignore_index=True).assign(**run.spec.columns())
+    return table[[*run.spec.columns(), "input_noise", "noise_seed", "timesteps", "accuracy"]]
+
+
+def compare(pairs: Iterable[Pair], evaluation: Conversion, deviations: Iterable[float]) -> pd.DataFrame:
+    """`accuracy_under_noise` of the converted net with frozen statistics, of step 2 and of the ReLU net.
+
+    Args:
+        pairs: a single-step and a ReLU run each.
+
+    Returns:
+        The runs' columns, net, and those of `accuracy_under_noise`.
+    """
+    e, deviations, tables = evaluation, tuple(deviations), []
+    for snn, ann in pairs:
+        nets = {
+            CONVERTED: (snn, e.changed(statistics="frozen")),
+            ENSEMBLE: (snn, e.changed(alpha=math.inf)),
+            ANN: (ann, AsTrained(timesteps=1, noise_seeds=e.noise_seeds, batch_size=e.batch_size)),
+        }
+        for net, (run, how) in nets.items():
+            table, named = accuracy_under_noise(run, how, deviations), list(run.spec.columns())
+            tables.append(table.assign(net=net)[[*named, "net", *table.columns.drop(named)]])
+    return pd.concat(tables, ignore_index=True)
+
+
+def accuracy_without_noise(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
+    """Accuracy at T = 1 ... timesteps of nets with frozen statistics, and of the same with their noise at the mean.
+
+    Returns:
+        The runs' columns, net ("with noise" or "without noise"), noise_seed (without noise: 0), timesteps,
+        accuracy (a fraction).
+    """
+    e, tables = evaluation.changed(statistics="frozen"), []
+    for run in runs:
+        named = run.spec.columns()
+        found = [accuracy(run, e).assign(net=WITH)]
+        recipe, silent = run.spec.recipe, without_noise(fold(e.network(run)))
+        with recipe.execution():
+            table = accuracy_over_time(silent, run.data(), e.timesteps, (0,), e.batch_size, recipe.precision)
+        found.append(table.assign(**named, net=WITHOUT))
+        tables += [table[[*named, "net", "noise_seed", "timesteps", "accuracy"]] for table in found]
+    return pd.concat(tables, ignore_index=True)
+
+
+def verdict(table: pd.DataFrame) -> str:
+    """Whether the converted net loses fewer points to input noise than the ReLU net, in words, pair by pair.
+
+    Args:
+        table: from `compare`; of each net, the last T counts.
+    """
+    lost = {}
+    for name in (CONVERTED, ANN):
+        rows = table[table.net == name]
+        percent = rows[rows.timesteps == rows.timesteps.max()].groupby(["input_noise", "seed"]).accuracy.mean() * 100
+        percent = percent.unstack("seed")
+        lost[name] = percent.loc[0.0] - percent
+    lines = [f"points lost to input noise, mean over {_count(lost[ANN].shape[1])}:"]
+    for d in (d for d in lost[ANN].index if d > 0):
+        ours, theirs = lost[CONVERTED].loc[d], lost[ANN].loc[d]
+        lines.append(
+            f"  at {d:g}: {CONVERTED} {plus_minus(ours, '.2f')}, {ANN} {plus_minus(theirs, '.2f')}; "
+            f"{CONVERTED} fewer: {above_zero(theirs - ours)}"
+        )
+    return "\n".join(lines)
+
+
+def noise_verdict(table: pd.DataFrame) -> str:
+    """What the noise of the neurons adds at the last T, in words, mean and sd over training seeds.
+
+    Args:
+        table: from `accuracy_without_noise`.
+    """
+    last = table.timesteps.max()
+    percent = table[table.timesteps == last].groupby(["net", "seed"]).accuracy.mean().mul(100).unstack("seed")
+    added = percent.loc[WITH] - percent.loc[WITHOUT]
+    return f"noise adds {plus_minus(added)} points at T = {last} ({_count(len(added))}); above 0: {above_zero(added)}"
+
+
+def _count(seeds: int) -> str:
+    return f"{seeds} training seed{'s' if seeds > 1 else ''}"

@@ -1,0 +1,74 @@
+"""What stands in Eq. 6: N_noise, the potential term N(leak * V) and N', as a trained net really has them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from snnlib.models import Network
+from snnlib.neurons import Neuron
+from snnlib.simulation import Simulation
+
+NOISE, POTENTIAL, RESIDUAL, SUM = "N_noise", "N(λV)", "N'", "N(λV) + N'"
+
+
+def record(
+    model: Network, images: Tensor, generator: torch.Generator, timesteps: int = 10
+) -> dict[str, dict[str, Tensor]]:
+    """Values of each term of Eq. 6 in each layer, from the second time step on.
+
+    Args:
+        model: a converted network.
+        images: standardised, [B, C, H, W].
+        generator: on the images' device.
+        timesteps: T; every layer gives (T - 1) * B * neurons values of each term.
+
+    Returns:
+        Layer name -> term -> values. Potentials are those of the run; noise is drawn anew from the
+        distributions that the run draws from.
+    """
+    potentials: dict[Neuron, list[Tensor]] = defaultdict(list)
+
+    def observe(neuron: Neuron, t: int, spikes: Tensor, v: Tensor) -> None:
+        if t < timesteps:
+            potentials[neuron].append(neuron.dynamics.memory(v))
+
+    with torch.no_grad():
+        model.eval()(images, Simulation(generator, timesteps, observe))
+    found = {}
+    for name, neuron in model.neurons():
+        d, potential = neuron.dynamics, torch.cat(potentials[neuron]).flatten()
+        residual = d.residual.like(potential, generator)
+        found[name] = {
+            NOISE: d.noise.like(potential, generator),
+            POTENTIAL: potential,
+            RESIDUAL: residual,
+            SUM: (potential + residual).clamp(d.noise.low, d.noise.high),
+        }
+    return found
+
+
+def summary(recorded: dict[str, dict[str, Tensor]]) -> pd.DataFrame:
+    """Columns layer, term, mean, sd, min, max."""
+    rows = [
+        (layer, term, x.mean().item(), x.std().item(), x.min().item(), x.max().item())
+        for layer, terms in recorded.items()
+        for term, x in terms.items()
+    ]
+    return pd.DataFrame(rows, columns=["layer", "term", "mean", "sd", "min", "max"])
+
+
+def histograms(recorded: dict[str, dict[str, Tensor]], bins: int = 75) -> pd.DataFrame:
+    """Densities on [-0.5, 1]: columns layer, term, left, right (of the bin), density."""
+    tables = []
+    for layer, terms in recorded.items():
+        for term, x in terms.items():
+            density, edges = np.histogram(x.float().cpu().numpy(), bins, range=(-0.5, 1.0), density=True)
+            tables.append(
+                pd.DataFrame({"layer": layer, "term": term, "left": edges[:-1], "right": edges[1:], "density": density})
+            )
+    return pd.concat(tables, ignore_index=True)

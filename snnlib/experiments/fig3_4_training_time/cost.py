@@ -1,0 +1,213 @@
+"""What one training step costs, in time and in memory, measured for both arms side by side.
+
+The wall times of training runs carry whatever else the machine did meanwhile. Here both arms take turns, so that
+the ratio of their times is that of their work.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import statistics
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from tqdm import tqdm
+
+from snnlib.checks import positive, whole
+from snnlib.data.sets import Dataset, Split
+from snnlib.experiments.fig3_4_training_time.race import Pair
+from snnlib.runs.provenance import provenance
+from snnlib.runs.run import Spec, build_for, default_device
+from snnlib.training.loop import one_epoch, start
+
+LEAST = 0.05  # seconds, of one measurement
+GIB = 2**30
+
+
+def training_cost(
+    race: Iterable[Pair], memory_gib: float, repeats: int = 5, device: torch.device | str | None = None
+) -> pd.DataFrame:
+    """Time and peak memory of a training step of both arms of each pair, with the batch size of their recipe.
+
+    The largest batch is where the memory of a step, a + b B, meets the limit; a and b come from the recipe's batch
+    and half of it. Nothing is read from the run store, and the nets have their initial weights.
+
+    Args:
+        memory_gib: the limit, in GiB.
+        repeats: of the time measurement.
+        device: the GPU if there is one, if not given.
+
+    Returns:
+        A row for each pair and arm: the columns (`Spec.columns`) of the run whose net was measured, the first of the
+        arm, then batch_size, arm, timesteps, device, step_seconds (median) and step_seconds_sd over the repeats,
+        peak_bytes, fixed_bytes (a), image_bytes (b), largest_batch, memory_limit_bytes.
+
+    Raises:
+        InputError: a limit that is not above 0, or fewer than two repeats.
+    """
+    positive("memory_gib", memory_gib)
+    whole("repeats", repeats, least=2)
+    limit = memory_gib * GIB
+    device = torch.device(device or default_device())
+    rows = []
+    for pair in race:
+        specs = {"ours": pair.ours[0].spec, "direct": pair.direct[0].spec}
+        data = pair.ours[0].data(device)
+        with specs["ours"].recipe.execution():
+            seconds = step_seconds(list(specs.values()), data, repeats)
+            for (arm, s), times in zip(specs.items(), seconds, strict=True):
+                batch = s.recipe.batch_size
+                peak, half = (peak_memory(s, data, b) for b in (batch, batch // 2))
+                fixed, image = line((batch // 2, half), (batch, peak))
+                rows.append(
+                    {
+                        **s.columns(),
+                        "batch_size": batch,
+                        "arm": arm,
+                        "timesteps": s.timesteps,
+                        "device": provenance(device)["device"],
+                        "step_seconds": statistics.median(times),
+                        "step_seconds_sd": statistics.stdev(times),
+                        "peak_bytes": peak,
+                        "fixed_bytes": round(fixed),
+                        "image_bytes": round(image),
+                        "largest_batch": largest_batch(limit, fixed, image),
+                        "memory_limit_bytes": round(limit),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def line(*points: tuple[float, float]) -> tuple[float, float]:
+    """a and b of y = a + b x through two points."""
+    (x0, y0), (x1, y1) = points
+    b = (y1 - y0) / (x1 - x0)
+    return y0 - b * x0, b
+
+
+def largest_batch(limit: float, fixed: float, image: float) -> int:
+    """The largest B with a + b B within the limit, 0 if not even one image fits."""
+    return max(math.floor((limit - fixed) / image), 0)
+
+
+def clock(device: torch.device) -> Callable[[], float]:
+    """Processor time in seconds on one CPU thread: wall time less what other programs take. Else wall time."""
+    alone = device.type == "cpu" and torch.get_num_threads() == 1
+    return time.process_time if alone else time.perf_counter
+
+
+def step_seconds(specs: list[Spec], data: Dataset, repeats: int) -> list[list[float]]:
+    """Seconds of one training step of each spec, in turn, ``repeats`` times.
+
+    A measurement takes as many steps as fill `LEAST` seconds and ends when the device has finished them, by the
+    time of `clock`.
+
+    Args:
+        data: whose training images are used, on the device to measure.
+    """
+    now = clock(data.train.images.device)
+
+    def timed(train: Callable[[Dataset], None], images: Dataset) -> float:
+        began = now()
+        train(images)
+        return now() - began
+
+    arms = []
+    for spec in specs:
+        train, batch = trainer(spec, data), spec.recipe.batch_size
+        timed(train, first(batch, data))  # warm-up: libraries choose their algorithms, memory is claimed
+        steps = max(1, math.ceil(LEAST / timed(train, first(batch, data))))
+        arms.append((train, first(steps * batch, data), steps))
+    rounds = [[timed(train, images) / steps for train, images, steps in arms] for _ in range(repeats)]
+    return [list(times) for times in zip(*rounds, strict=True)]
+
+
+def peak_memory(spec: Spec, data: Dataset, batch_size: int) -> int:
+    """Most bytes held at one time by two training steps: weights, gradients, Adam's moments, activations.
+
+    Two, since Adam's moments, and gradients that the forward pass still finds there, exist from the second on.
+    """
+    images = first(2 * batch_size, data)  # there before, so not counted
+    return peak_bytes(lambda: trainer(spec, data, batch_size)(images), data.train.images.device)
+
+
+def trainer(spec: Spec, data: Dataset, batch_size: int | None = None) -> Callable[[Dataset], None]:
+    """A fresh net of this spec, as a function that trains it for an epoch on the images given, as `fit` does."""
+    # A measurement could run past the end of a schedule, and a schedule costs next to nothing.
+    recipe = spec.recipe.model_copy(update={"batch_size": batch_size or spec.recipe.batch_size, "schedule": "constant"})
+    state = start(build_for(spec).to(data.train.images.device), data, recipe)
+    silent = tqdm(disable=True)
+    return lambda images: one_epoch(state, images, recipe, spec.timesteps, spec.seed, silent)
+
+
+def first(n: int, data: Dataset) -> Dataset:
+    """The first n training images, and from the start again where there are fewer."""
+    index = torch.arange(n, device=data.train.labels.device) % len(data.train)
+    return replace(data, train=Split(data.train.images[index], data.train.labels[index]))
+
+
+def peak_bytes(work: Callable[[], Any], device: torch.device) -> int:
+    """Most bytes of tensors that ``work`` holds at one time, beyond what there was before.
+
+    On a GPU this is the allocator's own count. A CPU keeps none, so the storages that operations return are
+    counted until they are freed; what one operation claims and frees inside itself is not seen.
+    """
+    if device.type == "cuda":
+        gc.collect()  # else garbage from before could be freed meanwhile
+        torch.cuda.synchronize(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        work()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    with Storages() as counted:
+        work()
+    return counted.peak
+
+
+class Storages(TorchDispatchMode):
+    """Counts the bytes of all storages that are made inside it, and their peak.
+
+    Attributes:
+        live: bytes alive now.
+        peak: most bytes that were alive at one time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = self.peak = 0
+        self._known: dict[int, weakref.ref] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+        kwargs = kwargs or {}
+        self._meet((args, kwargs), new=False)
+        out = func(*args, **kwargs)
+        self._meet(out, new=True)
+        return out
+
+    def _meet(self, values: Any, new: bool) -> None:
+        for tensor in tree_leaves(values):
+            if isinstance(tensor, Tensor):
+                storage = tensor.untyped_storage()
+                if storage._cdata not in self._known:  # neither counted nor there before
+                    self._count(storage, storage.nbytes() if new else 0)
+
+    def _count(self, storage: torch.UntypedStorage, size: int) -> None:
+        key = storage._cdata
+
+        def freed(_: weakref.ref) -> None:
+            self.live -= size
+            del self._known[key]
+
+        self._known[key] = weakref.ref(storage, freed)
+        self.live += size
+        self.peak = max(self.peak, self.live)

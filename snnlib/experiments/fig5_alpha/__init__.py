@@ -1,0 +1,1 @@
+"""What alpha of Eq. 9 does (Sec. 3.3, Fig. 5)."""

@@ -1,0 +1,92 @@
+"""A figure with sliders: live in JupyterLab, a still picture wherever no kernel runs.
+
+The picture is one image widget that the sliders refill. The notebook stores the same PNG beside the
+widget, so batch runs, GitHub and an unopened notebook show it too. Needs ipywidgets, from the
+``notebooks`` extra.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import ipywidgets as widgets
+from matplotlib.figure import Figure
+
+from snnlib.experiments.style import png
+
+_STYLE = {"description_width": "90px"}
+
+
+def slider(description: str, low: float, high: float, value: float, step: float = 0.05) -> widgets.FloatSlider:
+    """A number in [low, high]. It reports when let go, so that a drag draws one picture, not fifty."""
+    return widgets.FloatSlider(
+        value, min=low, max=high, step=step, description=description, continuous_update=False, style=_STYLE
+    )
+
+
+def steps(description: str, options: Iterable[float], value: float) -> widgets.SelectionSlider:
+    """One of a few numbers in order; infinity may be one of them."""
+    labelled = [("∞" if x == float("inf") else f"{x:g}", x) for x in options]
+    return widgets.SelectionSlider(
+        options=labelled, value=value, description=description, continuous_update=False, style=_STYLE
+    )
+
+
+def menu(description: str, options: Iterable[str], value: str) -> widgets.Dropdown:
+    """One of a few things by name."""
+    return widgets.Dropdown(options=list(options), value=value, description=description, style=_STYLE)
+
+
+class Interactive:
+    """``draw(**values)`` behind one control per argument.
+
+    Args:
+        draw: makes a figure from the controls' values.
+        dpi: of the picture.
+        **controls: any ipywidgets with a ``value``, named after the arguments of ``draw``.
+
+    The first picture is drawn at once, and what goes wrong there is raised: a batch run fails. What
+    goes wrong later, in answer to a control, stands where the picture was.
+    """
+
+    def __init__(self, draw: Callable[..., Figure], dpi: int = 100, **controls: widgets.ValueWidget) -> None:
+        self._draw, self._dpi, self.controls = draw, dpi, controls
+        self.image = widgets.Image(
+            value=self._render(),
+            format="png",
+            layout=widgets.Layout(flex="1 1 0", min_width="0", max_width="900px", object_fit="contain"),
+        )
+        self.error = widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="0", display="none"))
+        for control in controls.values():
+            control.observe(self._update, names="value")
+        column = widgets.VBox(list(controls.values()), layout=widgets.Layout(flex="0 0 280px"))
+        self.widget = widgets.HBox([column, self.image, self.error])
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {name: control.value for name, control in self.controls.items()}
+
+    def _render(self) -> bytes:
+        return png(self._draw(**self.values), self._dpi)
+
+    def _update(self, _change: object) -> None:
+        # An exception that leaves an observer reaches a log at best, so it is caught and shown here.
+        try:
+            self.image.value = self._render()
+            self.error.value = ""
+        except Exception:
+            self.error.value = f'<pre style="color: #D55E00">{html.escape(traceback.format_exc())}</pre>'
+        failed = bool(self.error.value)
+        self.image.layout.display = "none" if failed else None  # an old picture would pass for the new values
+        self.error.layout.display = None if failed else "none"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        bundle = dict(self.widget._repr_mimebundle_())
+        bundle["text/plain"] = "Interactive figure: " + ", ".join(f"{k} = {v}" for k, v in self.values.items())
+        if not self.error.value:
+            bundle["image/png"] = base64.b64encode(self.image.value).decode()
+        return bundle

@@ -1,0 +1,117 @@
+"""What the runs behind a folder of figures were made with: ``runs.csv``, kept beside the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from snnlib.checks import InputError
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
+from snnlib.store.files import StoreError, unseal, write
+from snnlib.store.paths import runs_dir
+
+NAMES = ("run", "runs", "our_runs", "opponent_runs")  # columns of the figures' CSV files that name runs
+FILE = "runs.csv"
+COLUMNS = [
+    "run", "seed", "epochs", "device", "torch", "python", "commit", "clean", "same_bytes", "started", "finished",
+    "sittings", "train_seconds", "wall_seconds", "weights_sha256",
+]  # fmt: skip
+_TOLD = {
+    "device": "device", "torch": "torch", "python": "python", "commit": "git commit", "clean": "working tree clean",
+    "same_bytes": "same bytes if trained again",
+}  # fmt: skip
+
+
+def named(folder: Path) -> list[str]:
+    """The runs that the CSV files of a folder name, sorted; a file that cannot be read names none."""
+    names: set[str] = set()
+    for file in folder.glob("*.csv"):
+        if file.name != FILE:
+            for _, cells in _read(file, NAMES).items():
+                names.update(*cells.dropna().str.split())
+    return sorted(names)
+
+
+def made_with(folder: Path) -> pd.DataFrame:
+    """What each run that is `named` was made with, by the run store, or else by the ``runs.csv`` that is there.
+
+    So figures that came with a clone, without their runs, keep what was known of them.
+
+    Returns:
+        Columns run, seed, epochs, device, torch, python, commit, clean (the working tree: yes or no), same_bytes,
+        started and finished (UTC), sittings (how many: one, and one more for each interruption), train_seconds,
+        wall_seconds (evaluation while training and saving included), weights_sha256. What differs between sittings is
+        there for each, joined by "; ". All but the name is empty where nothing is known: the run is not in the store,
+        or damaged, and ``runs.csv`` did not have it.
+    """
+    before = {row.get("run"): row for row in _read(folder / FILE, COLUMNS).to_dict("records")}
+    rows = [_stored(name) or before.get(name, {"run": name}) for name in named(folder)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def save(table: pd.DataFrame, folder: Path) -> None:
+    """Write the table of `made_with` to ``runs.csv``."""
+    write(folder / FILE, table.to_csv(index=False))
+
+
+def summary(table: pd.DataFrame) -> str:
+    """The table of `made_with` in a few lines; in brackets, how many runs."""
+    known = table[table.weights_sha256.notna()]
+    unknown = len(table) - len(known)
+    lines = [f"runs: {len(table)}" + (f", {unknown} of them missing or damaged, with nothing known" if unknown else "")]
+    for column, title in _TOLD.items() if len(known) else ():
+        counts = known[column].value_counts(sort=False)
+        lines.append(f"{title}: " + ", ".join(f"{value} ({number})" for value, number in counts.items()))
+    if len(known):
+        seconds = known.wall_seconds.astype(float).sum()
+        lines.append(f"trained: {known.started.min()} to {known.finished.max()}, {seconds:,.0f} s over all runs")
+    return "\n".join(lines)
+
+
+def _stored(name: str) -> dict[str, Any] | None:
+    """A run's row from the run store, None if it is not there, not finished or damaged."""
+    try:
+        run = Run(Spec.model_validate(unseal(runs_dir() / name / "metadata.json").get("spec")))
+        if run.spec.name != name or run.damage():
+            return None
+        found = run.metadata
+    except (StoreError, InputError, ValidationError):
+        return None
+    sittings = found["sittings"]
+    git = [s["git"] or {"commit": "unknown", "clean": "unknown"} for s in sittings]
+    return {
+        "run": name,
+        "seed": found["spec"]["seed"],
+        "epochs": found["spec"]["recipe"]["epochs"],
+        "device": _joined(s["device"] for s in sittings),
+        "torch": _joined(s["packages"]["torch"] for s in sittings),
+        "python": _joined(s["python"] for s in sittings),
+        "commit": _joined(g["commit"] for g in git),
+        "clean": _joined({True: "yes", False: "no"}.get(g["clean"], g["clean"]) for g in git),
+        "same_bytes": _joined(s["same_bytes"] for s in sittings),
+        "started": sittings[0]["started"],
+        "finished": sittings[-1]["finished"],
+        "sittings": len(sittings),
+        "train_seconds": round(found["train_seconds"], 1),
+        "wall_seconds": round(found["wall_seconds"], 1),
+        "weights_sha256": found["files"]["weights.safetensors"],
+    }
+
+
+def _joined(values: Iterable[str]) -> str:
+    """The one value, or if they differ all of them in order."""
+    values = list(values)
+    return values[0] if len(set(values)) == 1 else "; ".join(values)
+
+
+def _read(file: Path, columns: Container[str]) -> pd.DataFrame:
+    """Those of the columns that a CSV file has, as text; nothing if it cannot be read."""
+    try:
+        return pd.read_csv(file, usecols=lambda column: column in columns, dtype=str)
+    except (OSError, ValueError):  # not there, not text, not a table, or nothing in it
+        return pd.DataFrame()

@@ -1,0 +1,1 @@
+"""What the paper does not say, and what each choice changes."""

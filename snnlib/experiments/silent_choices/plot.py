@@ -1,0 +1,128 @@
+"""Where the paper is silent: what each choice does to accuracy, as a forest plot."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from snnlib.experiments.silent_choices.table import ABLATION, ERRORS, default, differences, effects, plus_minus, signed
+from snnlib.experiments.style import VERMILION, figure, style
+from snnlib.experiments.titles import TITLES
+
+GREY, BAND = "#555555", "#DDDDDD"
+# Values whose names in the CSV say too little.
+LABELS = {
+    "spikes": "the output layer spikes",
+    "potential": "no spikes, output = mean current",
+    "max_normalised": "divided by the largest draw (Eq. 9)",
+    "layer": "over layer and batch",
+    "sample": "each image alone",
+    "frozen": "constants from training images",
+    "noise": "the full N_noise",
+    "rest": "potential at rest, and N'",
+}
+
+
+def silent_choices(table: pd.DataFrame) -> Figure:
+    """A row for each setting: its difference to the default in points, the choice with the largest effect on top.
+
+    Args:
+        table: of `snnlib.experiments.silent_choices.table.measure`, or its CSV.
+    """
+    last, found, points = table.timesteps.max(), effects(table), differences(table)
+    rows = _rows(found[found.timesteps == last])
+    fig = figure(8.6, 0.26 * len(rows) + 1.6)
+    with style():
+        ax = fig.subplots()
+        low, high = _limits(found, points)
+        ax.set(xlim=(low, high), ylim=(len(rows) - 0.4, -1.2))
+        spread = default(table).sd.fillna(0)[last]
+        ax.axvspan(-spread, spread, color=BAND, lw=0, zorder=0)
+        ax.axvline(0, color="black", lw=0.8, zorder=1)
+        for t, offset, right in ((last, -0.1, 12), (1, 0.22, 84)):
+            at = found[found.timesteps == t].set_index(["choice", "value"])
+            seeds = points[points.timesteps == t].set_index(["choice", "value"]).points
+            _write(ax, -0.8, f"T = {t}", right, "bold")
+            for y, row in enumerate(rows):
+                if row in at.index:
+                    _point(ax, y + offset, at.loc[row], seeds.loc[[row]], t == last)
+                    _write(ax, y, _number(at.loc[row]), right, "bold" if at.loc[row].matters else "normal")
+        _name(ax, table, rows, last)
+    return fig
+
+
+def _rows(found: pd.DataFrame) -> list[tuple[str, str]]:
+    """(choice, "") for a heading, then (choice, value) for each setting, by size; the ablation last."""
+    size = found.set_index(["choice", "value"])["mean"].abs().sort_values(ascending=False)
+    order = sorted(dict.fromkeys(choice for choice, _ in size.index), key=lambda choice: choice == ABLATION)
+    return [row for choice in order for row in [(choice, ""), *((choice, value) for value in size[choice].index)]]
+
+
+def _limits(found: pd.DataFrame, seeds: pd.DataFrame) -> tuple[float, float]:
+    """Room for every setting but the ablation, whose effect may be many times as large."""
+    shown, points = found[found.choice != ABLATION], seeds[seeds.choice != ABLATION].points
+    error = ERRORS * shown.error.fillna(0)
+    low = min((shown["mean"] - error).min(), points.min(), -1)
+    high = max((shown["mean"] + error).max(), points.max(), 1)
+    return low - 0.04 * (high - low), high + 0.04 * (high - low)
+
+
+def _point(ax: Axes, y: float, row: pd.Series, seeds: pd.Series, filled: bool) -> None:
+    """Mean, its interval and each seed; an arrow at the edge for a mean that lies beyond it."""
+    low, high = ax.get_xlim()
+    look = {"color": VERMILION if row.matters else GREY, "alpha": 1 if filled else 0.7}
+    look["mfc"] = look["color"] if filled else "white"
+    if not seeds.any():  # the same by construction
+        return
+    if not low < row["mean"] < high:
+        edge, marker = (0.012, "<") if row["mean"] < low else (0.988, ">")
+        ax.plot(edge, y, marker, ms=8, transform=ax.get_yaxis_transform(), **look)
+        return
+    ax.plot(seeds, np.full(len(seeds), y), "|", ms=6 if filled else 4, mew=0.8, **look)
+    error = None if np.isnan(row.error) else ERRORS * row.error
+    size = {"ms": 7, "lw": 1.6} if filled else {"ms": 4, "lw": 0.7}
+    ax.errorbar(row["mean"], y, xerr=error, fmt="o", zorder=3, **size, **look)
+
+
+def _number(row: pd.Series) -> str:
+    return "same" if row["mean"] == 0 == row.sd else f"{signed(row['mean'])}{plus_minus(row.sd)}"
+
+
+def _write(ax: Axes, y: float, text: str, right: float, weight: str) -> None:
+    """Text in a column to the right of the axes, ``right`` points from its edge."""
+    ax.annotate(
+        text, (1, y), (right, 0), xycoords=ax.get_yaxis_transform(), textcoords="offset points",
+        va="center", fontsize=8.5, fontweight=weight, annotation_clip=False,
+    )  # fmt: skip
+
+
+def _name(ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str]], last: int) -> None:
+    usual = table[table.default].drop_duplicates("choice").set_index("choice").value
+    heading = [f"{c} (default: {LABELS.get(usual[c], usual[c])})" if not v else LABELS.get(v, v) for c, v in rows]
+    ax.set_yticks(range(len(rows)), heading)
+    for label, (_, value) in zip(ax.get_yticklabels(), rows, strict=True):
+        label.set(fontweight="normal" if value else "bold", fontsize=8.5)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="y", visible=False)
+    first, at = table.iloc[0], default(table)
+    seeds = int(at.seeds[last])
+    spread = f"mean ± sd of {seeds} seeds" if seeds > 1 else "1 seed"
+    values = ", ".join(f"{at['mean'][t]:.1f}{plus_minus(at.sd[t])} % at T = {t}" for t in (last, 1))
+    ax.set_xlabel("difference to the default's test accuracy, points, paired by seed")
+    ax.figure.suptitle(
+        f"Where the paper is silent: {TITLES[first.dataset]}, {TITLES[first.network]}, width {first.width:g}\n"
+        f"default: {values} ({spread})",
+        fontsize=10,
+    )
+    entries = {
+        f"matters: beyond {ERRORS} standard errors (line) and the band": {"color": VERMILION, "marker": "o", "ls": ""},
+        "no clear effect": {"color": GREY, "marker": "o", "ls": ""},
+        "the same at T = 1": {"color": GREY, "marker": "o", "ms": 4.5, "mfc": "white", "lw": 1},
+        "one training seed": {"color": GREY, "marker": "|", "ms": 5, "ls": ""},
+        f"± sd of the default over seeds, T = {last}": {"color": BAND, "lw": 7},
+    }
+    handles = [Line2D([], [], label=label, **look) for label, look in entries.items()]
+    ax.figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8)

@@ -1,0 +1,145 @@
+"""The picture of Table 2: accuracy against time steps, for ours and for what it is compared with."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator, ScalarFormatter
+
+from snnlib.experiments.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    figure,
+    style,
+)  # fmt: skip
+from snnlib.experiments.table2_inference_time.table import LINE, over_seeds, power_of_two, printed
+from snnlib.experiments.titles import TITLES
+
+PANEL = ["dataset", "network"]
+GREY = "#777777"
+BROWN = "#7A4A1E"
+PRINTED = {"Spike-based BP": "s", "ANN-SNN": "^", "Hybrid": "v"}
+METHODS = {
+    "ours": "ours",
+    "direct": "direct",
+    "tuned": "ours, fine-tuned",
+    "conversion": "ReLU to IF",
+    "qcfs": "QCFS to IF",
+}
+
+
+def accuracy_vs_timesteps(table: pd.DataFrame) -> Figure:
+    """A panel for each data set and network, T on a log axis; cut off below what ours and the paper's rows reach.
+
+    Args:
+        table: as from `table2_inference_time.table.curves` or `table2_inference_time.table.thinned`.
+    """
+    panels = list(over_seeds(table).groupby(PANEL, sort=False))
+    columns = min(len(panels), 2)
+    rows = -(-len(panels) // columns)
+    fig = figure(8.3 if columns == 1 else 9.2, 3.5 * rows + 1.3)
+    handles: dict[str, object] = {}
+    with style():
+        axes = list(fig.subplots(rows, columns, squeeze=False).flat)
+        for ax, ((dataset, network), lines) in zip(axes, panels, strict=False):
+            _panel(ax, lines, printed().query("dataset == @dataset"))
+            ax.set_title(f"{TITLES[dataset]}, {TITLES[network]}, width {_width(lines):g}")
+            for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
+                handles.setdefault(name, handle)
+        for ax in axes[len(panels) :]:
+            ax.remove()
+        fig.suptitle("Accuracy against time steps, mean and sd over training seeds", fontsize=10)
+        names = sorted(handles, key=_place)
+        place = {"loc": "outside lower center", "ncols": 3, "fontsize": 8, "handlelength": 3}
+        fig.legend([handles[name] for name in names], names, **place)
+    return fig
+
+
+def _panel(ax: Axes, lines: pd.DataFrame, paper: pd.DataFrame) -> None:
+    shown = lines[lines.method != "ann"]
+    low = min(shown[shown.method == "ours"].accuracy_mean.min(), paper.accuracy_mean.min())  # nan is passed over
+    tops = (lines.accuracy_mean + lines.accuracy_sd.fillna(0))[lines.accuracy_mean >= low]
+    high = max(tops.max(), paper.accuracy_mean.max())
+    bottom, top = low - 0.25 * (high - low), high + 0.04 * (high - low)
+    for _, line in shown.groupby(LINE, sort=False):
+        first = line.iloc[0]
+        name = _name(first, _width(lines))
+        colour, dashes = _look(first)
+        other = first.width != _width(lines)
+        thin = {"lw": 0.9} if other else {}
+        ax.plot(line.timesteps, line.accuracy_mean, dashes, color=colour, label=name, **thin)
+        marked = power_of_two(line.timesteps) | (line.timesteps == line.timesteps.max())
+        at = line[marked & line.accuracy_mean.between(bottom, top)]
+        # On the steep part of a curve the seeds differ by tens of points: such a bar would cross the whole panel.
+        sd = at.accuracy_sd.where(at.accuracy_sd < (top - bottom) / 4, 0)
+        kind = {"color": colour, "marker": "s" if other else "o", "ms": 3.5, "capsize": 2, "elinewidth": 0.8}
+        kind |= {"mfc": "white"} if other else {}
+        ax.errorbar(at.timesteps, at.accuracy_mean, yerr=sd, ls="none", **kind)
+    for ann in lines[lines.method == "ann"].itertuples():
+        colour = VERMILION if ann.variant == "ReLU" else PURPLE
+        name = f"{ann.variant.partition(',')[0]} net before conversion"
+        ax.axhline(ann.accuracy_mean, ls=":", lw=1.2, color=colour, label=name)
+    for how, rows in paper.groupby("method", sort=False):
+        others = rows[rows.author != "Ours"]
+        name = f"paper, Table 2: {how}"
+        if len(others):
+            marker = PRINTED[how]
+            ax.plot(others.timesteps, others.accuracy_mean, marker, color=GREY, ms=5, mfc="none", label=name)
+    ours = paper[paper.author == "Ours"]
+    if len(ours):
+        ax.plot(ours.timesteps, ours.accuracy_mean, "D", color=BLUE, ms=6, mfc="none", label="paper, Table 2: ours")
+    ax.set_ylim(bottom, top)
+    ax.set_xscale("log", base=2)
+    doublings = int(math.log2(max(lines.timesteps.max(), paper.timesteps.max() if len(paper) else 1)))
+    ax.set_xticks([2**i for i in range(0, doublings + 1, 1 if doublings < 10 else 2)])
+    ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set(xlabel="time steps T, log scale", ylabel="test accuracy, %")
+
+
+def _width(lines: pd.DataFrame) -> float:
+    """The width of the nets that are compared; direct training may have another one, with ours beside it."""
+    converted = lines[lines.method == "conversion"]
+    return (converted if len(converted) else lines[lines.method == "ours"]).width.iloc[0]
+
+
+def _name(line: pd.Series, width: float) -> str:
+    """A line in the legend; what is not said, the readout of spikes and the panel's width, is the rule."""
+    name = METHODS[line.method]
+    match line.method:
+        case "ours":
+            name += f", readout {line.readout}"
+        case "direct" | "tuned":
+            name += f" {line.variant}" + ("" if line.readout == "spikes" else f", readout {line.readout}")
+        case _:
+            name += f", {line.variant}"
+    return name if line.width == width else f"{name}, width {line.width:g}"
+
+
+def _place(name: str) -> int:
+    """Where a name stands in the legend: methods in their order, ANNs, the paper."""
+    starts = [*METHODS.values(), "ReLU net", "QCFS net", "paper"]
+    return max(i for i, start in enumerate(starts) if name.startswith(start))
+
+
+def _look(line: pd.Series) -> tuple[str, str]:
+    """Colour and dashes of a line."""
+    spikes = line.readout == "spikes"
+    match line.method:
+        case "ours":
+            return (BLUE if spikes else SKY), "-"
+        case "direct" | "tuned":
+            return (BLACK if line.method == "direct" else GREEN), "-" if spikes else "--"
+        case "conversion":
+            limit, _, start = line.variant.partition(", ")
+            colour = {"maximum": ORANGE, "percentile 99.9": VERMILION}.get(limit, BROWN)
+            return colour, "--" if start == "V(0) = 0" else "-." if colour == BROWN else "-"
+    return PURPLE, "-"

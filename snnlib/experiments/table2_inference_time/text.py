@@ -1,0 +1,152 @@
+"""Table 2 in Markdown and in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from snnlib.experiments.paper import TABLE2
+from snnlib.experiments.table2_inference_time.plot import METHODS
+from snnlib.experiments.table2_inference_time.table import CLAIMED, NET, OUR_TIMESTEPS, printed
+from snnlib.experiments.titles import TITLES
+from snnlib.store.files import write
+from snnlib.store.paths import figures_dir
+
+OURS = ["readout", "our_variant", "our_timesteps"]
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """Table 2 for readers: the paper's rows as printed, then a line for each measured net, T across.
+
+    Args:
+        table: as from `table2_inference_time.table.table2`.
+    """
+    head = ["Author", "Method", "Inference time", "MNIST", "FashionMNIST", "CIFAR10"]
+    parts = [
+        "Table 2 as the paper prints it, inference time in time steps:",
+        _pipes(pd.DataFrame(TABLE2, columns=head)),
+        "Measured here: accuracy in %, mean ± sd over training seeds. ANN is the net before conversion.",
+    ]
+    rows = table[table.source == "measured"]
+    text = rows.accuracy_mean.map("{:.2f}".format) + rows.accuracy_sd.map(lambda x: "" if pd.isna(x) else f" ± {x:.2f}")
+    for net, lines in rows.assign(text=text).groupby(NET, sort=False):
+        parts += [f"**{_net(net)}**", _pipes(_wide(lines))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _wide(lines: pd.DataFrame) -> pd.DataFrame:
+    """One net's lines, T across."""
+    ann = {row.variant.partition(",")[0]: row.text for row in lines[lines.method == "ann"].itertuples()}
+    before = {"conversion": ann.get("ReLU", ""), "qcfs": ann.get("QCFS", "")}
+    shown = lines[lines.method != "ann"]
+    found = []
+    for (method, variant, readout), line in shown.groupby(["method", "variant", "readout"], sort=False):
+        row = {"Method": METHODS[method], "Variant": variant, "Readout": readout, "Seeds": line.seeds.iloc[0]}
+        found.append({**row, "ANN": before.get(method, ""), **dict(zip(line.timesteps, line.text, strict=True))})
+    columns = ["Method", "Variant", "Readout", "Seeds", "ANN", *sorted(set(shown.timesteps))]
+    return pd.DataFrame(found)[columns].fillna("").rename(columns=lambda c: c if isinstance(c, str) else f"T = {c}")
+
+
+def speedup_markdown(found: pd.DataFrame) -> str:
+    """The factors for readers; the best variant of each opponent is bold.
+
+    Args:
+        found: as from `snnlib.experiments.table2_inference_time.wall_time.with_times`.
+    """
+    reach = f"within {found.within_points.iloc[0]:g} points of ours or above"
+    parts = [
+        f"How many steps, and how much wall time, a conversion takes to come {reach}. First T: in the mean over "
+        "seeds, and of the quickest and the slowest seed; to stay: from there on at every later T. Bold: an "
+        "opponent's best variant."
+    ]
+    for net, rows in found.groupby(NET, sort=False):
+        lines = []
+        for row in rows.itertuples():
+            name = f"{METHODS[row.opponent]}, {row.variant}"
+            reached = not pd.isna(row.steps_needed)
+            lines.append({
+                "Ours": f"{row.readout}, T = {row.our_timesteps}", "Ours, %": f"{row.our_accuracy:.2f}",
+                "Opponent": f"**{name}**" if row.best else name, "ANN, %": f"{row.ann_accuracy:.2f}",
+                "First T": str(row.steps_needed) if reached else f"never in {row.last_timesteps}",
+                "of seeds": f"{_steps(row.steps_least)} to {_steps(row.steps_most)}",
+                "to stay": _steps(row.steps_to_stay),
+                "× our steps": f"{row.step_factor:.1f}" if reached else "",
+                "× our time": f"{row.time_factor:.2f} ± {row.time_factor_sd:.2f}" if reached else "",
+            })  # fmt: skip
+        parts += [f"**{_net(net)}**", _pipes(pd.DataFrame(lines))]
+    return "\n\n".join(parts) + "\n"
+
+
+def findings(found: pd.DataFrame) -> str:
+    """The factors in sentences: first by the rows that the paper printed, then as measured, net by net."""
+    paper = printed()
+    factors = [t / ours for t in paper[paper.method == "ANN-SNN"].timesteps for ours in OUR_TIMESTEPS]
+    over = sum(factor > CLAIMED for factor in factors)
+    lines = [
+        f"By the paper's own rows ANN-SNN takes {min(factors):g} to {max(factors):g} times the steps of ours, "
+        f"over {CLAIMED} times in {over} of {len(factors)} pairs of rows."
+    ]
+    for net, rows in found.groupby(NET, sort=False):
+        lines.append(f"{_net(net)}, opponents in their best variant:")
+        for (readout, _, t), those in rows[rows.best].groupby(OURS, sort=False):
+            lines.append(f"  ours at T = {t}, readout {readout}, {those.our_accuracy.iloc[0]:.2f} %:")
+            lines += [f"    {_sentence(row)}" for row in those.itertuples()]
+    return "\n".join(lines)
+
+
+def _sentence(row: Any) -> str:
+    """One comparison."""
+    name = f"{METHODS[row.opponent]} ({row.variant})"
+    if pd.isna(row.steps_needed):
+        return f"{name} is never within {row.within_points:g} points, up to T = {row.last_timesteps}"
+    stays = "" if row.steps_to_stay == row.steps_needed else f" (to stay from T = {_steps(row.steps_to_stay)})"
+    factors = f"{row.step_factor:.1f} times our steps, {row.time_factor:.1f} times our wall time"
+    return f"{name} is within {row.within_points:g} points at T = {row.steps_needed}{stays}: {factors}"
+
+
+def verdict(found: pd.DataFrame) -> str:
+    """In how many comparisons each opponent, in its best variant, needs over `CLAIMED` times our steps.
+
+    A comparison is one T and readout of ours. An opponent that is not there at its last recorded T counts
+    if that T is at least `CLAIMED` times ours, and is undecided if not.
+    """
+    best = found[found.best]
+    never = best.steps_needed.isna()
+    out_of_sight = never & (best.last_timesteps >= CLAIMED * best.our_timesteps)
+    best = best.assign(over=out_of_sight | (best.step_factor > CLAIMED).fillna(False), undecided=never & ~out_of_sight)
+    lines = [f"Over {CLAIMED} times our steps to come within {best.within_points.iloc[0]:g} points:"]
+    for net, rows in best.groupby(NET, sort=False):
+        for opponent, those in rows.groupby("opponent", sort=False):
+            unsure = f", {those.undecided.sum()} undecided" if those.undecided.any() else ""
+            count = f"{those.over.sum()} of {len(those)} comparisons{unsure}"
+            lines.append(f"{_net(net)}: {METHODS[opponent]} in {count}")
+    return "\n".join(lines)
+
+
+def save(table: pd.DataFrame, found: pd.DataFrame, preset: str) -> Path:
+    """Write table2_inference_time and table2_speedup, .csv and .md, to ``figures/<preset>/``; returns the folder."""
+    folder = figures_dir() / preset
+    for name, rows, text in (
+        ("table2_inference_time", table, markdown(table)),
+        ("table2_speedup", found, speedup_markdown(found)),
+    ):
+        write(folder / f"{name}.csv", rows.to_csv(index=False))
+        write(folder / f"{name}.md", text)
+    return folder
+
+
+def _pipes(table: pd.DataFrame) -> str:
+    """As it stands: 93.5% and 99.50% keep their digits."""
+    return table.to_markdown(index=False, disable_numparse=True)
+
+
+def _steps(t: Any) -> str:
+    return "never" if pd.isna(t) else str(t)
+
+
+def _net(net: Iterable) -> str:
+    dataset, network, width = net
+    return f"{TITLES[dataset]}, {TITLES[network]}, width {width:g}"

@@ -1,1 +1,0 @@
-"""One module per figure: a tidy table in, a matplotlib ``Figure`` out."""

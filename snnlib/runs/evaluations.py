@@ -1,0 +1,158 @@
+"""Evaluation protocols: what a trained net is turned into before it is tested, and how. A hash names each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import torch
+from pydantic import ConfigDict, Field, field_validator, model_validator
+from torch import Tensor
+
+from snnlib.baselines.ann_to_snn import to_spiking
+from snnlib.checks import Checked, InputError, shown
+from snnlib.conversion import STATISTICS, convert, with_dynamics
+from snnlib.models import Network
+from snnlib.neurons import FIRST_STEPS, LIF, Converted, SingleStep
+from snnlib.runs.run import Run, Spec
+from snnlib.training.evaluation import calibration_images
+
+# Raised when the same evaluation would give other numbers.
+FORMAT = 2
+
+MOST_NOISE_SEEDS = 1000
+MOST_AT_ONCE = 100_000  # images and time steps in one pass: gigabytes in the wider nets
+
+NoiseSeeds = Annotated[
+    tuple[Annotated[int, Field(strict=True, ge=0, lt=2**63)], ...], Field(min_length=1, max_length=MOST_NOISE_SEEDS)
+]
+
+
+class Evaluation(Checked):
+    """How a trained net is run on the test set. Subclasses say what it is turned into before."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
+    timesteps: int = Field(10, ge=1, le=10_000)
+    noise_seeds: NoiseSeeds = (0, 1, 2)
+    batch_size: int = Field(250, ge=1, le=4096)
+    calibration: int = Field(500, ge=1, le=10_000)  # training images, for what is measured before
+
+    @field_validator("noise_seeds")
+    @classmethod
+    def _each_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise InputError(f"noise_seeds = {shown(seeds)}: must each be there once")
+        return seeds
+
+    def fits(self, spec: Spec) -> None:
+        """Refuse a spec whose net cannot be evaluated so with an `InputError`, before it is trained."""
+
+    def network(self, run: Run, device: torch.device | str | None = None) -> Network:
+        """The run's network, as it is evaluated."""
+        raise NotImplementedError
+
+    def images(self, run: Run, device: torch.device | str | None = None) -> Tensor:
+        """The training images [N, C, H, W] to calibrate on, always the same ones."""
+        return calibration_images(run.data(device), self.calibration)
+
+    def changed(self, **fields: Any) -> Self:
+        """The same evaluation with other fields; an `InputError` for one that cannot be used."""
+        return type(self)(**{**self.model_dump(), **fields})
+
+    @property
+    def spelled(self) -> dict[str, Any]:
+        """Its kind and all fields, as JSON has them."""
+        return {"kind": type(self).__name__, **json.loads(self.model_dump_json())}
+
+    @property
+    def key(self) -> str:
+        """Hash of all fields."""
+        fields = {"format": FORMAT, **self.spelled}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
+
+    def file(self, run: Run) -> Path:
+        """Where this evaluation of this run is kept; the JSON beside it says what it was made with."""
+        return run.folder / f"accuracy-{self.key}.csv"
+
+
+class AsTrained(Evaluation):
+    """The net as it was trained: an ANN, a directly trained net, the single-step net."""
+
+    def network(self, run: Run, device: torch.device | str | None = None) -> Network:
+        return run.model(device)
+
+
+class AsLIF(Evaluation):
+    """The weights in plain LIF neurons (Eqs. 1-3): what conversion is if noise and normalisation are left out."""
+
+    leak: float = Field(0.5, ge=0, le=1)
+
+    def fits(self, spec: Spec) -> None:
+        if not isinstance(spec.dynamics, SingleStep):
+            kind = spec.dynamics.kind
+            raise InputError(f"dynamics = {kind}: AsLIF takes the weights of a net trained as single_step")
+
+    def network(self, run: Run, device: torch.device | str | None = None) -> Network:
+        self.fits(run.spec)
+        return with_dynamics(run.model(device), lambda neuron: LIF(self.leak, v_th=run.spec.dynamics.v_th))
+
+
+class Conversion(Evaluation):
+    """Step 3 of the method (step 2 at alpha = inf), for nets trained at a single step."""
+
+    alpha: float = 4.0
+    beta: float = 0.5
+    leak: float = 0.5
+    statistics: Literal[STATISTICS] = "layer"
+    first_step: Literal[FIRST_STEPS] = "noise"
+
+    @model_validator(mode="after")
+    def _convertible(self) -> Conversion:
+        Converted(alpha=self.alpha, beta=self.beta, leak=self.leak)  # refuses with its reason
+        images = self.calibration * self.timesteps
+        if self.statistics == "frozen" and images > MOST_AT_ONCE:
+            raise InputError(
+                f"calibration x timesteps = {images}: must be at most {MOST_AT_ONCE} with statistics = frozen, "
+                "which are measured in one pass"
+            )
+        return self
+
+    def fits(self, spec: Spec) -> None:
+        trained = spec.dynamics
+        if not isinstance(trained, SingleStep):
+            raise InputError(f"dynamics = {trained.kind}: only a net trained as single_step can be converted by alpha")
+        noise = trained.noise
+        try:
+            Converted(noise, self.alpha, self.beta, self.leak)
+        except InputError as error:
+            raise InputError(f"{spec.label}, noise low and high = {noise.low} and {noise.high}: {error}") from None
+
+    def network(self, run: Run, device: torch.device | str | None = None) -> Network:
+        images = self.images(run, device) if self.statistics == "frozen" else None
+        return convert(
+            run.model(device), self.alpha, self.beta, self.leak, self.statistics, images,
+            timesteps=max(self.timesteps, 2), first_step=self.first_step,
+        )  # fmt: skip
+
+
+class AnnConversion(Evaluation):
+    """ANN-to-SNN conversion, for relu and qcfs nets; a qcfs net brings its own thresholds."""
+
+    noise_seeds: NoiseSeeds = (0,)  # nothing is drawn
+    percentile: float = Field(100.0, gt=0, le=100)  # of the activations, as threshold
+    v_init: float = Field(0.0, ge=0, le=1)  # in thresholds
+
+    def fits(self, spec: Spec) -> None:
+        kind = spec.dynamics.kind
+        if kind not in ("relu", "qcfs"):
+            raise InputError(f"dynamics = {kind}: only a net trained as relu or qcfs can be converted by percentile")
+        if kind == "qcfs" and self.percentile != 100:
+            raise InputError(
+                f"percentile = {self.percentile}: must be 100 for a qcfs net, which brings its own thresholds"
+            )
+
+    def network(self, run: Run, device: torch.device | str | None = None) -> Network:
+        return to_spiking(run.model(device), self.images(run, device), self.percentile, self.v_init)

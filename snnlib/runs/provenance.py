@@ -1,0 +1,61 @@
+"""What a result was made with: versions, hardware, commit, time."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from snnlib.store.paths import ROOT
+
+
+def now() -> str:
+    """The time, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def provenance(device: torch.device) -> dict[str, Any]:
+    """What a result is made with, asked for when its making begins.
+
+    ``same_bytes`` says whether the same spec gives the same bytes on the same machine: on a CPU it does. On a GPU
+    cuDNN is told to choose algorithms that repeat, but other kernels add in the order in which threads arrive.
+    """
+    packages = ("torch", "torchvision", "numpy", "pandas", "safetensors")
+    cuda = device.type == "cuda"
+    return {
+        "python": platform.python_version(),
+        "packages": {p: version(p) for p in packages},
+        "device": torch.cuda.get_device_name(device) if cuda else _processor(),
+        "system": platform.platform(),
+        "git": _git(),
+        "same_bytes": "promised" if device.type == "cpu" else "not promised on a GPU",
+        "started": now(),
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return f"{line.split(':', 1)[1].strip()}, {os.cpu_count()} cores"
+    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+
+
+def _git() -> dict[str, Any] | None:
+    """The commit, and whether the tree is as committed, but for the figures, which a workflow draws meanwhile."""
+
+    def ask(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = ask("status", "--porcelain", "--", ".", ":(exclude)figures")
+        return {"commit": ask("rev-parse", "HEAD"), "clean": not changed}
+    except (OSError, subprocess.CalledProcessError):
+        return None  # no git, or an unpacked archive

@@ -1,0 +1,207 @@
+"""A training run is a value: its spec names it, and `ensure` loads, resumes or trains it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from snnlib.data.sets import Dataset, load
+from snnlib.models import INPUT_SHAPES, Network, build
+from snnlib.runs import checkpoints
+from snnlib.runs.provenance import now, provenance
+from snnlib.runs.spec import Spec
+from snnlib.store import locks
+from snnlib.store.files import DamagedError, check, explained, seal, set_aside, sha256, unseal, write
+from snnlib.store.paths import runs_dir
+from snnlib.store.tensors import load_tensors, save_tensors
+from snnlib.training import failures
+from snnlib.training.loop import State, fit, start
+from snnlib.training.seeds import stream
+
+log = logging.getLogger("snnlib")
+
+FILES = ("weights.safetensors", "history.csv", "timing.csv")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in the store, finished or not."""
+
+    spec: Spec
+
+    @property
+    def folder(self) -> Path:
+        return runs_dir() / self.spec.name
+
+    @property
+    def done(self) -> bool:
+        """Whether training came to its end: the metadata is written last. `damage` says whether all is still there."""
+        with explained(self.folder):
+            return (self.folder / "metadata.json").exists()
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Spec, hashes of the other files, seconds, and ``sittings``: what each stretch of training was made with.
+
+        Raises:
+            DamagedError: it is not as it was written, or it is another run's.
+        """
+        file = self.folder / "metadata.json"
+        if not self.done:
+            raise DamagedError(f"{self.folder}: this run is not finished; `ensure` trains it")
+        found = unseal(file)
+        if found.get("spec") != self.spec.model_dump(mode="json") or set(found.get("files", ())) != set(FILES):
+            raise DamagedError(f"{file}: belongs to another run, or was not written by this version")
+        return found
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """Columns epoch, lr, train_loss, train_accuracy, test_accuracy_t1, test_accuracy (at the last T).
+
+        Accuracies are fractions; those on the test set are empty where an epoch was not evaluated.
+        """
+        return pd.read_csv(self._file("history.csv"))
+
+    @property
+    def timing(self) -> pd.DataFrame:
+        """Columns epoch, seconds (of training alone, without evaluation), images_per_s."""
+        return pd.read_csv(self._file("timing.csv"))
+
+    @property
+    def device(self) -> str:
+        """What it was trained on, by name."""
+        return ", then ".join(dict.fromkeys(sitting["device"] for sitting in self.metadata["sittings"]))
+
+    def _file(self, name: str) -> Path:
+        """One of the run's files, checked; a `DamagedError` if the run is not finished or the file is damaged."""
+        digest = self.metadata["files"][name]
+        try:
+            return check(self.folder / name, digest)
+        except DamagedError as error:
+            raise DamagedError(f"{error}; `python -m snnlib train` moves it aside and trains the run anew") from None
+
+    def damage(self) -> DamagedError | None:
+        """What is wrong with a finished run; None if every file is as it was written."""
+        try:
+            digests = self.metadata["files"]
+            for name in FILES:
+                check(self.folder / name, digests[name])
+        except DamagedError as error:
+            return error
+        return None
+
+    def model(self, device: torch.device | str | None = None) -> Network:
+        """The trained network, in evaluation mode; a `DamagedError` if the run is not finished or the file is not."""
+        weights = self._file("weights.safetensors")
+        device = torch.device(device or default_device())
+        model = build_for(self.spec).to(device)
+        model.load_state_dict(load_tensors(weights, device)[0])
+        return model.eval()
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """Hold the run's lock: whoever writes to its folder does."""
+        with locks.alone(self.folder / "lock", f"{what} {self.spec.name}"):
+            for left_over in self.folder.glob(".*.partial"):  # of a process that was killed
+                with suppress(OSError):
+                    left_over.unlink()
+            yield
+
+    def data(self, device: torch.device | str | None = None) -> Dataset:
+        """The run's data set, shaped for its network; its test set is what the spec holds out, if it does."""
+        spec = self.spec
+        return load(spec.dataset, device or default_device(), INPUT_SHAPES[spec.network], hold_out=spec.hold_out)
+
+
+def default_device() -> str:
+    """The GPU if there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def build_for(spec: Spec) -> Network:
+    """The spec's network with its initial weights, whatever was drawn in this process before."""
+    with torch.random.fork_rng():
+        torch.manual_seed(stream(spec.seed, "weights").initial_seed())
+        return build(spec.network, spec.dynamics, width=spec.width, readout=spec.readout, batch_norm=spec.batch_norm)
+
+
+def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
+    """The finished run of this spec: loaded, resumed from its last checkpoint, or trained.
+
+    A run `after` another one has that trained first.
+    Only one process trains a run; others that need it wait for it. What is damaged is moved aside and trained anew.
+
+    Raises:
+        DataError: the data set is missing or damaged.
+        TrainingError: the loss, a gradient or a weight is no longer finite, memory is full, or the device failed; the
+            last good checkpoint stays.
+        StoreError: the store cannot be written to, or read; likewise.
+    """
+    run = Run(spec)
+    if run.done and not run.damage():
+        return run
+    if spec.after is not None:
+        ensure(spec.after, device)
+    with run.alone("trains"):
+        if run.done:  # another process may just have finished it
+            damage = run.damage()
+            if not damage:
+                return run
+            aside = set_aside(*(run.folder / name for name in (*FILES, "metadata.json")))
+            log.warning("%s; moved to %s with the rest of the run, which is trained anew", damage, aside)
+        elif not checkpoints.found(run.folder) and any((run.folder / name).exists() for name in FILES):
+            aside = set_aside(*(run.folder / name for name in FILES))
+            missing = "missing, so nothing vouches for the run's other files"
+            log.warning("%s: %s; moved to %s, the run is trained anew", run.folder / "metadata.json", missing, aside)
+        with spec.recipe.execution(), failures.named(lambda: spec.label, spec.recipe.batch_size):
+            _train(run, torch.device(device or default_device()))
+    return run
+
+
+def _train(run: Run, device: torch.device) -> None:
+    spec, folder = run.spec, run.folder
+    data = run.data(device)
+
+    def fresh() -> State:
+        model = build_for(spec).to(device)
+        if spec.after is not None:
+            model.load_state_dict(Run(spec.after).model(device).state_dict())
+        return start(model, data, spec.recipe)
+
+    state, info = checkpoints.resume(folder, fresh, spec.name)
+    if state.epoch:
+        log.info("%s: resumed after epoch %d of %d", spec.label, state.epoch, spec.recipe.epochs)
+    before, made, first, began = info.get("sittings", []), provenance(device), state.epoch + 1, time.perf_counter()
+
+    def sittings() -> list[dict[str, Any]]:
+        if state.epoch < first:
+            return before  # all was done, but not yet written
+        seconds = time.perf_counter() - began
+        return [*before, {**made, "finished": now(), "wall_seconds": seconds, "epochs": [first, state.epoch]}]
+
+    fit(
+        state, data, spec.recipe, timesteps=spec.timesteps, seed=spec.seed, label=spec.label,
+        save=lambda s: checkpoints.save(folder, s, {"run": spec.name, "sittings": sittings()}),
+    )  # fmt: skip
+    save_tensors(folder / "weights.safetensors", state.model.state_dict(), {"run": spec.name})
+    write(folder / "history.csv", pd.DataFrame(state.history).to_csv(index=False))
+    write(folder / "timing.csv", pd.DataFrame(state.timing).to_csv(index=False))
+    made_of = sittings()
+    metadata = {
+        "run": spec.name,
+        "spec": spec.model_dump(mode="json"),
+        "files": {name: sha256(folder / name) for name in FILES},
+        "train_seconds": sum(row["seconds"] for row in state.timing),
+        "wall_seconds": sum(sitting["wall_seconds"] for sitting in made_of),
+        "sittings": made_of,
+    }
+    write(folder / "metadata.json", seal(metadata))
+    checkpoints.remove(checkpoints.found(folder))

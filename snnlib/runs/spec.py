@@ -1,0 +1,127 @@
+"""A spec says all that decides a training run's weights, and its hash names the run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, field_validator, model_validator
+
+from snnlib.baselines.ann_neurons import QCFS, ReLU
+from snnlib.checks import ADDED, Checked, InputError
+from snnlib.data.sets import DATASETS, SIZES
+from snnlib.models import INPUT_SHAPES, NETWORKS, READOUTS, check_width
+from snnlib.neurons import LIF, Converted, SingleStep
+from snnlib.training.loop import Recipe
+
+# Raised when the same spec would train to other weights, so that no older run passes for a new one.
+FORMAT = 3
+
+
+class Spec(Checked):
+    """All that decides a run's weights.
+
+    Unknown fields and values out of range are refused with an `InputError` of one line.
+    """
+
+    dataset: Literal[DATASETS]
+    network: Literal[tuple(NETWORKS)]
+    width: float = 1.0
+    readout: Literal[READOUTS] = "spikes"
+    batch_norm: bool = True
+    dynamics: Annotated[SingleStep | LIF | ReLU | QCFS, Discriminator("kind")] = SingleStep()
+    timesteps: int = Field(ge=1, le=1000)  # T of training; if not given, 10 for lif, 1 for all others
+    recipe: Recipe = Recipe()
+    seed: int = Field(0, ge=0, lt=2**31)
+    after: Spec | None = None  # the run whose last weights are this one's first: fine-tuning
+    hold_out: Annotated[int, ADDED] = Field(0, ge=0)  # training images that take the place of the test set
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_timesteps(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and "timesteps" not in fields:
+            dynamics = fields.get("dynamics")
+            kind = dynamics.get("kind") if isinstance(dynamics, dict) else getattr(dynamics, "kind", None)
+            return {**fields, "timesteps": 10 if kind == "lif" else 1}
+        return fields
+
+    @field_validator("width")
+    @classmethod
+    def _leaves_channels(cls, width: float) -> float:
+        check_width(width)
+        return width
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Spec:
+        kind = self.dynamics.kind
+        if kind != "lif" and self.timesteps != 1:
+            raise InputError(f"timesteps = {self.timesteps}: {kind} nets train at 1; convert them afterwards")
+        if kind in ("relu", "qcfs") and self.readout != "potential":
+            raise InputError(f"readout = {self.readout}: must be potential for {kind} nets, whose output is analog")
+        if self.dataset == "cifar10" and INPUT_SHAPES[self.network][0] == 1:
+            raise InputError(
+                f"network = {self.network}: must be vgg16 or resnet18 for cifar10, whose images have colours"
+            )
+        if self.hold_out >= SIZES[self.dataset][0]:
+            raise InputError(
+                f"hold_out = {self.hold_out}: must be fewer than the {SIZES[self.dataset][0]} training images"
+            )
+        if self.noise != "none":
+            noise = self.dynamics.noise
+            try:
+                Converted(noise)  # as it is tested between epochs
+            except InputError as error:
+                raise InputError(f"noise low and high = {noise.low} and {noise.high}: converted, {error}") from None
+        for name in ("dataset", "network", "width", "readout", "batch_norm", "hold_out"):
+            if self.after is not None and getattr(self, name) != getattr(self.after, name):
+                wanted = getattr(self.after, name)
+                raise InputError(
+                    f"{name} = {getattr(self, name)}: must be {wanted}, as in the run that this is `after`"
+                )
+        return self
+
+    @property
+    def key(self) -> str:
+        """Hash of all fields, but for those `ADDED`; the same for equal specs, however they were written."""
+        canonical = json.dumps({"format": FORMAT, **self.model_dump(mode="json")}, sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    @property
+    def training(self) -> str:
+        """What was trained, in a word: single_step, lif10 (directly, T = 10), relu, qcfs8, tuned_lif4 (`after`)."""
+        d = self.dynamics
+        number = {"lif": self.timesteps, "qcfs": getattr(d, "levels", "")}.get(d.kind, "")
+        return f"{'tuned_' if self.after else ''}{d.kind}{number}"
+
+    @property
+    def noise(self) -> str:
+        """The noise it was trained with: a kind, or none."""
+        d = self.dynamics
+        return d.noise.kind if isinstance(d, SingleStep) and d.noise.half_width else "none"
+
+    @property
+    def images(self) -> tuple[int, int]:
+        """How many are trained on, and how many tested on."""
+        training, test = SIZES[self.dataset]
+        return training - self.hold_out, self.hold_out or test
+
+    @property
+    def label(self) -> str:
+        """What a reader needs to tell runs apart."""
+        noise = "no_noise" if self.noise == "none" else self.noise
+        what = self.training.replace("single_step", noise)
+        held_out = f"-held_out{self.hold_out}" if self.hold_out else ""
+        return f"{self.dataset}-{self.network}-w{self.width:g}-{self.readout}-{what}{held_out}-s{self.seed}"
+
+    @property
+    def name(self) -> str:
+        """Folder in the run store."""
+        return f"{self.label}-{self.key}"
+
+    def columns(self) -> dict[str, Any]:
+        """This run's columns in a figure's CSV."""
+        return {
+            "run": self.name, "dataset": self.dataset, "network": self.network, "width": self.width,
+            "readout": self.readout, "training": self.training, "noise": self.noise, "seed": self.seed,
+        }  # fmt: skip

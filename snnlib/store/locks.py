@@ -1,0 +1,77 @@
+"""One process at a time: a lock that is free again the moment its holder dies, and says who holds it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from snnlib.store.files import explained, write
+
+log = logging.getLogger("snnlib")
+
+_A_MOMENT = 0.3  # seconds: no need to speak of a shorter wait, and who has just taken the lock can say so by then
+
+
+@contextmanager
+def alone(lock: Path, what: str) -> Iterator[None]:
+    """Hold the lock of this file, after waiting for it if need be, with one line that says for whom.
+
+    The kernel holds it, by ``flock``, so it ends with its process however that ends, and a file left behind means
+    nothing. Over NFS, Linux has the server hold it, for all machines, unless mounted with ``nolock`` or
+    ``local_lock`` (man nfs; flock(2), "NFS details").
+
+    Args:
+        lock: a file beside what is to be written; its folder is made.
+        what: is done, for those who wait: "trains cnn-s0".
+
+    Raises:
+        StoreError: the folder cannot be written to, or its file system has no locks.
+    """
+    holder = lock.with_name(f"{lock.name}.holder")
+    held = FileLock(lock, fallback_to_soft=False)  # which takes a file for a lock, that outlives its holder
+    try:
+        _acquire(held, lock, holder, what)
+        now = datetime.now().isoformat(sep=" ", timespec="seconds")
+        write(holder, json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": now}))
+        yield
+    finally:
+        try:
+            if held.is_locked:
+                with suppress(OSError):
+                    holder.unlink()
+        finally:  # also if Ctrl-C comes once more
+            held.release()
+
+
+def _acquire(held: FileLock, lock: Path, holder: Path, what: str) -> None:
+    with explained(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held.acquire(timeout=_A_MOMENT)
+        except Timeout:
+            other = _read(holder)
+            log.warning("waiting for %s, which %s", other, what)
+            held.acquire()
+            log.warning("%s is through, or gone: on with it here", other)
+        except OSError as error:
+            if error.errno == errno.ENOSYS:  # flock is missing
+                raise OSError(errno.ENOLCK, "no locks", str(lock)) from None
+            raise
+
+
+def _read(holder: Path) -> str:
+    """Who holds the lock; what a killed process left is overwritten by the next holder."""
+    try:
+        by = json.loads(holder.read_text())
+        return f"process {by['process']} on {by['host']} (since {by['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

@@ -1,0 +1,41 @@
+"""Generated parts of Markdown that is otherwise written by hand, each kept between two markers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from snnlib.checks import InputError
+from snnlib.store.files import write
+
+
+def markers(name: str) -> tuple[str, str]:
+    """The lines between which the part of this name is kept."""
+    return f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+
+
+def part(text: str, name: str) -> tuple[int, int]:
+    """Where in a text the part between the markers begins and ends.
+
+    Raises:
+        InputError: not exactly one of each, in order.
+    """
+    begin, end = markers(name)
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise InputError(f"must have {begin} once and, below it, {end} once")
+    return text.index(begin) + len(begin), text.index(end)
+
+
+def put(file: Path, name: str, content: str) -> None:
+    """Put a text between the markers of this name; twice is the same as once.
+
+    Raises:
+        InputError: as in `part`; the file is untouched then.
+    """
+    text = file.read_text(encoding="utf-8")
+    try:
+        start, end = part(text, name)
+    except InputError as error:
+        raise InputError(f"{file.name}: {error}") from None
+    new = f"{text[:start]}\n\n{content.strip()}\n\n{text[end:]}"
+    if new != text:
+        write(file, new)

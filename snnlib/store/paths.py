@@ -1,0 +1,30 @@
+"""Where things lie: the repository's own folders, each of which an environment variable can move.
+
+A relative path in a variable counts from the repository: notebooks run in another folder than commands.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _folder(variable: str, default: str) -> Path:
+    return ROOT / (os.environ.get(variable) or default)  # an absolute path stays what it is
+
+
+def data_dir() -> Path:
+    """Downloaded data sets; ``SNNLIB_DATA`` moves it."""
+    return _folder("SNNLIB_DATA", "data")
+
+
+def runs_dir() -> Path:
+    """The run store; ``SNNLIB_RUNS`` moves it."""
+    return _folder("SNNLIB_RUNS", "runs")
+
+
+def figures_dir() -> Path:
+    """Figures and tables; ``SNNLIB_FIGURES`` moves it."""
+    return _folder("SNNLIB_FIGURES", "figures")

@@ -1,0 +1,1 @@
+"""Training and testing a network, whatever is kept of it."""

@@ -1,0 +1,88 @@
+"""Accuracy at every T from one pass, and firing rates (Sec. 3.1, Fig. 2)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from snnlib.checks import whole
+from snnlib.data.batches import batches, standardise
+from snnlib.data.sets import Dataset
+from snnlib.models import Network
+from snnlib.neurons import Neuron
+from snnlib.simulation import simulate
+from snnlib.training.seeds import stream
+
+
+def accuracy_over_time(
+    model: Network,
+    data: Dataset,
+    timesteps: int = 10,
+    noise_seeds: Iterable[int] = (0,),
+    batch_size: int = 250,
+    precision: str = "float32",
+) -> pd.DataFrame:
+    """Accuracy on the whole test set at every T from 1 to ``timesteps``, from one pass of that length.
+
+    The prediction at T is the largest mean output over the first T steps; of equal outputs, frequent
+    with a spiking readout at small T, the first class wins.
+
+    Time is folded into the batch, `CHUNK` steps at most: memory grows no further with T.
+
+    Returns:
+        Columns noise_seed, timesteps, accuracy (a fraction), one row for each pair of the first two.
+    """
+    whole("timesteps", timesteps, least=1)
+    whole("batch_size", batch_size, least=1)
+    noise_seeds = tuple(noise_seeds)
+    whole("number of noise seeds", len(noise_seeds), least=1)
+    rows = []
+    for noise_seed in noise_seeds:
+        correct = torch.zeros(timesteps, dtype=torch.int64)
+        generator = stream(noise_seed, "evaluation", device=data.test.images.device)
+        for images, labels in batches(data.test, batch_size):
+            total = 0.0  # [B, classes]; the sum orders classes as the mean does
+            for t, outputs in simulate(model, standardise(images, data), generator, timesteps, precision):
+                sums = total + outputs.cumsum(0)  # [chunk, B, classes]
+                correct[t : t + len(outputs)] += (sums.argmax(-1) == labels).sum(1).cpu()
+                total = sums[-1]
+        rows += [(noise_seed, t, n / len(data.test)) for t, n in enumerate(correct.tolist(), start=1)]
+    return pd.DataFrame(rows, columns=["noise_seed", "timesteps", "accuracy"])
+
+
+def firing_rates(
+    model: Network,
+    data: Dataset,
+    timesteps: int = 10,
+    noise_seed: int = 0,
+    batch_size: int = 250,
+    precision: str = "float32",
+) -> pd.DataFrame:
+    """Mean spikes per neuron and time step on the test set.
+
+    Returns:
+        Columns layer (name, from the input on), rate (spikes per neuron and step, 0 to 1).
+    """
+    spikes: dict[Neuron, float] = defaultdict(float)
+
+    def observe(neuron: Neuron, t: int, s: Tensor, state: Tensor | None) -> None:
+        spikes[neuron] += s.float().mean().item() * len(s)
+
+    generator = stream(noise_seed, "evaluation", device=data.test.images.device)
+    for images, _ in batches(data.test, batch_size):
+        for _ in simulate(model, standardise(images, data), generator, timesteps, precision, observe):
+            pass
+    steps = timesteps * len(data.test)
+    return pd.DataFrame([(name, spikes[n] / steps) for name, n in model.neurons()], columns=["layer", "rate"])
+
+
+def calibration_images(data: Dataset, n: int, seed: int = 0) -> Tensor:
+    """``n`` standardised training images, drawn with ``seed``, for frozen statistics."""
+    whole("calibration images", n, least=1)
+    generator = stream(seed, "calibration", device=data.train.images.device)
+    images, _ = next(batches(data.train, n, generator))
+    return standardise(images, data)

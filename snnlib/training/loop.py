@@ -1,0 +1,217 @@
+"""Training with MSE loss and Adam (Sec. 3): step 1 of the method at T = 1, and its opponents alike.
+
+`fit` knows nothing of where results are kept: it hands a `State` to ``save`` after every epoch.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+from torch.optim import lr_scheduler
+from tqdm import tqdm
+
+from snnlib.checks import ADDED, Checked, Formerly
+from snnlib.conversion import convert
+from snnlib.data.batches import augment, batches, standardise
+from snnlib.data.sets import Dataset
+from snnlib.fast.compiled import compiling
+from snnlib.fast.process import PRECISIONS, autocast, pinned, threads
+from snnlib.models import Network
+from snnlib.neurons import SingleStep
+from snnlib.simulation import Simulation
+from snnlib.training import failures, progress
+from snnlib.training.evaluation import accuracy_over_time
+from snnlib.training.failures import TrainingError
+from snnlib.training.seeds import stream
+
+log = logging.getLogger("snnlib")
+
+TEST_BATCH = 250  # images; of the tests between epochs
+
+
+class Recipe(Checked):
+    """How a network is trained. Defaults are the paper's (Sec. 3), or design choices where it is silent."""
+
+    epochs: int = Field(100, ge=1, le=100_000)
+    batch_size: int = Field(128, ge=2, le=65_536)
+    lr: float = Field(1e-4, gt=0, le=10)  # Adam's; the peak, where the schedule has one
+    # one_cycle is PyTorch's OneCycleLR: it moves Adam's beta_1 too, between 0.85 and 0.95, against the rate.
+    schedule: Literal["warm_restarts", "cosine", "one_cycle", "constant"] = "warm_restarts"
+    restart_every: int = Field(100, ge=1, le=100_000)  # epochs, T_max of Sec. 3
+    # Crops of images with 4 pixels of zeros around them, mirrored or not.
+    augment: Annotated[Literal["none", "crop", "crop_flip"], Formerly(false="none", true="crop_flip")] = "none"
+    precision: Literal[PRECISIONS] = "float32"
+    threads: int = Field(1, ge=1, le=1024)  # on a CPU; part of the recipe, since it decides the last bit
+    evaluate_every: int = Field(1, ge=1, le=100_000)  # epochs; the last one is always evaluated
+    test_timesteps: int = Field(10, ge=1, le=1000)  # T at which a single-step net is tested, converted (step 3)
+    compile: bool = False  # the neurons (`fast.compiled`): seconds to start, faster then; part of the recipe likewise
+    devices: Annotated[Literal[1], ADDED] = 1  # that share a batch
+
+    @contextmanager
+    def execution(self) -> Iterator[None]:
+        """Run as the recipe says, whatever the process was set to: on so many threads, compiled or not."""
+        with pinned(), threads(self.threads), compiling(self.compile):
+            yield
+
+
+@dataclass
+class State:
+    """All that the next epoch depends on, after ``epoch`` epochs are done."""
+
+    model: Network
+    optimizer: torch.optim.Optimizer
+    scheduler: lr_scheduler.LRScheduler
+    epoch: int = 0
+    step: int = 0  # of the epoch under way
+    history: list[dict[str, Any]] = field(default_factory=list)  # repeats bit for bit
+    timing: list[dict[str, Any]] = field(default_factory=list)  # does not
+
+
+def start(model: Network, data: Dataset, recipe: Recipe) -> State:
+    """The state before the first epoch."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, fused=True)
+    per_epoch = max(len(data.train) // recipe.batch_size, 1)  # `batches` drops a smaller last batch
+    return State(model, optimizer, _scheduler(optimizer, recipe, per_epoch))
+
+
+def fit(
+    state: State,
+    data: Dataset,
+    recipe: Recipe,
+    *,
+    timesteps: int = 1,
+    seed: int = 0,
+    label: str = "",
+    save: Callable[[State], None] = lambda state: None,
+) -> State:
+    """Train to the recipe's last epoch, from wherever ``state`` stands.
+
+    Args:
+        state: from `start`, or a restored one.
+        data: on the model's device.
+        timesteps: T of the forward pass; 1 is the method's.
+        seed: of order, augmentation and noise; each epoch draws streams of its own.
+        label: shown beside the progress bar.
+        save: called with the state after every epoch.
+
+    Raises:
+        TrainingError: the loss, a gradient or a weight is no longer finite, or memory is full. What was saved before
+            stays valid.
+        DeviceError: the device failed.
+    """
+    per_epoch = max(len(data.train) // recipe.batch_size, 1)
+    total = recipe.epochs * per_epoch
+    with progress.bar(total, state.epoch * per_epoch, label) as bar:
+        while state.epoch < recipe.epochs:
+            began = time.perf_counter()
+            with failures.named(lambda: f"{label}: epoch {state.epoch + 1}, step {state.step}", recipe.batch_size):
+                row, broke = one_epoch(state, data, recipe, timesteps, seed, bar)
+            seconds = time.perf_counter() - began
+            if broke:
+                raise TrainingError(
+                    f"{label}: epoch {row['epoch']}, step {broke} of {per_epoch}: loss, gradients or weights are no "
+                    f"longer finite (mean loss {row['train_loss']}): try a smaller lr than {recipe.lr}"
+                )
+            state.epoch = row["epoch"]
+            if state.epoch % recipe.evaluate_every == 0 or state.epoch == recipe.epochs:
+                with failures.named(lambda: f"{label}: test after epoch {state.epoch}", TEST_BATCH):
+                    row |= _test(state.model, data, recipe, timesteps)
+            rate = per_epoch * min(recipe.batch_size, len(data.train)) / seconds
+            state.history.append(row)
+            state.timing.append({"epoch": state.epoch, "seconds": seconds, "images_per_s": rate})
+            save(state)
+            if bar.disable:  # a batch log gets a line for each epoch instead
+                log.info("%s: epoch %d/%d, %.0f images/s, %s", label, state.epoch, recipe.epochs, rate, _short(row))
+    return state
+
+
+def one_epoch(
+    state: State, data: Dataset, recipe: Recipe, timesteps: int, seed: int, bar: tqdm
+) -> tuple[dict[str, Any], int]:
+    """One pass over the training images.
+
+    Returns:
+        This epoch's row of the history, and the first step after which the loss, a gradient or a weight was not finite,
+        0 if all were.
+    """
+    device = data.train.images.device
+    epoch = state.epoch + 1
+    order, noise, crops = (stream(seed, p, epoch, device) for p in ("order", "noise", "augmentation"))
+    lr = state.optimizer.param_groups[0]["lr"]
+    loss_sum = torch.zeros((), device=device)
+    correct = torch.zeros((), dtype=torch.int64, device=device)
+    broke = torch.zeros((), dtype=torch.int64, device=device)  # there, so that no step waits for a GPU
+    parameters = list(state.model.parameters())
+    seen = 0
+    state.model.train()
+    for state.step, (images, labels) in enumerate(batches(data.train, recipe.batch_size, order), start=1):
+        if recipe.augment != "none":
+            images = augment(images, crops, flip=recipe.augment == "crop_flip")
+        x = standardise(images, data).contiguous(memory_format=torch.channels_last)
+        with autocast(device, recipe.precision):
+            outputs = state.model(x, Simulation(noise, timesteps)).mean(0)  # [B, classes], averaged over T
+        loss = mse(outputs, labels)
+        state.optimizer.zero_grad()
+        loss.backward()
+        state.optimizer.step()
+        state.scheduler.step()
+
+        # A spiking readout hides NaN weights from the loss: nothing is above the threshold, and 0 is a number.
+        size = get_total_norm([*parameters, *(p.grad for p in parameters if p.grad is not None)])
+        broke += state.step * ((broke == 0) & ~(size + loss.detach()).isfinite())
+        seen += len(labels)
+        loss_sum += loss.detach() * len(labels)
+        correct += (outputs.argmax(1) == labels).sum()
+        if bar.update():  # reading a number makes a GPU wait, so only when the bar is drawn
+            accuracy = correct.item() / seen
+            progress.show(bar, epoch, recipe.epochs, loss_sum.item() / seen, accuracy, recipe.batch_size)
+    row = {
+        "epoch": epoch,
+        "lr": lr,
+        "train_loss": loss_sum.item() / seen,
+        "train_accuracy": correct.item() / seen,
+    }
+    return row, int(broke)
+
+
+def _test(model: Network, data: Dataset, recipe: Recipe, timesteps: int) -> dict[str, float]:
+    """Accuracy on the test set as the net is meant to be used: a single-step net converted, any other as trained."""
+    dynamics = model.first.dynamics
+    if isinstance(dynamics, SingleStep) and dynamics.noise.half_width:
+        model, timesteps = convert(model), recipe.test_timesteps
+    accuracy = accuracy_over_time(model, data, timesteps, batch_size=TEST_BATCH, precision=recipe.precision).accuracy
+    return {"test_accuracy_t1": accuracy.iloc[0], "test_accuracy": accuracy.iloc[-1]}
+
+
+def mse(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Mean squared error against one-hot labels (Sec. 3), over batch and classes."""
+    return F.mse_loss(outputs.float(), F.one_hot(labels, outputs.shape[-1]).float())
+
+
+def _scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe, per_epoch: int) -> lr_scheduler.LRScheduler:
+    """The learning rate, changed at every optimiser step."""
+    total = recipe.epochs * per_epoch
+    match recipe.schedule:
+        case "warm_restarts":
+            return lr_scheduler.CosineAnnealingWarmRestarts(optimizer, recipe.restart_every * per_epoch)
+        case "cosine":
+            return lr_scheduler.CosineAnnealingLR(optimizer, total)
+        case "one_cycle":
+            # One step more than is taken: the schedule steps once past the last update.
+            return lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=total + 1)
+        case "constant":
+            return lr_scheduler.ConstantLR(optimizer, factor=1.0)
+
+
+def _short(row: dict[str, Any]) -> str:
+    return ", ".join(f"{k} {v:.4f}" for k, v in row.items() if k not in ("epoch", "lr"))

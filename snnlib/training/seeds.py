@@ -1,0 +1,18 @@
+"""One seed per run, split into independent streams, so that no draw depends on what ran before."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+_PURPOSES = ("weights", "order", "augmentation", "noise", "evaluation", "calibration")
+
+
+def stream(seed: int, purpose: str, index: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator for one purpose of one run, at one index (an epoch, a noise seed).
+
+    Streams differ by purpose, so two nets with the same seed see the same images in the same order
+    whatever noise they draw; and by index, so a resumed run needs no saved generator state.
+    """
+    words = np.random.SeedSequence([seed, _PURPOSES.index(purpose), index]).generate_state(2, np.uint32)
+    return torch.Generator(device).manual_seed((int(words[0]) << 31) ^ int(words[1]))

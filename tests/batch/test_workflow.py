@@ -1,0 +1,133 @@
+"""Notebooks and the workflow: what is committed, and what an interruption leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from snnlib.batch import workflow
+from snnlib.batch.workflow import NOTEBOOKS, WorkflowError
+from snnlib.runs.preset import load_preset, names
+from snnlib.runs.run import Run
+from snnlib.store.paths import ROOT
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
+def test_a_notebook_is_executed_short_and_has_one_parameters_cell(path: Path) -> None:
+    notebook = json.loads(path.read_text())
+    cells = notebook["cells"]
+    assert len(cells) <= 16
+    tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    assert all("#" in line for line in tagged[0]["source"])  # a comment each
+    assert all(c["execution_count"] for c in cells if c["cell_type"] == "code")
+    assert not any(o["output_type"] == "error" for c in cells for o in c.get("outputs", []))
+    assert "widgets" not in notebook["metadata"]  # stale state of a kernel that is gone
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+
+
+def snakefile(name: str) -> dict[str, Any]:
+    """What the Snakefile says at a preset, above its first rule."""
+    namespace: dict[str, Any] = {"config": {"preset": name}}
+    exec((ROOT / "Snakefile").read_text().split("\nrule ")[0], namespace)
+    return namespace
+
+
+def test_the_snakefile_draws_every_notebook_and_each_leaves_the_files_that_it_lists() -> None:
+    rules = snakefile("smoke")
+    listed = rules["NOTEBOOKS"]
+    assert set(listed) == {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
+    files = [file for notebook in listed.values() for file in notebook]
+    assert len(files) == len(set(files))
+    committed = ROOT / "figures" / "smoke"
+    assert set(files) == {path.name for path in committed.iterdir()}
+    # What a notebook reads that another one drew has to be drawn first.
+    csv = {file for notebook, own in listed.items() for file in own if notebook != "claims" and file.endswith(".csv")}
+    assert {Path(path).name for path in rules["needed"]("claims")} == csv
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_run_that_a_job_waits_for_has_a_job_and_the_costly_ones_begin_first(name: str) -> None:
+    runs = load_preset(name).all_runs()
+    assert all(run.spec.after is None or run.spec.after.name in runs for run in runs.values())
+    work = snakefile(name)["work"]
+
+    def net(run: Run) -> tuple[Any, ...]:
+        return run.spec.dataset, run.spec.network, run.spec.width, run.spec.recipe, run.spec.seed
+
+    direct = {net(run): run for run in runs.values() if run.spec.training == "lif10"}
+    ours = {net(run): run for run in runs.values() if run.spec.training == "single_step"}
+    assert direct.keys() & ours.keys()
+    for key in direct.keys() & ours.keys():
+        assert work(direct[key]) > 4 * work(ours[key])  # ten times the training, the same evaluation
+
+
+def test_the_claims_follow_what_was_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
+    monkeypatch.setattr(workflow, "_snakemake", lambda *_: 0)
+    smoke = load_preset("smoke")
+    assert workflow.figures(smoke).startswith("nothing to do")
+
+    def draw(*_: object) -> int:
+        (tmp_path / "smoke").mkdir()
+        (tmp_path / "smoke" / "claims.md").write_text("| claim | verdict |\n")
+        return 0
+
+    monkeypatch.setattr(workflow, "_snakemake", draw)
+    first, *files, blank, verdicts, _ = workflow.figures(smoke).split("\n")
+    assert (first[:8], files, blank, verdicts) == ("drawn in", ["  claims.md"], "", "| claim | verdict |")
+    monkeypatch.setattr(workflow, "_snakemake", lambda *_: 0)
+    assert "verdict" not in workflow.figures(smoke, "trained")  # runs alone were asked for
+
+
+def test_only_one_workflow_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workflow, "BUILD", tmp_path)
+    with FileLock(tmp_path / "workflow.lock"), pytest.raises(WorkflowError, match="another `make figures`"):
+        workflow.figures(load_preset("smoke"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_workflow_can_be_called_again(tmp_path: Path, how: signal.Signals) -> None:
+    held = f"""
+import signal, sys
+from pathlib import Path
+from snnlib.batch import workflow
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
+workflow.BUILD = Path({str(tmp_path)!r})
+try:
+    workflow._snakemake([sys.executable, "-c", "print(1, flush=True); import time; time.sleep(10)"], {{}})
+except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", held], cwd=ROOT, env={**os.environ}, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "1\n"
+    time.sleep(0.2)
+    os.killpg(process.pid, how)  # as a terminal does
+    _, err = process.communicate(timeout=30)
+    assert ("interrupted" in err) == (how == signal.SIGINT)
+    FileLock(tmp_path / "workflow.lock").acquire(timeout=0)  # nothing holds it
+
+
+def test_the_readmes_commands_exist_and_name_runs() -> None:
+    commands = re.findall(r"python -m snnlib (\w+)(.*)", (ROOT / "README.md").read_text())
+    known = {"runs", "train", "evaluate", "data", "draw", "figures", "claims", "bench"}
+    assert {word for word, _ in commands} <= known
+    cpu = load_preset("cpu").all_runs()
+    named = [rest.split("--preset cpu ")[1].split()[0] for word, rest in commands if word in ("train", "evaluate")]
+    assert named
+    for name in named:
+        assert any(run.startswith(name) for run in cpu)

@@ -1,0 +1,189 @@
+"""Frozen nets folded into leaky integrate-and-fire nets: the same spikes, and what the clamp changes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import reference
+import torch
+from conftest import generator, images, lively, weights
+from torch import Tensor, nn
+
+from snnlib.checks import InputError
+from snnlib.conversion import convert, ensemble, with_dynamics
+from snnlib.deploy.folding import NoisyLIF, absorb, clamped, compare, fold, verdict, without_noise
+from snnlib.models import Network
+from snnlib.neurons import LIF, Converted, Neuron, SingleStep
+from snnlib.noise import Gaussian, Uniform
+from snnlib.simulation import Simulation
+from snnlib.statistics import Frozen
+from snnlib.training.evaluation import accuracy_over_time
+
+SHAPES = {"cnn": (1, 28, 28), "resnet18": (3, 16, 16)}
+T = 6
+
+
+def frozen(network: str = "cnn", stretch: float = 3.0, noise: object = None, **options: object) -> Network:
+    """A lively net with frozen statistics, peaks ``stretch`` times those that were measured: at 3, none is reached."""
+    model = lively(network, SingleStep(noise or Gaussian()), input_shape=SHAPES[network])
+    model = convert(model, statistics="frozen", calibration=images(8, SHAPES[network], seed=3), timesteps=T, **options)
+
+    def wider(neuron: Neuron) -> Converted:
+        s = neuron.dynamics.statistics
+        return replace(neuron.dynamics, statistics=Frozen(s.mean, stretch * s.peak))
+
+    return with_dynamics(model, wider)
+
+
+def run(model: Network, network: str = "cnn", seed: int = 0) -> tuple[Tensor, list[Tensor]]:
+    """Outputs [T, B, classes], and every layer's spikes, step by step."""
+    spikes = []
+    with torch.no_grad():
+        x = images(6, SHAPES[network])
+        outputs = model(x, Simulation(generator(seed), T, lambda neuron, t, s, state: spikes.append(s)))
+    return outputs, spikes
+
+
+@pytest.mark.parametrize(
+    ("network", "options"),
+    [
+        ("cnn", {}),
+        ("resnet18", {}),
+        ("cnn", {"alpha": 2.0}),
+        ("cnn", {"alpha": math.inf}),
+        ("cnn", {"alpha": 3.0, "beta": 0.3, "leak": 0.9}),
+        ("cnn", {"first_step": "rest"}),
+        ("cnn", {"noise": Uniform()}),
+    ],
+)
+def test_every_spike_of_the_folded_net_is_the_frozen_nets(network: str, options: dict) -> None:
+    model = frozen(network, **options)
+    if math.isfinite(options.get("alpha", 4.0)):
+        assert (clamped(model, images(6, SHAPES[network]), generator(), T).share == 0).all()
+    outputs, spikes = run(model, network)
+    layers = len(list(model.neurons()))
+    rates = [torch.stack(spikes[i * T : (i + 1) * T]).mean() for i in range(layers)]
+    assert all(0 < rate < 1 for rate in rates)
+    for folded in (fold(model), absorb(fold(model))):
+        ours, same = run(folded, network)
+        assert torch.equal(ours, outputs)
+        assert all(torch.equal(a, b) for a, b in zip(spikes, same, strict=True))
+
+
+def test_leak_and_bias_are_the_closed_form() -> None:
+    d = Converted(alpha=5.0, beta=0.4, leak=0.6, statistics=Frozen(mean=0.3, peak=1.5))
+    (_, first), *_ = fold(with_dynamics(lively(), lambda neuron: d)).neurons()
+    assert first.dynamics.leak == pytest.approx(0.6 / (5 * 1.5))
+    assert first.dynamics.bias == pytest.approx(0.4 - 0.3 / (5 * 1.5))
+    assert (first.dynamics.noise.low, first.dynamics.noise.high) == pytest.approx((0.1 - 0.3, 0.1 + 0.3))
+    assert first.dynamics.first == d.noise
+    flat = replace(d, statistics=Frozen(mean=0.3, peak=0.0))  # calibrated on equal potentials: no memory
+    (_, first), *_ = fold(with_dynamics(lively(), lambda neuron: flat)).neurons()
+    assert (first.dynamics.leak, first.dynamics.bias) == (0, 0.4)
+
+
+def test_a_step_is_the_papers_lif_with_a_bias() -> None:
+    currents = np.random.default_rng(0).normal(0.3, 0.6, (8, 50))
+    constant = Gaussian(low=0.1, high=0.1)
+    d = NoisyLIF(leak=0.7, bias=0.2, noise=constant, first=Gaussian(low=0.3, high=0.3), v_th=0.9, v_reset=-0.1)
+    _, spikes, potentials = reference.lif(currents + 0.3, leak=0.7, v_th=0.9, v_reset=-0.1)
+    state = None
+    for current, s, v in zip(currents, spikes, potentials, strict=True):
+        ours, state = d.step(torch.from_numpy(current), state, generator())
+        assert np.array_equal(ours.numpy(), s)
+        assert state.numpy() == pytest.approx(v)
+    assert 0 < spikes.mean() < 1
+
+
+def test_clamped_is_the_share_of_terms_beyond_the_range() -> None:
+    model = frozen(stretch=0.5)
+    found = {name: [] for name, _ in model.neurons()}
+    names = {neuron: name for name, neuron in model.neurons()}
+
+    def observe(neuron: Neuron, t: int, s: Tensor, v: Tensor) -> None:
+        if t < T:
+            found[names[neuron]].append(v.numpy())
+
+    with torch.no_grad():
+        model(images(6), Simulation(generator(), T, observe))
+    table = clamped(model, images(6), generator(), T).set_index("layer")
+    for name, neuron in model.neurons():
+        mean, peak = neuron.dynamics.statistics.mean, neuron.dynamics.statistics.peak
+        distance = np.abs(0.5 * np.stack(found[name]) - mean)
+        assert table.share[name] == pytest.approx((distance > peak).mean())
+        assert table.beyond[name] == pytest.approx(distance.max() / peak - 1)
+    assert (table.share > 0).all()
+    assert not torch.equal(run(fold(model))[0], run(model)[0])  # and there the two nets part
+
+
+def test_absorbing_leaves_convolution_and_neuron_and_the_model_as_it_was() -> None:
+    model = fold(frozen())
+    before = weights(model)
+    absorbed = absorb(model)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in absorbed.modules())
+    assert all(neuron.dynamics.bias == 0 for _, neuron in absorbed.neurons())
+    assert weights(model) == before
+    assert fold(frozen()).first.dynamics == model.first.dynamics
+
+
+def test_folding_shares_every_weight() -> None:
+    model = frozen()
+    pairs = zip(model.parameters(), fold(model).parameters(), strict=True)
+    assert all(a.data_ptr() == b.data_ptr() for a, b in pairs)
+
+
+@pytest.mark.parametrize("network", ["cnn", "resnet18"])
+def test_without_noise_is_the_folded_net_with_its_noise_at_the_mean(network: str) -> None:
+    folded = fold(frozen(network, alpha=3.0, beta=0.4))  # N' has mean 0.1
+
+    def silent(neuron: Neuron) -> NoisyLIF:
+        d = neuron.dynamics
+        mean = d.noise.within(d.noise.centre, 0)
+        return replace(d, noise=mean, first=mean.within(mean.centre + d.bias, 0))
+
+    plain = without_noise(folded)
+    assert {type(neuron.dynamics) for _, neuron in plain.neurons()} == {LIF}
+    outputs, spikes = run(with_dynamics(folded, silent), network)
+    ours, same = run(plain, network, seed=9)  # no chance is left
+    assert torch.equal(ours, outputs)
+    assert all(torch.equal(a, b) for a, b in zip(spikes, same, strict=True))
+    assert 0 < outputs.mean() < 1
+
+
+def test_compare_counts_equal_outputs_and_predictions(exact: object) -> None:
+    model = frozen()
+    x = ((exact.test.images / 255 - exact.mean) / exact.std)[:60]
+    nets = {"one": model, "again": model, "other": without_noise(fold(model))}
+    table = compare(nets, x, exact.test.labels[:60], T, (1, 2), batch_size=30)
+    table = table.set_index(["net", "noise_seed", "timesteps"]).sort_index()
+    assert len(table) == 3 * 2 * T
+    assert (table.loc["again"][["same_outputs", "same_predictions"]] == 1).all().all()
+    assert table.loc["again"].accuracy.equals(table.loc["one"].accuracy)
+    subset = replace(exact, test=replace(exact.test, images=exact.test.images[:60], labels=exact.test.labels[:60]))
+    expected = accuracy_over_time(model, subset, T, (2,), 30).accuracy
+    assert table.loc["one", 2].accuracy.to_numpy() == pytest.approx(expected.to_numpy())
+    assert 0 < table.loc["other", 1].same_outputs[T] < 1
+
+
+def test_the_verdict_is_that_of_the_last_net_and_step() -> None:
+    rows = [("a", 0, 1, 0.5, 1, 1), ("a", 0, 2, 0.5, 1, 1), ("b", 0, 1, 0.5, 0.1, 0.1), ("b", 0, 2, 0.5, 0.75, 0.9995)]
+    columns = ["net", "noise_seed", "timesteps", "accuracy", "same_outputs", "same_predictions"]
+    text = verdict(pd.DataFrame(rows, columns=columns))
+    assert text == "a and b, up to T = 2: 75.00% of outputs and 99.95% of predictions are equal"
+
+
+def test_what_cannot_be_folded_is_refused() -> None:
+    model = lively()
+    with pytest.raises(InputError, match="statistics = layer: must be frozen"):
+        fold(convert(model))
+    with pytest.raises(InputError, match="dynamics = single_step: only a converted net can be folded"):
+        fold(ensemble(model))
+    for change in (absorb, without_noise):
+        with pytest.raises(InputError, match="dynamics = converted: must be a folded net"):
+            change(frozen())
+    with pytest.raises(InputError, match="leak = -1"):
+        NoisyLIF(leak=-1)

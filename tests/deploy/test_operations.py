@@ -1,0 +1,218 @@
+"""Operations per image, against loops that follow each spike to each weight that it meets, and closed forms."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import lively
+
+from snnlib.baselines.ann_neurons import QCFS, ReLU
+from snnlib.checks import InputError
+from snnlib.conversion import convert, ensemble, with_dynamics
+from snnlib.data.batches import standardise
+from snnlib.data.sets import Dataset, Split
+from snnlib.deploy import operations
+from snnlib.deploy.folding import fold
+from snnlib.experiments.beyond import energy
+from snnlib.models import Network
+from snnlib.neurons import LIF, Neuron
+from snnlib.simulation import Simulation
+from snnlib.training.evaluation import accuracy_over_time, firing_rates
+from snnlib.training.seeds import stream
+
+NEURONS = 4 * 28 * 28 + 8 * 14 * 14 + 8 * 7 * 7 + 32 + 10  # of the CNN at width 1/16
+
+
+def total(table: pd.DataFrame, part: str, operation: str, timesteps: int) -> float:
+    rows = table[(table.part == part) & (table.operation == operation) & (table.timesteps == timesteps)]
+    return rows.per_image.sum()
+
+
+def tiny(network: str, shape: tuple[int, int, int]) -> tuple[Network, Dataset]:
+    """A net of one or two channels a layer and three images for it."""
+    model = convert(lively(network, width=1 / 32, input_shape=shape, classes=3))
+    drawn = np.random.default_rng(0).integers(0, 256, (3, *shape), dtype=np.uint8)
+    split = Split(torch.from_numpy(drawn), torch.tensor([0, 1, 2]))
+    half = torch.full((shape[0], 1, 1), 0.5, dtype=torch.float64)
+    return model, Dataset("tiny", split, split, half, half / 2, ("a", "b", "c"))
+
+
+def spikes_of(model: Network, data: Dataset, timesteps: int) -> dict[str, np.ndarray]:
+    """Spikes [T, B, ...] of each layer, with the noise that `count` draws."""
+    names = {neuron: name for name, neuron in model.neurons()}
+    found: dict[str, list[np.ndarray]] = defaultdict(list)
+
+    def observe(neuron: Neuron, t: int, s: torch.Tensor, state: torch.Tensor | None) -> None:
+        found[names[neuron]].append(s.numpy())
+
+    with torch.no_grad():
+        model(standardise(data.test.images, data), Simulation(stream(0, "evaluation"), timesteps, observe))
+    return {name: np.stack(spikes) for name, spikes in found.items()}
+
+
+def met(rows: int, columns: int, stride: int = 1, kernel: int = 3) -> Iterator[tuple[int, int, int]]:
+    """For each place of a map, how many places of a padded convolution's output look at it, counted one by one."""
+    reach = kernel // 2
+    out_rows, out_columns = ((side - 1) // stride + 1 for side in (rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            n = 0
+            for p in range(out_rows):
+                for q in range(out_columns):
+                    n += abs(p * stride - i) <= reach and abs(q * stride - j) <= reach
+            yield i, j, n
+
+
+def convolved(spikes: np.ndarray, c_out: int, stride: int = 1, kernel: int = 3) -> int:
+    """Accumulates of spikes [B, C, H, W] that arrive at a convolution."""
+    return sum(int(spikes[:, :, i, j].sum()) * n * c_out for i, j, n in met(*spikes.shape[2:], stride, kernel))
+
+
+def merged(spikes: np.ndarray, k: int = 2) -> np.ndarray:
+    """How many spikes arrive at each cell of a k x k pool; what is left at the edge goes nowhere."""
+    b, c, h, w = spikes.shape
+    out = np.zeros((b, c, h // k, w // k))
+    for i in range(h // k * k):
+        for j in range(w // k * k):
+            out[:, :, i // k, j // k] += spikes[:, :, i, j]
+    return out
+
+
+def test_synaptic_operations_of_the_cnn_follow_each_spike() -> None:
+    model, data = tiny("cnn", (1, 9, 11))
+    table = operations.count(model, data, timesteps=3)
+    spikes = spikes_of(model, data, 3)
+    a, b, fc = 2, 4, 16
+    for t in (1, 2, 3):
+        one, two, three, four, _ = (s[t - 1] for s in spikes.values())
+        n = convolved(merged(one), b) + convolved(merged(two), b) + merged(three).sum() * fc + four.sum() * 3
+        step = total(table, "synapses", "accumulate", t) - total(table, "synapses", "accumulate", t - 1)
+        assert step * 3 == pytest.approx(n)
+    assert all(s.any() for s in spikes.values())
+    assert total(table, "first layer", "mac", 3) == sum(n for *_, n in met(9, 11)) * a
+
+
+def test_synaptic_operations_of_a_residual_net_follow_both_branches() -> None:
+    model, data = tiny("resnet18", (3, 9, 8))
+    table = operations.count(model, data, timesteps=2)
+    spikes = [s.sum(0) for s in spikes_of(model, data, 2).values()]  # 1 stem, 2 a block, the readout
+    c, n = 2, 0
+    for block in range(8):
+        into, inner = spikes[2 * block], spikes[2 * block + 1]
+        wide, stride = (2 * c, 2) if block in (2, 4, 6) else (c, 1)
+        n += convolved(into, wide, stride) + convolved(inner, wide)
+        n += into.sum() if stride == 1 else convolved(into, wide, stride, kernel=1)
+        c = wide
+    n += merged(spikes[16][:, :, :2, :1], 1).sum() * 3  # the last pool is as large as its map
+    assert spikes[16].shape[2:] == (2, 1)
+    assert total(table, "synapses", "accumulate", 2) * 3 == pytest.approx(n)
+
+
+def test_an_anns_multiply_accumulates_are_the_closed_form(small: Dataset) -> None:
+    model = lively("cnn", ReLU(), readout="potential").float()
+    table = operations.count(model, small, timesteps=7)
+    inside = {side: (3 * side - 2) ** 2 for side in (28, 14, 7)}  # a 3x3 kernel on a padded map
+    assert total(table, "first layer", "mac", 1) == inside[28] * 4
+    products = inside[14] * 4 * 8 + inside[7] * 8 * 8 + 3 * 3 * 8 * 32 + 32 * 10
+    assert total(table, "synapses", "mac", 1) == products
+    assert total(table, "synapses", "accumulate", 1) == 4 * 28 * 28 + 8 * 14 * 14 + 8 * 6 * 6  # what is pooled
+    assert total(table, "neurons", "accumulate", 1) == 2 * (NEURONS - 10)
+    assert set(table.timesteps) == {1}  # no time
+
+
+def test_an_ann_may_skip_its_zeros() -> None:
+    model, data = tiny("cnn", (1, 9, 11))
+    model = with_dynamics(model, lambda neuron: ReLU())
+    table = operations.count(model, data, skip_zeros=True)
+    one, two, three, four, _ = ((s[0] > 0).astype(float) for s in spikes_of(model, data, 1).values())
+    n = convolved(merged(one) > 0, 4) + convolved(merged(two) > 0, 4) + (merged(three) > 0).sum() * 16 + four.sum() * 3
+    assert total(table, "synapses", "mac", 1) * 3 == pytest.approx(n)
+    assert n < 3 * total(operations.count(model, data), "synapses", "mac", 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "normalisation", "scaling", "draws"),
+    [
+        (lambda m: convert(m), 3 * 3, 3, 4),
+        (lambda m: convert(m, statistics="sample"), 3 * 3, 3, 4),
+        (lambda m: convert(m, statistics="frozen", calibration=torch.randn(4, 1, 28, 28)), 0, 3, 4),
+        (lambda m: fold(convert(m, statistics="frozen", calibration=torch.randn(4, 1, 28, 28))), 0, 3, 4),
+        (lambda m: convert(m, alpha=2), 3 * 3, 3, 1),  # N' has no width, the first step's N_noise has
+        (lambda m: convert(m, alpha=2, first_step="rest"), 3 * 3, 3, 0),
+        (lambda m: convert(m, alpha=math.inf), 0, 0, 4),
+        (ensemble, 0, 0, 4),
+        (lambda m: with_dynamics(m, lambda neuron: LIF()), 0, 3, 0),
+    ],
+)  # fmt: skip
+def test_neurons_cost_the_same_at_every_step(
+    change: object, normalisation: int, scaling: int, draws: int, small: Dataset
+) -> None:
+    table = operations.count(change(lively("cnn").float()), small, timesteps=4)
+    assert total(table, "normalisation", "accumulate", 4) == normalisation * NEURONS
+    assert total(table, "neurons", "mac", 4) == scaling * NEURONS
+    assert total(table, "neurons", "accumulate", 4) == 4 * 2 * NEURONS
+    assert total(table, "noise", "draw", 4) == total(table, "noise", "accumulate", 4) == draws * NEURONS
+
+
+def test_a_long_simulation_in_pieces_counts_every_step_once(small: Dataset) -> None:
+    model = convert(lively("cnn", width=1 / 64, input_shape=(1, 28, 28)).float())
+    table = operations.count(model, small, timesteps=18)  # 16 steps, then 2
+    assert total(table, "first layer", "mac", 18) == total(table, "first layer", "mac", 1) == (3 * 28 - 2) ** 2
+    assert total(table, "neurons", "mac", 18) == 17 * total(table, "neurons", "mac", 2)
+    assert (table[table.operation == "accumulate"].groupby("part").per_image.apply(np.diff).explode() >= 0).all()
+
+
+def test_counting_changes_nothing_and_rates_are_those_of_evaluation(small: Dataset) -> None:
+    model = convert(lively("cnn").float())
+    before = accuracy_over_time(model, small, 3)
+    table = operations.count(model, small, timesteps=3)
+    rates = energy.firing_rates(table).xs(3, level="timesteps")
+    expected = firing_rates(model, small, 3).set_index("layer").rate
+    assert rates[expected.index].to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-6)
+    assert accuracy_over_time(model, small, 3).equals(before)  # no hook is left behind
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in model.modules())
+
+
+def test_neurons_without_a_rule_are_refused(small: Dataset) -> None:
+    with pytest.raises(InputError, match="dynamics = qcfs: no rule for its operations"):
+        operations.count(lively("cnn", QCFS(), readout="potential").float(), small)
+
+
+def counts(macs: float, accumulates: float, draws: float) -> pd.DataFrame:
+    """Two steps, the second as costly as the first; a firing rate of 0.1."""
+    step = {"mac": macs, "accumulate": accumulates, "draw": draws, "spike": 5, "update": 50}
+    rows = [(t, "synapses", operation, n * t) for t in (1, 2) for operation, n in step.items()]
+    return pd.DataFrame(rows, columns=["timesteps", "part", "operation", "per_image"])
+
+
+def test_the_proxy_is_the_priced_sum_and_breaks_even_where_it_says() -> None:
+    snn, ann = counts(10, 1000, 100), counts(400, 20, 0)
+    assert energy.energy(snn).tolist() == pytest.approx([10 * 4.6 + 1000 * 0.9, 2 * (10 * 4.6 + 1000 * 0.9)])
+    assert energy.energy(snn, draw=3.0)[1] == pytest.approx(10 * 4.6 + 1000 * 0.9 + 300)
+    allowed = energy.break_even(snn, ann)
+    assert allowed[1] > 0 > allowed[2]
+    assert energy.energy(snn, draw=allowed[1])[1] == pytest.approx(400 * 4.6 + 20 * 0.9)
+    assert energy.firing_rates(snn)["synapses", 2] == pytest.approx(0.1)
+    table = pd.concat(
+        [snn.assign(net=energy.CONVERTED), ann.assign(net=energy.ANN), counts(100, 20, 0).assign(net=energy.SKIPPING)]
+    )
+    one = "(one seed cannot tell how much this varies)"
+    lines = energy.verdict(table.assign(seed=3)).split("\n")
+    assert [line.split("below that of the ")[1] for line in lines] == [
+        f"ReLU net up to T = 1 {one}",
+        f"ReLU net, zeros skipped at no T {one}",
+    ]
+    cheap = table.assign(seed=4, per_image=table.per_image.where(table.net != energy.CONVERTED, table.per_image / 2))
+    both = pd.concat([table.assign(seed=3), cheap])
+    assert energy.allowed(both).loc[(energy.ANN, 3), 1] == pytest.approx(allowed[1])
+    lines = energy.verdict(both).split("\n")
+    assert [line.split("below that of the ")[1] for line in lines] == [
+        "ReLU net up to T = 1 in one training seed, up to T = 2 in another (2 training seeds)",
+        "ReLU net, zeros skipped at no T in one training seed, up to T = 1 in another (2 training seeds)",
+    ]

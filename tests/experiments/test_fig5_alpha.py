@@ -1,0 +1,238 @@
+"""Figure 5: alpha's sweep against step 2, closed forms and NumPy; its verdict and picture against a made-up table."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import images, lively
+from reference import potential_term
+
+from snnlib.checks import InputError
+from snnlib.conversion import convert, ensemble
+from snnlib.data.sets import Dataset
+from snnlib.experiments import eq6_terms as terms
+from snnlib.experiments.fig5_alpha import plot as fig5
+from snnlib.experiments.fig5_alpha import table as alpha
+from snnlib.neurons import LIF, SingleStep
+from snnlib.noise import Gaussian
+from snnlib.runs import run as runs
+from snnlib.runs.evaluations import Conversion
+from snnlib.runs.preset import load_preset, names
+from snnlib.runs.run import Run, Spec, ensure
+from snnlib.simulation import Simulation
+from snnlib.training.evaluation import accuracy_over_time, calibration_images
+from snnlib.training.seeds import stream
+
+# --- which runs -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_preset_has_both_networks(name: str) -> None:
+    assert {run.spec.network for run in alpha.needed(load_preset(name))} == {"vgg16", "resnet18"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (None, "networks = vgg16: must be vgg16 and resnet18"),
+        ({"network": "cnn"}, "networks = cnn, vgg16: must be vgg16 and resnet18"),
+        ({"dynamics": LIF()}, "training = 'lif1': must be one of single_step"),
+        ({"dynamics": SingleStep(Gaussian(high=0))}, "half-width of the noise = 0.0: must be at least 0.5"),
+        ({"dynamics": SingleStep(Gaussian(high=0.9))}, "half-width of the noise = 0.45: must be at least 0.5"),
+    ],
+)
+def test_a_preset_that_cannot_draw_it_is_refused(change: dict[str, Any] | None, words: str) -> None:
+    preset = load_preset("smoke")
+    vgg16, resnet18 = (
+        next(spec for spec in preset.notebooks["fig5_alpha"] if spec.network == n) for n in ("vgg16", "resnet18")
+    )
+    specs = (vgg16,) if change is None else (vgg16, resnet18.model_copy(update=change))
+    with pytest.raises(InputError, match=words) as error:
+        alpha.needed(preset.model_copy(update={"notebooks": {"fig5_alpha": specs}}))
+    assert "\n" not in str(error.value)
+
+
+# --- what is measured -------------------------------------------------------------------------
+
+E = Conversion(timesteps=3, noise_seeds=(3,), batch_size=45, beta=0.4)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
+    """A tiny finished run on the small set, in a store of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
+        patch.setattr(runs, "load", lambda *_, **__: small)
+        recipe = {"epochs": 1, "batch_size": 32, "lr": 3e-3, "schedule": "constant"}
+        yield ensure(Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=recipe))
+
+
+def test_accuracies_are_those_of_each_conversion_and_of_step_2_at_infinity(run: Run, small: Dataset) -> None:
+    table = alpha.accuracies([run], E)
+    assert list(table.columns) == [*run.spec.columns(), "alpha", "noise_seed", "timesteps", "accuracy"]
+    assert sorted(table.alpha.unique()) == [2, 2.5, 3, 4, 8, math.inf]
+    step_2 = accuracy_over_time(ensemble(run.model()), small, 3, (3,), 45)
+    assert list(table[table.alpha == math.inf].accuracy) == list(step_2.accuracy)
+    no_noise = accuracy_over_time(convert(run.model(), 2.0, beta=0.4), small, 3, (3,), 45)
+    assert list(table[table.alpha == 2].accuracy) == list(no_noise.accuracy)
+
+
+@pytest.fixture(scope="module")
+def spreads(run: Run) -> pd.DataFrame:
+    return alpha.spreads([run], E)
+
+
+def test_the_noise_terms_have_the_closed_form_spread(run: Run, spreads: pd.DataFrame) -> None:
+    assert list(spreads.columns) == [*run.spec.columns(), "alpha", "layer", "term", "mean", "sd"]
+    sd = spreads[spreads.layer == "layer 1"].set_index(["alpha", "term"]).sd
+    for a in alpha.ALPHAS:
+        assert sd[a, terms.NOISE] == pytest.approx(1 / 8, rel=0.01)
+        assert sd[a, terms.RESIDUAL] == pytest.approx((1 / 2 - 1 / a) / 4, rel=0.01, abs=1e-6)  # k = 4
+        together = math.hypot(sd[a, terms.POTENTIAL], sd[a, terms.RESIDUAL])  # independent
+        assert sd[a, terms.SUM] == pytest.approx(together, rel=0.01)
+
+
+def test_no_residual_at_2_and_no_potential_at_infinity_in_any_layer(spreads: pd.DataFrame) -> None:
+    for a, term, mean in ((2, terms.RESIDUAL, 0.1), (math.inf, terms.POTENTIAL, 0.4)):
+        gone = spreads[(spreads.alpha == a) & (spreads.term == term)]
+        assert len(gone) == 5
+        assert np.allclose(gone.sd, 0, atol=1e-6)
+        assert np.allclose(gone["mean"], mean)
+
+
+def test_the_potential_term_is_that_of_the_equations_in_numpy(run: Run, small: Dataset, spreads: pd.DataFrame) -> None:
+    model = convert(run.model(), 2.5, beta=0.4)
+    names = {neuron: name for name, neuron in model.neurons()}
+    found = defaultdict(list)
+
+    def observe(neuron: Any, t: int, spikes: Any, v: Any) -> None:
+        if t < alpha.TIMESTEPS:
+            found[names[neuron]].append(potential_term(v.detach().double().numpy(), 0.5, 2.5, 0.4))
+
+    model(
+        calibration_images(small, alpha.IMAGES),
+        Simulation(stream(0, "evaluation", device="cpu"), alpha.TIMESTEPS, observe),
+    )
+    sd = spreads[(spreads.alpha == 2.5) & (spreads.term == terms.POTENTIAL)].set_index("layer").sd
+    assert set(sd.index) == set(found)
+    for layer, values in found.items():
+        assert sd[layer] == pytest.approx(np.stack(values).std(ddof=1), rel=1e-4)
+
+
+def test_again_counts_the_outputs_that_fire_twice(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The tiny run's outputs hardly fire, so a livelier net stands in for it.
+    monkeypatch.setattr(Conversion, "network", lambda self, run: convert(lively(), self.alpha))
+    monkeypatch.setattr(alpha, "calibration_images", lambda data, n: images(n))
+    table = alpha.again([run], E)
+    assert list(table.columns) == list(alpha.ALPHAS)
+    for a in (2.0, math.inf):
+        with torch.no_grad():
+            outputs = convert(lively(), a)(images(alpha.IMAGES), Simulation(stream(0, "evaluation"), 2))
+        first, second = outputs.numpy()
+        assert 0 < first.sum() < first.size  # so that the share means something
+        assert table.loc["cnn", a] == pytest.approx((first * second).sum() / first.sum())
+
+
+# --- what is said and shown -------------------------------------------------------------------
+
+
+def made_up(slow: float = 1.0, step_2: float = 0.0) -> pd.DataFrame:
+    """Accuracy 60 % at T = 1; at T = 10 another ``slow`` points at alpha = 2 and 8 points otherwise, 0.2 x alpha more
+    at 2.5 to 4, ``step_2`` more at infinity; seed 1 is 2 points above seed 0 at T = 10, noise seeds 1 point apart."""
+    rows = []
+    for network in ("vgg16", "resnet18"):
+        for a in alpha.ALPHAS:
+            gain = slow if a == 2 else 8 + (0.2 * a if a <= 4 else 0) + (step_2 if a == math.inf else 0)
+            for seed in (0, 1):
+                for noise_seed in (0, 1):
+                    for t, percent in ((1, 60), (5, 60 + gain / 2), (10, 60 + gain + 2 * seed)):
+                        rows.append({
+                            "dataset": "cifar10", "network": network, "width": 1.0, "readout": "spikes",
+                            "noise": "gaussian", "seed": seed, "alpha": a, "noise_seed": noise_seed, "timesteps": t,
+                            "accuracy": (percent + noise_seed) / 100,
+                        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_gains_are_averaged_within_a_seed_before_their_spread() -> None:
+    found = alpha.gains(made_up()).loc["cifar10", "vgg16"]
+    assert found.gain[2] == pytest.approx(1 + 1)
+    assert found.gain[4] == pytest.approx(8.8 + 1)
+    assert found.final[4] == pytest.approx(68.8 + 1 + 0.5)
+    assert found.gain_sd[4] == pytest.approx(math.sqrt(2))  # of 0 and 2
+    assert (found.seeds == 2).all()
+
+
+def test_the_verdict_where_the_claims_hold_and_where_they_do_not() -> None:
+    holds = alpha.verdict(made_up(slow=1.5)).splitlines()[:5]
+    assert holds[0] == "CIFAR-10, VGG-16, 2 training seeds, in points:"
+    assert "T = 1 to 10: alpha = 2 gains +2.50 ± 1.41, alpha = 4 +9.80 ± 1.41; " in holds[1]
+    assert holds[1].endswith("the least of all in 2 of 2 seeds; a gain, but less than half of alpha = 4: yes")
+    assert holds[2] == "  T = 1 to 5: alpha = 2 gains +0.75 ± 0.00, alpha = 4 +4.40 ± 0.00"
+    assert holds[3] == "  alpha = 2.5 to inf end 0.80 ± 0.00 apart; within 1 of alpha = 4: yes"
+    assert holds[4] == "  step 3 (alpha = 4) minus step 2 (inf): +0.80 ± 0.00; no more than 0.5 lost: yes"
+    fails = alpha.verdict(made_up(slow=8.5, step_2=2.0)).splitlines()[:5]
+    assert all(fails[i].endswith(": no") for i in (1, 3, 4))
+    assert "the least of all in 0 of 2 seeds" in fails[1]
+    assert "2.00 ± 0.00 apart" in fails[3]
+    assert "-1.20 ± 0.00; no more" in fails[4]
+
+
+def test_what_the_spread_over_seeds_leaves_open_is_unclear() -> None:
+    table = made_up()
+    table.loc[(table.seed == 1) & (table.timesteps == 10) & (table.alpha == 4), "accuracy"] -= 0.01
+    lines = alpha.verdict(table).splitlines()
+    # alpha = 8 is 0.8 below alpha = 4 in seed 0 and 0.2 above in seed 1; alpha = 4 is 0.8 above step 2, 0.2 below.
+    assert lines[3].endswith("within 1 of alpha = 4: unclear")
+    assert lines[4] == "  step 3 (alpha = 4) minus step 2 (inf): +0.30 ± 0.71; no more than 0.5 lost: unclear"
+
+
+def test_one_seed_has_no_spread() -> None:
+    table = made_up()
+    assert "±" not in alpha.verdict(table[table.seed == 0])
+
+
+def made_up_spreads() -> pd.DataFrame:
+    """N(leak V) has sd 0.2 / alpha in layer 1 and twice that in layer 2, a tenth more in seed 1; the others 0.1."""
+    rows = []
+    for net in (
+        made_up()[["dataset", "network", "width", "readout", "noise", "seed"]].drop_duplicates().to_dict("records")
+    ):
+        for a in alpha.ALPHAS:
+            for layer in (1, 2):
+                for term in (terms.NOISE, terms.POTENTIAL, terms.RESIDUAL, terms.SUM):
+                    sd = 0.2 / a * layer * (1 + 0.1 * net["seed"]) if term == terms.POTENTIAL else 0.1
+                    rows.append({**net, "alpha": a, "layer": f"layer {layer}", "term": term, "mean": 0.5, "sd": sd})
+    return pd.DataFrame(rows)
+
+
+def test_the_picture_is_that_of_its_tables() -> None:
+    fig = fig5.alpha(made_up(), made_up_spreads())
+    above, *_ = axes = [ax for ax in fig.axes if ax.get_title()]
+    assert [ax.get_title().split("\n")[0] for ax in axes] == ["CIFAR-10, VGG-16", "CIFAR-10, ResNet-18"] * 2
+    shown = {c.get_label(): c.lines[0] for c in above.containers}
+    assert len(shown) == 6
+    assert np.allclose(shown["α = 4"].get_ydata(), [60.5, 64.9, 70.3])
+    assert np.allclose(shown["α = inf (step 2)"].get_ydata(), [60.5, 64.5, 69.5])
+    assert np.abs(shown["α = 4"].get_xdata() - [1, 5, 10]).max() < 0.2
+    lines = {line.get_label(): line for line in above.get_lines()}
+    assert np.allclose(lines["single-step net, T = 1"].get_ydata(), 60.5)
+    below = {line.get_label(): line for line in axes[2].get_lines()}
+    assert np.allclose(below[terms.POTENTIAL].get_ydata(), [0.2 / a * 1.5 * 1.05 for a in alpha.ALPHAS])
+    assert [label.get_text() for label in axes[2].get_xticklabels()] == ["2", "2.5", "3", "4", "8", "inf"]
+
+
+def test_the_layers_are_those_of_one_network_and_alpha_on_one_scale() -> None:
+    (ax,) = fig5.layers(made_up_spreads(), "resnet18", 2.5).axes
+    lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
+    assert np.allclose(lines[terms.POTENTIAL], [0.08 * 1.05, 0.16 * 1.05])
+    assert np.allclose(lines[terms.NOISE], 0.1)
+    assert ax.get_title() == "CIFAR-10, ResNet-18, α = 2.5"
+    (other,) = fig5.layers(made_up_spreads(), "resnet18", 8.0).axes
+    assert ax.get_ylim() == other.get_ylim()

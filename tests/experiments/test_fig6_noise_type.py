@@ -1,0 +1,165 @@
+"""Figure 6: which pairs are compared, with which noise they are converted, and what is said of the gap."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import generator
+
+from snnlib.checks import InputError
+from snnlib.conversion import convert
+from snnlib.data.sets import Dataset
+from snnlib.experiments import eq6_terms as terms
+from snnlib.experiments.fig6_noise_type import plot as fig6
+from snnlib.experiments.fig6_noise_type import table as noise_type
+from snnlib.models import build
+from snnlib.neurons import LIF, SingleStep
+from snnlib.noise import Gaussian, MaxNormalised, Uniform
+from snnlib.runs import run as runs
+from snnlib.runs.evaluations import Conversion
+from snnlib.runs.preset import Preset, load_preset
+from snnlib.runs.run import Spec, ensure
+from snnlib.training.evaluation import accuracy_over_time
+
+# --- which runs -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "pairs"), [("smoke", 3), ("cpu", 4), ("paper", 4)])
+def test_every_preset_has_its_pairs(name: str, pairs: int) -> None:
+    needed = noise_type.needed(load_preset(name))
+    assert len({(run.spec.dataset, run.spec.network) for run in needed}) == pairs
+
+
+def changed(**fields: Any) -> Preset:
+    """The smoke preset with one uniform net changed; the CNN's with seed 1."""
+    preset = load_preset("smoke")
+    specs = list(preset.notebooks["fig6_noise_type"])
+    i = next(i for i, s in enumerate(specs) if (s.network, s.noise, s.seed) == ("cnn", "uniform", 1))
+    specs[i : i + 1] = [specs[i].model_copy(update=fields)] if fields else []
+    return preset.model_copy(update={"notebooks": {"fig6_noise_type": tuple(specs)}})
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, r"cnn: seeds = \[0, 1\] with gaussian, \[0\] with uniform: must be the same"),
+        ({"seed": 3}, r"cnn: seeds = \[0, 1\] with gaussian, \[0, 3\] with uniform: must be the same"),
+        ({"width": 0.5}, r"cnn: width = [\d.]+ with gaussian, 0.5 with uniform: must be the same"),
+        ({"dynamics": SingleStep(Uniform(), v_th=2.0)}, "v_th = 1.0 with gaussian, 2.0 with uniform"),
+        ({"dynamics": SingleStep(Uniform(high=2.0))}, r"range of the noise = \[0.0, 1.0\] with .*, \[0.0, 2.0\] with"),
+        ({"dynamics": SingleStep(MaxNormalised())}, "noise = 'max_normalised': must be one of gaussian, uniform"),
+        ({"dynamics": SingleStep(Uniform(high=0.0))}, "noise = 'none': must be one of gaussian, uniform"),
+        ({"dynamics": LIF()}, "noise = 'none': must be one of gaussian, uniform"),
+        ({"network": "vgg16", "width": 0.125}, "cnn: seeds = "),
+    ],
+)
+def test_a_pair_that_differs_in_more_than_the_noise_is_refused(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words) as error:
+        noise_type.needed(changed(**fields))
+    assert "\n" not in str(error.value)
+
+
+def test_a_pair_without_one_arm_is_refused() -> None:
+    preset = load_preset("smoke")
+    specs = tuple(s for s in preset.notebooks["fig6_noise_type"] if (s.network, s.noise) != ("vgg16", "uniform"))
+    with pytest.raises(InputError, match="vgg16: noise = gaussian: must be gaussian and uniform"):
+        noise_type.needed(preset.model_copy(update={"notebooks": {"fig6_noise_type": specs}}))
+
+
+# --- what is measured -------------------------------------------------------------------------
+
+
+def test_a_converted_net_keeps_the_kind_of_its_noise() -> None:
+    # The notebook says so: N' of a net trained with uniform noise is uniform on -/+ (1/2 - 1/alpha).
+    for noise, sd in ((Uniform(), 0.25 / math.sqrt(3)), (Gaussian(), 0.25 / 4)):
+        residual = convert(build("cnn", SingleStep(noise), width=1 / 16), alpha=4).first.dynamics.residual
+        assert type(residual) is type(noise)
+        x = residual.sample((200_000,), generator())
+        assert x.std().item() == pytest.approx(sd, rel=0.01)
+    flat = Uniform().within(0.0, 0.25).sample((100_000,), generator())
+    assert torch.histc(flat, 10, -0.25, 0.25).numpy() == pytest.approx(np.full(10, 10_000), rel=0.05)
+
+
+def test_accuracies_are_the_first_and_the_last_of_both_arms(
+    tmp_path: Any, small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path))
+    monkeypatch.setattr(runs, "load", lambda *_, **__: small)
+    fields = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "recipe": {"epochs": 1}}
+    pair = [ensure(Spec(**fields, dynamics=SingleStep(noise))) for noise in (Gaussian(), Uniform())]
+    table = noise_type.accuracies(pair, Conversion(timesteps=3, noise_seeds=(0, 4), batch_size=30))
+    assert list(table.columns) == [*pair[0].spec.columns(), "noise_seed", "timesteps", "accuracy"]
+    assert list(table.noise) == ["gaussian"] * 4 + ["uniform"] * 4
+    whole = accuracy_over_time(convert(pair[1].model()), small, 3, (0, 4), 30)
+    expected = whole[whole.timesteps != 2].reset_index(drop=True)
+    assert table[table.noise == "uniform"][list(expected)].reset_index(drop=True).equals(expected)
+    found = noise_type.noises(pair, Conversion(alpha=3)).set_index(["trained with", "term"])
+    for noise, sd in (("gaussian", 1 / 4), ("uniform", 1 / math.sqrt(3))):  # of a half-width
+        assert list(found.kind[noise]) == [noise, noise]
+        assert list(found.loc[noise].sd) == pytest.approx([sd / 2, sd / 6], abs=1e-3)
+    assert list(found.loc["uniform", terms.RESIDUAL][["low", "high"]]) == pytest.approx([-1 / 6, 1 / 6])
+
+
+# --- what is said and shown -------------------------------------------------------------------
+
+
+def made_up(first: float = 3.0, last: float = 0.5) -> pd.DataFrame:
+    """Gaussian 70 % at T = 1 and 80 % at T = 10, two points more in seed 1; uniform lower by ``first`` and ``last``
+    points, in seed 1 by one more; noise seeds one point apart."""
+    rows = [
+        {"dataset": d, "network": n, "width": 1.0, "readout": "spikes", "noise": noise, "seed": s, "noise_seed": k,
+         "timesteps": t, "accuracy": (height + 2 * s + k - (noise == "uniform") * (gap + s)) / 100}
+        for d, n in (("mnist", "cnn"), ("fashion_mnist", "cnn"), ("cifar10", "vgg16"), ("cifar10", "resnet18"))
+        for noise in ("uniform", "gaussian") for s in (0, 1) for k in (0, 1)
+        for t, height, gap in ((1, 70, first), (10, 80, last))
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_gaps_are_paired_by_seed() -> None:
+    gap = noise_type.gaps(made_up()).loc["cifar10", "vgg16"]
+    assert list(gap[1]) == pytest.approx([3, 4])
+    assert list(gap[10]) == pytest.approx([0.5, 1.5])
+
+
+def test_the_verdict_where_the_claims_hold_and_where_they_do_not() -> None:
+    holds = noise_type.verdict(made_up(last=-0.5)).splitlines()
+    assert holds[:4] == [
+        "MNIST, CNN, 2 training seeds, in points:",
+        "  Gaussian minus uniform at T = 1: +3.50 ± 0.71, above 0 in 2 of 2 seeds; Gaussian ahead: yes",
+        "  at T = 10: +0.00 ± 0.71; within 1: unclear",
+        "  uniform from T = 1 to 10: +13.50 ± 0.00; more accurate: yes",
+    ]
+    assert [line.split(",")[:2] for line in holds[::4]][-1] == ["CIFAR-10", " ResNet-18"]
+    behind = noise_type.verdict(made_up(first=-3.0, last=12.0)).splitlines()
+    assert behind[1].endswith("-2.50 ± 0.71, above 0 in 0 of 2 seeds; Gaussian ahead: no")
+    assert behind[2].endswith("+12.50 ± 0.71; within 1: no")
+    assert behind[3].endswith("-5.00 ± 0.00; more accurate: no")
+    unsure = noise_type.verdict(made_up(first=-0.2)).splitlines()
+    assert unsure[1].endswith("+0.30 ± 0.71, above 0 in 1 of 2 seeds; Gaussian ahead: unclear")
+
+
+def test_no_gap_after_conversion_is_within() -> None:
+    table = made_up()
+    table.loc[table.timesteps == 10, "accuracy"] = 0.8
+    assert noise_type.verdict(table).splitlines()[2] == "  at T = 10: +0.00 ± 0.00; within 1: yes"
+
+
+def test_the_picture_is_that_of_its_table() -> None:
+    fig = fig6.noise_type(made_up())
+    above, below = fig.axes[:4], fig.axes[4:]
+    assert [ax.get_title().split(",")[0] for ax in above] == [
+        "MNIST\nCNN", "Fashion-MNIST\nCNN", "CIFAR-10\nVGG-16", "CIFAR-10\nResNet-18",
+    ]  # fmt: skip
+    means = [float(c.lines[0].get_ydata()[0]) for c in above[0].containers]
+    assert means == pytest.approx([71.5, 81.5, 68.0, 80.5])  # gaussian T = 1, 10, uniform T = 1, 10
+    assert [float(c.lines[0].get_ydata()[0]) for c in below[0].containers] == pytest.approx([3.5, 1.0])
+    dots = [line.get_ydata() for line in below[0].get_lines() if line.get_marker() == "."]
+    assert np.allclose(dots, [[3, 4], [0.5, 1.5]])
+    assert above[0].get_ylim() == above[3].get_ylim()  # one scale, so that no panel exaggerates
+    assert {t.get_text() for t in below[0].texts} == {"+3.50 ± 0.71", "+1.00 ± 0.71"}

@@ -1,0 +1,100 @@
+"""A figure with sliders, without a kernel: what is drawn, what is stored, and where errors go."""
+
+from __future__ import annotations
+
+import base64
+import math
+from functools import partial
+
+import pytest
+from matplotlib.figure import Figure
+
+pytest.importorskip("ipywidgets")  # in the `notebooks` extra only
+
+from snnlib.experiments.fig7_potential_dynamics import plot as fig7
+from snnlib.experiments.interactive import Interactive, menu, slider, steps
+
+PNG = b"\x89PNG\r\n"  # how every PNG begins
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def bar(height: float, colour: str = "red") -> Figure:
+    if height < 0:
+        raise ValueError("height <b>below</b> 0")
+    fig = Figure(figsize=(2, 2))
+    fig.add_subplot(ylim=(0, 1)).bar([0], [height], color=colour)
+    return fig
+
+
+@pytest.fixture
+def shown() -> Interactive:
+    return Interactive(bar, height=slider("height", -1, 1, 0.5), colour=menu("colour", ["red", "blue"], "red"))
+
+
+def test_first_picture_is_there_at_once(shown: Interactive) -> None:
+    assert bytes(shown.image.value).startswith(PNG)
+    assert shown.values == {"height": 0.5, "colour": "red"}
+
+
+def test_each_control_changes_the_picture_and_back(shown: Interactive) -> None:
+    first = shown.image.value
+    for name, value, old in (("height", 0.8, 0.5), ("colour", "blue", "red")):
+        shown.controls[name].value = value
+        assert bytes(shown.image.value).startswith(PNG)
+        assert shown.image.value != first
+        shown.controls[name].value = old
+        assert shown.image.value == first
+
+
+def test_stores_a_still_picture_beside_the_widget(shown: Interactive) -> None:
+    shown.controls["height"].value = 0.9
+    bundle = shown._repr_mimebundle_(include=None, exclude=None)
+    assert base64.b64decode(bundle["image/png"]) == shown.image.value
+    assert bundle[VIEW]["model_id"] == shown.widget.model_id
+    assert bundle["text/plain"] == "Interactive figure: height = 0.9, colour = red"
+
+
+def test_an_error_stands_where_the_picture_was(shown: Interactive) -> None:
+    shown.controls["height"].value = -0.5
+    assert "ValueError: height &lt;b&gt;below&lt;/b&gt; 0" in shown.error.value
+    assert shown.error.layout.display is None
+    assert shown.image.layout.display == "none"
+    assert "image/png" not in shown._repr_mimebundle_()
+
+    shown.controls["height"].value = 0.5
+    assert shown.error.value == ""
+    assert shown.error.layout.display == "none"
+    assert shown.image.layout.display is None
+    assert "image/png" in shown._repr_mimebundle_()
+
+
+def test_an_error_in_the_first_picture_is_raised() -> None:
+    with pytest.raises(ValueError, match="below"):
+        Interactive(bar, height=slider("height", -1, 1, -0.5))
+    with pytest.raises(TypeError, match="width"):
+        Interactive(bar, width=slider("width", 0, 1, 0.5))
+
+
+def test_controls_report_when_let_go() -> None:
+    control = steps("α", [2, 2.5, math.inf], 2.5)
+    assert [label for label, _ in control.options] == ["2", "2.5", "∞"]
+    assert control.value == 2.5
+    assert not control.continuous_update
+    assert not slider("β", 0, 1, 0.5).continuous_update
+
+
+def test_figure_7_behind_sliders() -> None:
+    shown = Interactive(
+        partial(fig7.draw, seed=1),
+        alpha=steps("α", [2, 4, math.inf], 4),
+        beta=slider("β", 0, 1, 0.5),
+        leak=slider("leak", 0, 1, 0.5),
+        noise=menu("noise", ["gaussian", "uniform"], "gaussian"),
+        weight=slider("input weight", 0, 1, 0.4),
+    )
+    seen = {shown.image.value}
+    for name, value in (("alpha", math.inf), ("beta", 0.2), ("leak", 0.0), ("noise", "uniform"), ("weight", 1.0)):
+        shown.controls[name].value = value
+        assert shown.error.value == ""
+        seen.add(shown.image.value)
+    assert len(seen) == 6

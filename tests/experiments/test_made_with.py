@@ -1,0 +1,142 @@
+"""Every row of a figure's CSV names its runs, and ``runs.csv`` says what each of them was made with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from snnlib.data.sets import Dataset
+from snnlib.experiments import made_with as made
+from snnlib.experiments.made_with import NAMES, made_with, named, save, summary
+from snnlib.runs import run as runs
+from snnlib.runs.preset import load_preset
+from snnlib.runs.run import Run, Spec, ensure
+from snnlib.store.files import seal, sha256, unseal
+from snnlib.store.paths import ROOT
+
+SMOKE = ROOT / "figures" / "smoke"
+
+# CSV files without runs, and why.
+WITHOUT = {
+    "claims.csv": "decided from the other files, which it names in the column tables",
+    "fig7_potential_dynamics.csv": "a simulated layer, all of whose parameters are columns",
+    "fig7_silence.csv": "likewise",
+}
+
+# --- the committed figures -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", sorted(SMOKE.glob("*.csv")), ids=lambda file: file.stem)
+def test_each_row_of_a_committed_csv_names_runs_that_are_known(file: Path) -> None:
+    table = pd.read_csv(file)
+    columns = [name for name in NAMES if name in table]
+    assert bool(columns) == (file.name not in WITHOUT)
+    if file.name == "table2_inference_time.csv":
+        table = table[table.source == "measured"]  # the other rows are the paper's
+    assert table[columns].notna().all(axis=None)
+    here = {name for column in columns for cell in table[column] for name in cell.split()}
+    assert here <= set(load_preset("smoke").all_runs())
+    assert here <= set(pd.read_csv(SMOKE / made.FILE).run)
+
+
+def test_the_committed_runs_are_those_that_are_named_and_each_has_its_whole_row() -> None:
+    table = pd.read_csv(SMOKE / made.FILE)
+    assert list(table) == made.COLUMNS
+    assert list(table.run) == named(SMOKE)
+    assert table.notna().all(axis=None)
+    assert table.weights_sha256.str.fullmatch("[0-9a-f]{64}").all()
+    specs = [load_preset("smoke").all_runs()[name].spec for name in table.run]
+    assert list(table.seed) == [spec.seed for spec in specs]
+    assert list(table.epochs) == [spec.recipe.epochs for spec in specs]
+
+
+# --- a store of our own ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Iterator[Run]:
+    recipe = {"epochs": 1, "batch_size": 32, "lr": 1e-3, "schedule": "constant"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
+        patch.setattr(runs, "load", lambda *_, **__: small)
+        yield ensure(Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=recipe, seed=3))
+
+
+@pytest.fixture
+def figures(tmp_path: Path, trained: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of figures whose CSV files name a run that is in its own store, and one that is not."""
+    shutil.copytree(trained.folder, tmp_path / "runs" / trained.spec.name)
+    monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path / "runs"))
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    pd.DataFrame({"runs": [f"gone {trained.spec.name}", None]}).to_csv(folder / "a.csv")
+    pd.DataFrame({"our_runs": ["gone"], "opponent_runs": [trained.spec.name]}).to_csv(folder / "b.csv")
+    (folder / "damaged.csv").write_bytes(b"\xff\xfe\x00\x81")
+    (folder / "empty.csv").touch()
+    return folder
+
+
+def change(run: Run, /, **fields: object) -> None:
+    """Write a run's metadata anew, and right, with other fields."""
+    file = run.folder / "metadata.json"
+    file.write_text(seal({**unseal(file), **fields}))
+
+
+def test_a_run_has_a_row_with_what_made_it(figures: Path, trained: Run) -> None:
+    table = made_with(figures)
+    assert list(table) == made.COLUMNS
+    assert list(table.run) == [trained.spec.name, "gone"]
+    row, other = table.iloc[0], table.iloc[1]
+    (sitting,) = trained.metadata["sittings"]
+    assert (row.seed, row.epochs, row.sittings) == (3, 1, 1)
+    assert row.weights_sha256 == sha256(trained.folder / "weights.safetensors")
+    assert row[["device", "python", "started", "finished"]].to_dict() == {
+        name: sitting[name] for name in ("device", "python", "started", "finished")
+    }
+    assert row.wall_seconds == pytest.approx(sitting["wall_seconds"], abs=0.05)
+    assert other.drop("run").isna().all()
+    assert summary(table).startswith("runs: 2, 1 of them missing or damaged, with nothing known\ndevice: ")
+
+
+def test_sittings_that_differ_are_all_there_in_order(figures: Path, trained: Run) -> None:
+    (one,) = trained.metadata["sittings"]
+    git = [{"commit": "aaa", "clean": True}, {"commit": "bbb", "clean": False}, None]
+    change(trained, sittings=[{**one, "git": g, "started": f"{i}", "finished": f"{i}+"} for i, g in enumerate(git)])
+    row = made_with(figures).iloc[0]
+    assert (row.commit, row.clean) == ("aaa; bbb; unknown", "yes; no; unknown")
+    assert (row.device, row.sittings) == (one["device"], 3)
+    assert (row.started, row.finished) == ("0", "2+")
+
+
+@pytest.mark.parametrize("what", ["weights", "metadata", "another's", "unfinished"])
+def test_a_run_that_is_damaged_has_an_empty_row_or_the_one_that_it_had(figures: Path, trained: Run, what: str) -> None:
+    whole = made_with(figures)
+    match what:
+        case "weights":
+            (trained.folder / "weights.safetensors").write_bytes(b"other")
+        case "metadata":
+            (trained.folder / "metadata.json").write_text(json.dumps({"run": trained.spec.name}))
+        case "another's":
+            change(trained, spec={**trained.metadata["spec"], "seed": 9})
+        case "unfinished":
+            (trained.folder / "metadata.json").unlink()
+    assert made_with(figures).drop(columns="run").isna().all(axis=None)
+    assert summary(made_with(figures)) == "runs: 2, 2 of them missing or damaged, with nothing known"
+    save(whole, figures)
+    before = (figures / made.FILE).read_bytes()
+    save(made_with(figures), figures)
+    assert (figures / made.FILE).read_bytes() == before
+    assert summary(made_with(figures)) == summary(whole)
+
+
+def test_what_no_file_names_any_more_is_dropped(figures: Path) -> None:
+    save(made_with(figures), figures)
+    for file in ("a.csv", "b.csv"):
+        (figures / file).unlink()
+    assert made_with(figures).empty
+    assert summary(made_with(figures)) == "runs: 0"

@@ -1,0 +1,157 @@
+"""How a notebook begins: bad parameters stop it at its first call, whoever set them."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import papermill
+import pytest
+
+from snnlib.batch.workflow import NOTEBOOKS
+from snnlib.checks import InputError
+from snnlib.experiments import notebook
+from snnlib.experiments.notebook import start
+from snnlib.runs import preset
+from snnlib.runs.preset import load_preset
+
+PARAMETERS = 'preset = "smoke"  # the scale\nseed = 0  # of the noise'
+CALL = "p = start(preset, seed=seed)"
+
+
+def after(monkeypatch: pytest.MonkeyPatch, *cells: str) -> None:
+    """Let `start` believe that it is called in a notebook in which these cells were run."""
+    shell = SimpleNamespace(user_ns={"In": ["", *cells]})
+    monkeypatch.setitem(notebook.sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+
+
+@pytest.mark.parametrize(
+    ("injected", "name"),
+    [
+        ('# Parameters\npresett = "cpu"\n', "presett"),
+        ('# Parameters\npreset = "smoke"\nseeds = [1, 2]\n', "seeds"),
+        ("# Parameters\nseeds: int = 3\n", "seeds"),
+    ],
+)
+def test_an_injected_name_that_the_notebook_lacks_is_refused(
+    monkeypatch: pytest.MonkeyPatch, injected: str, name: str
+) -> None:
+    after(monkeypatch, PARAMETERS, injected, CALL)
+    with pytest.raises(InputError, match=f"notebook parameter = '{name}': must be one of preset, seed$"):
+        start("smoke", seed=0)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [PARAMETERS, CALL],
+        [PARAMETERS, '# Parameters\npreset = "smoke"\nseed = 3\n', CALL],
+        [PARAMETERS.replace("seed =", "seed: int ="), "# Parameters\nseed: int = 3\n", CALL],
+        [PARAMETERS, CALL, "# Parameters\nof_my_own = 3\n", CALL],  # a reader's cell
+        [PARAMETERS, CALL, "x = (", "# Parameters\nthat do not parse", CALL],
+        [PARAMETERS, "# Parameters\nseedd = 3\n", CALL, PARAMETERS, "# Parameters\nseed = 3\n", CALL],  # mended
+    ],
+)
+def test_what_is_allowed_passes(monkeypatch: pytest.MonkeyPatch, cells: list[str]) -> None:
+    after(monkeypatch, *cells)
+    assert start("smoke", seed=0).name == "smoke"
+
+
+def test_outside_of_a_notebook_there_is_nothing_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(notebook.sys.modules, "IPython", raising=False)
+    assert start("smoke").name == "smoke"
+    monkeypatch.setitem(notebook.sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
+    assert start("smoke").name == "smoke"
+
+
+def test_an_unknown_preset_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    after(monkeypatch, PARAMETERS, '# Parameters\npreset = "big"\n', CALL)
+    with pytest.raises(InputError, match="preset = 'big': must be one of cpu, paper, smoke"):
+        start("big", seed=0)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"preset": 3}, "preset = 3: must be one of cpu, paper, smoke"),
+        ({"preset": ["smoke"]}, r"preset = \['smoke'\]: must be one of"),
+        ({"preset": None}, "preset = None: must be one of"),
+        ({"preset": "../smoke"}, "preset = '../smoke': must be one of"),
+        ({"seed": "0"}, "seed = '0': must be a whole number of at least 0"),
+        ({"seed": -1}, "seed = -1: must be a whole number of at least 0"),
+        ({"seed": 2**63}, "seed = 9223372036854775808: must be at most 9223372036854775807"),
+        ({"memory_gib": 0}, "memory_gib = 0: must be a finite number above 0"),
+        ({"memory_gib": True}, "memory_gib = True: must be a finite number above 0"),
+        ({"repeats": 1}, "repeats = 1: must be a whole number of at least 2"),
+        ({"repeats": 10**9}, "repeats = 1000000000: must be at most 1000"),
+    ],
+    ids=str,
+)
+def test_a_value_is_refused_before_any_work(parameters: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=f"^{message}"):
+        start(**{"preset": "smoke", **parameters})
+
+
+def test_a_parameter_that_nobody_says_how_to_check_is_a_mistake_in_the_notebook() -> None:
+    with pytest.raises(KeyError, match="colour"):
+        start("smoke", colour="blue")
+
+
+def test_papermill_fails_at_the_first_call_in_one_line(tmp_path: Path) -> None:
+    """The real thing: papermill's cell is where `start` looks for it."""
+    cells = [PARAMETERS, f"from snnlib.experiments.notebook import start\n{CALL}", "raise SystemError('went on')"]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    book.cells[0].metadata.tags = ["parameters"]
+    book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, tmp_path / "book.ipynb")
+    with pytest.raises(papermill.PapermillExecutionError) as error:
+        papermill.execute_notebook(
+            tmp_path / "book.ipynb", tmp_path / "out.ipynb", {"presett": "cpu"}, progress_bar=False, cwd=tmp_path
+        )
+    assert error.value.ename == "InputError"
+    assert error.value.evalue == "notebook parameter = 'presett': must be one of preset, seed"
+
+
+# --- the notebooks that are there ------------------------------------------------------------
+
+
+def sources(path: Path, tag: str | None = None) -> str:
+    """Code of a notebook, or of its cells with this tag."""
+    cells = [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
+    chosen = [c for c in cells if tag is None or tag in c["metadata"].get("tags", [])]
+    return "\n".join("".join(c["source"]) for c in chosen)
+
+
+def calls(path: Path, function: str) -> list[ast.Call]:
+    """Calls of a function or method of this name."""
+    nodes = [n for n in ast.walk(ast.parse(sources(path))) if isinstance(n, ast.Call)]
+    return [n for n in nodes if function in (getattr(n.func, "id", None), getattr(n.func, "attr", None))]
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
+def test_a_notebook_starts_with_all_its_parameters_and_asks_for_runs_that_there_are(path: Path) -> None:
+    parameters = {t.id for n in ast.parse(sources(path, "parameters")).body for t in n.targets}
+    (call,) = calls(path, "start")
+    assert {*(a.id for a in call.args), *(k.arg for k in call.keywords)} == parameters
+    for asked in calls(path, "runs"):
+        assert load_preset("smoke").runs(asked.args[0].value)
+
+
+def test_every_preset_has_runs_for_the_same_notebooks() -> None:
+    names = {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
+    groups = {name: load_preset(name).notebooks for name in preset.names()}
+    for notebooks in groups.values():
+        assert set(notebooks) == set(groups["smoke"])
+        assert set(notebooks) <= names
+        assert all(notebooks.values())
+
+
+def test_a_preset_without_a_notebooks_runs_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    content = (preset.FOLDER / "smoke.yaml").read_text()
+    (tmp_path / "half.yaml").write_text(content.replace("  fig5_alpha:", "  claims:"))
+    monkeypatch.setattr(preset, "FOLDER", tmp_path)
+    with pytest.raises(InputError, match="preset half, runs for notebook = 'fig5_alpha': must be one of method, fig2_"):
+        start("half").runs("fig5_alpha")

@@ -1,0 +1,404 @@
+"""Table 2: the paper's rows, and what is computed from measured curves, against hand-made tables and closed forms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from snnlib.baselines.ann_to_snn import to_spiking
+from snnlib.checks import InputError
+from snnlib.data.sets import Dataset
+from snnlib.experiments.paper import TABLE2, TABLE2_OURS
+from snnlib.experiments.style import png
+from snnlib.experiments.table2_inference_time import plot as picture
+from snnlib.experiments.table2_inference_time import table as table2
+from snnlib.experiments.table2_inference_time import text
+from snnlib.experiments.table2_inference_time import wall_time as inference_time
+from snnlib.experiments.table2_inference_time.wall_time import with_times
+from snnlib.runs import preset
+from snnlib.runs import run as runs
+from snnlib.runs.preset import Preset
+from snnlib.runs.provenance import provenance
+from snnlib.runs.run import Run
+from snnlib.simulation import CHUNK
+from snnlib.training.evaluation import accuracy_over_time, calibration_images
+
+# The paper's text, copied.
+PAPER = """
+(Wu et al., 2019)	Spike-based BP	12	-	-	90.53%
+(Rathi & Roy, 2021)	Spike-based BP	10	-	-	93.44%
+(Cheng et al.)	Spike-based BP	20	99.50%	92.07%	93.5%
+(Severa et al., 2019)	Spike-based BP	1	99.53%	-	84.67%
+(Sengupta et al., 2019)	ANN-SNN	2500	-	-	91.46%
+(Han et al., 2020)	ANN-SNN	2048	-	-	91.36%
+(Diehl et al., 2015)	ANN-SNN	2500	-	-	91.89%
+(Lee et al., 2020)	ANN-SNN	50/100	99.59%	-	90.95%
+(Stöckl & Maass, 2021)	Hybrid	500	-	-	92.42%
+(Rathi et al., 2020)	Hybrid	200	-	-	92.02%
+Ours	Hybrid	5	99.61%	93.89%	91.82%
+Ours	Hybrid	10	99.64%	94.07%	92.07%
+"""
+
+# --- the paper's rows ------------------------------------------------------------------------
+
+
+def test_the_papers_rows_are_as_printed() -> None:
+    assert ["\t".join(row) for row in TABLE2] == PAPER.strip().splitlines()
+    assert TABLE2_OURS == {
+        "mnist": {5: 99.61, 10: 99.64}, "fashion_mnist": {5: 93.89, 10: 94.07}, "cifar10": {5: 91.82, 10: 92.07}
+    }  # fmt: skip
+
+
+def test_each_printed_accuracy_is_a_row_with_its_own_time() -> None:
+    rows = table2.printed()
+    assert sorted(rows.accuracy_mean) == sorted(float(c.rstrip("%")) for c in PAPER.split() if c.endswith("%"))
+    lee = rows[rows.author.str.contains("Lee")].set_index("dataset")
+    assert lee.timesteps.to_dict() == {"mnist": 50, "cifar10": 100}
+    assert set(lee.inference_time) == {"50/100"}
+
+
+# --- measured curves: closed forms -----------------------------------------------------------
+
+LAST = 40
+
+
+def line(method: str, variant: str, accuracy: Any, last: int = LAST, **fields: Any) -> pd.DataFrame:
+    """Two seeds 0.01 around ``accuracy(t)``, each with two noise seeds 0.002 around its own."""
+    training = {"ours": "single_step", "direct": "lif10", "qcfs": "qcfs8"}.get(method, "relu")
+    rows = [
+        {"run": f"{method}{s}", "dataset": "mnist", "network": "cnn", "width": 0.5, "readout": "potential",
+         "training": training, "noise": "none", "seed": s, "method": method, "variant": variant, "noise_seed": n,
+         "timesteps": t, "accuracy": accuracy(t) + 0.01 * (2 * s - 1) + 0.002 * (2 * n - 1), **fields}
+        for s, n, t in product((0, 1), (0, 1), range(1, last + 1))
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def dips(t: int) -> float:
+    """0.86 from T = 3 on, with one dip at T = 6."""
+    return 0.5 if t < 3 or t == 6 else 0.86
+
+
+@pytest.fixture
+def curves() -> pd.DataFrame:
+    return pd.concat([
+        line("ours", "gaussian noise, alpha 4", lambda t: 0.80 + 0.006 * min(t, 10), last=10),
+        line("ann", "ReLU", lambda t: 0.90, last=1),
+        line("conversion", "slow", lambda t: 0.90 - 0.4 / t),
+        line("conversion", "slower", lambda t: 0.90 - 0.8 / t),
+        line("conversion", "poor", lambda t: 0.7),
+        line("ann", "QCFS, L = 8", lambda t: 0.87, last=1, training="qcfs8"),
+        line("qcfs", "L = 8, V(0) = 1/2", dips),
+        line("direct", "at T = 10", lambda t: 0.8, last=10, width=0.25),
+    ], ignore_index=True)  # fmt: skip
+
+
+def test_spread_is_over_training_seeds(curves: pd.DataFrame) -> None:
+    found = table2.over_seeds(curves).query("variant == 'slow' and timesteps == 8").iloc[0]
+    assert found.accuracy_mean == pytest.approx(85)
+    assert found.accuracy_sd == pytest.approx(math.sqrt(2))
+    assert (found.seeds, found.runs) == (2, "conversion0 conversion1")
+
+
+def test_steps_that_a_conversion_needs(curves: pd.DataFrame) -> None:
+    found = table2.speedup(curves).set_index(["our_timesteps", "variant"])
+    # Ours: 83 and 86 %. 90 - 40 / T >= 82.5 from T = 5.33 on, >= 85.5 from 8.89 on; twice that for "slower".
+    for (ours, variant), steps in {(5, "slow"): 6, (10, "slow"): 9, (5, "slower"): 11, (10, "slower"): 18}.items():
+        row = found.loc[(ours, variant)]
+        assert (row.steps_needed, row.steps_to_stay) == (steps, steps)
+        assert row.step_factor == pytest.approx(steps / ours)
+        assert row.ann_accuracy == pytest.approx(90)
+        assert (row.our_runs, row.opponent_runs) == ("ours0 ours1", "conversion0 conversion1")
+    # The seeds lie one point above and below: 91 - 40 / T >= 82.5 from T = 4.7 on, 89 - 40 / T from 6.2 on.
+    assert tuple(found.loc[(5, "slow"), ["steps_least", "steps_most"]]) == (5, 7)
+    assert found.loc[(5, "poor"), ["steps_needed", "steps_to_stay", "step_factor"]].isna().all()
+    assert found.loc[(5, "poor")].last_timesteps == LAST
+    qcfs = found.loc[(10, "L = 8, V(0) = 1/2")]
+    assert (qcfs.steps_needed, qcfs.steps_to_stay) == (3, 7)  # the dip
+    assert pd.isna(qcfs.steps_most)  # its lower seed never gets there
+    assert qcfs.ann_accuracy == pytest.approx(87)
+    assert list(found[found.best].reset_index().variant) == ["slow", "L = 8, V(0) = 1/2"] * 2
+
+
+def test_the_order_of_rows_is_nothing(curves: pd.DataFrame) -> None:
+    by = ["our_timesteps", "variant"]
+    found, shuffled = (table2.speedup(c).sort_values(by) for c in (curves, curves.sample(frac=1, random_state=0)))
+    steps = ["steps_needed", "steps_to_stay", "steps_least", "steps_most", "best"]
+    assert shuffled[steps].reset_index(drop=True).equals(found[steps].reset_index(drop=True))
+
+
+@pytest.mark.parametrize("correct", [707, 734, 771, 850])
+def test_half_a_point_below_ours_is_reached(correct: int) -> None:
+    """Five images of 1,000 fewer are, six are not, whatever binary rounding makes of the difference."""
+    one = pd.concat([
+        line("ours", "o", lambda t: 0, last=10).assign(accuracy=correct / 1000),
+        line("ann", "ReLU", lambda t: 0.9, last=1),
+        line("conversion", "c", lambda t: 0).assign(accuracy=lambda c: (correct - 5 - (c.timesteps < 4)) / 1000),
+    ])  # fmt: skip
+    assert table2.speedup(one).steps_needed.tolist() == [4, 4]
+
+
+def test_the_table_holds_powers_of_two_and_the_papers_two(curves: pd.DataFrame) -> None:
+    found = table2.table2(curves)
+    assert list(found.columns) == table2.COLUMNS
+    assert list(found[found.variant == "slow"].timesteps) == [1, 2, 4, 5, 8, 10, 16, 32]
+    assert list(found[found.method == "ours"].timesteps) == [1, 2, 4, 5, 8, 10]
+    assert (found.source == "paper").sum() == len(table2.printed())
+    assert (found.runs.isna() == (found.source == "paper")).all()
+    shown = found.query("variant == 'slow' and timesteps == 16").iloc[0]
+    assert (shown.accuracy_mean, shown.seeds) == (pytest.approx(87.5), 2)
+
+
+def test_the_pictures_table_keeps_every_step_that_the_factors_name(curves: pd.DataFrame) -> None:
+    found = table2.speedup(curves)
+    assert set(table2.thinned(curves, found).timesteps) == {*range(1, 17), 18, 32, LAST}
+    assert table2.speedup(table2.thinned(curves, found)).steps_needed.equals(found.steps_needed)
+
+
+# --- runs: which are needed, what they are called --------------------------------------------
+
+SPEC = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16}
+RECIPE = {"epochs": 1, "batch_size": 32, "lr": 3e-3, "schedule": "constant"}
+KINDS = {
+    "ours": {},
+    "relu": {"readout": "potential", "dynamics": {"kind": "relu"}},
+    "qcfs": {"readout": "potential", "dynamics": {"kind": "qcfs", "levels": 4}},
+    "lif": {"dynamics": {"kind": "lif"}, "timesteps": 2},
+    "tuned": {"dynamics": {"kind": "lif"}, "timesteps": 2, "after": {**SPEC, "recipe": RECIPE}},
+}
+
+
+def made(*kinds: str, timesteps: int = 10, more: tuple[dict, ...] = ()) -> Preset:
+    return Preset(
+        name="made", description="d", evaluation={"timesteps": timesteps, "noise_seeds": (0, 1)}, benchmark={},
+        ann_timesteps=20, qcfs_timesteps=6,
+        notebooks={table2.NOTEBOOK: [{**SPEC, "recipe": RECIPE, **KINDS[k]} for k in kinds] + list(more)},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", preset.names())
+def test_every_preset_has_the_runs(name: str) -> None:
+    assert table2.needed(preset.load_preset(name))
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [
+        (made("relu", "qcfs"), ["preset made", "no single_step (ours) run of fashion_mnist_mini, cnn, width 0.0625"]),
+        (made("ours", "qcfs", "lif"), ["no relu (conversion) run"]),
+        (made("ours", "relu"), ["no qcfs run", "must have single_step, relu and qcfs"]),
+        (made("lif"), ["no relu (conversion), single_step (ours), qcfs run"]),
+        (made("ours", "relu", "qcfs", more=({**SPEC, "width": 0.125},)), ["width 0.125"]),
+        (made("ours", "relu", "qcfs", timesteps=9), ["evaluation.timesteps = 9", "at least 10"]),
+        (
+            made(
+                "ours",
+                "relu",
+                "qcfs",
+                more=({**SPEC, "dynamics": {"kind": "single_step", "noise": {"kind": "gaussian", "high": 0}}},),
+            ),
+            ["no_noise", "without noise"],
+        ),
+    ],
+)
+def test_a_preset_that_lacks_a_run_is_refused_before_any_work(p: Preset, words: list[str]) -> None:
+    with pytest.raises(InputError) as error:
+        table2.curves(p)
+    assert "\n" not in str(error.value)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_direct_training_may_have_another_width() -> None:
+    direct = {**SPEC, **KINDS["lif"], "width": 0.125}
+    assert len(table2.needed(made("ours", "relu", "qcfs", more=(direct,)))) == 4
+
+
+def test_ours_may_stand_beside_direct_training_at_another_width() -> None:
+    pair = ({**SPEC, "width": 0.125}, {**SPEC, **KINDS["lif"], "width": 0.125})
+    assert len(table2.needed(made("ours", "relu", "qcfs", more=pair))) == 5
+    half = {**SPEC, **KINDS["relu"], "width": 0.125}
+    with pytest.raises(InputError, match="no qcfs run of fashion_mnist_mini, cnn, width 0.125"):
+        table2.needed(made("ours", "relu", "qcfs", more=(*pair, half)))
+    with pytest.raises(InputError, match="no relu .* qcfs run .* width 0.125"):
+        table2.needed(made(more=pair))  # nothing to compare with at all
+
+
+def test_a_pair_at_another_width_is_in_table_and_picture_but_not_among_the_factors(curves: pd.DataFrame) -> None:
+    narrow = line("ours", "gaussian noise, alpha 4", lambda t: 0.7, last=10, width=0.25)
+    table = pd.concat([narrow, curves], ignore_index=True)
+    assert set(table2.speedup(table).width) == {0.5}
+    assert "width 0.25" in text.markdown(table2.table2(table))
+    (ax,) = picture.accuracy_vs_timesteps(table).axes
+    assert ax.get_title() == "MNIST, CNN, width 0.5"
+    assert "ours, readout potential, width 0.25" in [artist.get_label() for artist in ax.get_lines()]
+
+
+def test_bars_that_would_cross_the_panel_are_left_out(curves: pd.DataFrame) -> None:
+    wild = curves.assign(accuracy=curves.accuracy.where((curves.variant != "slow") | (curves.seed == 0), 0.3))
+    (ax,) = picture.accuracy_vs_timesteps(wild).axes
+    low, high = ax.get_ylim()
+    bars = [segment for bars in ax.collections for segment in bars.get_segments() if len(segment) == 2]
+    assert bars
+    assert max(abs(a[1] - b[1]) for a, b in bars) < (high - low) / 2
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Iterator[Preset]:
+    """All five kinds of run on the small set, trained for one epoch when they are asked for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
+        patch.setattr(runs, "load", lambda *_, **__: small)
+        yield made(*KINDS)
+
+
+def test_curves_are_the_accuracies_of_each_net_under_its_name(trained: Preset, small: Dataset) -> None:
+    found = table2.curves(trained)
+    lasts = found.groupby(["method", "variant"], sort=False).timesteps.max().to_dict()
+    assert lasts == {
+        ("ours", "gaussian noise, alpha 4"): 10,
+        ("ann", "ReLU"): 1,
+        **{("conversion", f"{p}, V(0) = {v}"): 20 for p in ("maximum", "percentile 99.9") for v in ("0", "1/2")},
+        ("conversion", "percentile 99, V(0) = 1/2"): 20,
+        ("ann", "QCFS, L = 4"): 1,
+        ("qcfs", "L = 4, V(0) = 1/2"): 6,
+        ("direct", "at T = 2"): 10,
+        ("tuned", "at T = 2"): 10,
+    }
+    run: Run = table2.needed(trained)[1]
+    snn = to_spiking(run.model(), calibration_images(small, 500), percentile=99.9, v_init=0.5)
+    expected = accuracy_over_time(snn, small, 20).accuracy
+    shown = found[found.variant == "percentile 99.9, V(0) = 1/2"]
+    assert np.array_equal(shown.accuracy, expected)
+    assert set(shown.run) == {run.spec.name}
+
+
+# --- wall time, on a clock that the nets themselves advance -----------------------------------
+
+
+def test_wall_time_is_that_of_both_sides(trained: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of ours takes 3 s and one of an opponent 1 s, whatever the batch; each call 2 s more."""
+    clock = {"now": 0.0}
+    asked = []
+
+    def simulate(net: Any, images: torch.Tensor, generator: Any, t: int, precision: str) -> list:
+        assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in net.modules())  # on both sides
+        kind = net.first.dynamics.kind
+        asked.append((kind, t))
+        clock["now"] += 2 + t * (3 if kind == "converted" else 1)
+        return [(0, torch.zeros(t, len(images), 10))]
+
+    monkeypatch.setattr(inference_time, "simulate", simulate)
+    monkeypatch.setattr(inference_time, "clock", lambda device: lambda: clock["now"])
+    common = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "readout": "spikes"}
+    common |= {"our_variant": "gaussian noise, alpha 4"}
+    found = pd.DataFrame([
+        {**common, "our_timesteps": 5, "opponent": "conversion", "steps_needed": 12},
+        {**common, "our_timesteps": 10, "opponent": "conversion", "steps_needed": 40},
+        {**common, "our_timesteps": 10, "opponent": "qcfs", "steps_needed": None},
+    ]).astype({"steps_needed": "Int64"})  # fmt: skip
+    timed = with_times(found, trained)
+    assert set(timed.device) == {provenance(torch.device("cpu"))["device"]}
+    assert list(timed.time_factor[:2]) == pytest.approx([14 / 17, (2 + CHUNK) * 40 / CHUNK / 32])
+    assert list(timed.time_factor_sd[:2]) == pytest.approx([0, 0])
+    assert list(timed.our_seconds) == pytest.approx([17 / 90, 32 / 90, 32 / 90])  # 90 images
+    assert timed.loc[2, ["time_factor", "opponent_seconds"]].isna().all()
+    assert set(asked) == {("converted", 5), ("converted", 10), ("if", 12), ("if", CHUNK)}
+    order = asked[: len(set(asked))]
+    assert asked == order * (inference_time.ROUNDS + 1)  # side by side in every round
+
+
+# --- what a reader sees ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def timed(curves: pd.DataFrame) -> pd.DataFrame:
+    found = table2.speedup(curves)
+    return found.assign(time_factor=found.step_factor.astype(float) / 2, time_factor_sd=0.1)
+
+
+def test_markdown_has_the_papers_rows_as_printed_and_ours_as_measured(curves: pd.DataFrame) -> None:
+    shown = text.markdown(table2.table2(curves))
+    cells = [[c.strip() for c in row.split("|")[1:-1]] for row in shown.splitlines() if row.startswith("|")]
+    assert [tuple(row) for row in cells[2 : 2 + len(TABLE2)]] == list(TABLE2)
+    head = next(row for row in cells if "T = 32" in row)
+    slow = dict(zip(head, next(row for row in cells if "slow" in row), strict=True))
+    assert (slow["T = 8"], slow["T = 10"], slow["ANN"]) == ("85.00 ± 1.41", "86.00 ± 1.41", "90.00 ± 1.41")
+    ours = dict(zip(head, next(row for row in cells if "gaussian noise, alpha 4" in row), strict=True))
+    assert (ours["T = 5"], ours["T = 16"], ours["ANN"]) == ("83.00 ± 1.41", "", "")
+
+
+def test_factors_for_readers(timed: pd.DataFrame) -> None:
+    rows = [[c.strip() for c in r.split("|")[1:-1]] for r in text.speedup_markdown(timed).splitlines() if "T = 5" in r]
+    slow, slower, poor, qcfs = rows
+    assert slow[2:] == ["**ReLU to IF, slow**", "90.00", "6", "5 to 7", "6", "1.2", "0.60 ± 0.10"]
+    assert slower[2] == "ReLU to IF, slower"
+    assert poor[4:] == [f"never in {LAST}", "never to never", "never", "", ""]
+    assert qcfs[4:7] == ["3", "3 to 3", "7"]
+
+
+def test_findings_compare_with_the_papers_own_factors(timed: pd.DataFrame) -> None:
+    shown = text.findings(timed)
+    # 50 / 10, 2500 / 5; over 100: 2500, 2500 and 2048 against 5 and 10.
+    assert "5 to 500 times the steps of ours, over 100 times in 6 of 10 pairs" in shown
+    assert "ReLU to IF (slow) is within 0.5 points at T = 9: 0.9 times our steps" in shown
+    assert "at T = 3 (to stay from T = 7): 0.3 times our steps" in shown
+    assert "slower" not in shown
+
+
+def test_the_verdict_counts_comparisons(timed: pd.DataFrame) -> None:
+    few = "Over 100 times our steps to come within 0.5 points:\nMNIST, CNN, width 0.5: ReLU to IF in {} comparisons\n"
+    few += "MNIST, CNN, width 0.5: QCFS to IF in 0 of 2 comparisons"
+    assert text.verdict(timed) == few.format("0 of 2")
+    relu = timed.best & (timed.opponent == "conversion")
+    many = timed.assign(steps_needed=timed.steps_needed.mask(relu, 600), step_factor=timed.step_factor.mask(relu, 120))
+    assert text.verdict(many) == few.format("2 of 2")
+    never = timed.assign(steps_needed=timed.steps_needed.mask(relu), step_factor=timed.step_factor.mask(relu))
+    assert text.verdict(never) == few.format("0 of 2").replace("2 comparisons\n", "2 comparisons, 2 undecided\n")
+    assert text.verdict(never.assign(last_timesteps=512)) == few.format("1 of 2").replace(
+        "2 comparisons\n", "2 comparisons, 1 undecided\n"
+    )
+
+
+def test_files_agree(curves: pd.DataFrame, timed: pd.DataFrame, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
+    rows = table2.table2(curves)
+    folder = text.save(rows, timed, "made")
+    assert pd.read_csv(folder / "table2_inference_time.csv").accuracy_mean.tolist() == rows.accuracy_mean.tolist()
+    assert (folder / "table2_inference_time.md").read_text() == text.markdown(rows)
+    back = pd.read_csv(folder / "table2_speedup.csv")
+    assert back.steps_needed.isna().sum() == 2
+    assert (folder / "table2_speedup.md").read_text() == text.speedup_markdown(timed)
+
+
+def test_the_picture_shows_every_line_on_a_log_axis(curves: pd.DataFrame) -> None:
+    fig = picture.accuracy_vs_timesteps(curves)
+    (ax,) = fig.axes
+    assert ax.get_xscale() == "log"
+    lines = {artist.get_label(): artist for artist in ax.get_lines()}
+    slow = lines["ReLU to IF, slow"]
+    assert np.allclose(slow.get_ydata(), 90 - 40 / np.arange(1, LAST + 1))
+    assert list(lines["paper, Table 2: ours"].get_ydata()) == [99.61, 99.64]
+    assert list(lines["paper, Table 2: ANN-SNN"].get_xdata()) == [50]
+    assert lines["QCFS net before conversion"].get_ydata()[0] == pytest.approx(87)
+    assert "direct at T = 10, readout potential, width 0.25" in lines
+    assert ax.get_ylim()[0] < 80.6  # ours at T = 1
+    assert {t.get_text() for t in fig.legends[0].get_texts()} == {n for n in lines if not n.startswith("_")}
+
+
+def test_the_picture_has_a_panel_for_each_net(curves: pd.DataFrame) -> None:
+    sets = [("mnist", "cnn"), ("fashion_mnist", "cnn"), ("cifar10", "resnet18")]
+    table = pd.concat([curves.assign(dataset=d, network=n) for d, n in sets])
+    fig = picture.accuracy_vs_timesteps(table)
+    assert [ax.get_title() for ax in fig.axes] == [
+        "MNIST, CNN, width 0.5", "Fashion-MNIST, CNN, width 0.5", "CIFAR-10, ResNet-18, width 0.5"
+    ]  # fmt: skip
+    assert png(fig)

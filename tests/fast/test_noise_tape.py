@@ -1,0 +1,64 @@
+"""Noise read from a tape behaves as noise that is drawn: its moments, and no correlation between reads."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from conftest import generator
+
+from snnlib.fast import noise_tape as tape
+from snnlib.fast.noise_tape import SHORT, clipped_normal
+
+
+def read(n: int, g: torch.Generator, mean: float = 0.0, sigma: float = 1.0, dtype: torch.dtype = torch.float32):
+    return clipped_normal(n, mean, sigma, -math.inf, math.inf, dtype, g)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_read_has_the_moments_and_tails_of_a_normal_distribution(dtype: torch.dtype) -> None:
+    n = 2**20
+    x = (read(n, generator(3), 0.5, 0.125, dtype).double() - 0.5) / 0.125
+    # Standard errors of the first four moments of n normal numbers: sqrt(1, 2, 15, 96) / sqrt(n).
+    for moment, expected, error in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)):
+        assert abs((x**moment).mean().item() - expected) < 5 * math.sqrt(error / n)
+    for k in (1, 2, 3):
+        share = math.erfc(k / math.sqrt(2))
+        assert abs((x.abs() > k).double().mean().item() - share) < 5 * math.sqrt(share / n)
+
+
+def test_neurons_steps_and_layers_are_uncorrelated() -> None:
+    n, reads = 20_000, 60
+    g = generator(1)
+    x = torch.stack([read(n, g).double() for _ in range(reads)])
+    between = torch.corrcoef(x).fill_diagonal_(0)  # the same neurons in other steps or layers
+    assert between.abs().max() < 5.5 / math.sqrt(n)
+    for lag in (1, 2, 7, 28, 784):  # neighbours in one read
+        pair = (x[:, lag:] * x[:, :-lag]).mean(1)
+        assert pair.abs().max() < 5.5 / math.sqrt(n - lag)
+
+
+def test_a_seed_repeats_and_another_differs() -> None:
+    a, b, other = (read(SHORT, generator(seed)) for seed in (4, 4, 5))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, other)
+    g = generator(4)
+    assert torch.equal(read(SHORT, g), a)
+    assert not torch.equal(read(SHORT, g), a)
+
+
+def test_a_read_longer_than_the_tape_goes_on_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tape, "LENGTH", 2 * SHORT)
+    monkeypatch.setattr(tape, "_tape", lambda *_: torch.arange(2 * SHORT, dtype=torch.float32))
+    x = read(5 * SHORT, generator())
+    for piece in x.split(SHORT):
+        assert torch.equal(piece, torch.arange(piece[0].item(), piece[0].item() + SHORT))
+    assert len({piece[0].item() for piece in x.split(SHORT)}) > 1
+
+
+def test_a_read_is_a_view_and_what_it_holds_is_scaled_and_clipped_once() -> None:
+    x, y = (clipped_normal(SHORT, 0.5, 0.5, 0.0, 1.0, torch.bfloat16, generator(seed)) for seed in (0, 1))
+    assert x.untyped_storage().data_ptr() == y.untyped_storage().data_ptr()
+    whole = tape._tape(0.5, 0.5, 0.0, 1.0, torch.bfloat16)
+    assert torch.equal(whole, (tape._standard() * 0.5 + 0.5).to(torch.bfloat16).clamp(0, 1))

@@ -1,0 +1,287 @@
+"""Accuracies kept beside a run: computed once, and what the three steps of the method give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
+from snnlib.baselines.ann_to_snn import thresholds, to_spiking
+from snnlib.checks import InputError
+from snnlib.conversion import convert, ensemble, with_dynamics
+from snnlib.data.sets import Dataset
+from snnlib.models import Network
+from snnlib.neurons import LIF, SingleStep
+from snnlib.noise import Gaussian
+from snnlib.runs import results
+from snnlib.runs import run as runs
+from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
+from snnlib.runs.results import accuracy, known, three_steps
+from snnlib.runs.run import Run, Spec, ensure
+from snnlib.store.files import DamagedError, seal, unseal, write
+from snnlib.training.evaluation import accuracy_over_time, calibration_images
+
+
+def tiny(**changes: Any) -> Spec:
+    recipe = {"epochs": 2, "batch_size": 32, "lr": 3e-3, "schedule": "constant"}
+    return Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=recipe, **changes)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
+    """A run store of its own, whose runs train on the small set."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
+        patch.setattr(runs, "load", lambda *_, **__: small)
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(store: None) -> Run:
+    """A tiny finished run."""
+    return ensure(tiny())
+
+
+E = Conversion(timesteps=4, noise_seeds=(3, 5), batch_size=30)
+
+
+def test_accuracy_is_that_of_the_converted_net_with_the_runs_columns(run: Run, small: Dataset) -> None:
+    table = accuracy(run, E)
+    expected = accuracy_over_time(convert(run.model()), small, 4, (3, 5), 30)
+    assert table[["noise_seed", "timesteps", "accuracy"]].equals(expected)
+    assert list(table.columns) == [*run.spec.columns(), "noise_seed", "timesteps", "accuracy"]
+    assert set(table.run) == {run.spec.name}
+    assert (table.noise == "gaussian").all()
+
+
+def test_accuracy_is_computed_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = accuracy(run, E)
+    monkeypatch.setattr(results, "accuracy_over_time", None)  # a second computation would fail
+    assert accuracy(run, E).equals(first)
+    with pytest.raises(TypeError):
+        accuracy(run, E.changed(alpha=3.0))
+
+
+def test_an_accuracy_trains_what_is_missing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    same = accuracy(run, E)
+    monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path))
+    assert not run.done
+    assert accuracy(run, E).equals(same)
+
+
+def test_the_three_steps_are_t_1_the_ensemble_and_the_conversion(run: Run, small: Dataset) -> None:
+    table = three_steps(run, E).set_index("step")
+    alone = accuracy_over_time(run.model(), small, 1, (3, 5), 30).accuracy * 100
+    many = accuracy_over_time(ensemble(run.model()), small, 4, (3, 5), 30).query("timesteps == 4").accuracy * 100
+    snn = accuracy_over_time(convert(run.model()), small, 4, (3, 5), 30).query("timesteps == 4").accuracy * 100
+    for step, expected in ((2, many), (3, snn)):
+        assert table["mean"][step] == pytest.approx(expected.mean())
+        assert table["std"][step] == pytest.approx(expected.std())
+    assert list(table.timesteps) == [1, 4, 4]
+    assert abs(table["mean"][1] - alone.mean()) < 20  # other noise in the second batch, the same net
+
+
+def test_frozen_statistics_are_calibrated_on_training_images(run: Run, small: Dataset) -> None:
+    e = E.changed(statistics="frozen", calibration=40)
+    images = calibration_images(small, 40)
+    expected = convert(run.model(), statistics="frozen", calibration=images, timesteps=4)
+    assert e.network(run).first.dynamics == expected.first.dynamics
+
+
+# --- other evaluations than step 3 -----------------------------------------------------------
+
+SILENT = SingleStep(Gaussian(high=0.0), v_th=0.9)  # no noise
+RELU, QCFS4 = ({"dynamics": d, "readout": "potential"} for d in (ReLU(), QCFS(levels=4, threshold=1.5)))
+
+
+def dynamics(model: Network) -> list[Any]:
+    return [neuron.dynamics for _, neuron in model.neurons()]
+
+
+def numbers(table: Any) -> Any:
+    return table[["noise_seed", "timesteps", "accuracy"]]
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"dynamics": LIF(), "timesteps": 2}, {"dynamics": SILENT}, RELU, QCFS4], ids=str
+)
+def test_as_trained_is_the_net_itself(store: None, small: Dataset, changes: dict[str, Any]) -> None:
+    run = ensure(tiny(**changes))
+    e = AsTrained(timesteps=3, noise_seeds=(1,), batch_size=30)
+    assert set(dynamics(e.network(run))) == {run.spec.dynamics}
+    assert numbers(accuracy(run, e)).equals(accuracy_over_time(run.model(), small, 3, (1,), 30))
+
+
+def test_as_lif_is_plain_lif_with_the_same_weights_and_threshold(store: None, small: Dataset) -> None:
+    run = ensure(tiny(dynamics=SILENT))
+    e = AsLIF(leak=0.7, timesteps=3, noise_seeds=(0,))
+    assert dynamics(e.network(run)) == [LIF(leak=0.7, v_th=0.9)] * 5
+    by_hand = with_dynamics(run.model(), lambda _: LIF(leak=0.7, v_th=0.9))
+    assert numbers(accuracy(run, e)).equals(accuracy_over_time(by_hand, small, 3))
+
+
+def test_one_step_of_lif_from_rest_is_the_net_that_was_trained_without_noise(store: None, small: Dataset) -> None:
+    run = ensure(tiny(dynamics=SILENT))
+    as_lif, as_trained = (accuracy(run, kind(timesteps=1, noise_seeds=(0,))) for kind in (AsLIF, AsTrained))
+    assert as_lif.accuracy.tolist() == as_trained.accuracy.tolist()
+
+
+@pytest.mark.parametrize(("percentile", "v_init"), [(100.0, 0.0), (99.0, 0.5)])
+def test_ann_conversion_takes_its_thresholds_from_training_images(
+    store: None, small: Dataset, percentile: float, v_init: float
+) -> None:
+    run = ensure(tiny(**RELU))
+    e = AnnConversion(percentile=percentile, v_init=v_init, timesteps=20, calibration=40)
+    images = calibration_images(small, 40)
+    theta = thresholds(run.model(), images, percentile).values()
+    assert dynamics(e.network(run)) == [IF(v_init=v_init * t, v_th=t, height=t) for t in theta]
+    expected = accuracy_over_time(to_spiking(run.model(), images, percentile, v_init), small, 20)
+    assert numbers(accuracy(run, e)).equals(expected)
+    assert e.noise_seeds == (0,)  # nothing is drawn
+
+
+def test_ann_conversion_of_a_qcfs_net_keeps_its_threshold(store: None) -> None:
+    found = dynamics(AnnConversion(v_init=0.5).network(ensure(tiny(**QCFS4))))
+    assert found == [IF(v_init=0.75, v_th=1.5, height=1.5)] * 4
+
+
+@pytest.mark.parametrize("first_step", ["noise", "rest"])
+def test_a_conversions_first_step_reaches_every_neuron(run: Run, first_step: str) -> None:
+    assert {d.first_step for d in dynamics(E.changed(first_step=first_step).network(run))} == {first_step}
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "changes", "words"),
+    [
+        (AnnConversion(), {}, "dynamics = SingleStep: a net of ReLU or QCFS neurons can be converted"),
+        (AnnConversion(percentile=99.0), QCFS4, "percentile = 99.0: must be 100 for a qcfs net"),
+        (Conversion(), RELU, "dynamics = relu: steps 2 and 3 start from a net trained as single_step"),
+        (AsLIF(), RELU, "dynamics = relu: AsLIF takes the weights of a net trained as single_step"),
+    ],
+)
+def test_an_evaluation_of_the_wrong_net_is_one_line(
+    store: None, evaluation: Evaluation, changes: dict[str, Any], words: str
+) -> None:
+    run = ensure(tiny(**changes))
+    with pytest.raises(InputError, match=words) as error:
+        accuracy(run, evaluation)
+    assert "\n" not in str(error.value)
+    assert not evaluation.file(run).exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: AnnConversion(percentile=0), "percentile = 0: .*greater than 0"),
+        (lambda: AnnConversion(percentile=101), "percentile = 101: .*less than or equal to 100"),
+        (lambda: AnnConversion(v_init=1.5), "v_init = 1.5: .*less than or equal to 1"),
+        (lambda: AnnConversion(alpha=4), "alpha = 4: Extra inputs are not permitted"),
+        (lambda: AsTrained(leak=0.5), "leak = 0.5: Extra inputs are not permitted"),
+        (lambda: AsTrained(timesteps=10_001), "timesteps = 10001: .*less than or equal to 10000"),
+        (lambda: AsLIF(leak=-1), "leak = -1: .*greater than or equal to 0"),
+    ],
+)
+def test_bad_fields_of_other_evaluations_are_one_line(make: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words) as error:
+        make()
+    assert "\n" not in str(error.value)
+
+
+def test_evaluations_of_different_kinds_do_not_share_a_file(run: Run) -> None:
+    common = {"timesteps": 4, "noise_seeds": (0,)}
+    kinds = [AsTrained(**common), AsLIF(**common), Conversion(**common), AnnConversion(**common)]
+    kinds += [AsLIF(leak=0.6, **common), AnnConversion(percentile=99.9, **common), AnnConversion(v_init=0.5, **common)]
+    kinds += [Conversion(first_step="rest", **common)]
+    assert len({e.file(run) for e in kinds}) == len(kinds)
+
+    class SameFields(AsTrained):
+        """Another kind with nothing of its own."""
+
+    assert SameFields(**common).file(run) != AsTrained(**common).file(run)
+
+
+# --- bad values ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"alpha": 1.0}, "alpha = 1.0: must be at least 2, or inf"),
+        ({"leak": 2.0}, "leak = 2.0: must be a number between 0 and 1"),
+        ({"statistics": "mean"}, "statistics = 'mean': .*'layer', 'sample' or 'frozen'"),
+        ({"noise_seeds": (-1,)}, "noise_seeds.0 = -1: .*greater than or equal to 0"),
+        ({"noise_seeds": ()}, "noise_seeds = ()"),
+        ({"timesteps": 0}, "timesteps = 0: .*greater than or equal to 1"),
+    ],
+)
+def test_a_bad_evaluation_is_one_line(fields: dict[str, Any], words: str) -> None:
+    for make in (lambda: Conversion(**fields), lambda: E.changed(**fields)):
+        with pytest.raises(InputError, match=words) as error:
+            make()
+        assert "\n" not in str(error.value)
+
+
+def test_the_key_is_that_of_the_values() -> None:
+    assert E.key == Conversion(timesteps=4, noise_seeds=[3, 5], batch_size=30, alpha=4).key
+    keys = {E.key, E.changed(alpha=float("inf")).key, E.changed(alpha=5).key, E.changed(noise_seeds=(3,)).key}
+    assert len(keys) == 4
+
+
+# --- damaged ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [".csv", ".json"])
+@pytest.mark.parametrize("how", ["a bit", "cut short", "empty", "missing", "of another evaluation"])
+def test_a_damaged_evaluation_is_moved_aside_and_computed_anew(
+    run: Run, caplog: pytest.LogCaptureFixture, ending: str, how: str
+) -> None:
+    e = E.changed(alpha=3.0 if ending == ".csv" else 3.5, beta={"a bit": 0.4, "cut short": 0.45}.get(how, 0.55))
+    accuracy(run, e)
+    path = e.file(run).with_suffix(ending)
+    whole = e.file(run).read_bytes()
+    content = path.read_bytes()
+    accuracy(run, E)
+    bad = {
+        "a bit": content[:9] + bytes([content[9] ^ 4]) + content[10:],
+        "cut short": content[:-1],
+        "empty": b"",
+        "of another evaluation": E.file(run).with_suffix(ending).read_bytes(),
+    }.get(how)
+    path.unlink() if bad is None else path.write_bytes(bad)
+    if (ending, how) == (".json", "missing"):
+        assert known(run, e) is None  # then it is not done
+        return
+    with pytest.raises(DamagedError, match=path.name):
+        known(run, e)
+    accuracy(run, e)
+    assert known(run, e) is not None
+    assert e.file(run).read_bytes() == whole
+    assert str(path) in caplog.text
+    if bad is not None:
+        assert bad in [aside.read_bytes() for aside in (run.folder / "damaged").rglob(path.name)]
+
+
+def test_an_evaluation_of_other_weights_is_computed_anew(run: Run, tmp_path: Path, monkeypatch: Any) -> None:
+    """As when the weights were trained anew on another machine."""
+    e = E.changed(alpha=2.5)
+    accuracy(run, e)
+    beside = e.file(run).with_suffix(".json")
+    about = unseal(beside)
+    write(beside, seal({**about, "weights": "0" * 64}))
+    with pytest.raises(DamagedError, match="belongs to another run, evaluation or training"):
+        known(run, e)
+    accuracy(run, e)
+    assert unseal(beside)["weights"] == about["weights"]
+
+
+def test_beside_an_evaluation_stands_what_it_was_made_with(run: Run) -> None:
+    accuracy(run, E)
+    about = unseal(E.file(run).with_suffix(".json"))
+    assert about["run"] == run.spec.name
+    assert about["evaluation"]["kind"] == "Conversion"
+    assert about["evaluation"]["noise_seeds"] == [3, 5]
+    assert {"python", "packages", "device", "system", "git", "started", "finished", "wall_seconds"} <= set(
+        about["made"]
+    )

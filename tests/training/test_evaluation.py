@@ -1,0 +1,279 @@
+"""Accuracy at every T from one pass, and firing rates, against counting by hand."""
+
+from __future__ import annotations
+
+import weakref
+from collections import defaultdict
+
+import pytest
+import torch
+from conftest import generator, images, lively
+from torch import Tensor, nn
+
+from snnlib import simulation
+from snnlib.baselines.ann_neurons import IF
+from snnlib.conversion import convert, ensemble
+from snnlib.data.sets import Dataset
+from snnlib.models import Network
+from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
+from snnlib.simulation import Simulation, simulate
+from snnlib.training.evaluation import accuracy_over_time, calibration_images, firing_rates
+from snnlib.training.seeds import stream
+
+T = 6
+
+
+@torch.no_grad()
+def outputs(model: Network, data: Dataset, timesteps: int, batch_size: int, g: torch.Generator) -> Tensor:
+    """Outputs [T, N, classes] on the test set, standardised here."""
+    pixels = (data.test.images / 255 - data.mean) / data.std
+    sim = Simulation(g, timesteps)
+    starts = range(0, len(pixels), batch_size)
+    return torch.cat([model.eval()(pixels[i : i + batch_size], sim) for i in starts], dim=1)
+
+
+def counted(out: Tensor, labels: Tensor) -> list[float]:
+    """Accuracy at each T, one image after another; of equal means, the first class."""
+    found = []
+    for t in range(1, len(out) + 1):
+        means = out[:t].mean(0).tolist()
+        right = sum(row.index(max(row)) == label for row, label in zip(means, labels.tolist(), strict=True))
+        found.append(right / len(labels))
+    return found
+
+
+@pytest.mark.parametrize("readout", ["spikes", "potential"])
+@pytest.mark.parametrize("batch_size", [90, 32])
+def test_accuracy_is_the_hand_made_count(exact: Dataset, readout: str, batch_size: int) -> None:
+    model = lively(dynamics=LIF(), readout=readout)
+    table = accuracy_over_time(model, exact, T, batch_size=batch_size)
+    expected = counted(outputs(model, exact, T, batch_size, generator()), exact.test.labels)
+    assert table.columns.tolist() == ["noise_seed", "timesteps", "accuracy"]
+    assert table.timesteps.tolist() == list(range(1, T + 1))
+    assert table.accuracy.tolist() == pytest.approx(expected, abs=1e-12)
+    assert len(set(expected)) > 1
+
+
+@pytest.mark.parametrize("readout", ["spikes", "potential"])
+def test_one_pass_equals_a_pass_for_each_t(exact: Dataset, readout: str) -> None:
+    model = lively(dynamics=LIF(), readout=readout)
+    table = accuracy_over_time(model, exact, T)
+    apart = [accuracy_over_time(model, exact, t).accuracy.iloc[-1] for t in range(1, T + 1)]
+    assert table.accuracy.tolist() == apart
+
+
+def test_noise_comes_from_the_noise_seeds_stream(exact: Dataset) -> None:
+    model = convert(lively(readout="potential"))
+    table = accuracy_over_time(model, exact, T, noise_seeds=(4, 7), batch_size=50)
+    assert table.noise_seed.tolist() == [4] * T + [7] * T
+    for seed, part in table.groupby("noise_seed"):
+        out = outputs(model, exact, T, 50, stream(int(seed), "evaluation"))
+        assert part.accuracy.tolist() == pytest.approx(counted(out, exact.test.labels), abs=1e-12)
+
+
+def test_accuracy_repeats_whatever_was_drawn_before(small: Dataset) -> None:
+    model = ensemble(lively().float())
+    first = accuracy_over_time(model, small, T, noise_seeds=(1, 2))
+    torch.manual_seed(99)
+    torch.rand(5)
+    assert accuracy_over_time(model, small, T, noise_seeds=(1, 2)).equals(first)
+    assert accuracy_over_time(model, small, T, noise_seeds=(2,)).accuracy.tolist() == first.accuracy[T:].tolist()
+
+
+def test_alpha_of_infinity_scores_as_step_2(small: Dataset) -> None:
+    model = lively().float()
+    step_2 = accuracy_over_time(ensemble(model), small, T)
+    assert accuracy_over_time(convert(model, alpha=float("inf")), small, T).equals(step_2)
+
+
+def test_a_net_that_never_fires_always_says_the_first_class(small: Dataset) -> None:
+    model = lively().float()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.zero_()
+    share = (small.test.labels == 0).double().mean().item()
+    assert accuracy_over_time(model, small, 3).accuracy.tolist() == pytest.approx([share] * 3)
+
+
+# --- a long simulation in pieces -------------------------------------------------------------
+
+# Without noise, or, at alpha = 2, with noise in the first step alone, so that pieces draw it in the order of one pass.
+MEMORIES = [
+    LIF(),
+    LIF(leak=0.9),
+    IF(v_init=0.3),
+    Converted(alpha=2.0),
+    Converted(alpha=2.0, first_step="rest"),
+]
+
+
+def run(model: Network, x: Tensor, timesteps: int) -> tuple[list[int], list[Tensor]]:
+    """Where each piece begins, and its outputs."""
+    begins, pieces = zip(*simulate(model, x, generator(4), timesteps), strict=True)
+    return list(begins), list(pieces)
+
+
+@pytest.mark.parametrize("network", ["cnn", "resnet18"])
+@pytest.mark.parametrize("dynamics", MEMORIES, ids=str)
+@pytest.mark.parametrize("readout", ["spikes", "potential"])
+def test_pieces_are_one_simulation(
+    network: str, dynamics: Dynamics, readout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = lively(network, dynamics, readout)
+    x = images(3, model.input_shape)
+    with torch.no_grad():
+        whole = model(x, Simulation(generator(4), 11)).float()
+    for chunk, begins in ((4, [0, 4, 8]), (1, list(range(11))), (11, [0]), (100, [0])):
+        monkeypatch.setattr(simulation, "CHUNK", chunk)
+        found, pieces = run(model, x, 11)
+        assert found == begins
+        assert [len(p) for p in pieces] == [min(chunk, 11 - t) for t in begins]
+        torch.testing.assert_close(torch.cat(pieces), whole, rtol=1e-6, atol=1e-6)
+    assert not torch.equal(whole[4:8], whole[:4])  # time matters here
+
+
+def test_pieces_of_a_noisy_net_go_on_with_its_noise_and_its_potentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One step at a time draws in the order of a loop over time, so that loop can be written down."""
+    model = convert(lively(readout="potential"))
+    x, g, states, steps = images(3), generator(4), {}, []
+    with torch.no_grad():
+        for _ in range(5):
+            steps.append(model(x, Simulation(g, 1, states=states)))
+    monkeypatch.setattr(simulation, "CHUNK", 1)
+    assert torch.equal(torch.cat(run(model, x, 5)[1]), torch.cat(steps).float())
+    assert len(states) == len(list(model.neurons()))
+
+
+def test_accuracy_does_not_depend_on_the_pieces(exact: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = lively(dynamics=LIF(), readout="potential")
+    expected = counted(outputs(model, exact, 9, 90, generator()), exact.test.labels)
+    rates = []
+    for chunk in (1, 4, 9, 16):
+        monkeypatch.setattr(simulation, "CHUNK", chunk)
+        assert accuracy_over_time(model, exact, 9).accuracy.tolist() == pytest.approx(expected, abs=1e-12)
+        rates.append(firing_rates(model, exact, 9).rate.tolist())
+    assert all(rate == pytest.approx(rates[0], rel=1e-6) for rate in rates)
+
+
+@pytest.mark.parametrize("dynamics", [LIF(), Converted(), SingleStep(), IF()], ids=lambda d: d.kind)
+def test_no_layer_sees_more_than_a_piece_at_once(dynamics: Dynamics) -> None:
+    model, x = lively(dynamics=dynamics), images(3)
+    largest: dict[nn.Module, int] = defaultdict(int)
+
+    def look(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        largest[module] = max(largest[module], len(output))
+
+    for module in model.modules():
+        module.register_forward_hook(look)
+    steps = sum(len(p) for p in run(model, x, 10 * simulation.CHUNK + 1)[1])
+    assert steps == 10 * simulation.CHUNK + 1
+    assert max(largest.values()) == simulation.CHUNK * len(x)
+
+
+@pytest.mark.parametrize("dynamics", [LIF(), Converted(), IF()], ids=lambda d: d.kind)
+def test_memory_does_not_grow_with_time(dynamics: Dynamics, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each piece there is the same left of what layers and neurons gave: the last potentials, the outputs."""
+    monkeypatch.setattr(simulation, "CHUNK", 2)
+    model, born, held = lively(dynamics=dynamics), [], []
+    for module in model.modules():
+        module.register_forward_hook(lambda _, x, output: born.append(weakref.ref(output)))
+
+    def observe(neuron: Neuron, t: int, spikes: Tensor, potential: Tensor) -> None:
+        born.extend(map(weakref.ref, (spikes, potential)))
+
+    for _ in simulate(model, images(3), generator(), 12, observe=observe):
+        held.append(sum(tensor.numel() for tensor in (ref() for ref in born) if tensor is not None))
+    assert len(held) == 6
+    assert len(set(held)) == 1
+    assert len(born) > 100
+
+
+def test_a_simulation_needs_no_gradients_and_restores_the_mode_however_it_ends() -> None:
+    model, x = lively(dynamics=LIF()).train(), images(2)
+    pieces = simulate(model, x, generator(), 40)
+    _, outputs = next(pieces)
+    assert not outputs.requires_grad
+    assert torch.is_grad_enabled()  # not left off between two pieces
+    assert not model.training
+    pieces.close()
+    assert model.training
+
+
+# --- firing rates ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dynamics", [LIF(), SingleStep()], ids=lambda d: d.kind)
+def test_firing_rates_are_spikes_per_neuron_and_step(exact: Dataset, dynamics: LIF | SingleStep) -> None:
+    model = lively(dynamics=dynamics)
+    spikes: dict[Neuron, int] = defaultdict(int)
+    size: dict[Neuron, int] = {}
+
+    def observe(neuron: Neuron, t: int, s: Tensor, state: Tensor | None) -> None:
+        spikes[neuron] += int((s == 1).sum())
+        size[neuron] = s[0].numel()
+
+    pixels = (exact.test.images / 255 - exact.mean) / exact.std
+    sim = Simulation(stream(3, "evaluation"), T, observe)
+    with torch.no_grad():
+        for part in pixels.split(40):
+            model(part, sim)
+    expected = [spikes[n] / (size[n] * T * 90) for _, n in model.neurons()]
+    table = firing_rates(model, exact, T, noise_seed=3, batch_size=40)
+    assert table.layer.tolist() == [name for name, _ in model.neurons()]
+    assert table.rate.tolist() == pytest.approx(expected, rel=1e-6)
+    assert all(0 < rate < 1 for rate in expected)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_evaluation_restores_the_mode_and_touches_no_weight(small: Dataset, training: bool) -> None:
+    model = lively().float().train(training)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    accuracy_over_time(model, small, 2)
+    firing_rates(model, small, 2)
+    assert model.training is training
+    assert all(m.training is training for m in model.modules())
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+def test_evaluation_restores_the_mode_after_an_error(small: Dataset) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("stop")
+
+    model = lively().float().train()
+    model.layers.register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="stop"):
+        accuracy_over_time(model, small, 2)
+    assert model.training
+
+
+def test_batch_size_does_not_change_a_net_without_noise(small: Dataset) -> None:
+    """Batch norm uses its running statistics, in training mode too."""
+    model = lively(dynamics=LIF(), readout="potential").float().train()
+    one, other = (accuracy_over_time(model, small, 2, batch_size=b).accuracy for b in (90, 10))
+    assert one.tolist() == pytest.approx(other.tolist(), abs=0.03)
+
+
+def test_calibration_images_are_standardised_training_images_drawn_by_seed(small: Dataset) -> None:
+    drawn = calibration_images(small, 20, seed=2)
+    known = {image.numpy().tobytes() for image in (small.train.images / 255 - small.mean) / small.std}
+    assert drawn.shape == (20, 1, 28, 28)
+    assert all(image.contiguous().numpy().tobytes() in known for image in drawn)
+    assert torch.equal(drawn, calibration_images(small, 20, seed=2))
+    assert not torch.equal(drawn, calibration_images(small, 20, seed=3))
+
+
+@pytest.mark.parametrize("timesteps", [-1, 0, 2.5])
+def test_bad_timesteps_are_refused(small: Dataset, timesteps: int) -> None:
+    with pytest.raises(ValueError, match=rf"timesteps = {timesteps}: must be a whole number of at least 1"):
+        accuracy_over_time(lively().float(), small, timesteps)
+
+
+@pytest.mark.parametrize("batch_size", [-5, 0])
+def test_bad_batch_size_is_refused(small: Dataset, batch_size: int) -> None:
+    with pytest.raises(ValueError, match=rf"batch_size = {batch_size}: must be a whole number of at least 1"):
+        accuracy_over_time(lively().float(), small, 1, batch_size=batch_size)
+
+
+def test_no_calibration_images_are_refused(small: Dataset) -> None:
+    with pytest.raises(ValueError, match="calibration images = 0: must be a whole number of at least 1"):
+        calibration_images(small, 0)

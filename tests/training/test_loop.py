@@ -1,0 +1,395 @@
+"""Step 1: what a training step computes, that it repeats bit for bit, and that it resumes so."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import generator, weights
+from pydantic import ValidationError
+from torch import nn
+
+from snnlib.baselines.ann_neurons import QCFS, ReLU
+from snnlib.checks import InputError
+from snnlib.conversion import convert
+from snnlib.data.sets import Dataset
+from snnlib.models import Network, build
+from snnlib.neurons import LIF, Dynamics, SingleStep
+from snnlib.noise import Gaussian, Uniform
+from snnlib.runs.checkpoints import found, restore, save
+from snnlib.simulation import Simulation
+from snnlib.training.evaluation import accuracy_over_time
+from snnlib.training.failures import DeviceError, TrainingError
+from snnlib.training.loop import Recipe, State, fit, mse, start
+from snnlib.training.seeds import stream
+
+SCHEDULES = ("warm_restarts", "cosine", "one_cycle", "constant")
+COLUMNS = ["epoch", "lr", "train_loss", "train_accuracy", "test_accuracy_t1", "test_accuracy"]
+
+
+class InterruptError(Exception):
+    """What an interrupted run dies of."""
+
+
+def fresh(dynamics: Dynamics | None = None, readout: str = "spikes") -> Network:
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        return build("cnn", dynamics or SingleStep(), width=1 / 16, readout=readout)
+
+
+def recipe(**options: Any) -> Recipe:
+    return Recipe(**{"epochs": 3, "batch_size": 32, "lr": 3e-3, "restart_every": 2, **options})
+
+
+def trained(data: Dataset, r: Recipe, **options: Any) -> State:
+    return fit(start(fresh(), data, r), data, r, **options)
+
+
+# --- what a step computes --------------------------------------------------------------------
+
+
+def test_mse_is_the_mean_over_batch_and_classes() -> None:
+    outputs = torch.randn(6, 10, generator=generator())
+    labels = torch.tensor([0, 3, 9, 3, 5, 1])
+    expected = ((outputs.numpy() - np.eye(10)[labels.numpy()]) ** 2).mean()
+    assert mse(outputs, labels).item() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("dynamics", "timesteps"), [(SingleStep(Uniform()), 1), (LIF(), 3)], ids=["single", "lif"])
+def test_an_epoch_is_adam_on_the_mse_of_the_mean_output(small: Dataset, dynamics: Dynamics, timesteps: int) -> None:
+    r = recipe(epochs=1, lr=1e-3, schedule="constant")
+    state = fit(start(fresh(dynamics, "potential"), small, r), small, r, timesteps=timesteps, seed=11)
+
+    model = fresh(dynamics, "potential").train()
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
+    noise, losses, right = stream(11, "noise", 1), [], 0
+    order = torch.randperm(160, generator=stream(11, "order", 1))
+    for index in order.split(32):
+        x = (small.train.images[index] / 255 - small.mean) / small.std
+        x = x.contiguous(memory_format=torch.channels_last)
+        out = model(x, Simulation(noise, timesteps)).mean(0)
+        target = torch.eye(10)[small.train.labels[index]]
+        loss = ((out - target) ** 2).sum() / out.numel()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        losses.append(loss.item())
+        right += (out.argmax(1) == small.train.labels[index]).sum().item()
+
+    (row,) = state.history
+    assert row["train_loss"] == pytest.approx(np.mean(losses), rel=1e-4)
+    assert row["train_accuracy"] == pytest.approx(right / 160, abs=0.02)
+    for mine, theirs in zip(state.model.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-2, atol=1e-4)
+
+
+def test_the_paper_cnn_learns(small: Dataset) -> None:
+    r = recipe(epochs=12, lr=1e-2, schedule="one_cycle", batch_size=16, evaluate_every=12)
+    state = fit(start(fresh(readout="potential"), small, r), small, r)
+    assert state.history[-1]["train_loss"] < 0.6 * state.history[0]["train_loss"]
+    assert state.history[-1]["test_accuracy"] > 0.4
+
+
+@pytest.mark.parametrize("options", [{"augment": True}, {"precision": "bfloat16"}], ids=str)
+def test_augmentation_and_bfloat16_change_the_run_and_repeat(small: Dataset, options: dict[str, Any]) -> None:
+    first, second, plain = (trained(small, recipe(epochs=1, **o)) for o in (options, options, {}))
+    assert weights(first.model) == weights(second.model) != weights(plain.model)
+    assert all(p.dtype == torch.float32 for p in first.model.parameters())
+
+
+# --- history ---------------------------------------------------------------------------------
+
+
+def test_history_has_a_row_for_each_epoch(small: Dataset) -> None:
+    state = trained(small, recipe())
+    assert [list(row) for row in state.history] == [COLUMNS] * 3
+    assert [row["epoch"] for row in state.history] == [1, 2, 3]
+    assert all(0 <= row[c] <= 1 for row in state.history for c in COLUMNS[3:])
+    assert [list(row) for row in state.timing] == [["epoch", "seconds", "images_per_s"]] * 3
+    for row in state.timing:
+        assert row["images_per_s"] == pytest.approx(160 / row["seconds"])
+
+
+def test_evaluation_comes_every_so_often_and_last(small: Dataset) -> None:
+    history = trained(small, recipe(evaluate_every=2)).history
+    assert ["test_accuracy" in row for row in history] == [False, True, True]
+
+
+# Enough training for accuracies that tell one time step from several.
+QUICK = {"epochs": 6, "lr": 1e-2, "schedule": "one_cycle", "batch_size": 16, "evaluate_every": 6}
+
+
+@pytest.mark.parametrize("test_timesteps", [1, 4])
+def test_a_single_step_net_is_tested_converted(small: Dataset, test_timesteps: int) -> None:
+    r = recipe(test_timesteps=test_timesteps, **QUICK)
+    state = fit(start(fresh(readout="potential"), small, r), small, r)
+    table = accuracy_over_time(convert(state.model), small, test_timesteps)
+    assert state.history[-1]["test_accuracy_t1"] == table.accuracy.iloc[0]
+    assert state.history[-1]["test_accuracy"] == table.accuracy.iloc[-1]
+    assert test_timesteps == 1 or table.accuracy.iloc[0] != table.accuracy.iloc[-1]
+
+
+@pytest.mark.parametrize(
+    ("dynamics", "readout", "timesteps"),
+    [
+        (SingleStep(Gaussian(high=0.0)), "spikes", 1),  # no noise to put a potential in place of
+        (SingleStep(Uniform(0.3, 0.3)), "potential", 1),
+        (LIF(), "potential", 3),
+        (ReLU(), "potential", 1),
+        (QCFS(), "potential", 1),
+    ],
+    ids=str,
+)
+def test_any_other_net_is_tested_as_it_is(small: Dataset, dynamics: Dynamics, readout: str, timesteps: int) -> None:
+    r = recipe(test_timesteps=7, **QUICK)
+    state = fit(start(fresh(dynamics, readout), small, r), small, r, timesteps=timesteps)
+    at = accuracy_over_time(state.model, small, 7).set_index("timesteps").accuracy
+    assert state.history[-1]["test_accuracy_t1"] == at[1]
+    assert state.history[-1]["test_accuracy"] == at[timesteps]
+    assert dynamics != LIF() or len({at[1], at[3], at[7]}) == 3
+
+
+def test_evaluating_less_often_changes_no_weight(small: Dataset) -> None:
+    often, seldom = (trained(small, recipe(evaluate_every=n)) for n in (1, 3))
+    assert weights(often.model) == weights(seldom.model)
+
+
+def test_save_is_called_after_every_epoch_with_its_row(small: Dataset) -> None:
+    seen: list[tuple[int, int]] = []
+    trained(small, recipe(), save=lambda s: seen.append((s.epoch, len(s.history))))
+    assert seen == [(1, 1), (2, 2), (3, 3)]
+
+
+# --- the same seed, the same run -------------------------------------------------------------
+
+
+def test_the_seed_fixes_the_run_whatever_was_drawn_before(small: Dataset) -> None:
+    first = trained(small, recipe(augment=True), seed=5)
+    torch.manual_seed(123)
+    np.random.seed(1)
+    torch.rand(17)
+    second = trained(small, recipe(augment=True), seed=5)
+    assert weights(first.model) == weights(second.model)
+    assert first.history == second.history
+    other = trained(small, recipe(augment=True), seed=6)
+    assert weights(first.model) != weights(other.model)
+
+
+def test_streams_differ_by_seed_purpose_and_index() -> None:
+    purposes = ("weights", "order", "augmentation", "noise", "evaluation", "calibration")
+    seeds = {stream(s, p, i).initial_seed() for s in range(10) for p in purposes for i in range(10)}
+    assert len(seeds) == 600
+
+
+# --- resuming --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole(small: Dataset) -> dict[str, State]:
+    """An uninterrupted run of each schedule."""
+    return {s: trained(small, recipe(schedule=s, epochs=4, augment=True), seed=2) for s in SCHEDULES}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("after", [1, 2, 3, 4])
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    small: Dataset, whole: dict[str, State], tmp_path: Path, schedule: str, after: int
+) -> None:
+    r = recipe(schedule=schedule, epochs=4, augment=True)
+
+    def save_then_stop(state: State) -> None:
+        save(tmp_path, state, {"run": "r"})
+        if state.epoch == after:
+            raise InterruptError
+
+    with pytest.raises(InterruptError):
+        trained(small, r, seed=2, save=save_then_stop)
+
+    state = start(build("cnn", SingleStep(), width=1 / 16), small, r)  # other weights: all come from the file
+    restore(found(tmp_path)[0], state, "r")
+    assert state.epoch == after
+    fit(state, small, r, seed=2)
+    assert weights(state.model) == weights(whole[schedule].model)
+    assert state.history == whole[schedule].history
+    assert [row["epoch"] for row in state.timing] == [1, 2, 3, 4]
+
+
+def test_a_restored_state_keeps_the_memory_layout_of_weights_and_moments(small: Dataset, tmp_path: Path) -> None:
+    r = recipe(epochs=1)
+    state = trained(small, r)
+    again = start(fresh(), small, r)
+    restore(save(tmp_path, state, {"run": "r"}), again, "r")
+    for old, new in zip(state.model.parameters(), again.model.parameters(), strict=True):
+        assert old.stride() == new.stride()
+        assert torch.equal(old, new)
+        for slot, value in state.optimizer.state[old].items():
+            assert torch.equal(value, again.optimizer.state[new][slot])
+            assert value.stride() == again.optimizer.state[new][slot].stride()
+
+
+def test_a_checkpoint_is_a_safetensors_file(small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("pickled")
+
+    for module, name in (("torch", "save"), ("torch", "load"), ("pickle", "dump"), ("pickle", "load")):
+        monkeypatch.setattr(f"{module}.{name}", refuse)
+    state = trained(small, recipe(epochs=1), save=lambda s: save(tmp_path, s, {"run": "r"}))
+    (path,) = tmp_path.iterdir()
+    restore(path, state, "r")
+    assert path.read_bytes()[8:9] == b"{"
+
+
+# --- learning rates --------------------------------------------------------------------------
+
+
+def cosine(begin: float, end: float, share: float) -> float:
+    return end + (begin - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+def one_cycle(lr: float, k: int, total: int) -> float:
+    """From lr / 25 up to lr over three tenths of the cycle, then down to lr / 250,000 (Smith & Topin 2017)."""
+    top = 0.3 * (total + 1) - 1
+    return cosine(lr / 25, lr, k / top) if k <= top else cosine(lr, lr / 25 / 1e4, (k - top) / (total - top))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_each_update_takes_the_schedules_learning_rate(small: Dataset, schedule: str) -> None:
+    r, n = recipe(schedule=schedule, epochs=5, evaluate_every=5), 160 // 32
+    state = start(fresh(), small, r)
+    taken: list[float] = []
+    state.optimizer.register_step_pre_hook(lambda adam, *_: taken.append(float(adam.param_groups[0]["lr"])))
+    fit(state, small, r)
+    expected = [
+        {
+            "warm_restarts": cosine(3e-3, 0, k % (2 * n) / (2 * n)),  # restart_every = 2 epochs
+            "cosine": cosine(3e-3, 0, k / (5 * n)),
+            "one_cycle": one_cycle(3e-3, k, 5 * n),
+            "constant": 3e-3,
+        }[schedule]
+        for k in range(5 * n)
+    ]
+    assert taken == pytest.approx(expected, rel=1e-6)
+    assert [row["lr"] for row in state.history] == pytest.approx(expected[::n], rel=1e-6)
+
+
+def test_the_papers_recipe_is_the_default() -> None:
+    r = Recipe()
+    assert (r.lr, r.schedule, r.restart_every, r.batch_size) == (1e-4, "warm_restarts", 100, 128)
+
+
+# --- what goes wrong -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_stops_training_before_it_is_saved(small: Dataset, value: float) -> None:
+    model = fresh(readout="potential")
+    last = [m for m in model.modules() if isinstance(m, nn.Linear)][-1]
+    nn.init.constant_(last.bias, value)
+    saved: list[State] = []
+    r = recipe()
+    words = rf"^my run: epoch 1, step 1 of 5: .* no longer finite \(mean loss (nan|inf)\): .*lr than {r.lr}"
+    with pytest.raises(TrainingError, match=words):
+        fit(start(model, small, r), small, r, label="my run", save=saved.append)
+    assert not saved
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "allowed"),
+    [
+        ("epochs", 0, "greater than or equal to 1"),
+        ("epochs", -3, "greater than or equal to 1"),
+        ("epochs", 1.5, "integer"),
+        ("batch_size", 1, "greater than or equal to 2"),
+        ("lr", 0.0, "greater than 0"),
+        ("lr", -1e-3, "greater than 0"),
+        ("lr", 11.0, "less than or equal to 10"),
+        ("lr", math.nan, "less than or equal to 10"),
+        ("schedule", "linear", "'warm_restarts', 'cosine', 'one_cycle' or 'constant'"),
+        ("restart_every", 0, "greater than or equal to 1"),
+        ("precision", "bf16", "'float32' or 'bfloat16'"),
+        ("threads", 0, "greater than or equal to 1"),
+        ("evaluate_every", 0, "greater than or equal to 1"),
+        ("momentum", 0.9, "Extra inputs are not permitted"),
+    ],
+)
+def test_bad_recipe_is_refused(field: str, value: Any, allowed: str) -> None:
+    with pytest.raises(InputError) as error:
+        Recipe(**{field: value})
+    message = str(error.value)
+    assert message.removeprefix("Recipe: ").startswith(f"{field} = {value!r}: ")
+    assert allowed in message
+    assert "\n" not in message
+
+
+def test_a_recipe_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Recipe().lr = 1.0
+
+
+def test_one_hot_targets_take_any_number_of_classes() -> None:
+    out, labels = torch.zeros(4, 3), torch.tensor([0, 1, 2, 2])
+    assert mse(out, labels).item() == pytest.approx(F.one_hot(labels, 3).double().mean().item())
+
+
+def test_nan_weights_stop_training_with_a_spiking_readout_too(small: Dataset) -> None:
+    model, r = fresh(), recipe(epochs=1)
+    nn.init.constant_(model.encoder[0].weight, math.nan)
+    with pytest.raises(TrainingError, match="epoch 1, step 1 of 5: loss, gradients or weights are no longer finite"):
+        fit(start(model, small, r), small, r)
+
+
+@pytest.mark.parametrize("step", [2, 5])
+def test_the_step_is_the_first_one_that_went_wrong(small: Dataset, step: int) -> None:
+    model, r = fresh(readout="potential"), recipe(epochs=2)
+    state, seen = start(model, small, r), []
+    update = state.optimizer.step
+
+    def spoil() -> None:
+        seen.append(1)
+        update()
+        if len(seen) == 5 + step:
+            nn.init.constant_(model.encoder[0].weight, math.inf)
+
+    state.optimizer.step = spoil
+    with pytest.raises(TrainingError, match=f"epoch 2, step {step} of 5"):
+        fit(state, small, r)
+    assert state.epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried"), TrainingError, "out of memory at batch_size 32: try 16"),
+        (MemoryError(), TrainingError, "out of memory at batch_size 32: try 16"),
+        (RuntimeError("CUDA error: device-side assert"), DeviceError, "the device failed: .* run the same command"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), DeviceError, "the device failed"),
+        (RuntimeError("shapes do not match"), RuntimeError, "^shapes do not match$"),
+    ],
+    ids=str,
+)
+def test_what_stops_training_is_named_with_epoch_and_step(
+    small: Dataset, error: Exception, kind: type[Exception], words: str
+) -> None:
+    r = recipe(epochs=2)
+    state = start(fresh(), small, r)
+    update, steps = state.optimizer.step, iter(range(1, 100))
+
+    def fail() -> None:
+        if next(steps) == 8:
+            raise error
+        update()
+
+    state.optimizer.step = fail
+    saved: list[int] = []
+    with pytest.raises(kind, match=words) as found:
+        fit(state, small, r, label="my run", save=lambda s: saved.append(s.epoch))
+    assert type(found.value) is kind
+    if kind is not RuntimeError:
+        assert str(found.value).startswith("my run: epoch 2, step 3: ")
+        assert "\n" not in str(found.value)
+    assert saved == [1]
