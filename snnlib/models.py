@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snnlib.checks import InputError, one_of, positive, shown, whole
@@ -73,17 +74,32 @@ class Network(nn.Module):
         return ((f"layer {i}", m) for i, m in enumerate(found, start=1))
 
 
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution that takes its pixels, every stride-th, before it multiplies: the same sums in the same order.
+
+    Left to PyTorch, with 2 to 7 input channels in channels_last, oneDNN's AVX2 kernel writes the weight gradient past
+    its buffer: wrong gradients, a hang or a crash (oneDNN issue 6035, PyTorch 2.13).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, columns = self.stride
+        return F.conv2d(x[..., ::rows, ::columns], self.weight, self.bias)
+
+
+def convolution(c_in: int, c_out: int, stride: int, kernel: int, bias: bool) -> nn.Conv2d:
+    """One that keeps the size of its images at stride 1."""
+    cls = Pointwise if kernel == 1 else nn.Conv2d
+    return cls(c_in, c_out, kernel, stride, padding=kernel // 2, bias=bias)
+
+
 def normalised(c_in: int, c_out: int, stride: int = 1, kernel: int = 3) -> tuple[nn.Module, nn.Module]:
-    """Convolution that keeps the size at stride 1, then batch norm, which makes a bias redundant."""
-    return (
-        nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(c_out),
-    )
+    """A convolution, then batch norm, which makes a bias redundant."""
+    return convolution(c_in, c_out, stride, kernel, bias=False), nn.BatchNorm2d(c_out)
 
 
 def plain(c_in: int, c_out: int, stride: int = 1, kernel: int = 3) -> tuple[nn.Module]:
     """The same convolution with a bias and without batch norm."""
-    return (nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2),)
+    return (convolution(c_in, c_out, stride, kernel, bias=True),)
 
 
 Convolution = Callable[..., tuple[nn.Module, ...]]  # `normalised` or `plain`
