@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
-from snnlib.store.files import StoreError, set_aside
+from snnlib.store.files import DamagedError, StoreError, set_aside
 from snnlib.store.locks import alone
+from snnlib.store.once import once
 
 log = logging.getLogger("snnlib")
 
@@ -40,15 +41,38 @@ def require(name: str, files: Files, download: Callable[[list[str]], None] | Non
         DataError: a file is unreadable, or is missing or damaged and cannot be had anew.
     """
     damaged, missing = _inspect(files)
-    if damaged or (missing and download):
-        try:
-            with alone(files.folder / ".lock", f"checks or downloads {name}"):
-                # Another process may have been downloading: what looked damaged was half written.
-                _mend(name, files, download)
-        except StoreError as error:  # nothing can be written or moved there
-            raise _refusal(name, files, [*damaged, *missing], [*damaged.values(), str(error)]) from error
-    elif missing:
+    if missing and not (damaged or download):
         raise _refusal(name, files, missing, [])
+    reasons: list[str] = []
+
+    def read() -> bool | None:
+        damaged, missing = _inspect(files)
+        if damaged:  # or, by another process that downloads, half written: once it is through, this is asked again
+            raise DamagedError("; ".join(damaged.values()))
+        return None if missing else True
+
+    def move_aside(_: DamagedError) -> None:
+        reasons.extend(_clear(files))
+
+    def fetch() -> bool:
+        cause = None
+        _, missing = _inspect(files)
+        if download:
+            try:
+                download(missing)
+            except (OSError, RuntimeError, HTTPException) as error:
+                cause = error
+                reasons.append(f"download failed: {' '.join(str(error).split())}")
+            reasons.extend(_clear(files))  # what was fetched is checked like any other file
+            _, missing = _inspect(files)
+        if missing:
+            raise _refusal(name, files, missing, reasons) from cause
+        return True
+
+    try:
+        once(read, lambda: alone(files.folder / ".lock", f"checks or downloads {name}"), move_aside, fetch)
+    except StoreError as error:  # nothing can be written or moved there
+        raise _refusal(name, files, [*damaged, *missing], [*damaged.values(), str(error)]) from error
 
 
 def _inspect(files: Files) -> tuple[dict[str, str], list[str]]:
@@ -70,32 +94,16 @@ def _inspect(files: Files) -> tuple[dict[str, str], list[str]]:
     return damaged, missing
 
 
-def _mend(name: str, files: Files, download: Callable[[list[str]], None] | None) -> None:
-    """Move damaged files aside and fetch what is missing; what was fetched is checked like any other file."""
-    reasons, missing = _clear(files)
-    cause = None
-    if missing and download:
-        try:
-            download(missing)
-        except (OSError, RuntimeError, HTTPException) as error:
-            cause = error
-            reasons.append(f"download failed: {' '.join(str(error).split())}")
-        wrong, missing = _clear(files)
-        reasons += wrong
-    if missing:
-        raise _refusal(name, files, missing, reasons) from cause
-
-
-def _clear(files: Files) -> tuple[list[str], list[str]]:
-    """Move damaged files aside: a line on each, and the names of all files that are missing then."""
-    damaged, missing = _inspect(files)
+def _clear(files: Files) -> list[str]:
+    """Move damaged files aside; a line on each."""
+    damaged, _ = _inspect(files)
     if not damaged:
-        return [], missing
+        return []
     place = set_aside(*(files.folder / file for file in damaged))
     lines = [f"{text}; moved to {place}" for text in damaged.values()]
     for line in lines:
         log.warning(line)
-    return lines, [*damaged, *missing]
+    return lines
 
 
 def _refusal(name: str, files: Files, lacking: Iterable[str], reasons: Iterable[str]) -> DataError:

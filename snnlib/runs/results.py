@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from contextlib import suppress
 from typing import Any
 
 import pandas as pd
@@ -16,6 +15,7 @@ from snnlib.runs.evaluations import Conversion, Evaluation
 from snnlib.runs.provenance import now, provenance
 from snnlib.runs.run import Run, default_device, ensure
 from snnlib.store.files import DamagedError, check, explained, seal, set_aside, sha256, unseal, write
+from snnlib.store.once import once
 from snnlib.training import failures
 from snnlib.training.evaluation import accuracy_over_time
 
@@ -50,23 +50,23 @@ def accuracy(run: Run, evaluation: Evaluation, device: torch.device | str | None
     Raises:
         DataError, TrainingError, StoreError: as `ensure`.
     """
+
+    def read() -> pd.DataFrame | None:
+        return None if run.damage() else known(run, evaluation)
+
+    def move_aside(error: DamagedError) -> None:
+        file = evaluation.file(run)
+        log.warning("%s; moved to %s and computed anew", error, set_aside(file, file.with_suffix(".json")))
+
+    def make() -> pd.DataFrame:
+        checkpoints.remove(checkpoints.found(run.folder))  # of a process that was killed at the very end
+        return pd.DataFrame() if run.damage() else _compute(run, evaluation, device)
+
     while True:
         ensure(run.spec, device)
-        with suppress(DamagedError):
-            table = known(run, evaluation)
-            if table is not None:
-                return table
-        with run.alone("evaluates"):
-            if run.damage():
-                continue  # another process has just found that, and moved the run aside
-            checkpoints.remove(checkpoints.found(run.folder))  # of a process that was killed at the very end
-            try:
-                table = known(run, evaluation)  # another process may just have computed it
-            except DamagedError as error:
-                file = evaluation.file(run)
-                log.warning("%s; moved to %s and computed anew", error, set_aside(file, file.with_suffix(".json")))
-                table = None
-            return _compute(run, evaluation, device) if table is None else table
+        table = once(read, lambda: run.alone("evaluates"), move_aside, make)
+        if len(table):  # else another process has just found the run damaged, and moved it aside
+            return table
 
 
 def _about(run: Run, evaluation: Evaluation) -> dict[str, Any]:

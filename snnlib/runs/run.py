@@ -20,6 +20,7 @@ from snnlib.runs.provenance import now, provenance
 from snnlib.runs.spec import Spec
 from snnlib.store import locks
 from snnlib.store.files import DamagedError, check, explained, seal, set_aside, sha256, unseal, write
+from snnlib.store.once import once
 from snnlib.store.paths import runs_dir
 from snnlib.store.tensors import load_tensors, save_tensors
 from snnlib.training import failures
@@ -145,25 +146,29 @@ def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
             last good checkpoint stays.
         StoreError: the store cannot be written to, or read; likewise.
     """
-    run = Run(spec)
-    if run.done and not run.damage():
-        return run
-    if spec.after is not None:
-        ensure(spec.after, device)
-    with run.alone("trains"):
-        if run.done:  # another process may just have finished it
-            damage = run.damage()
-            if not damage:
-                return run
-            aside = set_aside(*(run.folder / name for name in (*FILES, "metadata.json")))
-            log.warning("%s; moved to %s with the rest of the run, which is trained anew", damage, aside)
-        elif not checkpoints.found(run.folder) and any((run.folder / name).exists() for name in FILES):
+    run, device = Run(spec), torch.device(device or default_device())
+
+    def read() -> Run | None:
+        if run.done and (damage := run.damage()):
+            raise damage
+        return run if run.done else None
+
+    def move_aside(damage: DamagedError) -> None:
+        aside = set_aside(*(run.folder / name for name in (*FILES, "metadata.json")))
+        log.warning("%s; moved to %s with the rest of the run, which is trained anew", damage, aside)
+
+    def make() -> Run:
+        if not checkpoints.found(run.folder) and any((run.folder / name).exists() for name in FILES):
             aside = set_aside(*(run.folder / name for name in FILES))
             missing = "missing, so nothing vouches for the run's other files"
             log.warning("%s: %s; moved to %s, the run is trained anew", run.folder / "metadata.json", missing, aside)
         with spec.recipe.execution(), failures.named(lambda: spec.label, spec.recipe.batch_size):
-            _train(run, torch.device(device or default_device()))
-    return run
+            _train(run, device)
+        return run
+
+    if spec.after is not None and (not run.done or run.damage()):
+        ensure(spec.after, device)  # before this run's lock is taken: one lock at a time
+    return once(read, lambda: run.alone("trains"), move_aside, make)
 
 
 def _train(run: Run, device: torch.device) -> None:
