@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from snnlib.runs.run import Run, Spec, build_for, default_device
 from snnlib.simulation import CHUNK
 from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.loop import one_epoch, start
+from snnlib.training.measure import seconds
 
 BUDGET = 0.6  # seconds of one measurement, unless FEW images take longer
 FEW = 4  # images in the pass that tells how many are affordable
@@ -27,8 +27,7 @@ class Throughput:
 
     The code that runs is that of training and evaluation; the images and the weights do not decide how long it takes.
     Time is linear in the images, so where a whole batch would take too long fewer stand for it: large nets on
-    a slow device come out somewhat too high. On a CPU it is processor time that counts, which other programs
-    disturb least.
+    a slow device come out somewhat too high.
     """
 
     def __init__(self, device: torch.device | str | None = None) -> None:
@@ -75,9 +74,7 @@ class Throughput:
 
         def timed(images: int) -> float:
             data = Untrained(spec, images).data(self.device)
-            began = self._clock()
-            work(data)
-            return (self._clock() - began) / images
+            return seconds(lambda: work(data), self.device) / images
 
         timed(FEW)  # warm-up: libraries load, algorithms are chosen
         per_image = timed(FEW)
@@ -86,11 +83,7 @@ class Throughput:
             images = min(most, affordable)
             timed(images)  # claims the memory
             per_image = statistics.median(timed(images) for _ in range(3))
-        return per_image / spec.recipe.threads if self.device.type == "cpu" else per_image
-
-    def _clock(self) -> float:
-        """Seconds, on a CPU summed over threads. Both kinds of pass end by reading a number: a GPU is through then."""
-        return time.process_time() if self.device.type == "cpu" else time.perf_counter()
+        return per_image
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import math
 import multiprocessing
 import os
 import random
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -23,10 +22,10 @@ from tqdm import tqdm
 from snnlib.bench import peers
 from snnlib.bench.contestants import BARE, DIRECT, INSTALLED, OURS, RELU, TUNED, Contestant, call
 from snnlib.checks import InputError, whole
-from snnlib.experiments.fig3_4_training_time.cost import peak_bytes
 from snnlib.fast.compiled import available
 from snnlib.runs.provenance import provenance
 from snnlib.runs.run import default_device
+from snnlib.training.measure import peak_bytes, seconds
 
 PRECISIONS = ("bfloat16", "float32")
 LEAST = 0.15  # seconds of one measurement, as many calls as fill them
@@ -84,8 +83,8 @@ def race(contestants: Iterable[Contestant], rounds: int = 7) -> pd.DataFrame:
         for i in range(rounds):
             # In another order each round: nobody always follows the same one.
             for c in random.Random(i).sample(contestants, len(contestants)):
-                seconds = ask(c.setting, timed, c, calls[c])
-                rows.append({**asdict(c), "batch_size": c.batch, "round": i, "seconds": seconds})
+                taken = ask(c.setting, timed, c, calls[c])
+                rows.append({**asdict(c), "batch_size": c.batch, "round": i, "seconds": taken})
                 shown.update()
     return pd.DataFrame(rows)
 
@@ -117,24 +116,13 @@ def warm(c: Contestant) -> int:
 
 
 def timed(c: Contestant, calls: int) -> float:
-    """Seconds of one call, the mean of so many; a GPU has finished them."""
-    work = _prepared(c)
-    _finish()
-    began = time.perf_counter()
-    for _ in range(calls):
-        work()
-    _finish()
-    return (time.perf_counter() - began) / calls
+    """Seconds of one call, the mean of so many."""
+    return seconds(_prepared(c), torch.device(default_device()), calls)
 
 
 @cache
 def _prepared(c: Contestant) -> Callable[[], None]:
     return call(c, torch.device(default_device()))
-
-
-def _finish() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def memory(contestants: Iterable[Contestant]) -> pd.DataFrame:
@@ -167,14 +155,7 @@ def bandwidth(precision: str, size: int = 2**26) -> float:
     dtype = getattr(torch, precision)
     a, b = torch.randn(2, size // dtype.itemsize, device=default_device()).to(dtype)
     out = torch.empty_like(a)
-    seconds = []
-    for _ in range(20):
-        _finish()
-        began = time.perf_counter()
-        torch.add(a, b, out=out)
-        _finish()
-        seconds.append(time.perf_counter() - began)
-    return 3 * a.nbytes / min(seconds)
+    return 3 * a.nbytes / min(seconds(lambda: torch.add(a, b, out=out), a.device) for _ in range(20))
 
 
 def machine() -> dict[str, str]:

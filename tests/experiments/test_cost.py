@@ -1,4 +1,4 @@
-"""The cost of a training step: peak memory against closed forms and PyTorch's profiler, time on a clock of our own."""
+"""The cost of a training step: peak memory against PyTorch's profiler, time on a clock of our own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from snnlib.checks import InputError
@@ -17,11 +16,9 @@ from snnlib.data.sets import Dataset
 from snnlib.experiments.fig3_4_training_time import cost
 from snnlib.experiments.fig3_4_training_time.cost import (
     GIB,
-    Storages,
     first,
     largest_batch,
     line,
-    peak_bytes,
     peak_memory,
     step_seconds,
     trainer,
@@ -29,9 +26,9 @@ from snnlib.experiments.fig3_4_training_time.cost import (
 )
 from snnlib.experiments.fig3_4_training_time.race import Pair
 from snnlib.runs.run import Run, Spec, build_for
+from snnlib.training import measure
 from snnlib.training.loop import fit, start
 
-CPU = torch.device("cpu")
 RECIPE = {"epochs": 1, "batch_size": 32, "lr": 1e-3, "schedule": "constant"}
 OURS = Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=RECIPE)
 DIRECT = Spec(
@@ -41,60 +38,6 @@ PAIR = Pair(ours=(Run(OURS),), direct=(Run(DIRECT),))
 
 
 # --- peak memory -----------------------------------------------------------------------------
-
-
-def chain(x: Tensor, links: int) -> Tensor:
-    for _ in range(links):
-        x = x.sigmoid()
-    return x
-
-
-@pytest.mark.parametrize("links", [2, 5, 10])
-def test_peak_of_a_chain_is_its_tensors_and_two_gradients(links: int) -> None:
-    # Each sigmoid keeps its output for the backward pass, the last one also under a name of its own. When that
-    # has begun, the gradient that comes in and the one that goes out are there beside all of them.
-    n = 1000
-
-    def work() -> None:
-        x = torch.rand(n, requires_grad=True)
-        y = chain(x, links)
-        y.sum().backward()
-
-    assert peak_bytes(work, CPU) == pytest.approx(4 * n * (links + 3), abs=16)  # the sum and its gradient are scalars
-
-
-def test_without_gradients_a_chain_holds_two_tensors_beside_what_was_there() -> None:
-    x = torch.rand(1000)
-    with torch.no_grad():
-        assert peak_bytes(lambda: chain(x, 10), CPU) == 2 * 4000
-        assert peak_bytes(lambda: x[10:].reshape(2, -1).t().add_(1), CPU) == 0  # views of what was there
-
-
-def test_what_is_freed_is_counted_no_more() -> None:
-    with Storages() as counted:
-        a = torch.zeros(100)
-        b = a.view(10, 10)[2:]
-        del a
-        assert counted.live == 400  # the view keeps all of it
-        del b
-        gc.collect()
-        assert (counted.live, counted.peak) == (0, 400)
-        c = torch.zeros(50, dtype=torch.int64)
-        assert (counted.live, counted.peak) == (c.nbytes, 400)
-
-
-def test_peak_of_adam_is_weight_gradient_and_two_moments() -> None:
-    n = 300
-
-    def work() -> None:
-        model = nn.Linear(n, n, bias=False)
-        adam = torch.optim.Adam(model.parameters(), fused=True)
-        for _ in range(2):
-            adam.zero_grad()
-            model(torch.ones(1, n)).sum().backward()
-            adam.step()
-
-    assert peak_bytes(work, CPU) == pytest.approx(4 * 4 * n * n, rel=0.02)  # the rest is vectors of n
 
 
 def profiled(work: Callable[[], object], folder: Path) -> int:
@@ -144,7 +87,7 @@ def test_arms_take_turns_and_a_measurement_is_per_step(small: Dataset, monkeypat
         now += steps * (0.01 if timesteps == 1 else 0.2)
 
     monkeypatch.setattr(cost, "one_epoch", one_epoch)
-    monkeypatch.setattr(cost.time, "process_time", lambda: now)
+    monkeypatch.setattr(measure.time, "process_time", lambda: now)
     monkeypatch.setattr(cost, "LEAST", 0.035)
     ours, direct = step_seconds([OURS, DIRECT], small, repeats=3)
     assert ours == pytest.approx([0.01] * 3)

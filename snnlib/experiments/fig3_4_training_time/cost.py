@@ -6,20 +6,14 @@ the ratio of their times is that of their work.
 
 from __future__ import annotations
 
-import gc
 import math
 import statistics
-import time
-import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import pandas as pd
 import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from tqdm import tqdm
 
 from snnlib.checks import positive, whole
@@ -28,6 +22,7 @@ from snnlib.experiments.fig3_4_training_time.race import Pair
 from snnlib.runs.provenance import provenance
 from snnlib.runs.run import Spec, build_for, default_device
 from snnlib.training.loop import one_epoch, start
+from snnlib.training.measure import peak_bytes, seconds
 
 LEAST = 0.05  # seconds, of one measurement
 GIB = 2**30
@@ -63,8 +58,8 @@ def training_cost(
         specs = {"ours": pair.ours[0].spec, "direct": pair.direct[0].spec}
         data = pair.ours[0].data(device)
         with specs["ours"].recipe.execution():
-            seconds = step_seconds(list(specs.values()), data, repeats)
-            for (arm, s), times in zip(specs.items(), seconds, strict=True):
+            measured = step_seconds(list(specs.values()), data, repeats)
+            for (arm, s), times in zip(specs.items(), measured, strict=True):
                 batch = s.recipe.batch_size
                 peak, half = (peak_memory(s, data, b) for b in (batch, batch // 2))
                 fixed, image = line((batch // 2, half), (batch, peak))
@@ -99,35 +94,22 @@ def largest_batch(limit: float, fixed: float, image: float) -> int:
     return max(math.floor((limit - fixed) / image), 0)
 
 
-def clock(device: torch.device) -> Callable[[], float]:
-    """Processor time in seconds on one CPU thread: wall time less what other programs take. Else wall time."""
-    alone = device.type == "cpu" and torch.get_num_threads() == 1
-    return time.process_time if alone else time.perf_counter
-
-
 def step_seconds(specs: list[Spec], data: Dataset, repeats: int) -> list[list[float]]:
     """Seconds of one training step of each spec, in turn, ``repeats`` times.
 
-    A measurement takes as many steps as fill `LEAST` seconds and ends when the device has finished them, by the
-    time of `clock`.
+    A measurement takes as many steps as fill `LEAST` seconds.
 
     Args:
         data: whose training images are used, on the device to measure.
     """
-    now = clock(data.train.images.device)
-
-    def timed(train: Callable[[Dataset], None], images: Dataset) -> float:
-        began = now()
-        train(images)
-        return now() - began
-
-    arms = []
+    device, arms = data.train.images.device, []
     for spec in specs:
-        train, batch = trainer(spec, data), spec.recipe.batch_size
-        timed(train, first(batch, data))  # warm-up: libraries choose their algorithms, memory is claimed
-        steps = max(1, math.ceil(LEAST / timed(train, first(batch, data))))
-        arms.append((train, first(steps * batch, data), steps))
-    rounds = [[timed(train, images) / steps for train, images, steps in arms] for _ in range(repeats)]
+        train = trainer(spec, data)
+        step = partial(train, first(spec.recipe.batch_size, data))
+        seconds(step, device)  # warm-up: libraries choose their algorithms, memory is claimed
+        steps = max(1, math.ceil(LEAST / seconds(step, device)))
+        arms.append((partial(train, first(steps * spec.recipe.batch_size, data)), steps))
+    rounds = [[seconds(train, device) / steps for train, steps in arms] for _ in range(repeats)]
     return [list(times) for times in zip(*rounds, strict=True)]
 
 
@@ -153,61 +135,3 @@ def first(n: int, data: Dataset) -> Dataset:
     """The first n training images, and from the start again where there are fewer."""
     index = torch.arange(n, device=data.train.labels.device) % len(data.train)
     return replace(data, train=Split(data.train.images[index], data.train.labels[index]))
-
-
-def peak_bytes(work: Callable[[], Any], device: torch.device) -> int:
-    """Most bytes of tensors that ``work`` holds at one time, beyond what there was before.
-
-    On a GPU this is the allocator's own count. A CPU keeps none, so the storages that operations return are
-    counted until they are freed; what one operation claims and frees inside itself is not seen.
-    """
-    if device.type == "cuda":
-        gc.collect()  # else garbage from before could be freed meanwhile
-        torch.cuda.synchronize(device)
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        work()
-        torch.cuda.synchronize(device)
-        return torch.cuda.max_memory_allocated(device) - before
-    with Storages() as counted:
-        work()
-    return counted.peak
-
-
-class Storages(TorchDispatchMode):
-    """Counts the bytes of all storages that are made inside it, and their peak.
-
-    Attributes:
-        live: bytes alive now.
-        peak: most bytes that were alive at one time.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.live = self.peak = 0
-        self._known: dict[int, weakref.ref] = {}
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
-        kwargs = kwargs or {}
-        self._meet((args, kwargs), new=False)
-        out = func(*args, **kwargs)
-        self._meet(out, new=True)
-        return out
-
-    def _meet(self, values: Any, new: bool) -> None:
-        for tensor in tree_leaves(values):
-            if isinstance(tensor, Tensor):
-                storage = tensor.untyped_storage()
-                if storage._cdata not in self._known:  # neither counted nor there before
-                    self._count(storage, storage.nbytes() if new else 0)
-
-    def _count(self, storage: torch.UntypedStorage, size: int) -> None:
-        key = storage._cdata
-
-        def freed(_: weakref.ref) -> None:
-            self.live -= size
-            del self._known[key]
-
-        self._known[key] = weakref.ref(storage, freed)
-        self.live += size
-        self.peak = max(self.peak, self.live)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import torch
@@ -9,13 +11,13 @@ from torch import Tensor
 
 from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.data.batches import standardise
-from snnlib.experiments.fig3_4_training_time.cost import clock
 from snnlib.experiments.table2_inference_time.table import NET, label, needed
 from snnlib.models import Network
 from snnlib.runs.preset import Preset
 from snnlib.runs.provenance import provenance
 from snnlib.runs.run import Run, default_device
 from snnlib.simulation import CHUNK, simulate
+from snnlib.training.measure import seconds
 from snnlib.training.seeds import stream
 
 Side = tuple[str, ...]
@@ -70,19 +72,19 @@ def _seconds(
             data = run.data(device)
             images = standardise(data.test.images[:IMAGES], data)
             nets[run.spec.name] = fold_batch_norm(preset.evaluations(run)[-1].network(run, device)), images
-    seconds = {key: np.empty(ROUNDS + 1) for key in runs}
+    found = {key: np.empty(ROUNDS + 1) for key in runs}
     for i in range(ROUNDS + 1):
         for (side, t), run in runs.items():
             net, images = nets[run.spec.name]
             recipe = run.spec.recipe
-            generator = stream(0, "evaluation", device=device)
             with recipe.execution():
-                now = clock(device)
-                began = now()
-                for _, outputs in simulate(net, images, generator, t, recipe.precision):
-                    outputs.cpu()  # a GPU has finished only then
-                seconds[side, t][i] = (now() - began) / len(images)
-    return {key: values[1:] for key, values in seconds.items()}
+                found[side, t][i] = seconds(partial(_run, net, images, t, recipe.precision), device) / len(images)
+    return {key: values[1:] for key, values in found.items()}
+
+
+def _run(net: Network, images: Tensor, timesteps: int, precision: str) -> None:
+    for _ in simulate(net, images, stream(0, "evaluation", device=images.device), timesteps, precision):
+        pass
 
 
 def _compare(seconds: dict[tuple[Side, int], np.ndarray], our: tuple[Side, int], their: tuple[Side, int]) -> dict:
