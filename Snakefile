@@ -4,15 +4,14 @@
 #
 # Every job calls the same functions that a notebook calls by hand, so what is done here is not done again there.
 
-from functools import cache
 from pathlib import Path
 
 import torch
 
+from snnlib.batch.jobs import jobs
 from snnlib.store.paths import figures_dir
 from snnlib.runs.preset import load_preset
 from snnlib.runs.run import Run
-from snnlib.experiments.table1_networks import size
 
 PRESET = load_preset(config.get("preset", "smoke"))
 RUNS = PRESET.all_runs()
@@ -63,43 +62,6 @@ def needed(name):
     return [evaluated(Run(spec)) for spec in PRESET.notebooks.get(name, ())]
 
 
-def unseeded(spec):
-    return spec.model_copy(update={"seed": 0, "after": spec.after and unseeded(spec.after)})
-
-
-def jobs():
-    """Runs that are trained one after another, the costliest first, so that no core is left alone with one at the end.
-
-    All seeds of a net are one job, and cheap nets share one: at the smallest scale, starting Python costs as much as
-    training.
-    """
-    nets = {}
-    for run in RUNS.values():
-        nets.setdefault(unseeded(run.spec).key, []).append(run)
-    enough = sum(map(work, RUNS.values())) / 25
-    found = []
-    for runs in sorted(nets.values(), key=lambda runs: sum(map(work, runs)), reverse=True):
-        alone = runs[0].spec.after  # waits for another run, which may be in the job before
-        if found and not alone and not found[-1][0].spec.after and sum(map(work, found[-1])) < enough:
-            found[-1] += runs
-        else:
-            found.append(runs)
-    return found
-
-
-@cache
-def macs(network, width):
-    return size(network, width)[1]
-
-
-def work(run):
-    """Multiply-accumulates, about: the backward pass counts as two forward ones."""
-    spec = run.spec
-    training, test = spec.images
-    passes = sum(e.timesteps * len(e.noise_seeds) for e in PRESET.evaluations(run))
-    return macs(spec.network, spec.width) * (3 * training * spec.recipe.epochs * spec.timesteps + test * passes)
-
-
 rule all:
     input:
         [drawn(name) for name in NOTEBOOKS],
@@ -110,7 +72,7 @@ rule trained:
         [evaluated(run) for run in RUNS.values()],
 
 
-for number, runs in enumerate(jobs()):
+for number, runs in enumerate(jobs(PRESET)):
 
     rule:
         name:

@@ -17,8 +17,7 @@ from filelock import FileLock
 
 from snnlib.batch import workflow
 from snnlib.batch.workflow import NOTEBOOKS, WorkflowError
-from snnlib.runs.preset import load_preset, names
-from snnlib.runs.run import Run
+from snnlib.runs.preset import load_preset
 from snnlib.store.paths import ROOT
 
 
@@ -54,22 +53,6 @@ def test_the_snakefile_draws_every_notebook_and_each_leaves_the_files_that_it_li
     # What a notebook reads that another one drew has to be drawn first.
     csv = {file for notebook, own in listed.items() for file in own if notebook != "claims" and file.endswith(".csv")}
     assert {Path(path).name for path in rules["needed"]("claims")} == csv
-
-
-@pytest.mark.parametrize("name", names())
-def test_every_run_that_a_job_waits_for_has_a_job_and_the_costly_ones_begin_first(name: str) -> None:
-    runs = load_preset(name).all_runs()
-    assert all(run.spec.after is None or run.spec.after.name in runs for run in runs.values())
-    work = snakefile(name)["work"]
-
-    def net(run: Run) -> tuple[Any, ...]:
-        return run.spec.dataset, run.spec.network, run.spec.width, run.spec.recipe, run.spec.seed
-
-    direct = {net(run): run for run in runs.values() if run.spec.training == "lif10"}
-    ours = {net(run): run for run in runs.values() if run.spec.training == "single_step"}
-    assert direct.keys() & ours.keys()
-    for key in direct.keys() & ours.keys():
-        assert work(direct[key]) > 4 * work(ours[key])  # ten times the training, the same evaluation
 
 
 def test_the_claims_follow_what_was_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

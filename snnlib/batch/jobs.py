@@ -1,0 +1,55 @@
+"""Which runs of a preset are trained in one process, and in which order: what a workflow engine cannot know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+from snnlib.experiments.table1_networks import size
+from snnlib.runs.preset import Preset
+from snnlib.runs.run import Run, Spec
+
+SHARE = 1 / 25  # of all work, what a job of cheap nets should have at least
+
+
+def jobs(preset: Preset) -> list[list[Run]]:
+    """Lists of runs to train one after another, the costliest job first, so that none is left alone at the end.
+
+    All seeds of a net are one job, and cheap nets share one: at the smallest scale starting Python costs as much as
+    training. A run `after` another one, which may be in the job before, is never put together with others.
+    """
+    runs = preset.all_runs().values()
+    enough = SHARE * sum(work(run, preset) for run in runs)
+    found: list[list[Run]] = []
+    for net in sorted(_nets(runs), key=lambda net: sum(work(run, preset) for run in net), reverse=True):
+        mergeable = found and not (net[0].spec.after or found[-1][0].spec.after)
+        if mergeable and sum(work(run, preset) for run in found[-1]) < enough:
+            found[-1] += net
+        else:
+            found.append(net)
+    return found
+
+
+def work(run: Run, preset: Preset) -> int:
+    """Multiply-accumulates of training and evaluating a run, about: a backward pass counts as two forward ones."""
+    spec = run.spec
+    training, test = spec.images
+    passes = sum(e.timesteps * len(e.noise_seeds) for e in preset.evaluations(run))
+    return _macs(spec.network, spec.width) * (3 * training * spec.recipe.epochs * spec.timesteps + test * passes)
+
+
+def _nets(runs: Iterable[Run]) -> list[list[Run]]:
+    """The runs that differ in nothing but their seeds, together."""
+    nets: dict[str, list[Run]] = {}
+    for run in runs:
+        nets.setdefault(_unseeded(run.spec).key, []).append(run)
+    return list(nets.values())
+
+
+def _unseeded(spec: Spec) -> Spec:
+    return spec.model_copy(update={"seed": 0, "after": spec.after and _unseeded(spec.after)})
+
+
+@cache
+def _macs(network: str, width: float) -> int:
+    return size(network, width)[1]

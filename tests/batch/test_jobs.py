@@ -1,0 +1,63 @@
+"""Jobs: every run in one of them, all seeds together, what comes after another run alone, the costliest first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from snnlib.batch.jobs import jobs, work
+from snnlib.runs.preset import load_preset, names
+from snnlib.runs.run import Run
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_run_is_in_one_job_with_the_other_seeds_of_its_net(name: str) -> None:
+    p = load_preset(name)
+    found = jobs(p)
+    assert sorted(run.spec.name for job in found for run in job) == sorted(p.all_runs())
+    where = {run.spec.name: number for number, job in enumerate(found) for run in job}
+    for run in p.all_runs().values():
+        seeds = {
+            where[other.spec.name]
+            for other in p.all_runs().values()
+            if other.spec.model_dump(exclude={"seed", "after"}) == run.spec.model_dump(exclude={"seed", "after"})
+            and bool(other.spec.after) == bool(run.spec.after)
+        }
+        assert len(seeds) == 1
+        if run.spec.after:
+            assert {bool(other.spec.after) for other in found[where[run.spec.name]]} == {True}
+
+
+def test_the_costliest_job_is_begun_first_and_cheap_nets_share_one() -> None:
+    p = load_preset("smoke")
+    found = jobs(p)
+    costs = [sum(work(run, p) for run in job) for job in found]
+    assert costs[0] == max(costs)
+    assert len(found) < len(
+        {run.spec.model_copy(update={"seed": 0, "after": None}).key for run in p.all_runs().values()}
+    )
+
+
+def test_work_is_that_of_training_and_of_all_evaluations() -> None:
+    p = load_preset("smoke")
+    run = p.runs("method")[0]
+    spec = run.spec
+    macs = 28 * 28 * 8 * 9 + 14 * 14 * 8 * 16 * 9 + 7 * 7 * 16 * 16 * 9 + 3 * 3 * 16 * 64 + 64 * 10  # at an eighth
+    assert work(run, p) == macs * (3 * 6000 * spec.recipe.epochs + 1000 * p.evaluation.timesteps)
+
+
+@pytest.mark.parametrize("name", names())
+def test_direct_training_is_far_more_work_and_what_a_run_comes_after_is_there(name: str) -> None:
+    p = load_preset(name)
+    runs = p.all_runs()
+    assert all(run.spec.after is None or run.spec.after.name in runs for run in runs.values())
+
+    def net(run: Run) -> tuple[Any, ...]:
+        return run.spec.dataset, run.spec.network, run.spec.width, run.spec.recipe, run.spec.seed
+
+    direct = {net(run): run for run in runs.values() if run.spec.training == "lif10"}
+    ours = {net(run): run for run in runs.values() if run.spec.training == "single_step"}
+    assert direct.keys() & ours.keys()
+    for key in direct.keys() & ours.keys():
+        assert work(direct[key], p) > 4 * work(ours[key], p)  # ten times the training, the same evaluation
