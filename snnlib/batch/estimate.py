@@ -56,7 +56,7 @@ def to_do(run: Run, preset: Preset) -> ToDo | None:
     if trained:
         return ToDo(run, 0, tuple(missing)) if missing else None
     done = epochs_done(run.folder)
-    # As in `fit`: every so many epochs, and after the last one.
+    # As in `train_epochs`: every so many epochs, and after the last one.
     tests = sum(e % recipe.evaluate_every == 0 or e == recipe.epochs for e in range(done + 1, recipe.epochs + 1))
     if spec.dynamics.kind == "single_step" and spec.noise != "none":
         test = Conversion(timesteps=recipe.test_timesteps)

@@ -35,7 +35,7 @@ def epochs_done(folder: Path) -> int:
     return int(names[0][1]) if names else 0
 
 
-def save(folder: Path, state: State, about: dict[str, Any]) -> Path:
+def save_checkpoint(folder: Path, state: State, about: dict[str, Any]) -> Path:
     """Weights, optimiser, schedule, history and timing after an epoch; ``about`` names the run and what made it."""
     optimizer = state.optimizer.state_dict()
     tensors = {f"model.{k}": v for k, v in state.model.state_dict().items()}

@@ -24,7 +24,7 @@ from snnlib.store.once import once
 from snnlib.store.paths import runs_dir
 from snnlib.store.tensors import load_tensors, save_tensors
 from snnlib.training import failures
-from snnlib.training.loop import State, fit, start
+from snnlib.training.loop import State, start, train_epochs
 from snnlib.training.seeds import stream
 
 log = logging.getLogger("snnlib")
@@ -192,9 +192,9 @@ def _train(run: Run, device: torch.device) -> None:
         seconds = time.perf_counter() - began
         return [*before, {**made, "finished": now(), "wall_seconds": seconds, "epochs": [first, state.epoch]}]
 
-    fit(
+    train_epochs(
         state, data, spec.recipe, timesteps=spec.timesteps, seed=spec.seed, label=spec.label,
-        save=lambda s: checkpoints.save(folder, s, {"run": spec.name, "sittings": sittings()}),
+        save=lambda s: checkpoints.save_checkpoint(folder, s, {"run": spec.name, "sittings": sittings()}),
     )  # fmt: skip
     save_tensors(folder / "weights.safetensors", state.model.state_dict(), {"run": spec.name})
     write(folder / "history.csv", pd.DataFrame(state.history).to_csv(index=False))

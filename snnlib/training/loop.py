@@ -1,6 +1,6 @@
 """Training with MSE loss and Adam (Sec. 3): step 1 of the method at T = 1, and its opponents alike.
 
-`fit` knows nothing of where results are kept: it hands a `State` to ``save`` after every epoch.
+`train_epochs` knows nothing of where results are kept: it hands a `State` to ``save`` after every epoch.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def start(model: Network, data: Dataset, recipe: Recipe) -> State:
     return State(model, optimizer, _scheduler(optimizer, recipe, per_epoch))
 
 
-def fit(
+def train_epochs(
     state: State,
     data: Dataset,
     recipe: Recipe,

@@ -58,7 +58,7 @@ def checkpoint(s: Spec, epoch: int) -> Path:
     untrained = Untrained(s, 4)
     state = start(untrained.model("cpu"), untrained.data("cpu"), s.recipe)
     state.epoch = epoch
-    return checkpoints.save(Run(s).folder, state, {"run": s.name})
+    return checkpoints.save_checkpoint(Run(s).folder, state, {"run": s.name})
 
 
 def trained(run: Run, seconds: float = 0.0) -> None:

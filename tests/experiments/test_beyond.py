@@ -219,7 +219,7 @@ def test_needed_pairs_runs_by_seed() -> None:
 def test_what_is_no_pair_is_refused_before_any_training(
     specs: list[dict[str, Any]], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "fit", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(runs, "train_epochs", lambda *_, **__: pytest.fail("trained"))
     with pytest.raises(InputError, match=message) as refused:
         beyond_runs.needed(chosen(*specs))
     assert "\n" not in str(refused.value)

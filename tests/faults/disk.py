@@ -86,15 +86,15 @@ def _begin(epochs: int) -> None:
     """Stop after so many epochs."""
     with suppress(KeyboardInterrupt):
         if epochs:
-            save = checkpoints.save
+            save = checkpoints.save_checkpoint
 
             def save_then_stop(place: Path, state: runs.State, about: dict[str, object]) -> None:
                 save(place, state, about)
                 if state.epoch == epochs:
-                    checkpoints.save = save
+                    checkpoints.save_checkpoint = save
                     raise KeyboardInterrupt
 
-            checkpoints.save = save_then_stop
+            checkpoints.save_checkpoint = save_then_stop
             job.work()
 
 
@@ -110,8 +110,8 @@ def main(fault: str, folder: Path) -> None:
     whole = job.results()
 
     saved: list[int] = []
-    save = checkpoints.save
-    checkpoints.save = lambda place, state, about: (save(place, state, about), saved.append(state.epoch))
+    save = checkpoints.save_checkpoint
+    checkpoints.save_checkpoint = lambda place, state, about: (save(place, state, about), saved.append(state.epoch))
 
     lost, survived, tries, rooms = [], 0, 0, range(0, 70, 2) if fault != "read-only file system" else range(4)
     for room in rooms:

@@ -69,14 +69,14 @@ def stores(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Iterator
         if state.epoch == 2:
             raise StopError
 
-    save = checkpoints.save
+    save = checkpoints.save_checkpoint
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "load", lambda *_, **__: small)
         patch.setenv("SNNLIB_RUNS", str(folder / "done"))
         for spec in (job.SPEC, OTHER):
             accuracy(Run(spec), E)
         with pytest.MonkeyPatch.context() as stopping:
-            stopping.setattr(checkpoints, "save", save_then_stop)
+            stopping.setattr(checkpoints, "save_checkpoint", save_then_stop)
             stopping.setenv("SNNLIB_RUNS", str(folder / "begun"))
             for spec in (job.SPEC, OTHER):
                 with pytest.raises(StopError):

@@ -71,7 +71,7 @@ def test_every_run_and_evaluation_of_every_preset_has_the_name_it_had() -> None:
 
 @pytest.mark.parametrize("spec", [SINGLE, RELU, TUNED], ids=lambda spec: spec.training)
 def test_a_finished_run_is_loaded(store: Path, spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "fit", forbidden)
+    monkeypatch.setattr(runs, "train_epochs", forbidden)
     run = ensure(spec)
     assert run.damage() is None
     assert len(run.history) == 1
@@ -90,20 +90,20 @@ def test_what_was_evaluated_is_found(
 def test_another_evaluation_of_an_old_run_is_computed_from_its_weights(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "fit", forbidden)
+    monkeypatch.setattr(runs, "train_epochs", forbidden)
     table = accuracy(Run(SINGLE), Conversion(**COMMON, alpha=3.0))
     assert list(table.timesteps) == [1, 2]
 
 
 def test_a_run_that_was_begun_goes_on_after_its_checkpoint(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     began = []
-    fit = runs.fit
+    train_epochs = runs.train_epochs
 
     def seen(state: State, *args: Any, **kwargs: Any) -> State:
         began.append(state.epoch)
-        return fit(state, *args, **kwargs)
+        return train_epochs(state, *args, **kwargs)
 
-    monkeypatch.setattr(runs, "fit", seen)
+    monkeypatch.setattr(runs, "train_epochs", seen)
     run = ensure(BEGUN)
     assert began == [1]
     assert list(run.history.epoch) == [1, 2]

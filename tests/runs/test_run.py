@@ -34,7 +34,7 @@ from snnlib.store import tensors as store
 from snnlib.store.files import DamagedError, StoreError, seal, set_aside, sha256, write
 from snnlib.surrogate import Arctan
 from snnlib.training.failures import TrainingError
-from snnlib.training.loop import Recipe, fit, start
+from snnlib.training.loop import Recipe, start, train_epochs
 
 TINY: dict[str, Any] = {
     "dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "seed": 3,
@@ -59,26 +59,26 @@ def folder(tmp_path: Path, small: Dataset, monkeypatch: pytest.MonkeyPatch) -> P
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The label of each training that begins."""
     began: list[str] = []
-    original = runs.fit
+    original = runs.train_epochs
 
     def spy(*args: Any, **kwargs: Any) -> Any:
         began.append(kwargs["label"])
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(runs, "fit", spy)
+    monkeypatch.setattr(runs, "train_epochs", spy)
     return began
 
 
 def stop_after(epoch: int, patch: pytest.MonkeyPatch) -> None:
     """Have each training interrupted once this epoch's checkpoint is written."""
-    original = checkpoints.save
+    original = checkpoints.save_checkpoint
 
     def save_then_stop(folder: Path, state: Any, about: Any) -> None:
         original(folder, state, about)
         if state.epoch == epoch:
             raise InterruptError
 
-    patch.setattr(checkpoints, "save", save_then_stop)
+    patch.setattr(checkpoints, "save_checkpoint", save_then_stop)
 
 
 def spec(**changes: Any) -> Spec:
@@ -297,7 +297,7 @@ def test_reading_a_finished_run_takes_no_lock(folder: Path, monkeypatch: pytest.
 def test_a_run_is_what_fit_trains(folder: Path, small: Dataset, precision: str) -> None:
     r = Recipe(**TINY["recipe"], precision=precision)
     run = ensure(spec(recipe=r))
-    state = fit(start(build_for(spec()), small, r), small, r, seed=3)
+    state = train_epochs(start(build_for(spec()), small, r), small, r, seed=3)
     model = run.model()
     assert weights(model) == weights(state.model)
     assert not model.training
@@ -366,7 +366,7 @@ def test_an_interrupted_run_is_resumed_to_the_same_bytes(
 ) -> None:
     whole = ensure(spec()).folder
     monkeypatch.setenv("SNNLIB_RUNS", str(folder.parent / "other"))
-    original = checkpoints.save
+    original = checkpoints.save_checkpoint
 
     def save_then_stop(folder: Path, state: Any, about: Any) -> None:
         original(folder, state, about)
@@ -374,7 +374,7 @@ def test_an_interrupted_run_is_resumed_to_the_same_bytes(
             raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "save", save_then_stop)
+        patch.setattr(checkpoints, "save_checkpoint", save_then_stop)
         with pytest.raises(error):
             ensure(spec())
     run = Run(spec())
@@ -382,7 +382,7 @@ def test_an_interrupted_run_is_resumed_to_the_same_bytes(
     assert checkpoints.epochs_done(run.folder) == after
 
     epochs: list[int] = []
-    monkeypatch.setattr(checkpoints, "save", lambda f, s, a: (epochs.append(s.epoch), original(f, s, a)))
+    monkeypatch.setattr(checkpoints, "save_checkpoint", lambda f, s, a: (epochs.append(s.epoch), original(f, s, a)))
     ensure(spec())
     assert epochs == list(range(after + 1, 4))
     assert not checkpoints.found(run.folder)
@@ -399,7 +399,7 @@ def test_a_run_can_be_asked_for_again_while_the_error_that_stopped_it_is_kept(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "save", stop)
+        patch.setattr(checkpoints, "save_checkpoint", stop)
         with pytest.raises(KeyboardInterrupt) as kept:
             ensure(spec())
     again = threading.Thread(target=ensure, args=(spec(),), daemon=True)
@@ -412,11 +412,11 @@ def test_a_run_can_be_asked_for_again_while_the_error_that_stopped_it_is_kept(
 
 def test_a_failed_training_leaves_the_last_good_checkpoint(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(state: Any, data: Any, recipe: Any, *, save: Any, **options: Any) -> None:
-        fit(state, data, Recipe(**{**TINY["recipe"], "epochs": 1}), save=save, **options)
+        train_epochs(state, data, Recipe(**{**TINY["recipe"], "epochs": 1}), save=save, **options)
         raise TrainingError("loss = nan")
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "fit", fails)
+        patch.setattr(runs, "train_epochs", fails)
         with pytest.raises(TrainingError):
             ensure(spec())
     assert not Run(spec()).done
@@ -425,8 +425,10 @@ def test_a_failed_training_leaves_the_last_good_checkpoint(folder: Path, monkeyp
 
 def test_threads_are_those_of_the_recipe_and_then_as_before(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    original = checkpoints.save
-    monkeypatch.setattr(checkpoints, "save", lambda f, s, a: (seen.append(torch.get_num_threads()), original(f, s, a)))
+    original = checkpoints.save_checkpoint
+    monkeypatch.setattr(
+        checkpoints, "save_checkpoint", lambda f, s, a: (seen.append(torch.get_num_threads()), original(f, s, a))
+    )
     before = torch.get_num_threads()
     ensure(spec(recipe={"epochs": 1, "threads": 2}))
     assert seen == [2]
@@ -569,8 +571,8 @@ def test_a_damaged_checkpoint_is_moved_aside_and_the_one_before_is_taken(
         spoil(last, how)
     content = Path(last).read_bytes()
     epochs: list[int] = []
-    original = checkpoints.save
-    monkeypatch.setattr(checkpoints, "save", lambda f, s, a: (epochs.append(s.epoch), original(f, s, a)))
+    original = checkpoints.save_checkpoint
+    monkeypatch.setattr(checkpoints, "save_checkpoint", lambda f, s, a: (epochs.append(s.epoch), original(f, s, a)))
     ensure(spec())
     assert epochs == [2, 3]
     assert (run.folder / "damaged" / "1" / Path(last).name).read_bytes() == content
@@ -638,9 +640,9 @@ mini = load("fashion_mnist_mini")
 part = lambda s: Split(s.images[::50], s.labels[::50])
 runs.load = lambda *_, **__: replace(mini, train=part(mini.train), test=part(mini.test))
 here, me = Path({here!r}), sys.argv[1]
-train = runs.fit
+train = runs.train_epochs
 
-def fit(*args, **kwargs):
+def train_epochs(*args, **kwargs):
     (here / f"trained-{{me}}").touch()
     until = time.monotonic() + 60
     while len(list(here.glob("asks-*"))) < 2 and time.monotonic() < until:
@@ -648,7 +650,7 @@ def fit(*args, **kwargs):
     time.sleep(1)  # the other one is waiting by now, and has said so
     return train(*args, **kwargs)
 
-runs.fit = fit
+runs.train_epochs = train_epochs
 (here / f"asks-{{me}}").touch()
 run = runs.ensure(runs.Spec.model_validate_json({spec!r}), "cpu")
 assert run.done
@@ -705,13 +707,13 @@ def test_what_a_run_comes_after_is_part_of_its_key() -> None:
 def first_weights(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, bytes]]:
     """The weights that each training began with, by its label."""
     seen: dict[str, dict[str, bytes]] = {}
-    original = runs.fit
+    original = runs.train_epochs
 
     def spy(state: Any, *args: Any, **kwargs: Any) -> Any:
         seen[kwargs["label"]] = weights(state.model)
         return original(state, *args, **kwargs)
 
-    monkeypatch.setattr(runs, "fit", spy)
+    monkeypatch.setattr(runs, "train_epochs", spy)
     return seen
 
 
@@ -750,7 +752,7 @@ def test_fine_tuning_is_fit_from_those_weights(folder: Path, small: Dataset) -> 
     run = ensure(tuned())
     model, r = build_for(tuned()), Recipe(**TINY["recipe"])
     model.load_state_dict(Run(spec()).model().state_dict())
-    state = fit(start(model, small, r), small, r, timesteps=2, seed=3)
+    state = train_epochs(start(model, small, r), small, r, timesteps=2, seed=3)
     assert weights(run.model()) == weights(state.model)
     assert run.history.to_dict("records") == state.history
 
@@ -759,7 +761,7 @@ def test_fine_tuning_is_resumed_to_the_same_bytes(folder: Path, monkeypatch: pyt
     whole = ensure(tuned()).folder
     monkeypatch.setenv("SNNLIB_RUNS", str(folder.parent / "other"))
     ensure(spec())
-    original = checkpoints.save
+    original = checkpoints.save_checkpoint
 
     def save_then_stop(folder: Path, state: Any, about: Any) -> None:
         original(folder, state, about)
@@ -767,12 +769,12 @@ def test_fine_tuning_is_resumed_to_the_same_bytes(folder: Path, monkeypatch: pyt
             raise InterruptError
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "save", save_then_stop)
+        patch.setattr(checkpoints, "save_checkpoint", save_then_stop)
         with pytest.raises(InterruptError):
             ensure(tuned())
     assert checkpoints.epochs_done(Run(tuned()).folder) == 1
     epochs: list[int] = []
-    monkeypatch.setattr(checkpoints, "save", lambda f, s, a: (epochs.append(s.epoch), original(f, s, a)))
+    monkeypatch.setattr(checkpoints, "save_checkpoint", lambda f, s, a: (epochs.append(s.epoch), original(f, s, a)))
     run = ensure(tuned())
     assert epochs == [2, 3]
     for file in ("weights.safetensors", "history.csv"):
@@ -801,7 +803,7 @@ def test_a_run_after_one_that_fails_is_not_begun(folder: Path, monkeypatch: pyte
     def fails(*_: Any, **__: Any) -> None:
         raise TrainingError("loss = nan")
 
-    monkeypatch.setattr(runs, "fit", fails)
+    monkeypatch.setattr(runs, "train_epochs", fails)
     with pytest.raises(TrainingError):
         ensure(tuned())
     assert not Run(tuned()).folder.exists()

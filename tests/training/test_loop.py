@@ -25,7 +25,7 @@ from snnlib.runs.checkpoints import found, restore, save
 from snnlib.simulation import Simulation
 from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.failures import DeviceError, TrainingError
-from snnlib.training.loop import Recipe, State, fit, mse, start
+from snnlib.training.loop import Recipe, State, mse, start, train_epochs
 from snnlib.training.seeds import stream
 
 SCHEDULES = ("warm_restarts", "cosine", "one_cycle", "constant")
@@ -47,7 +47,7 @@ def recipe(**options: Any) -> Recipe:
 
 
 def trained(data: Dataset, r: Recipe, **options: Any) -> State:
-    return fit(start(fresh(), data, r), data, r, **options)
+    return train_epochs(start(fresh(), data, r), data, r, **options)
 
 
 # --- what a step computes --------------------------------------------------------------------
@@ -63,7 +63,7 @@ def test_mse_is_the_mean_over_batch_and_classes() -> None:
 @pytest.mark.parametrize(("dynamics", "timesteps"), [(SingleStep(Uniform()), 1), (LIF(), 3)], ids=["single", "lif"])
 def test_an_epoch_is_adam_on_the_mse_of_the_mean_output(small: Dataset, dynamics: Dynamics, timesteps: int) -> None:
     r = recipe(epochs=1, lr=1e-3, schedule="constant")
-    state = fit(start(fresh(dynamics, "potential"), small, r), small, r, timesteps=timesteps, seed=11)
+    state = train_epochs(start(fresh(dynamics, "potential"), small, r), small, r, timesteps=timesteps, seed=11)
 
     model = fresh(dynamics, "potential").train()
     adam = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
@@ -90,7 +90,7 @@ def test_an_epoch_is_adam_on_the_mse_of_the_mean_output(small: Dataset, dynamics
 
 def test_the_paper_cnn_learns(small: Dataset) -> None:
     r = recipe(epochs=12, lr=1e-2, schedule="one_cycle", batch_size=16, evaluate_every=12)
-    state = fit(start(fresh(readout="potential"), small, r), small, r)
+    state = train_epochs(start(fresh(readout="potential"), small, r), small, r)
     assert state.history[-1]["train_loss"] < 0.6 * state.history[0]["train_loss"]
     assert state.history[-1]["test_accuracy"] > 0.4
 
@@ -127,7 +127,7 @@ QUICK = {"epochs": 6, "lr": 1e-2, "schedule": "one_cycle", "batch_size": 16, "ev
 @pytest.mark.parametrize("test_timesteps", [1, 4])
 def test_a_single_step_net_is_tested_converted(small: Dataset, test_timesteps: int) -> None:
     r = recipe(test_timesteps=test_timesteps, **QUICK)
-    state = fit(start(fresh(readout="potential"), small, r), small, r)
+    state = train_epochs(start(fresh(readout="potential"), small, r), small, r)
     table = accuracy_over_time(convert(state.model), small, test_timesteps)
     assert state.history[-1]["test_accuracy_t1"] == table.accuracy.iloc[0]
     assert state.history[-1]["test_accuracy"] == table.accuracy.iloc[-1]
@@ -147,7 +147,7 @@ def test_a_single_step_net_is_tested_converted(small: Dataset, test_timesteps: i
 )
 def test_any_other_net_is_tested_as_it_is(small: Dataset, dynamics: Dynamics, readout: str, timesteps: int) -> None:
     r = recipe(test_timesteps=7, **QUICK)
-    state = fit(start(fresh(dynamics, readout), small, r), small, r, timesteps=timesteps)
+    state = train_epochs(start(fresh(dynamics, readout), small, r), small, r, timesteps=timesteps)
     at = accuracy_over_time(state.model, small, 7).set_index("timesteps").accuracy
     assert state.history[-1]["test_accuracy_t1"] == at[1]
     assert state.history[-1]["test_accuracy"] == at[timesteps]
@@ -213,7 +213,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     state = start(build("cnn", SingleStep(), width=1 / 16), small, r)  # other weights: all come from the file
     restore(found(tmp_path)[0], state, "r")
     assert state.epoch == after
-    fit(state, small, r, seed=2)
+    train_epochs(state, small, r, seed=2)
     assert weights(state.model) == weights(whole[schedule].model)
     assert state.history == whole[schedule].history
     assert [row["epoch"] for row in state.timing] == [1, 2, 3, 4]
@@ -263,7 +263,7 @@ def test_each_update_takes_the_schedules_learning_rate(small: Dataset, schedule:
     state = start(fresh(), small, r)
     taken: list[float] = []
     state.optimizer.register_step_pre_hook(lambda adam, *_: taken.append(float(adam.param_groups[0]["lr"])))
-    fit(state, small, r)
+    train_epochs(state, small, r)
     expected = [
         {
             "warm_restarts": cosine(3e-3, 0, k % (2 * n) / (2 * n)),  # restart_every = 2 epochs
@@ -294,7 +294,7 @@ def test_a_loss_that_is_not_finite_stops_training_before_it_is_saved(small: Data
     r = recipe()
     words = rf"^my run: epoch 1, step 1 of 5: .* no longer finite \(mean loss (nan|inf)\): .*lr than {r.lr}"
     with pytest.raises(TrainingError, match=words):
-        fit(start(model, small, r), small, r, label="my run", save=saved.append)
+        train_epochs(start(model, small, r), small, r, label="my run", save=saved.append)
     assert not saved
 
 
@@ -340,7 +340,7 @@ def test_nan_weights_stop_training_with_a_spiking_readout_too(small: Dataset) ->
     model, r = fresh(), recipe(epochs=1)
     nn.init.constant_(model.encoder[0].weight, math.nan)
     with pytest.raises(TrainingError, match="epoch 1, step 1 of 5: loss, gradients or weights are no longer finite"):
-        fit(start(model, small, r), small, r)
+        train_epochs(start(model, small, r), small, r)
 
 
 @pytest.mark.parametrize("step", [2, 5])
@@ -357,7 +357,7 @@ def test_the_step_is_the_first_one_that_went_wrong(small: Dataset, step: int) ->
 
     state.optimizer.step = spoil
     with pytest.raises(TrainingError, match=f"epoch 2, step {step} of 5"):
-        fit(state, small, r)
+        train_epochs(state, small, r)
     assert state.epoch == 1
 
 
@@ -387,7 +387,7 @@ def test_what_stops_training_is_named_with_epoch_and_step(
     state.optimizer.step = fail
     saved: list[int] = []
     with pytest.raises(kind, match=words) as found:
-        fit(state, small, r, label="my run", save=lambda s: saved.append(s.epoch))
+        train_epochs(state, small, r, label="my run", save=lambda s: saved.append(s.epoch))
     assert type(found.value) is kind
     if kind is not RuntimeError:
         assert str(found.value).startswith("my run: epoch 2, step 3: ")

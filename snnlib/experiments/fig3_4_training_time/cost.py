@@ -123,7 +123,7 @@ def peak_memory(spec: Spec, data: Dataset, batch_size: int) -> int:
 
 
 def trainer(spec: Spec, data: Dataset, batch_size: int | None = None) -> Callable[[Dataset], None]:
-    """A fresh net of this spec, as a function that trains it for an epoch on the images given, as `fit` does."""
+    """A fresh net of this spec, as a function that trains it for an epoch on the images given."""
     # A measurement could run past the end of a schedule, and a schedule costs next to nothing.
     recipe = spec.recipe.model_copy(update={"batch_size": batch_size or spec.recipe.batch_size, "schedule": "constant"})
     state = start(build_for(spec).to(data.train.images.device), data, recipe)
