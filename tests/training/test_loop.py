@@ -21,7 +21,7 @@ from snnlib.data.sets import Dataset
 from snnlib.models import Network, build
 from snnlib.neurons import LIF, Dynamics, SingleStep
 from snnlib.noise import Gaussian, Uniform
-from snnlib.runs.checkpoints import found, restore, save
+from snnlib.runs.checkpoints import found, restore, save_checkpoint
 from snnlib.simulation import Simulation
 from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.failures import DeviceError, TrainingError
@@ -203,7 +203,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     r = recipe(schedule=schedule, epochs=4, augment=True)
 
     def save_then_stop(state: State) -> None:
-        save(tmp_path, state, {"run": "r"})
+        save_checkpoint(tmp_path, state, {"run": "r"})
         if state.epoch == after:
             raise InterruptError
 
@@ -223,7 +223,7 @@ def test_a_restored_state_keeps_the_memory_layout_of_weights_and_moments(small: 
     r = recipe(epochs=1)
     state = trained(small, r)
     again = start(fresh(), small, r)
-    restore(save(tmp_path, state, {"run": "r"}), again, "r")
+    restore(save_checkpoint(tmp_path, state, {"run": "r"}), again, "r")
     for old, new in zip(state.model.parameters(), again.model.parameters(), strict=True):
         assert old.stride() == new.stride()
         assert torch.equal(old, new)
@@ -238,7 +238,7 @@ def test_a_checkpoint_is_a_safetensors_file(small: Dataset, tmp_path: Path, monk
 
     for module, name in (("torch", "save"), ("torch", "load"), ("pickle", "dump"), ("pickle", "load")):
         monkeypatch.setattr(f"{module}.{name}", refuse)
-    state = trained(small, recipe(epochs=1), save=lambda s: save(tmp_path, s, {"run": "r"}))
+    state = trained(small, recipe(epochs=1), save=lambda s: save_checkpoint(tmp_path, s, {"run": "r"}))
     (path,) = tmp_path.iterdir()
     restore(path, state, "r")
     assert path.read_bytes()[8:9] == b"{"
