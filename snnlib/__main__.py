@@ -31,7 +31,7 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130  # the exit code that shells expect after Ctrl-C
-(_UsageError,) = typer.BadParameter.__bases__  # click's own, or that of the click which newer versions of typer bring
+_UsageError = typer.BadParameter.__base__  # of click, which newer versions of typer bring along
 
 
 def number(text: str) -> float:
@@ -200,8 +200,8 @@ def _select(preset: Preset, names: list[str] | None) -> list[Run]:
 def main() -> None:
     """Run the command line.
 
-    An error that names its way out is one line, and exit code 2; what failed of a batch is a line each, and 1; to be
-    interrupted or terminated is one line, and 130.
+    Exit codes: 2 after an error, which is one line with its way out; 1 if a part of a batch failed, a line each; 130
+    after Ctrl-C or a signal to end, one line too.
     """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.raiseExceptions = False  # a log that cannot be written, on a full disk, stops nothing

@@ -108,9 +108,9 @@ def one_of(name: str, value: T, choices: Iterable[T]) -> None:
 
 
 def fields(given: dict[str, Any], known: Collection[str], switches: Collection[str] = ()) -> None:
-    """Refuse a field that is not known, or true or false for one that is no switch, with an `InputError`.
+    """Refuse with an `InputError` an unknown field, and true or false for a field that is not among the ``switches``.
 
-    pydantic does not say which fields there are, and takes true and false for 1 and 0.
+    pydantic would not say which fields there are, and would take true for 1.
     """
     for name, value in given.items():
         if name not in known:

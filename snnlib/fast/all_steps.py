@@ -110,17 +110,20 @@ def _forward(
 ) -> None:  # fmt: skip
     """What `compiled.forward` does, piece by piece. All but v are [T, n]."""
     end = v.new_full((), v_reset)
+    first_bias, later_bias = bias
     for piece in pieces(v):
         v_t = v[piece]
         for t in range(len(s)):
             h_t = v_t if h is None else h[t, piece]
             if t == 0 and rest:
                 h_t.copy_(i[t, piece])
+                offset = first_bias
             else:
                 torch.mul(v_t, leak, out=h_t).add_(i[t, piece])  # Eq. 1; rounded twice, as a compiled kernel does
+                offset = later_bias
             if noise:
                 h_t += noise[t][piece]
-            if offset := bias[not (t == 0 and rest)]:
+            if offset:
                 h_t += offset
             torch.gt(h_t, v_th, out=s[t, piece])  # Eq. 2
             torch.lerp(h_t, end, s[t, piece], out=v_t)  # Eq. 3
@@ -142,8 +145,10 @@ def _backward(
                 if v_reset:
                     dh.add_(later, alpha=leak * v_reset)
                 dh.mul_(derivative).add_(later, alpha=leak).addcmul_(later, s[t, piece], value=-leak)
-            if len(di) == len(s) or t == len(s) - 1:
-                di[t % len(di), piece] = dh
+            if len(di) == len(s):
+                di[t, piece] = dh
+            elif t == len(s) - 1:
+                di[0, piece] = dh
             else:
                 di[0, piece] += dh  # one current for all steps
             dh, later = later, dh

@@ -118,7 +118,7 @@ def forward(
     leak, v_th, v_reset, first_bias, bias = parameters.unbind()
     v_t = None if rest else wide(v)
     for t in range(len(s)):
-        h_t = wide(currents[t % len(currents)])
+        h_t = wide(currents[t] if len(currents) > 1 else currents[0])
         if v_t is not None:
             h_t = h_t + leak * v_t
         if noise:

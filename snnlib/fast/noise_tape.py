@@ -1,11 +1,13 @@
 """Normal numbers for a CPU, read from a tape instead of drawn: drawing them was two fifths of inference.
 
-The tape is drawn once per process, from a seed of its own, and read at random offsets, as evolution strategies do
-(Salimans et al. 2017, arXiv:1703.03864, Sec. 2.1). The offsets come from the caller's generator, so a seed repeats
-bit for bit. Numbers within one read of at most half the tape are independent; two reads share numbers where their
-windows overlap, which those of a wide layer often do, but for other neurons.
+The tape is a long tensor of normal numbers, drawn once per process from a seed of its own. A read is a view of it at
+a random offset, as evolution strategies do (Salimans et al. 2017, arXiv:1703.03864, Sec. 2.1). The offset comes from
+the caller's generator, so a seed repeats bit for bit.
 
-Each distribution has a tape of its own, scaled and clipped once, so that a read is a view: it touches no memory.
+Numbers within one read of at most half the tape are independent. Two reads may overlap, those of wide layers often
+do; they then share numbers, but at different neurons.
+
+Each distribution has a tape of its own, scaled and clipped once, so that a read touches no memory.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ def clipped_normal(
 ) -> Tensor:
     """n normal numbers of this mean and standard deviation, clipped to [low, high], on the generator's device.
 
-    On a GPU, and where they are few, they are drawn; more are read from the tape, and more than half its length in
-    pieces.
+    On a GPU, and where they are fewer than `SHORT`, they are drawn. Else they are read from the tape, half its length
+    at a time.
 
     Returns:
         A 1-D tensor that is not to be written to: others read the same memory.

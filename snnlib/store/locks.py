@@ -18,16 +18,16 @@ from snnlib.store.files import explained, write
 
 log = logging.getLogger("snnlib")
 
-_A_MOMENT = 0.3  # seconds: no need to speak of a shorter wait, and who has just taken the lock can say so by then
+_A_MOMENT = 0.3  # seconds; a shorter wait is not told, and by then the holder has written who it is
 
 
 @contextmanager
 def alone(lock: Path, what: str) -> Iterator[None]:
-    """Hold the lock of this file, after waiting for it if need be, with one line that says for whom.
+    """Hold the lock of this file. If another process has it, wait, and say in one line for which one.
 
-    The kernel holds it, by ``flock``, so it ends with its process however that ends, and a file left behind means
-    nothing. Over NFS, Linux has the server hold it, for all machines, unless mounted with ``nolock`` or
-    ``local_lock`` (man nfs; flock(2), "NFS details").
+    The lock is the kernel's (``flock``): it ends with its process, however that ends, and a lock file that is left
+    behind means nothing. Over NFS the server holds it for all machines, unless the file system is mounted with
+    ``nolock`` or ``local_lock`` (man nfs; flock(2), "NFS details").
 
     Args:
         lock: a file beside what is to be written; its folder is made.
@@ -37,7 +37,7 @@ def alone(lock: Path, what: str) -> Iterator[None]:
         StoreError: the folder cannot be written to, or its file system has no locks.
     """
     holder = lock.with_name(f"{lock.name}.holder")
-    held = FileLock(lock, fallback_to_soft=False)  # which takes a file for a lock, that outlives its holder
+    held = FileLock(lock, fallback_to_soft=False)  # a soft lock, a file that is there, would outlive its holder
     try:
         _acquire(held, lock, holder, what)
         now = datetime.now().isoformat(sep=" ", timespec="seconds")
