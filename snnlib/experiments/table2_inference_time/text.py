@@ -17,8 +17,6 @@ from snnlib.experiments.titles import TITLES
 from snnlib.store.files import write
 from snnlib.store.paths import figures_dir
 
-OURS = ["readout", "our_variant", "our_timesteps"]
-
 
 def markdown(table: pd.DataFrame) -> str:
     """Table 2 for readers: the paper's rows as printed, then a line for each measured net, T across.
@@ -82,31 +80,15 @@ def speedup_markdown(found: pd.DataFrame) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def summary(found: pd.DataFrame) -> str:
-    """The factors in sentences: first by the rows that the paper printed, then as measured, net by net."""
+def printed_factors() -> str:
+    """How many times the steps of ours ANN-SNN takes by the rows that the paper printed, in a sentence."""
     paper = printed()
     factors = [t / ours for t in paper[paper.method == "ANN-SNN"].timesteps for ours in OUR_TIMESTEPS]
     over = sum(factor > CLAIMED for factor in factors)
-    lines = [
+    return (
         f"By the paper's own rows ANN-SNN takes {min(factors):g} to {max(factors):g} times the steps of ours, "
         f"over {CLAIMED} times in {over} of {len(factors)} pairs of rows."
-    ]
-    for net, rows in found.groupby(ARCHITECTURE, sort=False):
-        lines.append(f"{_net(net)}, opponents in their best variant:")
-        for (readout, _, t), those in rows[rows.best].groupby(OURS, sort=False):
-            lines.append(f"  ours at T = {t}, readout {readout}, {those.our_accuracy.iloc[0]:.2f} %:")
-            lines += [f"    {_sentence(row)}" for row in those.itertuples()]
-    return "\n".join(lines)
-
-
-def _sentence(row: Any) -> str:
-    """One comparison."""
-    name = f"{METHODS[row.opponent]} ({row.variant})"
-    if pd.isna(row.steps_needed):
-        return f"{name} is never within {row.within_points:g} points, up to T = {row.last_timesteps}"
-    stays = "" if row.steps_to_stay == row.steps_needed else f" (to stay from T = {_steps(row.steps_to_stay)})"
-    factors = f"{row.step_factor:.1f} times our steps, {row.time_factor:.1f} times our wall time"
-    return f"{name} is within {row.within_points:g} points at T = {row.steps_needed}{stays}: {factors}"
+    )
 
 
 def write_tables(table: pd.DataFrame, found: pd.DataFrame, preset: str) -> Path:
