@@ -138,7 +138,7 @@ import json, sys
 seen = []
 sys.addaudithook(lambda event, _: seen.append(event) if event.startswith(("pickle.", "socket.")) else None)
 
-from snnlib.experiments import fig2_accuracy_vs_timesteps as fig2
+from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
 from snnlib.experiments.style import save
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.results import accuracy
@@ -148,7 +148,7 @@ recipe = {"epochs": 1, "batch_size": 250, "lr": 1e-3}
 run = Run(Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=recipe))
 table = accuracy(run, Conversion(timesteps=2, noise_seeds=(0,)), "cpu")
 run.model("cpu")
-save(fig2.accuracy_vs_timesteps(table), table, "figure", "smoke")
+save(accuracy_vs_timesteps(table), table, "figure", "smoke")
 during = list(seen)
 
 import pickle, socket

@@ -6,14 +6,14 @@ With constants mu and M = max|A - mu|, Eqs. 7-9 are affine in V(t-1), sigma canc
 
 which is Eq. 1 with a leak and a bias for each layer, and N' as input noise. It holds where the converted net's clamps
 do not act: constants are no bound of potentials, so some potential terms may leave beta -/+ 1/alpha and be clamped
-there. `clamped` counts them, `compare` shows what they change.
+there. `clamped` counts them.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -28,10 +28,9 @@ from snnlib.fast import Currents, lif_steps
 from snnlib.models import Network
 from snnlib.neurons import LIF, Converted, Neuron, reset
 from snnlib.noise import Gaussian, Noise
-from snnlib.simulation import Simulation, simulate
+from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen
 from snnlib.surrogate import Surrogate, Triangle, spike
-from snnlib.training.seeds import stream
 
 
 @dataclass(frozen=True)
@@ -164,56 +163,6 @@ def clamped(model: Network, images: Tensor, generator: torch.Generator, timestep
         d = folded[name].dynamics
         rows.append((name, d.leak, d.bias, sum(shares) / len(shares), max(max(largest) - 1, 0.0)))
     return pd.DataFrame(rows, columns=["layer", "leak", "bias", "share", "beyond"])
-
-
-def compare(
-    nets: dict[str, Network],
-    images: Tensor,
-    labels: Tensor,
-    timesteps: int = 10,
-    noise_seeds: Iterable[int] = (0,),
-    batch_size: int = 250,
-) -> pd.DataFrame:
-    """Nets on the same images with the same draws of noise, each against the first of them.
-
-    Args:
-        nets: by name.
-        images: standardised, [N, C, H, W], in the nets' dtype.
-
-    Returns:
-        Columns net, noise_seed, timesteps, accuracy, same_outputs (share of output values up to T that equal the first
-        net's), same_predictions (share of images); fractions.
-    """
-    rows = []
-    for noise_seed in noise_seeds:
-        first = None
-        for name, net in nets.items():
-            generator = stream(noise_seed, "evaluation", device=images.device)
-            batches = [
-                torch.cat([o for _, o in simulate(net, x, generator, timesteps)]) for x in images.split(batch_size)
-            ]
-            outputs = torch.cat(batches, dim=1)  # [T, N, classes]
-            first = outputs if first is None else first
-            ours, theirs = (x.cumsum(0).argmax(-1) for x in (outputs, first))  # [T, N]
-            for t in range(1, timesteps + 1):
-                equal = (outputs[:t] == first[:t]).double().mean().item()
-                right, same = ((ours[t - 1] == other).double().mean().item() for other in (labels, theirs[t - 1]))
-                rows.append((name, noise_seed, t, right, equal, same))
-    columns = ["net", "noise_seed", "timesteps", "accuracy", "same_outputs", "same_predictions"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def verdict(table: pd.DataFrame) -> str:
-    """How much of the last net's outputs and predictions up to the last T are the first one's, in words.
-
-    Args:
-        table: from `compare`.
-    """
-    net = table.net.iloc[-1]
-    last = table[(table.net == net) & (table.timesteps == table.timesteps.max())]
-    outputs, predictions = last.same_outputs.mean(), last.same_predictions.mean()
-    equal = f"{outputs:.2%} of outputs and {predictions:.2%} of predictions are equal"
-    return f"{table.net.iloc[0]} and {net}, up to T = {last.timesteps.iloc[0]}: {equal}"
 
 
 def _noisy(model: Network) -> Network:

@@ -52,7 +52,7 @@ def record(
     return found
 
 
-def summary(recorded: dict[str, dict[str, Tensor]]) -> pd.DataFrame:
+def moments(recorded: dict[str, dict[str, Tensor]]) -> pd.DataFrame:
     """Columns layer, term, mean, sd, min, max."""
     rows = [
         (layer, term, x.mean().item(), x.std().item(), x.min().item(), x.max().item())

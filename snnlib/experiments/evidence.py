@@ -1,16 +1,28 @@
-"""What a verdict rests on: effects with their spread over training seeds, network by network."""
+"""A claim and what its verdict rests on: effects with their spread over training seeds, network by network."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from snnlib.experiments.tables import NET, NOT, PARTLY, REPRODUCED, SCALE, UNDECIDED, UNTESTED, plain
-from snnlib.experiments.titles import TITLES
+from snnlib.experiments.over_seeds import NET, at_timesteps, plus_minus
+from snnlib.experiments.paper import NETWORKS
+from snnlib.experiments.tables import (
+    NOT,
+    PARTLY,
+    REPRODUCED,
+    SCALE,
+    UNDECIDED,
+    UNTESTED,
+    NotTestedError,
+    Table,
+    Tables,
+)
+from snnlib.experiments.titles import TITLES, plain
 
 # What one part of the evidence says: yes; at least half of a claimed factor or saving; neither yes nor no, for the
 # spread or for want of a second seed; no; the measurement ends before an answer; no runs.
@@ -18,6 +30,18 @@ YES, PART, UNCLEAR, NO, OPEN, MISSING = "yes", "in part", "unclear", "no", "open
 
 ERRORS = 2  # standard errors by which a mean over seeds must clear its threshold, or miss it
 HALF = 0.5  # of a claimed factor or saving: above it the claim holds in part
+CLOSE = 1.0  # points between two accuracies that the paper calls close
+
+RULE = (
+    f"An effect counts in a network if its mean over training seeds clears the threshold by {ERRORS} standard errors, "
+    "and fails there if the mean misses it by as many.",
+    "Where a factor or saving is claimed, half of it counts in part, and to fail is to miss that half.",
+    "One seed is never enough for either, but where seeds change nothing: memory, and potentials without input.",
+    "reproduced: it counts in every network",
+    "not reproduced: it fails in a network, and counts in none, not even in part",
+    "undecided: no network shows that it counts, in part or that it fails",
+    "partly: anything between",
+)
 
 
 @dataclass(frozen=True)
@@ -66,12 +90,27 @@ class Finding:
         return f"{self.lead + ': ' if self.lead else ''}{text}{f' ({each})' if each else ''}"
 
 
+@dataclass(frozen=True)
+class Claim:
+    """What the paper says (``quote``, its words), what decides it (``test``, the words of ``decide``)."""
+
+    id: str
+    claim: str
+    section: str
+    quote: str
+    test: str
+    paper: str  # its value, where it prints one
+    tables: tuple[Table, ...]
+    decide: Callable[[Tables], Finding]
+
+
 def exceeds(
     label: str,
     values: Sequence[float],
     least: float,
     part: float | None = None,
-    form: str = "{:+.1f}",
+    form: str = "+.1f",
+    unit: str = "",
     shown: str | None = None,
     bound: bool = False,
 ) -> Item:
@@ -82,27 +121,27 @@ def exceeds(
         values: the effect in each training seed; one seed is never enough for a yes or a no.
         least: the claim's threshold.
         part: an effect above it, if not above ``least``, holds in part; ``least`` if not given.
-        form: how a value is written.
+        form, unit: how a value is written.
         shown: to be written in place of mean and standard deviation.
         bound: the true effect may be larger than the values, never smaller, so they cannot say no.
     """
     if not len(values):
         return missing(label, "no pair of runs")
-    mean, sd, error, seeds = _over_seeds(values)
+    mean, sd, error, seeds = _mean_sd_error(values)
     part = least if part is None else part
     says = judged(mean - ERRORS * error, mean + ERRORS * error, least, part)
     if bound and mean <= part:
         says = OPEN
-    return Item(label, shown or ("≥ " if bound else "") + _plus_minus(mean, sd, form), says, seeds)
+    return Item(label, shown or f"{'≥ ' if bound else ''}{plus_minus(mean, sd, form)}{unit}", says, seeds)
 
 
 def within(label: str, values: Sequence[float], margin: float) -> Item:
     """Whether a difference is smaller than ``margin`` either way, or is not, by two standard errors."""
     if not len(values):
         return missing(label, "no pair of runs")
-    mean, sd, error, seeds = _over_seeds(values)
+    mean, sd, error, seeds = _mean_sd_error(values)
     says = YES if abs(mean) + ERRORS * error < margin else NO if abs(mean) - ERRORS * error >= margin else UNCLEAR
-    return Item(label, _plus_minus(mean, sd, "{:+.1f}"), says, seeds)
+    return Item(label, plus_minus(mean, sd, "+.1f"), says, seeds)
 
 
 def over(label: str, value: float, least: float, part: float) -> Item:
@@ -132,23 +171,41 @@ def networks(frame: pd.DataFrame, expected: Sequence[str] = ()) -> Iterator[tupl
             yield TITLES[network], None
 
 
+def each_network(
+    frame: pd.DataFrame,
+    judge: Callable[[str, pd.DataFrame], Sequence[Item]],
+    expected: Sequence[str] = NETWORKS,
+) -> list[Item]:
+    """What ``judge`` says of each of `networks`, given its label and rows; without rows it is `missing`."""
+    items: list[Item] = []
+    for label, rows in networks(frame, expected):
+        items += [missing(label)] if rows is None else judge(label, rows)
+    return items
+
+
+def accuracy_at(table: pd.DataFrame, timesteps: tuple[int, ...], *by: str) -> pd.DataFrame:
+    """Accuracy in percent, a row for each net, ``by`` and training seed, a column for each of ``timesteps``.
+
+    Raises:
+        NotTestedError: some run has no accuracy at one of them.
+    """
+    at = at_timesteps(table, *NET, *by)
+    for t in timesteps:
+        if t not in at or at[t].isna().any():
+            raise NotTestedError(f"no accuracy at T = {t}")
+    return at[list(timesteps)]
+
+
 def missing(label: str, what: str = "no runs") -> Item:
     """An expected network that has no runs."""
     return Item(label, what, MISSING)
 
 
-def _over_seeds(values: Sequence[float]) -> tuple[float, float, float, int]:
+def _mean_sd_error(values: Sequence[float]) -> tuple[float, float, float, int]:
     x = np.round(np.asarray(values, np.float64), 9)  # equal accuracies differ by nothing, not by a rounding error
     sd = float(x.std(ddof=1)) if len(x) > 1 else math.nan
     error = sd / math.sqrt(len(x)) if len(x) > 1 else math.inf  # one seed settles nothing
     return float(x.mean()), sd, error, len(x)
-
-
-def _plus_minus(mean: float, sd: float, form: str) -> str:
-    if math.isnan(sd):
-        return form.format(mean)
-    number, brace, unit = form.rpartition("}")
-    return f"{(number + brace).format(mean)} ± {(number + brace).replace('+', '').format(sd)}{unit}"
 
 
 def _count(seeds: int) -> str:

@@ -54,7 +54,7 @@ def made_with(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def save(table: pd.DataFrame, folder: Path) -> None:
+def write_table(table: pd.DataFrame, folder: Path) -> None:
     """Write the table of `made_with` to ``runs.csv``."""
     write(folder / FILE, table.to_csv(index=False))
 

@@ -1,34 +1,45 @@
-"""Accuracies by training seed, and how a mean with its spread is written."""
+"""Accuracies in percent by training seed, their mean and spread over seeds, and how those are written."""
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
-from snnlib.experiments.titles import TITLES
+NET = ["dataset", "network", "width", "readout"]
+ARCHITECTURE = ["dataset", "network", "width"]
 
-NET = ["dataset", "network", "width", "readout", "noise"]
+
+def percent(table: pd.DataFrame, *by: str) -> pd.Series:
+    """Accuracy in percent of each training seed, averaged over its noise seeds; indexed by ``by`` and seed."""
+    return table.groupby([*by, "seed"], sort=False).accuracy.mean() * 100
 
 
-def by_seed(table: pd.DataFrame, arm: str) -> pd.DataFrame:
-    """Accuracy in percent of each training seed, averaged over its noise seeds.
+def at_timesteps(table: pd.DataFrame, *by: str) -> pd.DataFrame:
+    """`percent` with a column for each T, ascending."""
+    return percent(table, *by, "timesteps").unstack("timesteps", sort=False).sort_index(axis=1)
 
-    Args:
-        table: columns of `snnlib.runs.results.accuracy`, and ``arm``, what is compared.
+
+def over_seeds(values: pd.Series) -> pd.DataFrame:
+    """Columns mean, sd (nan for one seed) and seeds, over the level "seed" of the index."""
+    by = [name for name in values.index.names if name != "seed"]
+    return values.groupby(by, sort=False).agg(mean="mean", sd="std", seeds="count")
+
+
+def gains(table: pd.DataFrame, by: str, timesteps: int | None = None) -> pd.DataFrame:
+    """Points from T = 1 to ``timesteps``, the last T if not given, and accuracy there in percent, over training seeds.
 
     Returns:
-        A row for each seed, indexed by NET, ``arm`` and seed; a column for each T, ascending.
+        Indexed by NET and ``by``: columns gain, gain_sd, final, final_sd, seeds.
     """
-    index = list(dict.fromkeys([*NET, arm, "seed"]))
-    percent = table.groupby([*index, "timesteps"], sort=False).accuracy.mean() * 100
-    return percent.unstack("timesteps", sort=False).sort_index(axis=1)
+    at = at_timesteps(table, *NET, by)
+    last = at[at.columns[-1] if timesteps is None else timesteps]
+    gain, final = over_seeds(last - at[1]), over_seeds(last)
+    return pd.DataFrame(
+        {"gain": gain["mean"], "gain_sd": gain.sd, "final": final["mean"], "final_sd": final.sd, "seeds": gain.seeds}
+    )
 
 
-def title(net: pd.Series | dict) -> str:
-    """Data set and network, for readers."""
-    return f"{TITLES[net['dataset']]}, {TITLES[net['network']]}"
-
-
-def plus_minus(values: pd.Series, form: str = "+.2f") -> str:
-    """Mean ± standard deviation over training seeds; one seed has no spread."""
-    mean = f"{values.mean():{form}}"
-    return f"{mean} ± {values.std():.2f}" if len(values) > 1 else mean
+def plus_minus(mean: float, sd: float, form: str = "+.2f") -> str:
+    """Mean ± standard deviation over training seeds; one seed has none (nan)."""
+    return f"{mean:{form}}" if math.isnan(sd) else f"{mean:{form}} ± {sd:{form.removeprefix('+')}}"

@@ -17,6 +17,7 @@ STRUCTURES = {
     "vgg16": "VGG-16",
     "resnet18": "ResNet-18",
 }
+NETWORKS = tuple(STRUCTURES)
 
 # Table 2 as printed: author, method, inference time in time steps, and accuracy on MNIST, Fashion-MNIST and
 # CIFAR-10. It does not say which network stands behind a row, so CIFAR-10 of "Ours" is VGG-16 or ResNet-18.

@@ -13,45 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from snnlib.experiments.titles import TITLES
+from snnlib.experiments.over_seeds import ARCHITECTURE
+from snnlib.experiments.titles import plain
 
 REPRODUCED, PARTLY, NOT, UNDECIDED = "reproduced", "partly", "not reproduced", "undecided"
 UNTESTED, SCALE = "not tested", "not tested at this scale"
 VERDICTS = (REPRODUCED, PARTLY, NOT, UNDECIDED, SCALE, UNTESTED)
-
-NET = ["dataset", "network", "width", "readout"]
-_NET = {"dataset": "text", "network": "text", "width": "positive", "readout": "text"}
-_RUN = {**_NET, "noise": "text", "seed": "number", "timesteps": "number", "accuracy": "fraction"}
-# The columns that the claims read from each notebook's CSV, and what may stand in them; "?" may be empty.
-TABLES = {
-    "fig2_accuracy_vs_timesteps": _RUN,
-    "fig3_training_speed": {
-        **_NET, "seed": "number", "arm": "text", "epoch": "number",
-        "train_seconds": "positive", "accuracy": "fraction?",
-    },
-    "fig4_time_to_accuracy": {
-        **_NET, "seed": "number", "arm": "text", "benchmark": "fraction", "reached": "bool",
-        "seconds": "positive?", "total_seconds": "positive",
-        "seconds_by_steps": "positive?", "total_seconds_by_steps": "positive?",
-    },
-    "fig4_training_cost": {
-        "dataset": "text", "network": "text", "width": "positive", "batch_size": "positive", "arm": "text",
-        "timesteps": "positive", "step_seconds": "positive", "peak_bytes": "positive", "largest_batch": "number",
-    },
-    "table2_accuracy_vs_timesteps": {
-        **_NET, "seed": "number", "method": "text", "variant": "text?", "timesteps": "number", "accuracy": "fraction",
-    },
-    "table2_speedup": {
-        **_NET, "our_timesteps": "positive", "our_accuracy": "number", "opponent": "text", "last_timesteps": "positive",
-        "steps_least": "positive?", "steps_most": "positive?", "seeds": "positive", "step_factor": "positive?",
-        "time_factor": "positive?", "time_factor_sd": "number?",
-    },
-    "fig5_alpha": {**_RUN, "alpha": "alpha"},
-    "fig6_noise_type": _RUN,
-    "silent_choices": {**_RUN, "choice": "text", "default": "bool"},
-    "fig7_silence": {"alpha": "alpha", "noise": "text", "spikes": "number", "share_in_range": "fraction"},
-    "fig7_potential_dynamics": {"panel": "text", "series": "text", "lag": "number?", "value": "number?"},
-}  # fmt: skip
 
 # Of each kind of number, the smallest and the largest.
 RANGES = {
@@ -62,17 +29,28 @@ RANGES = {
 }
 
 
+@dataclass(frozen=True)
+class Table:
+    """A CSV file of a notebook: its name, the columns that claims read, and what may stand in each.
+
+    That is "text", "bool" or one of `RANGES`; with "?" behind it, it may be empty.
+    """
+
+    name: str
+    columns: dict[str, str]
+
+
+# Columns that several tables have.
+NET_COLUMNS = {"dataset": "text", "network": "text", "width": "positive", "readout": "text"}
+RUN_COLUMNS = {**NET_COLUMNS, "noise": "text", "seed": "number", "timesteps": "number", "accuracy": "fraction"}
+
+
 class NotTestedError(Exception):
     """The claim cannot be decided; ``verdict`` and the message say how so."""
 
     def __init__(self, reason: str, verdict: str = UNTESTED) -> None:
         super().__init__(reason)
         self.verdict = verdict
-
-
-def plain(name: str) -> str:
-    """A data set's or network's title without what stands in brackets."""
-    return TITLES.get(name, name).split(" (")[0]
 
 
 @dataclass
@@ -82,28 +60,29 @@ class Tables:
     folder: Path
     _known: dict[str, pd.DataFrame | NotTestedError] = field(default_factory=dict)
 
-    def read(self, name: str) -> pd.DataFrame:
-        """A table with the columns of `TABLES`, not to be changed in place.
+    def read(self, table: Table) -> pd.DataFrame:
+        """Its rows, not to be changed in place.
 
         Raises:
             NotTestedError: no such file, not a CSV, no rows, a column that is missing, a value that cannot be.
         """
-        if name not in self._known:
+        if table.name not in self._known:
             try:
-                self._known[name] = _read(self.folder / f"{name}.csv", TABLES[name])
+                self._known[table.name] = _read(self.folder / f"{table.name}.csv", table.columns)
             except NotTestedError as error:
-                self._known[name] = error
-        found = self._known[name]
+                self._known[table.name] = error
+        found = self._known[table.name]
         if isinstance(found, NotTestedError):
             raise found
         return found
 
-    def scale(self, names: Iterable[str]) -> str:
+    def scale(self, tables: Iterable[Table]) -> str:
         """The nets in those of the tables that were read: data set, network, width."""
-        read = (self._known.get(name) for name in names)
-        columns = ["dataset", "network", "width"]
-        nets = {net for table in read if isinstance(table, pd.DataFrame) and {*columns} <= set(table)
-                for net in table[columns].itertuples(index=False, name=None)}  # fmt: skip
+        nets: set[tuple] = set()
+        for table in tables:
+            rows = self._known.get(table.name)
+            if isinstance(rows, pd.DataFrame) and {*ARCHITECTURE} <= set(rows):
+                nets.update(rows[ARCHITECTURE].itertuples(index=False, name=None))
         return ", ".join(f"{plain(d)} {plain(n)} at width {width:g}" for d, n, width in sorted(nets))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 TITLES = {
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
@@ -11,3 +13,13 @@ TITLES = {
     "vgg16": "VGG-16",
     "resnet18": "ResNet-18",
 }
+
+
+def title(net: Mapping[str, str]) -> str:
+    """Data set and network of a net."""
+    return f"{TITLES[net['dataset']]}, {TITLES[net['network']]}"
+
+
+def plain(name: str) -> str:
+    """A data set's or network's title without what stands in brackets."""
+    return TITLES.get(name, name).split(" (")[0]

@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import reference
 import torch
@@ -15,13 +14,12 @@ from torch import Tensor, nn
 
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble, with_dynamics
-from snnlib.deploy.folding import NoisyLIF, absorb, clamped, compare, fold, verdict, without_noise
+from snnlib.deploy.folding import NoisyLIF, absorb, clamped, fold, without_noise
 from snnlib.models import Network
 from snnlib.neurons import LIF, Converted, Neuron, SingleStep
 from snnlib.noise import Gaussian, Uniform
 from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen
-from snnlib.training.evaluation import accuracy_over_time
 
 SHAPES = {"cnn": (1, 28, 28), "resnet18": (3, 16, 16)}
 T = 6
@@ -152,28 +150,6 @@ def test_without_noise_is_the_folded_net_with_its_noise_at_the_mean(network: str
     assert torch.equal(ours, outputs)
     assert all(torch.equal(a, b) for a, b in zip(spikes, same, strict=True))
     assert 0 < outputs.mean() < 1
-
-
-def test_compare_counts_equal_outputs_and_predictions(exact: object) -> None:
-    model = frozen()
-    x = ((exact.test.images / 255 - exact.mean) / exact.std)[:60]
-    nets = {"one": model, "again": model, "other": without_noise(fold(model))}
-    table = compare(nets, x, exact.test.labels[:60], T, (1, 2), batch_size=30)
-    table = table.set_index(["net", "noise_seed", "timesteps"]).sort_index()
-    assert len(table) == 3 * 2 * T
-    assert (table.loc["again"][["same_outputs", "same_predictions"]] == 1).all().all()
-    assert table.loc["again"].accuracy.equals(table.loc["one"].accuracy)
-    subset = replace(exact, test=replace(exact.test, images=exact.test.images[:60], labels=exact.test.labels[:60]))
-    expected = accuracy_over_time(model, subset, T, (2,), 30).accuracy
-    assert table.loc["one", 2].accuracy.to_numpy() == pytest.approx(expected.to_numpy())
-    assert 0 < table.loc["other", 1].same_outputs[T] < 1
-
-
-def test_the_verdict_is_that_of_the_last_net_and_step() -> None:
-    rows = [("a", 0, 1, 0.5, 1, 1), ("a", 0, 2, 0.5, 1, 1), ("b", 0, 1, 0.5, 0.1, 0.1), ("b", 0, 2, 0.5, 0.75, 0.9995)]
-    columns = ["net", "noise_seed", "timesteps", "accuracy", "same_outputs", "same_predictions"]
-    text = verdict(pd.DataFrame(rows, columns=columns))
-    assert text == "a and b, up to T = 2: 75.00% of outputs and 99.95% of predictions are equal"
 
 
 def test_what_cannot_be_folded_is_refused() -> None:

@@ -203,7 +203,7 @@ def test_the_proxy_is_the_priced_sum_and_breaks_even_where_it_says() -> None:
         [snn.assign(net=energy.CONVERTED), ann.assign(net=energy.ANN), counts(100, 20, 0).assign(net=energy.SKIPPING)]
     )
     one = "(one seed cannot tell how much this varies)"
-    lines = energy.verdict(table.assign(seed=3)).split("\n")
+    lines = energy.summary(table.assign(seed=3)).split("\n")
     assert [line.split("below that of the ")[1] for line in lines] == [
         f"ReLU net up to T = 1 {one}",
         f"ReLU net, zeros skipped at no T {one}",
@@ -211,7 +211,7 @@ def test_the_proxy_is_the_priced_sum_and_breaks_even_where_it_says() -> None:
     cheap = table.assign(seed=4, per_image=table.per_image.where(table.net != energy.CONVERTED, table.per_image / 2))
     both = pd.concat([table.assign(seed=3), cheap])
     assert energy.allowed(both).loc[(energy.ANN, 3), 1] == pytest.approx(allowed[1])
-    lines = energy.verdict(both).split("\n")
+    lines = energy.summary(both).split("\n")
     assert [line.split("below that of the ")[1] for line in lines] == [
         "ReLU net up to T = 1 in one training seed, up to T = 2 in another (2 training seeds)",
         "ReLU net, zeros skipped at no T in one training seed, up to T = 1 in another (2 training seeds)",

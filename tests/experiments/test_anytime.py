@@ -74,7 +74,7 @@ def test_the_first_class_wins_a_draw() -> None:
 def test_fixed_t_is_the_accuracy_at_t(exact: Dataset) -> None:
     model = convert(lively("cnn"))
     outputs = anytime.outputs_over_time(model, exact, timesteps=5, noise_seed=3, batch_size=40)
-    table = anytime.curve(outputs, exact.test.labels)
+    table = anytime.tradeoff(outputs, exact.test.labels)
     fixed = table[table.rule == anytime.FIXED]
     expected = accuracy_over_time(model, exact, 5, (3,), 40).accuracy
     assert fixed.accuracy.to_numpy() == pytest.approx(expected.to_numpy())
@@ -91,15 +91,15 @@ def test_potentials_are_not_bounded() -> None:
     outputs = spikes(4, 5, 3) - 0.5
     with pytest.raises(InputError, match=r"outputs in \[-0.5, 0.5\]: must be in \[0, 1\]"):
         anytime.steps_until_settled(outputs)
-    assert anytime.SETTLED not in set(anytime.curve(outputs, torch.zeros(5)).rule)
+    assert anytime.SETTLED not in set(anytime.tradeoff(outputs, torch.zeros(5)).rule)
 
 
-def test_the_verdict_says_what_the_table_says() -> None:
+def test_the_summary_says_what_the_table_says() -> None:
     rows = [(anytime.FIXED, t, t, a, 0.9) for t, a in ((1, 0.7), (2, 0.799), (3, 0.8))]
     rows += [(anytime.LEAD, 1, 1.5, 0.78, 0.9), (anytime.LEAD, 2, 2.25, 0.796, 0.9)]
     rows += [(anytime.SETTLED, np.nan, 2.5, 0.8, 1.0)]
     table = pd.DataFrame(rows, columns=anytime.COLUMNS).assign(seed=0)
-    first, second = anytime.verdict(table).split("\n")
+    first, second = anytime.summary(table).split("\n")
     assert first == "cannot be overtaken: 2.50 of 3 steps on average, no prediction differs from that of all of them"
     assert "a lead of 2 takes 2.25 steps on average, a fixed T 2 " in second
     assert second.endswith("fewer: one seed cannot tell")
@@ -107,9 +107,9 @@ def test_the_verdict_says_what_the_table_says() -> None:
     several = [
         table.assign(seed=s, noise_seed=n, mean_steps=table.mean_steps - 0.75 + 0.2 * s) for s in (0, 1) for n in (0, 1)
     ]
-    first, second = anytime.verdict(pd.concat(several)).split("\n")
+    first, second = anytime.summary(pd.concat(several)).split("\n")
     assert first.startswith("cannot be overtaken: 1.85 ± 0.14 of 2 steps")
     assert "a lead of 2 takes 1.60 ± 0.14 steps on average, a fixed T 2 " in second
     assert second.endswith("fewer: yes")  # 0.4 with a standard error of 0.1
     table.loc[table.rule == anytime.LEAD, "accuracy"] = 0.5
-    assert anytime.verdict(table).endswith("none of the thresholds")
+    assert anytime.summary(table).endswith("none of the thresholds")

@@ -45,7 +45,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
 
 
 def test_anytime_rows_at_fixed_t_are_the_stored_accuracies(pair: tuple[Run, Run]) -> None:
-    table = anytime.curves([pair[0]], E)
+    table = anytime.tradeoffs([pair[0]], E)
     fixed = table[table.rule == anytime.FIXED]
     expected = accuracy(pair[0], E)
     assert fixed.accuracy.to_numpy() == pytest.approx(expected.accuracy.to_numpy())
@@ -54,7 +54,7 @@ def test_anytime_rows_at_fixed_t_are_the_stored_accuracies(pair: tuple[Run, Run]
 
 
 def test_operations_of_both_runs(pair: tuple[Run, Run]) -> None:
-    table = energy.compare([pair], E.changed(statistics="layer"))
+    table = energy.counts([pair], E.changed(statistics="layer"))
     assert table.groupby("net").timesteps.max().to_dict() == {energy.CONVERTED: 4, energy.ANN: 1, energy.SKIPPING: 1}
     assert set(table[table.net == energy.ANN].run) == {pair[1].spec.name}
     assert set(table[table.part == "normalisation"].net) == {energy.CONVERTED}
@@ -108,7 +108,7 @@ def test_accuracy_without_noise_is_that_of_the_plain_lif_net(pair: tuple[Run, Ru
 
 
 def test_the_nets_side_by_side_under_noise(pair: tuple[Run, Run]) -> None:
-    table = robustness.compare([pair], E.changed(statistics="layer"), (0, 50))
+    table = robustness.accuracies_under_noise([pair], E.changed(statistics="layer"), (0, 50))
     clean = table[table.input_noise == 0]
     expected = {
         robustness.CONVERTED: accuracy(pair[0], E),  # with frozen statistics
@@ -132,27 +132,27 @@ def noisy_table(seeds: int = 2) -> pd.DataFrame:
     return table.assign(dataset="cifar10", network="vgg16", width=1.0, readout="spikes", noise="gaussian")
 
 
-def test_the_verdict_on_noise_pairs_points_lost_by_seed() -> None:
-    text = robustness.verdict(noisy_table(2))
+def test_the_summary_of_noise_pairs_points_lost_by_seed() -> None:
+    text = robustness.summary(noisy_table(2))
     assert text.split("\n") == [
         "points lost to input noise, mean over 2 training seeds:",
         "  at 1: converted net 11.00 ± 1.41, ReLU net 20.00 ± 0.00; converted net fewer: yes",
         "  at 2: converted net 22.00 ± 2.83, ReLU net 40.00 ± 0.00; converted net fewer: yes",
     ]
-    one = robustness.verdict(noisy_table(1)).split("\n")
+    one = robustness.summary(noisy_table(1)).split("\n")
     assert one[1] == "  at 1: converted net 10.00, ReLU net 20.00; converted net fewer: one seed cannot tell"
     names = {robustness.CONVERTED: robustness.ANN, robustness.ANN: robustness.CONVERTED}
     last = noisy_table(2).query("net != 'converted net' or timesteps == 10")
-    assert robustness.verdict(last.assign(net=last.net.map(names))).count("fewer: no") == 2
+    assert robustness.summary(last.assign(net=last.net.map(names))).count("fewer: no") == 2
 
 
-def test_the_verdict_on_the_neurons_own_noise() -> None:
+def test_the_summary_of_the_neurons_own_noise() -> None:
     rows = [("with noise", s, 10, 0.80 + 0.01 * s) for s in (0, 1)] + [("without noise", s, 10, 0.75) for s in (0, 1)]
     rows += [(net, s, 1, 0.1) for net in ("with noise", "without noise") for s in (0, 1)]
     table = pd.DataFrame(rows, columns=["net", "seed", "timesteps", "accuracy"])
-    text = robustness.noise_verdict(table)
+    text = robustness.noise_summary(table)
     assert text == "noise adds +5.50 ± 0.71 points at T = 10 (2 training seeds); above 0: yes"
-    text = robustness.noise_verdict(table[table.seed == 0])
+    text = robustness.noise_summary(table[table.seed == 0])
     assert text == "noise adds +5.00 points at T = 10 (1 training seed); above 0: one seed cannot tell"
 
 
@@ -176,7 +176,7 @@ def test_error_bars_are_over_training_seeds(pair: tuple[Run, Run]) -> None:
     assert bars(single) == 0
     assert "one training seed" in single.axes[0].get_title()
 
-    table = anytime.curves([pair[0]], E)  # two noise seeds of one training seed: no bar
+    table = anytime.tradeoffs([pair[0]], E)  # two noise seeds of one training seed: no bar
     figure = beyond.anytime(table)
     assert bars(figure) == 0
     assert len(figure.axes[0].get_legend().get_texts()) == 3

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from claim_tables import decided
 from conftest import generator
 
 from snnlib.checks import InputError
 from snnlib.conversion import convert
 from snnlib.data.sets import Dataset
-from snnlib.experiments import eq6_terms as terms
+from snnlib.experiments import eq6_terms
 from snnlib.experiments.fig6_noise_type import plot as fig6
 from snnlib.experiments.fig6_noise_type import table as noise_type
+from snnlib.experiments.over_seeds import gains
+from snnlib.experiments.tables import NOT, REPRODUCED, UNDECIDED
 from snnlib.models import build
 from snnlib.neurons import LIF, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
@@ -102,7 +108,7 @@ def test_accuracies_are_the_first_and_the_last_of_both_arms(
     for noise, sd in (("gaussian", 1 / 4), ("uniform", 1 / math.sqrt(3))):  # of a half-width
         assert list(found.kind[noise]) == [noise, noise]
         assert list(found.loc[noise].sd) == pytest.approx([sd / 2, sd / 6], abs=1e-3)
-    assert list(found.loc["uniform", terms.RESIDUAL][["low", "high"]]) == pytest.approx([-1 / 6, 1 / 6])
+    assert list(found.loc["uniform", eq6_terms.RESIDUAL][["low", "high"]]) == pytest.approx([-1 / 6, 1 / 6])
 
 
 # --- what is said and shown -------------------------------------------------------------------
@@ -127,27 +133,41 @@ def test_gaps_are_paired_by_seed() -> None:
     assert list(gap[10]) == pytest.approx([0.5, 1.5])
 
 
-def test_the_verdict_where_the_claims_hold_and_where_they_do_not() -> None:
-    holds = noise_type.verdict(made_up(last=-0.5)).splitlines()
-    assert holds[:4] == [
-        "MNIST, CNN, 2 training seeds, in points:",
-        "  Gaussian minus uniform at T = 1: +3.50 ± 0.71, above 0 in 2 of 2 seeds; Gaussian ahead: yes",
-        "  at T = 10: +0.00 ± 0.71; within 1: unclear",
-        "  uniform from T = 1 to 10: +13.50 ± 0.00; more accurate: yes",
-    ]
-    assert [line.split(",")[:2] for line in holds[::4]][-1] == ["CIFAR-10", " ResNet-18"]
-    behind = noise_type.verdict(made_up(first=-3.0, last=12.0)).splitlines()
-    assert behind[1].endswith("-2.50 ± 0.71, above 0 in 0 of 2 seeds; Gaussian ahead: no")
-    assert behind[2].endswith("+12.50 ± 0.71; within 1: no")
-    assert behind[3].endswith("-5.00 ± 0.00; more accurate: no")
-    unsure = noise_type.verdict(made_up(first=-0.2)).splitlines()
-    assert unsure[1].endswith("+0.30 ± 0.71, above 0 in 1 of 2 seeds; Gaussian ahead: unclear")
+@pytest.fixture
+def verdicts(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    return partial(decided, tmp_path)
 
 
-def test_no_gap_after_conversion_is_within() -> None:
+@pytest.mark.parametrize(
+    ("first", "last", "shown", "verdict"),
+    [
+        (3.0, -0.5, ("+3.5 ± 0.7", "+0.0 ± 0.7"), (REPRODUCED, UNDECIDED)),
+        (-3.0, 12.0, ("-2.5 ± 0.7", "+12.5 ± 0.7"), (NOT, NOT)),
+        (-0.2, 0.5, ("+0.3 ± 0.7", "+1.0 ± 0.7"), (UNDECIDED, UNDECIDED)),
+    ],
+)
+def test_the_claims_are_on_the_gap_in_each_seed(
+    verdicts: Callable, first: float, last: float, shown: tuple, verdict: tuple
+) -> None:
+    table = made_up(first, last)
+    found, measured = verdicts(fig6_noise_type=table), verdicts("measured", fig6_noise_type=table)
+    assert (found["gaussian"], found["gap_closes"]) == verdict
+    for id, points in zip(("gaussian", "gap_closes"), shown, strict=True):
+        nets = "CNN, MNIST {0}; CNN, Fashion-MNIST {0}; VGG-16 {0}; ResNet-18 {0} (2 seeds each)"
+        assert measured[id].endswith(nets.format(points))
+
+
+def test_no_gap_after_conversion_is_within(verdicts: Callable) -> None:
     table = made_up()
     table.loc[table.timesteps == 10, "accuracy"] = 0.8
-    assert noise_type.verdict(table).splitlines()[2] == "  at T = 10: +0.00 ± 0.00; within 1: yes"
+    assert verdicts(fig6_noise_type=table)["gap_closes"] == REPRODUCED
+
+
+@pytest.mark.parametrize(("first", "last", "points"), [(3.0, -0.5, 13.5), (-3.0, 12.0, -5.0)])
+def test_what_uniform_nets_gain(first: float, last: float, points: float) -> None:
+    found = gains(made_up(first, last), "noise").xs("uniform", level="noise")
+    assert found.gain.to_numpy() == pytest.approx(points)
+    assert found.gain_sd.to_numpy() == pytest.approx(0)
 
 
 def test_the_picture_is_that_of_its_table() -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import reference
 import torch
+from claim_tables import autocorrelations, decided, silence
 from conftest import generator
 
 from snnlib.experiments.fig7_potential_dynamics import plot as fig7
@@ -20,8 +24,9 @@ from snnlib.experiments.fig7_potential_dynamics.table import (
     experiment,
     input_currents,
     oscillate,
-    simulate,
+    simulate_layer,
 )
+from snnlib.experiments.tables import NOT, REPRODUCED
 from snnlib.neurons import Converted
 from snnlib.noise import Gaussian
 
@@ -29,7 +34,7 @@ NOISES = tuple(potential.NOISES)
 
 
 def layer(dynamics: Converted, currents: torch.Tensor, seed: int = 0) -> potential.Trace:
-    return simulate(dynamics, currents, generator(seed))
+    return simulate_layer(dynamics, currents, generator(seed))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def table() -> pd.DataFrame:
     return experiment()
 
 
-# --- simulate --------------------------------------------------------------------------------
+# --- simulation --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("alpha", [2.0, 4.0, math.inf])
@@ -131,11 +136,14 @@ def test_without_input_has_a_row_per_setting() -> None:
     assert (rows["spikes"] == 0).all()
 
 
-def test_after_by_hand() -> None:
+def test_firing_shares_by_hand() -> None:
     driven = np.array([[0, 1, 1, 0, 1, 1, 1]], bool).T
     spikes = np.array([[0, 0, 1, 0, 0, 1, 0]]).T
     # At t = 2 and 5 the spike before did not fire: both fire. At 6 it had fired. At 1 and 4 no input came before.
-    assert potential.after(spikes, driven) == {"right after another, unfired": 1, "after a step without input": 0}
+    assert potential.firing_shares(spikes, driven) == {
+        "right after another, unfired": 1,
+        "after a step without input": 0,
+    }
 
 
 def test_accumulates() -> None:
@@ -234,7 +242,7 @@ def test_bad_parameters_are_named() -> None:
 
 
 def test_figure_says_what_was_measured(table: pd.DataFrame) -> None:
-    fig = fig7.plot(table)
+    fig = fig7.potential_dynamics(table)
     a, b, c, d = fig.axes
     assert "0 spikes" in a.get_title()
     assert "100 %" in a.get_title()
@@ -250,5 +258,32 @@ def test_figure_says_what_was_measured(table: pd.DataFrame) -> None:
 
 @pytest.mark.parametrize(("alpha", "leak"), [(2.0, 0.0), (math.inf, 0.5)])
 def test_figure_of_the_extremes(alpha: float, leak: float) -> None:
+    table = experiment(alpha=alpha, leak=leak, weight=1.0, noise="uniform")
     # Nothing moves, so there is no correlation; or nothing is remembered, so there is no memory term.
-    assert len(fig7.draw(alpha=alpha, leak=leak, weight=1.0, noise="uniform").axes) == 4
+    assert len(fig7.potential_dynamics(table).axes) == 4
+
+
+# --- the claims ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def verdicts(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    return partial(decided, tmp_path)
+
+
+@pytest.mark.parametrize(("spikes", "share", "verdict"), [(0, 1.0, REPRODUCED), (1, 1.0, NOT), (0, 0.9999, NOT)])
+def test_one_spike_or_one_potential_outside_is_too_many(
+    verdicts: Callable, spikes: int, share: float, verdict: str
+) -> None:
+    assert verdicts(fig7_silence=silence(spikes).assign(share_in_range=[1.0, share]))["silent"] == verdict
+
+
+@pytest.mark.parametrize(("lowest", "verdict"), [(-0.11, REPRODUCED), (-0.09, NOT)])
+def test_an_oscillation_swings_to_the_other_side(verdicts: Callable, lowest: float, verdict: str) -> None:
+    assert verdicts(fig7_potential_dynamics=autocorrelations(lowest))["oscillates"] == verdict
+
+
+def test_the_simulated_potential_is_silent_and_does_not_oscillate(verdicts: Callable, table: pd.DataFrame) -> None:
+    assert verdicts(fig7_potential_dynamics=table)["oscillates"] == NOT
+    found = potential.without_input([4.0]).rename(columns={"share in [reset, threshold]": "share_in_range"})
+    assert verdicts(fig7_silence=found)["silent"] == REPRODUCED

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
+from claim_tables import rising
 
 from snnlib.conversion import convert
-from snnlib.experiments import eq6_terms as terms
-from snnlib.experiments import fig2_accuracy_vs_timesteps as fig2
+from snnlib.experiments import eq6_terms
 from snnlib.experiments import style as common
+from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
 from snnlib.experiments.method import plot as fig1
 from snnlib.experiments.table1_networks import size, table1
 from snnlib.models import build
@@ -52,71 +52,41 @@ def recorded() -> dict[str, dict[str, torch.Tensor]]:
     torch.manual_seed(0)
     model = convert(build("cnn", SingleStep(), width=1 / 16), alpha=4)
     images = torch.randn(8, 1, 28, 28)
-    return terms.record(model, images, torch.Generator().manual_seed(0), timesteps=4)
+    return eq6_terms.record(model, images, torch.Generator().manual_seed(0), timesteps=4)
 
 
 def test_every_layer_and_term_is_recorded_within_its_range(recorded: dict) -> None:
     assert list(recorded) == [f"layer {i}" for i in range(1, 6)]
-    ranges = {terms.NOISE: (0, 1), terms.POTENTIAL: (0.25, 0.75), terms.RESIDUAL: (-0.25, 0.25), terms.SUM: (0, 1)}
+    ranges = {
+        eq6_terms.NOISE: (0, 1),
+        eq6_terms.POTENTIAL: (0.25, 0.75),
+        eq6_terms.RESIDUAL: (-0.25, 0.25),
+        eq6_terms.SUM: (0, 1),
+    }
     for found in recorded.values():
         for term, (low, high) in ranges.items():
             assert low <= found[term].min()
             assert found[term].max() <= high
-    assert len(recorded["layer 1"][terms.POTENTIAL]) == 3 * 8 * 4 * 28 * 28  # three steps have a potential
+    assert len(recorded["layer 1"][eq6_terms.POTENTIAL]) == 3 * 8 * 4 * 28 * 28  # three steps have a potential
 
 
-def test_summary_and_histograms_are_numpys(recorded: dict) -> None:
-    x = recorded["layer 2"][terms.POTENTIAL].numpy()
-    row = terms.summary(recorded).set_index(["layer", "term"]).loc[("layer 2", terms.POTENTIAL)]
+def test_moments_and_histograms_are_numpys(recorded: dict) -> None:
+    x = recorded["layer 2"][eq6_terms.POTENTIAL].numpy()
+    row = eq6_terms.moments(recorded).set_index(["layer", "term"]).loc[("layer 2", eq6_terms.POTENTIAL)]
     assert row["mean"] == pytest.approx(x.mean(), abs=1e-6)
     assert row["sd"] == pytest.approx(x.std(ddof=1), abs=1e-6)
-    h = terms.histograms(recorded).query("layer == 'layer 2' and term == @terms.POTENTIAL")
+    h = eq6_terms.histograms(recorded).query("layer == 'layer 2' and term == @eq6_terms.POTENTIAL")
     assert (h.density * (h.right - h.left)).sum() == pytest.approx(1)
     inside = (x >= h.left.iloc[50]) & (x < h.right.iloc[50])
     assert h.density.iloc[50] == pytest.approx(inside.mean() / 0.02, rel=1e-3, abs=1e-3)
 
 
-def accuracies() -> pd.DataFrame:
-    """Two seeds, two noise seeds: seed 0 has 0.5 + 0.04 T, seed 1 is 0.02 above; noise seeds differ by 0.01."""
-    rows = [
-        {"dataset": "mnist", "network": "cnn", "width": 1.0, "readout": "spikes", "noise": "gaussian",
-         "seed": s, "noise_seed": n, "timesteps": t, "accuracy": 0.5 + 0.04 * t + 0.02 * s + 0.01 * n}
-        for s in (0, 1) for n in (0, 1) for t in range(1, 11)
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def test_spread_is_over_training_seeds_after_averaging_noise_seeds() -> None:
-    summary = fig2.over_seeds(accuracies()).set_index("timesteps")
-    assert summary["mean"][5] == pytest.approx(100 * (0.5 + 0.2 + 0.01 + 0.005))
-    assert summary["std"][5] == pytest.approx(100 * np.std([0.0, 0.02], ddof=1))
-    assert (summary.seeds == 2).all()
-
-
-def test_the_verdict_counts_seeds() -> None:
-    table = accuracies()
-    assert fig2.verdict(table) == "MNIST, CNN: T = 10 above T = 1 in 2 of 2 seeds"
-    flat = table.assign(accuracy=table.accuracy.where(table.seed == 0, 0.9))
-    assert fig2.verdict(flat) == "MNIST, CNN: T = 10 above T = 1 in 1 of 2 seeds"
-
-
-def test_figure_2_shows_ours_and_the_papers_values() -> None:
-    axes = fig2.accuracy_vs_timesteps(accuracies()).axes
-    lines = {line.get_label(): line for line in axes[0].get_lines()}
-    assert list(lines["paper, Table 2"].get_ydata()) == [99.61, 99.64]
-    summary = fig2.over_seeds(accuracies())
-    shown = axes[0].containers[0].lines[0]
-    assert np.allclose(shown.get_ydata(), summary["mean"])
-    assert "MNIST" in axes[0].get_title()
-    assert "width 1" in axes[0].get_title()
-
-
 def test_a_figure_and_its_table_are_saved_with_the_same_bytes_each_time(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
-    table = accuracies()
+    table = rising()
     files = []
     for _ in range(2):
-        folder = common.save(fig2.accuracy_vs_timesteps(table), table, "f", "smoke")
+        folder = common.save(accuracy_vs_timesteps(table), table, "f", "smoke")
         files.append([(folder / f"f.{ending}").read_bytes() for ending in ("svg", "png", "csv")])
     assert files[0] == files[1]
     assert pd.read_csv(folder / "f.csv").equals(table)
@@ -124,7 +94,7 @@ def test_a_figure_and_its_table_are_saved_with_the_same_bytes_each_time(tmp_path
 
 def test_only_the_csv_of_a_table_names_runs(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
-    table = accuracies().head(1).assign(run="a-net", our_runs="a-net b-net")
+    table = rising().head(1).assign(run="a-net", our_runs="a-net b-net")
     folder = common.save_table(table, "t", "smoke")
     assert {"run", "our_runs"} <= set(pd.read_csv(folder / "t.csv"))
     head, _, row = (folder / "t.md").read_text().splitlines()
@@ -138,7 +108,7 @@ def test_only_the_csv_of_a_table_names_runs(tmp_path, monkeypatch) -> None:
 def test_figure_1_draws_for_any_number_of_layers(recorded: dict) -> None:
     steps = pd.DataFrame({"step": [1, 2, 3], "timesteps": [1, 10, 10], "mean": 80.0, "std": 1.0, "noise_seeds": 2})
     net = {"dataset": "mnist", "network": "cnn", "width": 0.5, "readout": "spikes", "seed": 0}
-    densities = terms.histograms(recorded)
+    densities = eq6_terms.histograms(recorded)
     fig = fig1.method(steps, densities, net)
     texts = [t.get_text() for ax in fig.axes for t in ax.texts]
     assert "T = 10: 80.00 ± 1.00 %" in texts
@@ -154,7 +124,10 @@ def test_the_sum_is_narrower_than_the_noise_it_replaces(noise: Gaussian | Unifor
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)  # of the weights
     model = convert(build("cnn", SingleStep(noise=noise), width=1 / 16))
-    found = terms.record(model, torch.randn(8, 1, 28, 28, generator=generator), generator, timesteps=3)
+    found = eq6_terms.record(model, torch.randn(8, 1, 28, 28, generator=generator), generator, timesteps=3)
     # On average over layers: in a small readout layer the potentials alone may spread as far.
-    mean = {term: sum(layer[term].std() for layer in found.values()) / len(found) for term in (terms.SUM, terms.NOISE)}
-    assert mean[terms.SUM] < 0.9 * mean[terms.NOISE]
+    mean = {
+        term: sum(layer[term].std() for layer in found.values()) / len(found)
+        for term in (eq6_terms.SUM, eq6_terms.NOISE)
+    }
+    assert mean[eq6_terms.SUM] < 0.9 * mean[eq6_terms.NOISE]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import math
-from functools import partial
 
 import pytest
 from matplotlib.figure import Figure
@@ -12,6 +11,7 @@ from matplotlib.figure import Figure
 pytest.importorskip("ipywidgets")  # in the `notebooks` extra only
 
 from snnlib.experiments.fig7_potential_dynamics import plot as fig7
+from snnlib.experiments.fig7_potential_dynamics.table import experiment
 from snnlib.experiments.interactive import Interactive, menu, slider, steps
 
 PNG = b"\x89PNG\r\n"  # how every PNG begins
@@ -85,7 +85,7 @@ def test_controls_report_when_let_go() -> None:
 
 def test_figure_7_behind_sliders() -> None:
     shown = Interactive(
-        partial(fig7.draw, seed=1),
+        lambda **values: fig7.potential_dynamics(experiment(**values, seed=1)),
         alpha=steps("α", [2, 4, math.inf], 4),
         beta=slider("β", 0, 1, 0.5),
         leak=slider("leak", 0, 1, 0.5),

@@ -12,7 +12,7 @@ import pytest
 
 from snnlib.data.sets import Dataset
 from snnlib.experiments import made_with as made
-from snnlib.experiments.made_with import NAMES, made_with, named, save, summary
+from snnlib.experiments.made_with import NAMES, made_with, named, summary, write_table
 from snnlib.runs import run as runs
 from snnlib.runs.preset import load_preset
 from snnlib.runs.run import Run, Spec, ensure
@@ -127,15 +127,15 @@ def test_a_run_that_is_damaged_has_an_empty_row_or_the_one_that_it_had(figures: 
             (trained.folder / "metadata.json").unlink()
     assert made_with(figures).drop(columns="run").isna().all(axis=None)
     assert summary(made_with(figures)) == "runs: 2, 2 of them missing or damaged, with nothing known"
-    save(whole, figures)
+    write_table(whole, figures)
     before = (figures / made.FILE).read_bytes()
-    save(made_with(figures), figures)
+    write_table(made_with(figures), figures)
     assert (figures / made.FILE).read_bytes() == before
     assert summary(made_with(figures)) == summary(whole)
 
 
 def test_what_no_file_names_any_more_is_dropped(figures: Path) -> None:
-    save(made_with(figures), figures)
+    write_table(made_with(figures), figures)
     for file in ("a.csv", "b.csv"):
         (figures / file).unlink()
     assert made_with(figures).empty

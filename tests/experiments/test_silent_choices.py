@@ -25,7 +25,7 @@ from snnlib.experiments.silent_choices.table import (
     effects,
     measure,
     settings,
-    verdict,
+    summary,
 )
 from snnlib.experiments.style import VERMILION
 from snnlib.runs import run as runs
@@ -250,11 +250,11 @@ def test_an_effect_needs_three_standard_errors_and_more_than_the_defaults_spread
     assert not found.matters.xs(1, level="timesteps")[["readout", "first step"]].any()
 
 
-def test_the_verdict_names_each_setting_by_size() -> None:
-    lines = verdict(made_up()).splitlines()
+def test_the_summary_names_each_setting_by_size() -> None:
+    lines = summary(made_up()).splitlines()
     assert lines[0] == "T = 5: default 81.0 ± 1.0 %, mean and sd of 3 seeds"
-    assert lines[1] == "ablation: noise in training = none, run as LIF: −40.0 ± 10.0 points, matters"
-    assert lines[2] == "batch norm = none: −6.0 ± 1.0 points, matters"
+    assert lines[1] == "ablation: noise in training = none, run as LIF: -40.0 ± 10.0 points, matters"
+    assert lines[2] == "batch norm = none: -6.0 ± 1.0 points, matters"
     assert lines[3] == "readout = potential: +3.1 ± 0.1 points, matters"
     assert "statistics of Eqs. 8-9 = sample: +0.2 ± 0.0 points, no clear effect" in lines
     assert len(lines) == 1 + len(POINTS)
@@ -263,15 +263,15 @@ def test_the_verdict_names_each_setting_by_size() -> None:
 def test_one_seed_cannot_tell() -> None:
     table = made_up(seeds=1)
     assert not effects(table).matters.any()
-    assert "batch norm = none: −6.0 points, one seed cannot tell" in verdict(table)
-    assert "nan" not in verdict(table) + ablation(table)
+    assert "batch norm = none: -6.0 points, one seed cannot tell" in summary(table)
+    assert "nan" not in summary(table) + ablation(table)
 
 
 def test_the_ablation_says_what_time_adds() -> None:
     usual, without = ablation(made_up()).splitlines()
     tail = "81.0 % at T = 1, 81.0 % at T = 5; time adds +0.0 ± 0.0 points (3 seeds)"
     assert usual == f"noise in training = spikes: {tail}"
-    tail = "77.0 % at T = 1, 41.0 % at T = 5; time adds −36.0 ± 9.0 points (3 seeds)"
+    tail = "77.0 % at T = 1, 41.0 % at T = 5; time adds -36.0 ± 9.0 points (3 seeds)"
     assert without == f"noise in training = none, run as LIF: {tail}"
 
 
@@ -312,7 +312,7 @@ def test_points_are_the_effects_and_those_that_matter_are_red() -> None:
     ax = plotting.silent_choices(made_up()).axes[0]
     assert [line.get_marker() for line in ax.get_lines()].count("<") == 1
     texts = [t.get_text() for t in ax.texts]
-    assert "−40.0 ± 10.0" in texts
+    assert "-40.0 ± 10.0" in texts
     low, high = ax.get_xlim()
     assert low < -7 < 3.2 < high < 20  # every silent choice's seeds are inside
 

@@ -103,7 +103,7 @@ def curves() -> pd.DataFrame:
 
 
 def test_spread_is_over_training_seeds(curves: pd.DataFrame) -> None:
-    found = table2.over_seeds(curves).query("variant == 'slow' and timesteps == 8").iloc[0]
+    found = table2.by_line(curves).query("variant == 'slow' and timesteps == 8").iloc[0]
     assert found.accuracy_mean == pytest.approx(85)
     assert found.accuracy_sd == pytest.approx(math.sqrt(2))
     assert (found.seeds, found.runs) == (2, "conversion0 conversion1")
@@ -212,7 +212,7 @@ def test_every_preset_has_the_runs(name: str) -> None:
 )
 def test_a_preset_that_lacks_a_run_is_refused_before_any_work(p: Preset, words: list[str]) -> None:
     with pytest.raises(InputError) as error:
-        table2.curves(p)
+        table2.accuracies(p)
     assert "\n" not in str(error.value)
     for word in words:
         assert word in str(error.value)
@@ -262,7 +262,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Iterato
 
 
 def test_curves_are_the_accuracies_of_each_net_under_its_name(trained: Preset, small: Dataset) -> None:
-    found = table2.curves(trained)
+    found = table2.accuracies(trained)
     lasts = found.groupby(["method", "variant"], sort=False).timesteps.max().to_dict()
     assert lasts == {
         ("ours", "gaussian noise, alpha 4"): 10,
@@ -346,33 +346,15 @@ def test_factors_for_readers(timed: pd.DataFrame) -> None:
     assert qcfs[4:7] == ["3", "3 to 3", "7"]
 
 
-def test_findings_compare_with_the_papers_own_factors(timed: pd.DataFrame) -> None:
-    shown = text.findings(timed)
+def test_the_papers_own_factors() -> None:
     # 50 / 10, 2500 / 5; over 100: 2500, 2500 and 2048 against 5 and 10.
-    assert "5 to 500 times the steps of ours, over 100 times in 6 of 10 pairs" in shown
-    assert "ReLU to IF (slow) is within 0.5 points at T = 9: 0.9 times our steps" in shown
-    assert "at T = 3 (to stay from T = 7): 0.3 times our steps" in shown
-    assert "slower" not in shown
-
-
-def test_the_verdict_counts_comparisons(timed: pd.DataFrame) -> None:
-    few = "Over 100 times our steps to come within 0.5 points:\nMNIST, CNN, width 0.5: ReLU to IF in {} comparisons\n"
-    few += "MNIST, CNN, width 0.5: QCFS to IF in 0 of 2 comparisons"
-    assert text.verdict(timed) == few.format("0 of 2")
-    relu = timed.best & (timed.opponent == "conversion")
-    many = timed.assign(steps_needed=timed.steps_needed.mask(relu, 600), step_factor=timed.step_factor.mask(relu, 120))
-    assert text.verdict(many) == few.format("2 of 2")
-    never = timed.assign(steps_needed=timed.steps_needed.mask(relu), step_factor=timed.step_factor.mask(relu))
-    assert text.verdict(never) == few.format("0 of 2").replace("2 comparisons\n", "2 comparisons, 2 undecided\n")
-    assert text.verdict(never.assign(last_timesteps=512)) == few.format("1 of 2").replace(
-        "2 comparisons\n", "2 comparisons, 1 undecided\n"
-    )
+    assert "5 to 500 times the steps of ours, over 100 times in 6 of 10 pairs" in text.printed_factors()
 
 
 def test_files_agree(curves: pd.DataFrame, timed: pd.DataFrame, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
     rows = table2.table2(curves)
-    folder = text.save(rows, timed, "made")
+    folder = text.write_tables(rows, timed, "made")
     assert pd.read_csv(folder / "table2_inference_time.csv").accuracy_mean.tolist() == rows.accuracy_mean.tolist()
     assert (folder / "table2_inference_time.md").read_text() == text.markdown(rows)
     back = pd.read_csv(folder / "table2_speedup.csv")

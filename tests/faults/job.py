@@ -15,8 +15,8 @@ from pathlib import Path
 
 from pollution import POLLUTIONS
 
-from snnlib.experiments import fig2_accuracy_vs_timesteps as fig2
 from snnlib.experiments import style as common
+from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run, Spec
@@ -36,7 +36,7 @@ FIGURE = "job"
 def work(spec: Spec = SPEC) -> None:
     """Everything, or what of it is missing."""
     table = accuracy(Run(spec), EVALUATION)
-    common.save(fig2.accuracy_vs_timesteps(table), table, FIGURE, "faults")
+    common.save(accuracy_vs_timesteps(table), table, FIGURE, "faults")
 
 
 def results() -> dict[str, bytes]:

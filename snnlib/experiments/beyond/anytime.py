@@ -95,7 +95,7 @@ def predictions(outputs: Tensor, steps: Tensor) -> Tensor:
     return outputs.cumsum(0)[steps - 1, image].argmax(-1)
 
 
-def curve(outputs: Tensor, labels: Tensor, thresholds: Iterable[float] | None = None) -> pd.DataFrame:
+def tradeoff(outputs: Tensor, labels: Tensor, thresholds: Iterable[float] | None = None) -> pd.DataFrame:
     """Average steps against accuracy: every fixed T, a lead of every threshold, and the exact rule if it applies.
 
     Args:
@@ -122,11 +122,11 @@ def curve(outputs: Tensor, labels: Tensor, thresholds: Iterable[float] | None = 
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def curves(runs: Iterable[Run], evaluation: Evaluation) -> pd.DataFrame:
-    """`curve` of each run for every noise seed; rows of rule "fixed T" are those of `snnlib.runs.results.accuracy`.
+def tradeoffs(runs: Iterable[Run], evaluation: Evaluation) -> pd.DataFrame:
+    """`tradeoff` of each run for every noise seed; rows of rule "fixed T" are those of `snnlib.runs.results.accuracy`.
 
     Returns:
-        The runs' columns, noise_seed, and those of `curve`.
+        The runs' columns, noise_seed, and those of `tradeoff`.
     """
     tables, e = [], evaluation
     for run in runs:
@@ -135,7 +135,7 @@ def curves(runs: Iterable[Run], evaluation: Evaluation) -> pd.DataFrame:
         with run.spec.recipe.execution():
             for seed in e.noise_seeds:
                 outputs = outputs_over_time(model, data, e.timesteps, seed, e.batch_size, run.spec.recipe.precision)
-                table = curve(outputs, data.test.labels).assign(**named, noise_seed=seed)
+                table = tradeoff(outputs, data.test.labels).assign(**named, noise_seed=seed)
                 tables.append(table[[*named, "noise_seed", *COLUMNS]])
     return pd.concat(tables, ignore_index=True)
 
@@ -146,11 +146,11 @@ def by_seed(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby(keys, dropna=False, sort=False)[["mean_steps", "accuracy"]].mean()
 
 
-def verdict(table: pd.DataFrame, within: float = 0.005) -> str:
+def summary(table: pd.DataFrame, within: float = 0.005) -> str:
     """What the rules save, in words: mean and sd over training seeds, which one seed does not have.
 
     Args:
-        table: from `curves`, nets of one kind.
+        table: from `tradeoffs`, nets of one kind.
         within: largest loss of accuracy (a fraction) at which a lead counts as good enough, means over seeds.
     """
     seeds = by_seed(table)
@@ -161,7 +161,7 @@ def verdict(table: pd.DataFrame, within: float = 0.005) -> str:
         exact = table[table.rule == SETTLED]
         steps = seeds.loc[SETTLED].mean_steps
         lines.append(
-            f"{SETTLED}: {plus_minus(steps, '.2f')} of {timesteps:.0f} steps on average, "
+            f"{SETTLED}: {plus_minus(steps.mean(), steps.std(), '.2f')} of {timesteps:.0f} steps on average, "
             f"{'no' if (exact.agreement == 1).all() else 'some'} prediction differs from that of all of them"
         )
     leads = means.loc[LEAD]
@@ -173,8 +173,9 @@ def verdict(table: pd.DataFrame, within: float = 0.005) -> str:
     fixed = means.loc[FIXED]
     needed = fixed.index[fixed.accuracy >= full - within].min()
     steps = seeds.loc[LEAD].loc[best].mean_steps
+    taken = plus_minus(steps.mean(), steps.std(), ".2f")
     lines.append(
-        f"{name}: a lead of {best:g} takes {plus_minus(steps, '.2f')} steps on average, a fixed T {needed:.0f} "
+        f"{name}: a lead of {best:g} takes {taken} steps on average, a fixed T {needed:.0f} "
         f"(both read off the test set); fewer: {above_zero(needed - steps)}"
     )
     return "\n".join(lines)

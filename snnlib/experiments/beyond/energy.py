@@ -23,7 +23,7 @@ SKIPPING = f"{ANN}, zeros skipped"
 PICOJOULES = {MAC: 4.6, ACCUMULATE: 0.9}
 
 
-def compare(pairs: Iterable[Pair], evaluation: Conversion) -> pd.DataFrame:
+def counts(pairs: Iterable[Pair], evaluation: Conversion) -> pd.DataFrame:
     """Operations of converted nets and of ReLU nets, the latter also with products by zero left out.
 
     One noise seed, the evaluation's first: counts are means over the whole test set.
@@ -74,7 +74,7 @@ def allowed(table: pd.DataFrame) -> pd.DataFrame:
     """`break_even` of each pair: a row for each kind of ReLU net and training seed, a column for each T.
 
     Args:
-        table: from `compare`.
+        table: from `counts`.
     """
     rows = {}
     for ann in (ANN, SKIPPING):
@@ -83,11 +83,11 @@ def allowed(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis(["net", "seed"])
 
 
-def verdict(table: pd.DataFrame) -> str:
+def summary(table: pd.DataFrame) -> str:
     """Up to which T the energy proxy of the converted net is below the ReLU net's, if a draw costs nothing, in words.
 
     Args:
-        table: from `compare`.
+        table: from `counts`.
     """
     lines = []
     for ann, pairs in allowed(table).groupby("net", sort=False):

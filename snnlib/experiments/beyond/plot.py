@@ -23,7 +23,7 @@ from snnlib.experiments.style import (
     figure,
     style,
 )
-from snnlib.experiments.titles import TITLES
+from snnlib.experiments.titles import title
 
 _PARTS = {
     (operations.SYNAPSES, operations.ACCUMULATE): ("synapses, accumulates", BLUE),
@@ -40,7 +40,7 @@ def anytime(table: pd.DataFrame) -> Figure:
     """Average steps against accuracy for each rule, mean and sd over training seeds; one seed has no bar.
 
     Args:
-        table: from `snnlib.experiments.beyond.anytime.curves`.
+        table: from `snnlib.experiments.beyond.anytime.tradeoffs`.
     """
     fig = figure(6.4, 4.2)
     seeds = table.seed.nunique()
@@ -84,7 +84,7 @@ def operations_per_image(table: pd.DataFrame) -> Figure:
     """Operations by part, the energy proxy as a function of what a draw costs, and firing rates, over training seeds.
 
     Args:
-        table: from `snnlib.experiments.beyond.energy.compare`.
+        table: from `snnlib.experiments.beyond.energy.counts`.
     """
     nets = dict(list(table.groupby("net", sort=False)))
     fig = figure(8.6, 6.6)
@@ -170,7 +170,7 @@ def robustness(table: pd.DataFrame) -> Figure:
     """Accuracy against the deviation of the noise on the images, mean and sd over training seeds; one has no bar.
 
     Args:
-        table: from `snnlib.experiments.beyond.robustness.compare`; T = 1 and the last are drawn.
+        table: from `snnlib.experiments.beyond.robustness.accuracies_under_noise`; T = 1 and the last are drawn.
     """
     fig = figure(6.4, 4.2)
     seeds = table.seed.nunique()
@@ -198,7 +198,7 @@ def robustness(table: pd.DataFrame) -> Figure:
 
 def _net(table: pd.DataFrame) -> str:
     first = table.iloc[0]
-    return f"{TITLES[first.dataset]}, {TITLES[first.network]} of width {first.width:g}"
+    return f"{title(first)} of width {first.width:g}"
 
 
 def _seeds(training_seeds: int) -> str:

@@ -13,7 +13,7 @@ from snnlib.checks import InputError, finite
 from snnlib.data.sets import Dataset, Split
 from snnlib.deploy.folding import fold, without_noise
 from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair, above_zero
-from snnlib.experiments.over_seeds import plus_minus
+from snnlib.experiments.over_seeds import percent, plus_minus
 from snnlib.runs.evaluations import AsTrained, Conversion, Evaluation
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run, ensure
@@ -67,7 +67,7 @@ def accuracy_under_noise(run: Run, evaluation: Evaluation, deviations: Iterable[
     return table[[*run.spec.columns(), "input_noise", "noise_seed", "timesteps", "accuracy"]]
 
 
-def compare(pairs: Iterable[Pair], evaluation: Conversion, deviations: Iterable[float]) -> pd.DataFrame:
+def accuracies_under_noise(pairs: Iterable[Pair], evaluation: Conversion, deviations: Iterable[float]) -> pd.DataFrame:
     """`accuracy_under_noise` of the converted net with frozen statistics, of step 2 and of the ReLU net.
 
     Args:
@@ -108,38 +108,36 @@ def accuracy_without_noise(runs: Iterable[Run], evaluation: Conversion) -> pd.Da
     return pd.concat(tables, ignore_index=True)
 
 
-def verdict(table: pd.DataFrame) -> str:
+def summary(table: pd.DataFrame) -> str:
     """Whether the converted net loses fewer points to input noise than the ReLU net, in words, pair by pair.
 
     Args:
-        table: from `compare`; of each net, the last T counts.
+        table: from `accuracies_under_noise`; of each net, the last T counts.
     """
     lost = {}
     for name in (CONVERTED, ANN):
         rows = table[table.net == name]
-        percent = rows[rows.timesteps == rows.timesteps.max()].groupby(["input_noise", "seed"]).accuracy.mean() * 100
-        percent = percent.unstack("seed")
-        lost[name] = percent.loc[0.0] - percent
+        at = percent(rows[rows.timesteps == rows.timesteps.max()], "input_noise").unstack("seed")
+        lost[name] = at.loc[0.0] - at
     lines = [f"points lost to input noise, mean over {_count(lost[ANN].shape[1])}:"]
     for d in (d for d in lost[ANN].index if d > 0):
         ours, theirs = lost[CONVERTED].loc[d], lost[ANN].loc[d]
-        lines.append(
-            f"  at {d:g}: {CONVERTED} {plus_minus(ours, '.2f')}, {ANN} {plus_minus(theirs, '.2f')}; "
-            f"{CONVERTED} fewer: {above_zero(theirs - ours)}"
-        )
+        shown = [f"{net} {plus_minus(x.mean(), x.std(), '.2f')}" for net, x in ((CONVERTED, ours), (ANN, theirs))]
+        lines.append(f"  at {d:g}: {', '.join(shown)}; {CONVERTED} fewer: {above_zero(theirs - ours)}")
     return "\n".join(lines)
 
 
-def noise_verdict(table: pd.DataFrame) -> str:
+def noise_summary(table: pd.DataFrame) -> str:
     """What the noise of the neurons adds at the last T, in words, mean and sd over training seeds.
 
     Args:
         table: from `accuracy_without_noise`.
     """
     last = table.timesteps.max()
-    percent = table[table.timesteps == last].groupby(["net", "seed"]).accuracy.mean().mul(100).unstack("seed")
-    added = percent.loc[WITH] - percent.loc[WITHOUT]
-    return f"noise adds {plus_minus(added)} points at T = {last} ({_count(len(added))}); above 0: {above_zero(added)}"
+    at = percent(table[table.timesteps == last], "net").unstack("seed")
+    added = at.loc[WITH] - at.loc[WITHOUT]
+    mean = plus_minus(added.mean(), added.std())
+    return f"noise adds {mean} points at T = {last} ({_count(len(added))}); above 0: {above_zero(added)}"
 
 
 def _count(seeds: int) -> str:

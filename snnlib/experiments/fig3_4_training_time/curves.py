@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 
 from snnlib.experiments.fig3_4_training_time.race import Pair, tested_at
+from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TRAINING_TIME
+from snnlib.experiments.titles import title
 from snnlib.runs.run import Run, ensure
 
-PAIR = ["dataset", "network", "width"]
-AT = (0.1, 0.25, 0.5, 1.0)  # shares of the longer run's time, at which accuracies are compared
 
-
-def curves(race: Iterable[Pair]) -> pd.DataFrame:
+def learning_curves(race: Iterable[Pair]) -> pd.DataFrame:
     """Figure 3: test accuracy at every evaluation against the seconds of training so far; trains what is missing.
 
     Accuracy is at T = timesteps: after conversion for ours, as trained for the others. The seconds of a tuned
@@ -33,12 +32,12 @@ def curves(race: Iterable[Pair]) -> pd.DataFrame:
     for pair in race:
         for arm, runs in pair.arms.items():
             for run in runs:
-                tables.append(_curve(ensure(run.spec), arm))
+                tables.append(_learning_curve(ensure(run.spec), arm))
     return pd.concat(tables, ignore_index=True)
 
 
 def time_to_benchmark(table: pd.DataFrame, benchmark: Mapping[str, float]) -> pd.DataFrame:
-    """Figure 4: when each run of `curves` was first evaluated at or above its network's benchmark.
+    """Figure 4: when each run of `learning_curves` was first evaluated at or above its network's benchmark.
 
     Returns:
         The run's columns, then arm, benchmark (a fraction), reached, seconds and epoch (empty if never), and
@@ -73,7 +72,9 @@ def with_step_costs(times: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
         ``times`` with columns seconds_by_steps and total_seconds_by_steps; empty for tuned nets, whose step was not
         measured.
     """
-    merged = times.merge(costs[[*PAIR, "arm", "step_seconds"]], on=[*PAIR, "arm"], how="left", validate="many_to_one")
+    merged = times.merge(
+        costs[[*ARCHITECTURE, "arm", "step_seconds"]], on=[*ARCHITECTURE, "arm"], how="left", validate="many_to_one"
+    )
     return times.assign(
         seconds_by_steps=merged.steps.astype(float) * merged.step_seconds,
         total_seconds_by_steps=merged.total_steps * merged.step_seconds,
@@ -97,7 +98,7 @@ def savings(times: pd.DataFrame, clock: str = "seconds") -> pd.DataFrame:
         fractions), bound ("exact", "at least", "at most", "undecided"), epoch_ratio (seconds an epoch, direct / ours).
     """
     rows = []
-    for key, pair in times.groupby(PAIR, sort=False):
+    for key, pair in times.groupby(ARCHITECTURE, sort=False):
         ours, direct = (pair[pair.arm == arm].set_index("seed") for arm in ("ours", "direct"))
         t = pd.DataFrame({arm: a[clock].fillna(a[f"total_{clock}"]) for arm, a in (("ours", ours), ("direct", direct))})
         reached = zip(ours.reached, direct.reached[ours.index], strict=True)
@@ -105,7 +106,7 @@ def savings(times: pd.DataFrame, clock: str = "seconds") -> pd.DataFrame:
         saved = 1 - t.ours / t.direct
         rows.append(
             {
-                **dict(zip(PAIR, key, strict=True)),
+                **dict(zip(ARCHITECTURE, key, strict=True)),
                 "benchmark": pair.benchmark.iloc[0],
                 "seeds": len(t),
                 "ours_reached": ours.reached.sum(),
@@ -121,29 +122,13 @@ def savings(times: pd.DataFrame, clock: str = "seconds") -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def at_equal_time(table: pd.DataFrame) -> pd.DataFrame:
-    """Which arm is more accurate after the same time: at time t, an arm has the accuracy of its last evaluation.
-
-    An arm whose training is over keeps its last accuracy, though it could go on: that favours the slower arm.
-
-    Args:
-        table: from `curves`.
-
-    Returns:
-        One row for each pair, seed and share of the longer run's time (`AT`): dataset, network, width, seed, share,
-        seconds, ours and direct (accuracies; empty before the first evaluation), and ours_ahead, the share of the time
-        from the moment that both have been evaluated to the end of the longer run in which ours is more accurate.
-    """
-    rows = []
-    for key, pair in table.groupby([*PAIR, "seed"], sort=False):
-        ours, direct = (pair[pair.arm == arm].set_index("train_seconds").accuracy for arm in ("ours", "direct"))
-        end = max(ours.index[-1], direct.index[-1])
-        common = {**dict(zip([*PAIR, "seed"], key, strict=True)), "ours_ahead": _share_ahead(ours, direct)}
-        rows += [
-            {**common, "share": s, "seconds": s * end, "ours": ours.asof(s * end), "direct": direct.asof(s * end)}
-            for s in AT
-        ]
-    return pd.DataFrame(rows)
+def trained_on_several(table: pd.DataFrame) -> str:
+    """A line for each pair whose `learning_curves` are from different machines; "" if there is none."""
+    lines = []
+    for _, pair in table.groupby(ARCHITECTURE, sort=False):
+        if len(devices := pair.device.unique()) > 1:
+            lines.append(f"{title(pair.iloc[0])}: seconds do not compare, trained on {', '.join(devices)}")
+    return "\n".join(lines)
 
 
 def printed() -> pd.DataFrame:
@@ -156,7 +141,7 @@ def printed() -> pd.DataFrame:
     )
 
 
-def _curve(run: Run, arm: str) -> pd.DataFrame:
+def _learning_curve(run: Run, arm: str) -> pd.DataFrame:
     timing, spec = run.timing, run.spec
     before = Run(spec.after).timing.seconds.sum() if spec.after else 0.0
     steps = (timing.images_per_s * timing.seconds / spec.recipe.batch_size).round().clip(lower=1).astype(int)
@@ -175,14 +160,3 @@ def _bound(ours_reached: bool, direct_reached: bool) -> str:
 
 def _epoch_seconds(runs: pd.DataFrame, clock: str) -> pd.Series:
     return runs[f"total_{clock}"] / runs.total_epochs
-
-
-def _share_ahead(ours: pd.Series, direct: pd.Series) -> float:
-    """Share of the time in which the first of two step functions, accuracy by seconds, is the higher."""
-    begin, end = max(ours.index[0], direct.index[0]), max(ours.index[-1], direct.index[-1])
-    times = ours.index.union(direct.index)
-    times = times[times >= begin]
-    ahead = ours.asof(times) > direct.asof(times)
-    if begin == end:
-        return float(ahead.iloc[-1])
-    return float((np.diff(times) * ahead.iloc[:-1]).sum() / (end - begin))

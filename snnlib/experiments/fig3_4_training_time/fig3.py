@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from snnlib.experiments.fig3_4_training_time.curves import PAIR
+from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.style import BLACK, BLUE, GREEN, VERMILION, figure, style
 from snnlib.experiments.titles import TITLES
 
@@ -23,10 +23,10 @@ def training_speed(table: pd.DataFrame, benchmark: Mapping[str, float]) -> Figur
     """A panel for each pair, a line for each run, the benchmark of Fig. 4 dotted.
 
     Args:
-        table: from `fig3_4_training_time.curves.curves`.
+        table: from `fig3_4_training_time.curves.learning_curves`.
         benchmark: accuracy (a fraction) by network.
     """
-    pairs = list(table.groupby(PAIR, sort=False))
+    pairs = list(table.groupby(ARCHITECTURE, sort=False))
     fig = figure(max(3.4 * len(pairs), 5.0), 3.8)
     with style():
         axes = fig.subplots(1, len(pairs), squeeze=False)[0]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from snnlib.experiments.fig3_4_training_time.curves import PAIR, at_equal_time, savings
+from snnlib.experiments.fig3_4_training_time.curves import savings
 from snnlib.experiments.fig3_4_training_time.fig3 import ARMS
+from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.style import BLACK, figure, style
-from snnlib.experiments.titles import TITLES
+from snnlib.experiments.titles import TITLES, title
 
 ORDER = ("direct", "ours", "tuned")
 SIGNS = {"exact": "", "at least": "≥ ", "at most": "≤ "}
@@ -29,14 +28,14 @@ def time_to_accuracy(times: pd.DataFrame, costs: pd.DataFrame) -> Figure:
         times: from `fig3_4_training_time.curves.with_step_costs`.
         costs: from `fig3_4_training_time.cost.training_cost`.
     """
-    pairs = list(times.groupby(PAIR, sort=False))
+    pairs = list(times.groupby(ARCHITECTURE, sort=False))
     rows = [_rows(pair) for _, pair in pairs]
     fig = figure(max(4.0 * len(pairs), 5.5), 5.6)
     with style():
         axes = fig.subplots(2, len(pairs), squeeze=False, height_ratios=(3, 2))
         for (key, pair), names, above, below in zip(pairs, rows, *axes, strict=True):
             _times(above, pair, names)
-            _costs(below, costs.set_index(PAIR).loc[key].set_index("arm"), savings(pair).iloc[0])
+            _costs(below, costs.set_index(ARCHITECTURE).loc[key].set_index("arm"), savings(pair).iloc[0])
         same = all(names == rows[0] for names in rows)
         for row in axes if same else axes[1:]:
             for ax in row[1:]:
@@ -50,50 +49,6 @@ def time_to_accuracy(times: pd.DataFrame, costs: pd.DataFrame) -> Figure:
             for ax in axes[0]:
                 _fit(ax)
     return fig
-
-
-def verdict(curves: pd.DataFrame, times: pd.DataFrame, costs: pd.DataFrame) -> str:
-    """What the race says of Sec. 3.2's claims, pair by pair: time saved, accuracy at equal time, cost of a step.
-
-    Args:
-        curves: from `fig3_4_training_time.curves.curves`.
-        times: from `fig3_4_training_time.curves.with_step_costs`.
-        costs: from `fig3_4_training_time.cost.training_cost`.
-    """
-    by_steps, equal = savings(times, "seconds_by_steps").set_index(PAIR), at_equal_time(curves)
-    lines = []
-    for _, pair in savings(times).iterrows():
-        key = tuple(pair[PAIR])
-        race = equal[(equal[PAIR] == list(key)).all(axis=1)]
-        end = race[race.share == 1.0].mean(numeric_only=True)
-        cost = costs.set_index(PAIR).loc[key].set_index("arm")
-        factor = cost.loc["direct", ["step_seconds", "peak_bytes"]] / cost.loc["ours", ["step_seconds", "peak_bytes"]]
-        lines += [
-            f"{_title(pair, ', ')}, to {_percent(pair.benchmark)}:",
-            f"  ours {_arm(pair, 'ours')}, direct training {_arm(pair, 'direct')}: {_saved(pair)}",
-            f"  by steps needed × time of a step, side by side: {_saved(by_steps.loc[key])}",
-            f"  at equal time ours is ahead {_percent(end.ours_ahead)} of the time; the last accuracies are "
-            f"{100 * end.ours:.1f} and {100 * end.direct:.1f} %",
-            f"  a step of direct training takes {factor.step_seconds:.1f} times as long and {factor.peak_bytes:.1f} "
-            "times the memory",
-        ]
-        devices = curves[(curves[PAIR] == list(key)).all(axis=1)].device.unique()
-        if len(devices) > 1:
-            lines.append(f"  trained on different machines, so the seconds do not compare: {', '.join(devices)}")
-    return "\n".join(lines)
-
-
-def _arm(pair: pd.Series, arm: str) -> str:
-    reached, seconds = pair[f"{arm}_reached"], f"{_three(pair[f'{arm}_seconds'])} s"
-    if reached == pair.seeds:
-        return f"in {seconds}"
-    return f"never in {seconds}" if not reached else f"in {reached} of {pair.seeds} seeds, {seconds}"
-
-
-def _saved(pair: pd.Series) -> str:
-    if pair.bound not in SIGNS:
-        return "no saving can be told"
-    return f"saves {SIGNS[pair.bound]}{_percent(pair.saving, pair.saving_sd)}"
 
 
 def _rows(pair: pd.DataFrame) -> list[str]:
@@ -147,7 +102,7 @@ def _times(ax: Axes, pair: pd.DataFrame, rows: list[str]) -> None:
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)
     ax.set(
-        title=f"{_title(first)}, to {_percent(first.benchmark)}",
+        title=title(first).replace(", ", "\n") + f", width {first.width:g}, to {_percent(first.benchmark)}",
         xlabel=f"time, direct training = 100\n(paper: {TITLES[dataset]}, width 1, to {_percent(printed['benchmark'])})",
         xlim=(0, 1.9 * max(ends)),
         xticks=range(0, int(max(ends)) + 1, 25 if max(ends) < 200 else 100),
@@ -193,12 +148,8 @@ def _whole(runs: pd.DataFrame) -> pd.Series:
     return runs.seconds.fillna(runs.total_seconds)
 
 
-def _title(pair: pd.Series, between: str = "\n") -> str:
-    return f"{TITLES[pair.dataset]}{between}{TITLES[pair.network]}, width {pair.width:g}"
-
-
-def _percent(fraction: float, sd: float = math.nan) -> str:
-    return f"{100 * fraction:.0f} %" if math.isnan(sd) else f"{100 * fraction:.0f} ± {100 * sd:.0f} %"
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.0f} %"
 
 
 def _three(number: float) -> str:

@@ -10,16 +10,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from snnlib.experiments import eq6_terms as terms
-from snnlib.experiments.over_seeds import NET, by_seed, title
+from snnlib.experiments import eq6_terms
+from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.experiments.style import BLACK, BLUE, GREEN, VERMILION, figure, style
+from snnlib.experiments.titles import title
 
 _MARKERS = "osD^vPX"
 _TERMS = {
-    terms.POTENTIAL: {"color": VERMILION, "marker": "o"},
-    terms.RESIDUAL: {"color": BLUE, "marker": "s"},
-    terms.SUM: {"color": GREEN, "marker": "^"},
-    terms.NOISE: {"color": BLACK, "ls": ":"},
+    eq6_terms.POTENTIAL: {"color": VERMILION, "marker": "o"},
+    eq6_terms.RESIDUAL: {"color": BLUE, "marker": "s"},
+    eq6_terms.SUM: {"color": GREEN, "marker": "^"},
+    eq6_terms.NOISE: {"color": BLACK, "ls": ":"},
 }
 
 
@@ -28,9 +29,9 @@ def alpha(accuracies: pd.DataFrame, spreads: pd.DataFrame) -> Figure:
 
     Args:
         accuracies: from `snnlib.experiments.fig5_alpha.table.accuracies`.
-        spreads: from `snnlib.experiments.fig5_alpha.table.spreads`.
+        spreads: from `snnlib.experiments.fig5_alpha.table.term_spreads`.
     """
-    nets = list(accuracies.groupby(NET, sort=False))
+    nets = list(accuracies.groupby([*NET, "noise"], sort=False))
     fig = figure(4.4 * len(nets), 7.2)
     with style():
         above, below = fig.subfigures(2, 1, height_ratios=[1.2, 1])
@@ -38,13 +39,13 @@ def alpha(accuracies: pd.DataFrame, spreads: pd.DataFrame) -> Figure:
         bottom = below.subplots(1, len(nets), squeeze=False, sharey=True)[0]
         for i, (net, table) in enumerate(nets):
             _accuracy(top[i], table)
-            _spread(bottom[i], spreads[(spreads[NET] == list(net)).all(axis=1)])
+            _spread(bottom[i], spreads[(spreads[[*NET, "noise"]] == list(net)).all(axis=1)])
         top[0].set_ylabel("test accuracy, %")
         bottom[0].set_ylabel("standard deviation (threshold = 1)")
         for part, axes in ((above, top), (below, bottom)):
             handles, labels = axes[0].get_legend_handles_labels()
             part.legend(handles, labels, loc="outside lower center", ncols=4)
-        seeds = accuracies.groupby(NET).seed.nunique()
+        seeds = accuracies.groupby([*NET, "noise"]).seed.nunique()
         many = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
         above.suptitle(f"Accuracy after conversion with each α: mean ± sd of {many} training seeds", fontsize=10)
         below.suptitle(
@@ -55,7 +56,7 @@ def alpha(accuracies: pd.DataFrame, spreads: pd.DataFrame) -> Figure:
 
 
 def _accuracy(ax: Axes, table: pd.DataFrame) -> None:
-    at = by_seed(table, "alpha")
+    at = at_timesteps(table, *NET, "alpha")
     values = sorted(table.alpha.unique())
     colours = mpl.colormaps["viridis"](np.linspace(0, 0.88, len(values)))
     for i, a in enumerate(values):
@@ -85,7 +86,11 @@ def _spread(ax: Axes, table: pd.DataFrame) -> None:
         sd = layers[term].groupby("alpha").agg(["mean", "min", "max"]).loc[values]
         ax.fill_between(range(len(values)), sd["min"], sd["max"], color=look["color"], alpha=0.15, lw=0)
         ax.plot(
-            range(len(values)), sd["mean"], ms=4, label=f"{term} of training" if term == terms.NOISE else term, **look
+            range(len(values)),
+            sd["mean"],
+            ms=4,
+            label=f"{term} of training" if term == eq6_terms.NOISE else term,
+            **look,
         )
     ax.set_xticks(range(len(values)), ["inf" if math.isinf(a) else f"{a:g}" for a in values])
     ax.set_ylim(0, None)
@@ -96,7 +101,7 @@ def layers(spreads: pd.DataFrame, network: str, alpha: float) -> Figure:
     """The terms of Eq. 6 in each layer of one network at one alpha, mean over training seeds.
 
     Args:
-        spreads: from `snnlib.experiments.fig5_alpha.table.spreads`.
+        spreads: from `snnlib.experiments.fig5_alpha.table.term_spreads`.
     """
     table = spreads[(spreads.network == network) & (spreads.alpha == alpha)]
     sd = table.groupby(["layer", "term"], sort=False).sd.mean().unstack("layer", sort=False)

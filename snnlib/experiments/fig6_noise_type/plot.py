@@ -6,9 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from snnlib.experiments.fig6_noise_type.table import PAIR, gaps
-from snnlib.experiments.over_seeds import by_seed, plus_minus, title
+from snnlib.experiments.fig6_noise_type.table import gaps
+from snnlib.experiments.over_seeds import NET, at_timesteps, plus_minus
 from snnlib.experiments.style import BLACK, BLUE, VERMILION, figure, style
+from snnlib.experiments.titles import title
 
 _ARMS = {"gaussian": ("Gaussian", BLUE, "o", -0.22), "uniform": ("uniform", VERMILION, "s", 0.22)}
 
@@ -19,15 +20,15 @@ def noise_type(table: pd.DataFrame) -> Figure:
     Args:
         table: from `snnlib.experiments.fig6_noise_type.table.accuracies`.
     """
-    at = by_seed(table, "noise")
-    nets = list(gaps(table).groupby(PAIR, sort=False))
+    at = at_timesteps(table, *NET, "noise")
+    nets = list(gaps(table).groupby(NET, sort=False))
     fig = figure(2.6 * len(nets) + 0.6, 6.2)
     with style():
         axes = fig.subplots(2, len(nets), squeeze=False, sharey="row", height_ratios=[1.5, 1])
         for (above, below), (net, gap) in zip(axes.T, nets, strict=True):
-            _accuracy(above, at.xs(net, level=PAIR))
+            _accuracy(above, at.xs(net, level=NET))
             _gap(below, gap)
-            named = dict(zip(PAIR, net, strict=True))
+            named = dict(zip(NET, net, strict=True))
             above.set_title(title(named).replace(", ", "\n") + f", width {named['width']:g}, {len(gap)} seeds")
         axes[0, 0].set_ylabel(f"test accuracy, %\n(axis starts at {axes[0, 0].get_ylim()[0]:.0f} %)")
         axes[1, 0].set_ylabel("Gaussian minus uniform, points")
@@ -53,7 +54,7 @@ def _gap(ax: Axes, gap: pd.DataFrame) -> None:
     ax.axhline(0, color=BLACK, lw=0.8)
     for i, t in enumerate(gap):
         _points(ax, i, gap[t], BLACK, "D")
-        _write(ax, i, gap[t], plus_minus(gap[t]), BLACK)
+        _write(ax, i, gap[t], plus_minus(gap[t].mean(), gap[t].std()), BLACK)
     _steps(ax, list(gap))
 
 

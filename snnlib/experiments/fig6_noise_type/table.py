@@ -9,10 +9,8 @@ from typing import Any
 import pandas as pd
 
 from snnlib.checks import InputError, one_of
-from snnlib.experiments import eq6_terms as terms
-from snnlib.experiments.claims_accuracy import CLOSE
-from snnlib.experiments.evidence import exceeds, within
-from snnlib.experiments.over_seeds import NET, by_seed, plus_minus, title
+from snnlib.experiments import eq6_terms
+from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy
@@ -22,7 +20,6 @@ from snnlib.training.seeds import stream
 NOTEBOOK = "fig6_noise_type"
 NOISES = ("gaussian", "uniform")
 DRAWS = 1_000_000
-PAIR = [name for name in NET if name != "noise"]
 
 
 def needed(preset: Preset) -> list[Run]:
@@ -70,7 +67,7 @@ def noises(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
     rows = []
     for name in NOISES:
         dynamics = evaluation.network(first[name]).first.dynamics
-        for term, noise in ((terms.NOISE, dynamics.noise), (terms.RESIDUAL, dynamics.residual)):
+        for term, noise in ((eq6_terms.NOISE, dynamics.noise), (eq6_terms.RESIDUAL, dynamics.residual)):
             sd = noise.sample((DRAWS,), stream(0, "noise")).std().item()
             rows.append((name, term, noise.kind, noise.low, noise.high, round(sd, 3)))
     return pd.DataFrame(rows, columns=["trained with", "term", "kind", "low", "high", "sd"])
@@ -82,32 +79,8 @@ def gaps(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Indexed by data set, network, width, readout and seed; a column for each T.
     """
-    at = by_seed(table, "noise")
+    at = at_timesteps(table, *NET, "noise")
     return at.xs("gaussian", level="noise") - at.xs("uniform", level="noise")
-
-
-def verdict(table: pd.DataFrame) -> str:
-    """The three claims of Sec. 3.4, pair by pair, decided as on the claims page (`claims_accuracy`).
-
-    They hold where Gaussian noise is ahead at T = 1; where the two end within `CLOSE` points of each other; where
-    uniform nets, too, gain from T = 1 to the last T. What neither holds nor fails by two standard
-    errors over training seeds is unclear.
-    """
-    at = by_seed(table, "noise")
-    last = at.columns[-1]
-    uniform = at.xs("uniform", level="noise")
-    lines = []
-    for net, gap in gaps(table).groupby(PAIR, sort=False):
-        n = len(gap)
-        gain = (uniform[last] - uniform[1]).loc[gap.index]
-        lines += [
-            f"{title(dict(zip(PAIR, net, strict=True)))}, {n} training seeds, in points:",
-            f"  Gaussian minus uniform at T = 1: {plus_minus(gap[1])}, above 0 in {(gap[1] > 0).sum()} of {n} seeds; "
-            f"Gaussian ahead: {exceeds('', gap[1], 0).says}",
-            f"  at T = {last}: {plus_minus(gap[last])}; within {CLOSE:g}: {within('', gap[last], CLOSE).says}",
-            f"  uniform from T = 1 to {last}: {plus_minus(gain)}; more accurate: {exceeds('', gain, 0).says}",
-        ]
-    return "\n".join(lines)
 
 
 def _without_noise(spec: Spec) -> dict[str, Any]:

@@ -16,12 +16,7 @@ V_RESET, V_TH = Converted.v_reset, Converted.v_th
 NOISES = {"gaussian": "Gaussian", "uniform": "uniform", "max_normalised": "max-normalised Gaussian"}
 
 
-def draw(**parameters: float | str) -> Figure:
-    """Simulate and plot in one go; the parameters are those of `fig7_potential_dynamics.table.experiment`."""
-    return plot(potential.experiment(**parameters))
-
-
-def plot(table: pd.DataFrame) -> Figure:
+def potential_dynamics(table: pd.DataFrame) -> Figure:
     """Figure 7 from the table of `fig7_potential_dynamics.table.experiment`."""
     with style():
         fig = figure(9, 6.4)

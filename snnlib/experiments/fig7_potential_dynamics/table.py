@@ -53,7 +53,7 @@ class Trace:
         return float(((self.v_reset <= self.H) & (self.H <= self.v_th)).mean())
 
 
-def simulate(dynamics: Converted, currents: Tensor, generator: torch.Generator) -> Trace:
+def simulate_layer(dynamics: Converted, currents: Tensor, generator: torch.Generator) -> Trace:
     """A layer of neurons under ``currents`` [T, neurons], which are one image of a batch to the dynamics."""
     silent = replace(dynamics, v_th=1e6)  # never fires, so that its V(t) is H(t)
     state, steps = None, []
@@ -116,7 +116,7 @@ def autocorrelation(x: np.ndarray, lags: int = LAGS) -> np.ndarray:
     return np.array([np.mean(x[: len(x) - k] * x[k:]) for k in range(lags + 1)]) / variance
 
 
-def statistic(trace: Trace) -> dict[str, float]:
+def statistics(trace: Trace) -> dict[str, float]:
     """What the paper argues from, spikes and range, and what an oscillation would need: a negative correlation."""
     r = autocorrelation(trace.V[ONSET:])
     return {
@@ -133,23 +133,23 @@ def statistic(trace: Trace) -> dict[str, float]:
 def without_input(
     alphas: Sequence[float], noises: Sequence[str] = tuple(NOISES), timesteps: int = 500, seed: int = 0
 ) -> pd.DataFrame:
-    """The `statistic` of a layer without input for each noise and alpha, one row each, beside its `_parameters`."""
+    """The `statistics` of a layer without input for each noise and alpha, one row each, beside its `_parameters`."""
     rows = []
     for noise in noises:
         for alpha in alphas:
             unit = Converted(noise=NOISES[noise](), alpha=alpha)
-            trace = simulate(unit, torch.zeros(timesteps, NEURONS), stream(seed, "noise"))
-            rows.append({"noise": noise, "alpha": alpha} | statistic(trace) | _parameters(unit, timesteps, seed))
+            trace = simulate_layer(unit, torch.zeros(timesteps, NEURONS), stream(seed, "noise"))
+            rows.append({"noise": noise, "alpha": alpha} | statistics(trace) | _parameters(unit, timesteps, seed))
     return pd.DataFrame(rows)
 
 
 def accumulation(weight: float = 0.4, seed: int = 0) -> dict[str, float]:
     """Share of input spikes at which their neuron fires, by what it got one step before; panel b's layer."""
     currents = input_currents(weight, stream(seed, "noise", 1))
-    return after(simulate(Converted(), currents, stream(seed, "noise")).S, currents.numpy() > 0)
+    return firing_shares(simulate_layer(Converted(), currents, stream(seed, "noise")).S, currents.numpy() > 0)
 
 
-def after(spikes: np.ndarray, driven: np.ndarray) -> dict[str, float]:
+def firing_shares(spikes: np.ndarray, driven: np.ndarray) -> dict[str, float]:
     """The shares of `accumulation` from spikes and input spikes, both [T, neurons]; nan where there are none."""
     fired, now = spikes[1:], driven[1:]
     return {
@@ -192,8 +192,8 @@ def experiment(
     between("neuron", neuron, 0, NEURONS - 1)
     unit = dynamics(alpha, beta, leak, noise)
     currents = input_currents(weight, stream(seed, "noise", 1))
-    a = simulate(unit, torch.zeros_like(currents), stream(seed, "noise"))
-    b = simulate(unit, currents, stream(seed, "noise"))
+    a = simulate_layer(unit, torch.zeros_like(currents), stream(seed, "noise"))
+    b = simulate_layer(unit, currents, stream(seed, "noise"))
     membrane = oscillate(stream(seed, "noise", 2))
 
     steps, lags = np.arange(1, TIMESTEPS + 1), np.arange(LAGS + 1)

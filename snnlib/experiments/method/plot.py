@@ -7,11 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from snnlib.experiments import eq6_terms as terms
+from snnlib.experiments import eq6_terms
 from snnlib.experiments.style import BLACK, BLUE, GREEN, ORANGE, VERMILION, figure, style
 from snnlib.experiments.titles import TITLES
 
-_TERM_COLOURS = {terms.NOISE: BLACK, terms.POTENTIAL: VERMILION, terms.RESIDUAL: BLUE, terms.SUM: GREEN}
+_TERM_COLOURS = {
+    eq6_terms.NOISE: BLACK,
+    eq6_terms.POTENTIAL: VERMILION,
+    eq6_terms.RESIDUAL: BLUE,
+    eq6_terms.SUM: GREEN,
+}
 _SHOWN = 3  # copies of the net that the sketch shows of T
 
 

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from snnlib.experiments.silent_choices.table import ABLATION, ERRORS, default, differences, effects, plus_minus, signed
+from snnlib.experiments.over_seeds import plus_minus
+from snnlib.experiments.silent_choices.table import ABLATION, ERRORS, POINTS, default, differences, effects
 from snnlib.experiments.style import VERMILION, figure, style
 from snnlib.experiments.titles import TITLES
 
@@ -56,9 +57,13 @@ def silent_choices(table: pd.DataFrame) -> Figure:
 
 def _rows(found: pd.DataFrame) -> list[tuple[str, str]]:
     """(choice, "") for a heading, then (choice, value) for each setting, by size; the ablation last."""
-    size = found.set_index(["choice", "value"])["mean"].abs().sort_values(ascending=False)
-    order = sorted(dict.fromkeys(choice for choice, _ in size.index), key=lambda choice: choice == ABLATION)
-    return [row for choice in order for row in [(choice, ""), *((choice, value) for value in size[choice].index)]]
+    by_size = found.assign(size=found["mean"].abs()).sort_values("size", ascending=False)
+    choices = [choice for choice in by_size.choice.unique() if choice != ABLATION]
+    rows = []
+    for choice in [*choices, ABLATION]:
+        values = by_size.value[by_size.choice == choice]
+        rows += [(choice, value) for value in ("", *values)] if len(values) else []
+    return rows
 
 
 def _limits(found: pd.DataFrame, seeds: pd.DataFrame) -> tuple[float, float]:
@@ -88,7 +93,8 @@ def _point(ax: Axes, y: float, row: pd.Series, seeds: pd.Series, filled: bool) -
 
 
 def _number(row: pd.Series) -> str:
-    return "same" if row["mean"] == 0 == row.sd else f"{signed(row['mean'])}{plus_minus(row.sd)}"
+    always_same = row["mean"] == 0 and row.sd == 0
+    return "same" if always_same else plus_minus(row["mean"], row.sd, POINTS)
 
 
 def _write(ax: Axes, y: float, text: str, right: float, weight: str) -> None:
@@ -101,7 +107,10 @@ def _write(ax: Axes, y: float, text: str, right: float, weight: str) -> None:
 
 def _name(ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str]], last: int) -> None:
     usual = table[table.default].drop_duplicates("choice").set_index("choice").value
-    heading = [f"{c} (default: {LABELS.get(usual[c], usual[c])})" if not v else LABELS.get(v, v) for c, v in rows]
+    heading = []
+    for choice, value in rows:
+        default_value = LABELS.get(usual[choice], usual[choice])
+        heading.append(LABELS.get(value, value) if value else f"{choice} (default: {default_value})")
     ax.set_yticks(range(len(rows)), heading)
     for label, (_, value) in zip(ax.get_yticklabels(), rows, strict=True):
         label.set(fontweight="normal" if value else "bold", fontsize=8.5)
@@ -110,7 +119,7 @@ def _name(ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str]], last: int)
     first, at = table.iloc[0], default(table)
     seeds = int(at.seeds[last])
     spread = f"mean ± sd of {seeds} seeds" if seeds > 1 else "1 seed"
-    values = ", ".join(f"{at['mean'][t]:.1f}{plus_minus(at.sd[t])} % at T = {t}" for t in (last, 1))
+    values = ", ".join(f"{plus_minus(at['mean'][t], at.sd[t], '.1f')} % at T = {t}" for t in (last, 1))
     ax.set_xlabel("difference to the default's test accuracy, points, paired by seed")
     ax.figure.suptitle(
         f"Where the paper is silent: {TITLES[first.dataset]}, {TITLES[first.network]}, width {first.width:g}\n"

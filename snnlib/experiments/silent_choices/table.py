@@ -15,6 +15,7 @@ import pandas as pd
 
 from snnlib.checks import InputError
 from snnlib.conversion import STATISTICS
+from snnlib.experiments.over_seeds import at_timesteps, over_seeds, percent, plus_minus
 from snnlib.neurons import FIRST_STEPS
 from snnlib.noise import Gaussian, MaxNormalised
 from snnlib.runs.evaluations import Evaluation
@@ -30,6 +31,7 @@ TRAINED = (READOUT, SURROGATE, GAUSSIAN, BATCH_NORM, ABLATION)
 CONVERTED = {"statistics of Eqs. 8-9": ("statistics", STATISTICS), "first step": ("first_step", FIRST_STEPS)}
 # Three, where one comparison would ask for two: a dozen settings are compared at once.
 ERRORS = 3
+POINTS = "+z.1f"  # how a difference is written; z: never -0.0
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,9 @@ def settings(preset: Preset) -> list[Setting]:
     found = []
     for choice in TRAINED:
         found += [Setting(choice, _value(choice, usual), True, run, preset.evaluation) for run in default]
-        for (_, value), others in ((key, others) for key, others in groups.items() if key[0] == choice):
-            found += [Setting(choice, value, False, run, preset.evaluations(run)[-1]) for run in others]
+        for (differs, value), others in groups.items():
+            if differs == choice:
+                found += [Setting(choice, value, False, run, preset.evaluations(run)[-1]) for run in others]
     for choice, (field, values) in CONVERTED.items():
         first = getattr(preset.evaluation, field)
         for value in (first, *(v for v in values if v != first)):
@@ -93,8 +96,7 @@ def measure(settings: list[Setting]) -> pd.DataFrame:
 
 def default(table: pd.DataFrame) -> pd.DataFrame:
     """The default's accuracy in percent over training seeds: columns mean, sd, seeds, indexed by timesteps."""
-    runs = table[table.default].groupby(["timesteps", "seed"]).accuracy.mean() * 100
-    return _over_seeds(runs.groupby("timesteps"))
+    return over_seeds(percent(table[table.default], "timesteps"))
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
@@ -106,8 +108,7 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns choice, value, timesteps, seed, points (percentage points); the default itself has no rows.
     """
-    percent = table.groupby(["choice", "value", "default", "timesteps", "seed"], sort=False).accuracy.mean() * 100
-    rows = percent.rename("points").reset_index()
+    rows = percent(table, "choice", "value", "default", "timesteps").rename("points").reset_index()
     pairs = rows[~rows.default].merge(rows[rows.default], on=["choice", "timesteps", "seed"], suffixes=("", "_default"))
     return pairs.assign(points=pairs.points - pairs.points_default)[["choice", "value", "timesteps", "seed", "points"]]
 
@@ -122,9 +123,9 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
         Columns choice, value, timesteps, mean, sd (nan for one seed), seeds, error (standard error of the mean), all
         in points, and matters: |mean| exceeds both `ERRORS` standard errors and the default's sd over seeds.
     """
-    keys = ["choice", "value", "timesteps"]
-    found = _over_seeds(differences(table).groupby(keys, sort=False).points).reset_index()
-    kind = found.choice.isin(CONVERTED) + 2 * (found.choice == ABLATION)
+    points = differences(table).set_index(["choice", "value", "timesteps", "seed"]).points
+    found = over_seeds(points).reset_index()
+    kind = found.choice.map(_kind)
     variance = found.sd.pow(2).groupby([kind, found.timesteps]).transform("mean")
     found["error"] = np.sqrt(np.maximum(variance, found.sd**2) / found.seeds)
     spread = found.timesteps.map(default(table).sd)
@@ -132,15 +133,24 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def verdict(table: pd.DataFrame) -> str:
+def _kind(choice: str) -> str:
+    if choice == ABLATION:
+        return "ablation"
+    return "converted" if choice in CONVERTED else "trained"
+
+
+def summary(table: pd.DataFrame) -> str:
     """Which settings move the accuracy at the last T by more than another seed does, the largest effect first."""
     last = table.timesteps.max()
-    found = effects(table).query("timesteps == @last").sort_values("mean", key=lambda x: -x.abs())
+    found = effects(table)
+    found = found[found.timesteps == last].sort_values("mean", key=abs, ascending=False, kind="stable")
     usual = default(table).loc[last]
-    lines = [f"T = {last}: default {usual['mean']:.1f}{plus_minus(usual.sd)} %, mean and sd of {usual.seeds:.0f} seeds"]
+    lines = [
+        f"T = {last}: default {plus_minus(usual['mean'], usual.sd, '.1f')} %, mean and sd of {usual.seeds:.0f} seeds"
+    ]
     for row in found.itertuples():
-        judged = "matters" if row.matters else "no clear effect" if row.seeds > 1 else "one seed cannot tell"
-        lines.append(f"{row.choice} = {row.value}: {signed(row.mean)}{plus_minus(row.sd)} points, {judged}")
+        effect = "matters" if row.matters else "no clear effect" if row.seeds > 1 else "one seed cannot tell"
+        lines.append(f"{row.choice} = {row.value}: {plus_minus(row.mean, row.sd, POINTS)} points, {effect}")
     return "\n".join(lines)
 
 
@@ -150,30 +160,17 @@ def ablation(table: pd.DataFrame) -> str:
     Without noise there is nothing to convert: those weights run in plain LIF neurons (Eqs. 1-3). As an ensemble
     (step 2) they would repeat T = 1, step for step.
     """
-    last, rows = table.timesteps.max(), table[table.choice == ABLATION]
-    runs = rows.groupby(["default", "value", "seed", "timesteps"]).accuracy.mean().mul(100).unstack("timesteps")
+    rows = table[table.choice == ABLATION]
+    last = rows.timesteps.max()
     lines = []
-    for (_, value), seeds in list(runs.groupby(["default", "value"]))[::-1]:
-        gain = seeds[last] - seeds[1]
-        lines.append(
-            f"noise in training = {value}: {seeds[1].mean():.1f} % at T = 1, {seeds[last].mean():.1f} % at T = {last}; "
-            f"time adds {signed(gain.mean())}{plus_minus(gain.std())} points ({len(gain)} seeds)"
-        )
+    for is_default in (True, False):
+        for value, seeds in at_timesteps(rows[rows.default == is_default], "value").groupby("value"):
+            gain = seeds[last] - seeds[1]
+            lines.append(
+                f"noise in training = {value}: {seeds[1].mean():.1f} % at T = 1, {seeds[last].mean():.1f} % at "
+                f"T = {last}; time adds {plus_minus(gain.mean(), gain.std(), POINTS)} points ({len(gain)} seeds)"
+            )
     return "\n".join(lines)
-
-
-def signed(points: float) -> str:
-    """One decimal, a sign that is never that of -0.0."""
-    return f"{round(points, 1) + 0.0:+.1f}".replace("-", "−")
-
-
-def plus_minus(sd: float) -> str:
-    """± sd, nothing for one seed."""
-    return "" if np.isnan(sd) else f" ± {sd:.1f}"
-
-
-def _over_seeds(points: Any) -> pd.DataFrame:
-    return points.agg(["mean", "std", "count"]).rename(columns={"std": "sd", "count": "seeds"})
 
 
 def _choice(usual: Spec, spec: Spec, where: str) -> str:
@@ -204,9 +201,11 @@ def _choice(usual: Spec, spec: Spec, where: str) -> str:
 def _check(default: list[Run], groups: dict[tuple[str, str], list[Run]], where: str) -> None:
     seeds = sorted({run.spec.seed for run in default})
     for (choice, value), runs in {("the", "default"): default, **groups}.items():
-        if (there := sorted(run.spec.seed for run in runs)) != seeds:
+        there = sorted(run.spec.seed for run in runs)
+        if there != seeds:
             raise InputError(f"{where}: seeds of {choice} {value} = {there}: must be {seeds}, the default's, each once")
-    if missing := set(TRAINED) - {choice for choice, _ in groups}:
+    missing = set(TRAINED) - {choice for choice, _ in groups}
+    if missing:
         raise InputError(f"{where}: no run differs from the first in {', '.join(sorted(missing))}; each needs one")
 
 

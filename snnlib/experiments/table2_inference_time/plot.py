@@ -20,7 +20,7 @@ from snnlib.experiments.style import (
     figure,
     style,
 )  # fmt: skip
-from snnlib.experiments.table2_inference_time.table import LINE, over_seeds, power_of_two, printed
+from snnlib.experiments.table2_inference_time.table import LINE, by_line, power_of_two, printed
 from snnlib.experiments.titles import TITLES
 
 PANEL = ["dataset", "network"]
@@ -40,9 +40,9 @@ def accuracy_vs_timesteps(table: pd.DataFrame) -> Figure:
     """A panel for each data set and network, T on a log axis; cut off below what ours and the paper's rows reach.
 
     Args:
-        table: as from `table2_inference_time.table.curves` or `table2_inference_time.table.thinned`.
+        table: as from `table2_inference_time.table.accuracies` or `table2_inference_time.table.thinned`.
     """
-    panels = list(over_seeds(table).groupby(PANEL, sort=False))
+    panels = list(by_line(table).groupby(PANEL, sort=False))
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
     fig = figure(8.3 if columns == 1 else 9.2, 3.5 * rows + 1.3)

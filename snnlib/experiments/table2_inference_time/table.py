@@ -8,7 +8,9 @@ from fractions import Fraction
 import pandas as pd
 
 from snnlib.checks import InputError
+from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds, percent
 from snnlib.experiments.paper import TABLE2, TABLE2_DATASETS
+from snnlib.experiments.table2_inference_time.claims import WITHIN
 from snnlib.runs.evaluations import AnnConversion, AsTrained, Conversion, Evaluation
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy
@@ -16,12 +18,9 @@ from snnlib.runs.run import Run, Spec
 
 NOTEBOOK = "table2_inference_time"
 OUR_TIMESTEPS = (5, 10)  # of the rows "Ours"
-WITHIN = 0.5  # points below ours that still count as reached
-CLAIMED = 100  # times the steps of ours (abstract: "more than 100 times faster inference speed")
-NET = ["dataset", "network", "width"]
-LINE = [*NET, "readout", "training", "method", "variant"]
+LINE = [*ARCHITECTURE, "readout", "training", "method", "variant"]
 COLUMNS = [
-    "source", "author", "method", "variant", *NET, "readout", "inference_time", "timesteps",
+    "source", "author", "method", "variant", *ARCHITECTURE, "readout", "inference_time", "timesteps",
     "accuracy_mean", "accuracy_sd", "seeds", "runs",
 ]  # fmt: skip
 
@@ -65,7 +64,7 @@ def needed(preset: Preset) -> list[Run]:
     return runs
 
 
-def curves(preset: Preset) -> pd.DataFrame:
+def accuracies(preset: Preset) -> pd.DataFrame:
     """Accuracy of everything at every T; trains and evaluates what the run store does not hold.
 
     Returns:
@@ -97,19 +96,18 @@ def label(spec: Spec, evaluation: Evaluation) -> tuple[str, str]:
     return found, f"at T = {spec.timesteps}"
 
 
-def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy in percent: mean over noise seeds within a training seed, then mean and sd over training seeds.
+def by_line(table: pd.DataFrame) -> pd.DataFrame:
+    """The lines of table and picture: accuracy in percent at each T, over training seeds, and the runs behind it.
 
     Returns:
         Columns `LINE`, timesteps, accuracy_mean, accuracy_sd (nan for one seed), seeds, runs (their names, joined by
         a space).
     """
     names = table.groupby(LINE, sort=False).run.agg(lambda run: " ".join(sorted(set(run)))).rename("runs")
-    runs = table.groupby([*LINE, "seed", "timesteps"], sort=False).accuracy.mean() * 100
-    found = runs.groupby([*LINE, "timesteps"], sort=False).agg(["mean", "std", "count"])
+    found = over_seeds(percent(table, *LINE, "timesteps"))
     found = found.set_axis(["accuracy_mean", "accuracy_sd", "seeds"], axis=1).join(names).reset_index()
-    lines = found.groupby(LINE, sort=False).ngroup()
-    return found.assign(line=lines).sort_values(["line", "timesteps"], ignore_index=True).drop(columns="line")
+    number = found.groupby(LINE, sort=False).ngroup()
+    return found.assign(line=number).sort_values(["line", "timesteps"], ignore_index=True).drop(columns="line")
 
 
 def printed() -> pd.DataFrame:
@@ -121,9 +119,9 @@ def printed() -> pd.DataFrame:
     for author, how, time, *accuracies in TABLE2:
         given = [(d, float(a.rstrip("%"))) for d, a in zip(TABLE2_DATASETS, accuracies, strict=True) if a != "-"]
         times = time.split("/") if "/" in time else [time] * len(given)
-        for (dataset, percent), t in zip(given, times, strict=True):
+        for (dataset, value), t in zip(given, times, strict=True):
             row = {"source": "paper", "author": author, "method": how, "variant": "as printed", "dataset": dataset}
-            rows.append({**row, "inference_time": time, "timesteps": int(t), "accuracy_mean": percent})
+            rows.append({**row, "inference_time": time, "timesteps": int(t), "accuracy_mean": value})
     return pd.DataFrame(rows).reindex(columns=COLUMNS).astype({"seeds": "Int64"})
 
 
@@ -135,7 +133,7 @@ def table2(table: pd.DataFrame) -> pd.DataFrame:
         inference_time (as printed), timesteps, accuracy_mean, accuracy_sd (percent, over training seeds), seeds, runs
         (names of the measured ones, joined by a space).
     """
-    measured = over_seeds(table)
+    measured = by_line(table)
     measured = measured[power_of_two(measured.timesteps) | measured.timesteps.isin(OUR_TIMESTEPS)]
     measured = measured.assign(source="measured", author="snnlib", inference_time=measured.timesteps.map(str))
     return pd.concat([printed(), measured[COLUMNS].astype({"seeds": "Int64"})], ignore_index=True)
@@ -156,8 +154,8 @@ def speedup(table: pd.DataFrame) -> pd.DataFrame:
         and best: whether no other variant of this opponent does it in fewer steps.
     """
     rows = []
-    by_seed = table.groupby([*LINE, "timesteps", "seed"], sort=False).accuracy.mean().mul(100).unstack("seed")
-    for net, lines in over_seeds(table).groupby(NET, sort=False):
+    by_seed = percent(table, *LINE, "timesteps").unstack("seed")
+    for net, lines in by_line(table).groupby(ARCHITECTURE, sort=False):
         ann = lines[lines.method == "ann"].set_index("training").accuracy_mean
         ours = lines[(lines.method == "ours") & lines.timesteps.isin(OUR_TIMESTEPS)]
         opponents = lines[lines.method.isin(["conversion", "qcfs"])].groupby(["method", "variant"], sort=False)
@@ -168,7 +166,7 @@ def speedup(table: pd.DataFrame) -> pd.DataFrame:
                 seeds = by_seed.loc[tuple(line[LINE].iloc[0])].sort_index().dropna(axis=1) >= enough
                 firsts = [_first(seed) for _, seed in seeds.items()]
                 rows.append({
-                    **dict(zip(NET, net, strict=True)), "readout": our.readout, "our_variant": our.variant,
+                    **dict(zip(ARCHITECTURE, net, strict=True)), "readout": our.readout, "our_variant": our.variant,
                     "our_timesteps": our.timesteps, "our_accuracy": our.accuracy_mean,
                     "opponent": opponent, "variant": variant, "ann_accuracy": ann[line.training.iloc[0]],
                     "last_timesteps": near.index.max(), "within_points": WITHIN,
@@ -180,7 +178,7 @@ def speedup(table: pd.DataFrame) -> pd.DataFrame:
     found = pd.DataFrame(rows).replace(dict.fromkeys(steps, math.inf), pd.NA).astype(dict.fromkeys(steps, "Int64"))
     found["step_factor"] = found.steps_needed / found.our_timesteps
     ranked = found.sort_values(["steps_needed", "steps_to_stay"], kind="stable")  # empty ones last
-    best = ranked.groupby([*NET, "readout", "our_variant", "our_timesteps", "opponent"]).head(1).index
+    best = ranked.groupby([*ARCHITECTURE, "readout", "our_variant", "our_timesteps", "opponent"]).head(1).index
     found["best"] = found.index.isin(best)
     return found
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
+from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TABLE2
+from snnlib.experiments.table2_inference_time.claims import CLAIMED
 from snnlib.experiments.table2_inference_time.plot import METHODS
-from snnlib.experiments.table2_inference_time.table import CLAIMED, NET, OUR_TIMESTEPS, printed
+from snnlib.experiments.table2_inference_time.table import OUR_TIMESTEPS, printed
 from snnlib.experiments.titles import TITLES
 from snnlib.store.files import write
 from snnlib.store.paths import figures_dir
-
-OURS = ["readout", "our_variant", "our_timesteps"]
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -32,7 +32,7 @@ def markdown(table: pd.DataFrame) -> str:
     ]
     rows = table[table.source == "measured"]
     text = rows.accuracy_mean.map("{:.2f}".format) + rows.accuracy_sd.map(lambda x: "" if pd.isna(x) else f" ± {x:.2f}")
-    for net, lines in rows.assign(text=text).groupby(NET, sort=False):
+    for net, lines in rows.assign(text=text).groupby(ARCHITECTURE, sort=False):
         parts += [f"**{_net(net)}**", _pipes(_wide(lines))]
     return "\n\n".join(parts) + "\n"
 
@@ -62,7 +62,7 @@ def speedup_markdown(found: pd.DataFrame) -> str:
         "seeds, and of the quickest and the slowest seed; to stay: from there on at every later T. Bold: an "
         "opponent's best variant."
     ]
-    for net, rows in found.groupby(NET, sort=False):
+    for net, rows in found.groupby(ARCHITECTURE, sort=False):
         lines = []
         for row in rows.itertuples():
             name = f"{METHODS[row.opponent]}, {row.variant}"
@@ -80,53 +80,18 @@ def speedup_markdown(found: pd.DataFrame) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def findings(found: pd.DataFrame) -> str:
-    """The factors in sentences: first by the rows that the paper printed, then as measured, net by net."""
+def printed_factors() -> str:
+    """How many times the steps of ours ANN-SNN takes by the rows that the paper printed, in a sentence."""
     paper = printed()
     factors = [t / ours for t in paper[paper.method == "ANN-SNN"].timesteps for ours in OUR_TIMESTEPS]
     over = sum(factor > CLAIMED for factor in factors)
-    lines = [
+    return (
         f"By the paper's own rows ANN-SNN takes {min(factors):g} to {max(factors):g} times the steps of ours, "
         f"over {CLAIMED} times in {over} of {len(factors)} pairs of rows."
-    ]
-    for net, rows in found.groupby(NET, sort=False):
-        lines.append(f"{_net(net)}, opponents in their best variant:")
-        for (readout, _, t), those in rows[rows.best].groupby(OURS, sort=False):
-            lines.append(f"  ours at T = {t}, readout {readout}, {those.our_accuracy.iloc[0]:.2f} %:")
-            lines += [f"    {_sentence(row)}" for row in those.itertuples()]
-    return "\n".join(lines)
+    )
 
 
-def _sentence(row: Any) -> str:
-    """One comparison."""
-    name = f"{METHODS[row.opponent]} ({row.variant})"
-    if pd.isna(row.steps_needed):
-        return f"{name} is never within {row.within_points:g} points, up to T = {row.last_timesteps}"
-    stays = "" if row.steps_to_stay == row.steps_needed else f" (to stay from T = {_steps(row.steps_to_stay)})"
-    factors = f"{row.step_factor:.1f} times our steps, {row.time_factor:.1f} times our wall time"
-    return f"{name} is within {row.within_points:g} points at T = {row.steps_needed}{stays}: {factors}"
-
-
-def verdict(found: pd.DataFrame) -> str:
-    """In how many comparisons each opponent, in its best variant, needs over `CLAIMED` times our steps.
-
-    A comparison is one T and readout of ours. An opponent that is not there at its last recorded T counts
-    if that T is at least `CLAIMED` times ours, and is undecided if not.
-    """
-    best = found[found.best]
-    never = best.steps_needed.isna()
-    out_of_sight = never & (best.last_timesteps >= CLAIMED * best.our_timesteps)
-    best = best.assign(over=out_of_sight | (best.step_factor > CLAIMED).fillna(False), undecided=never & ~out_of_sight)
-    lines = [f"Over {CLAIMED} times our steps to come within {best.within_points.iloc[0]:g} points:"]
-    for net, rows in best.groupby(NET, sort=False):
-        for opponent, those in rows.groupby("opponent", sort=False):
-            unsure = f", {those.undecided.sum()} undecided" if those.undecided.any() else ""
-            count = f"{those.over.sum()} of {len(those)} comparisons{unsure}"
-            lines.append(f"{_net(net)}: {METHODS[opponent]} in {count}")
-    return "\n".join(lines)
-
-
-def save(table: pd.DataFrame, found: pd.DataFrame, preset: str) -> Path:
+def write_tables(table: pd.DataFrame, found: pd.DataFrame, preset: str) -> Path:
     """Write table2_inference_time and table2_speedup, .csv and .md, to ``figures/<preset>/``; returns the folder."""
     folder = figures_dir() / preset
     for name, rows, text in (

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.data.batches import standardise
-from snnlib.experiments.table2_inference_time.table import NET, label, needed
+from snnlib.experiments.over_seeds import ARCHITECTURE
+from snnlib.experiments.table2_inference_time.table import label, needed
 from snnlib.models import Network
 from snnlib.runs.preset import Preset
 from snnlib.runs.provenance import provenance
@@ -43,9 +44,9 @@ def with_times(found: pd.DataFrame, preset: Preset, device: torch.device | str |
     runs: dict[tuple, Run] = {}
     for run in needed(preset):
         spec = run.spec
-        runs.setdefault((*(getattr(spec, name) for name in NET), *_side(preset, run)), run)
+        runs.setdefault((*(getattr(spec, name) for name in ARCHITECTURE), *_side(preset, run)), run)
     parts = []
-    for net, rows in found.groupby(NET, sort=False):
+    for net, rows in found.groupby(ARCHITECTURE, sort=False):
         ours = [(("ours", r.readout, r.our_variant), r.our_timesteps) for r in rows.itertuples()]
         theirs = [((opponent,), steps) for opponent, steps in zip(rows.opponent, rows.steps_needed, strict=True)]
         wanted = dict.fromkeys((side, min(t, CHUNK)) for side, t in ours + theirs if not pd.isna(t))

@@ -7,25 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from snnlib.experiments.over_seeds import NET
+from snnlib.experiments.over_seeds import NET, over_seeds, percent
 from snnlib.experiments.paper import TABLE2_OURS
 from snnlib.experiments.style import BLUE, VERMILION, figure, style
 from snnlib.experiments.titles import TITLES
-
-
-def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy in percent: mean over noise seeds within a training seed, then mean and sd over training seeds.
-
-    Returns:
-        Columns dataset, network, width, readout, noise, timesteps, mean, std (nan for one seed), seeds.
-    """
-    runs = table.groupby([*NET, "seed", "timesteps"], sort=False).accuracy.mean() * 100
-    return (
-        runs.groupby([*NET, "timesteps"], sort=False)
-        .agg(["mean", "std", "count"])
-        .rename(columns={"count": "seeds"})
-        .reset_index()
-    )
 
 
 def accuracy_vs_timesteps(table: pd.DataFrame) -> Figure:
@@ -34,7 +19,8 @@ def accuracy_vs_timesteps(table: pd.DataFrame) -> Figure:
     Args:
         table: columns dataset, network, width, readout, noise, seed, noise_seed, timesteps, accuracy.
     """
-    nets = list(over_seeds(table).groupby(NET, sort=False))
+    at = over_seeds(percent(table, *NET, "noise", "timesteps")).reset_index()
+    nets = list(at.groupby([*NET, "noise"], sort=False))
     columns = min(len(nets), 2) if len(nets) != 3 else 3
     rows = -(-len(nets) // columns)
     fig = figure(3.6 * columns, 2.9 * rows + 0.4)
@@ -48,20 +34,9 @@ def accuracy_vs_timesteps(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def verdict(table: pd.DataFrame) -> str:
-    """Whether accuracy rises with T (Sec. 3.1): for each net, in how many training seeds the last T beats T = 1."""
-    at = table.groupby([*NET, "seed", "timesteps"], sort=False).accuracy.mean().unstack("timesteps")
-    last = max(at.columns)
-    lines = []
-    for net, seeds in (at[last] > at[1]).groupby(NET, sort=False):
-        name = f"{TITLES[net[0]]}, {TITLES[net[1]]}"
-        lines.append(f"{name}: T = {last} above T = 1 in {seeds.sum()} of {len(seeds)} seeds")
-    return "\n".join(lines)
-
-
 def _panel(ax: Axes, net: pd.DataFrame) -> None:
     first = net.iloc[0]
-    spread = net["std"].fillna(0)
+    spread = net.sd.fillna(0)
     ax.fill_between(net.timesteps, net["mean"] - spread, net["mean"] + spread, color=BLUE, alpha=0.2, lw=0)
     label = f"ours, mean ± sd of {first.seeds} seeds" if first.seeds > 1 else "ours, 1 seed"
     ax.errorbar(net.timesteps, net["mean"], yerr=spread, color=BLUE, marker="o", ms=4, capsize=2, label=label)

@@ -1,0 +1,38 @@
+"""Accuracies over training seeds, against means and deviations by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from claim_tables import rising
+
+from snnlib.experiments.over_seeds import NET, gains, over_seeds, percent, plus_minus
+
+
+def test_spread_is_over_training_seeds_after_averaging_noise_seeds() -> None:
+    at = over_seeds(percent(rising(), *NET, "timesteps")).reset_index(NET)
+    assert at["mean"][5] == pytest.approx(100 * (0.5 + 0.2 + 0.01 + 0.005))
+    assert at.sd[5] == pytest.approx(100 * np.std([0.0, 0.02], ddof=1))
+    assert (at.seeds == 2).all()
+
+
+def test_gains_are_averaged_within_a_seed_before_their_spread() -> None:
+    table = rising().assign(alpha=4.0)  # 4 points a step in seed 0, 6 in seed 1
+    table["accuracy"] += 0.02 * table.seed * (table.timesteps - 1)
+    (found,) = gains(table, "alpha").itertuples()
+    assert found.Index == ("mnist", "cnn", 1.0, "spikes", 4.0)
+    assert (found.gain, found.gain_sd) == pytest.approx((45, 9 * math.sqrt(2)))  # 36 and 54
+    assert (found.final, found.final_sd) == pytest.approx((90.5 + 10, 10 * math.sqrt(2)))  # 90.5 and 110.5
+    assert found.seeds == 2
+    (early,) = gains(table, "alpha", timesteps=2).itertuples()
+    assert (early.gain, early.gain_sd) == pytest.approx((5, math.sqrt(2)))
+
+
+def test_one_seed_has_no_spread() -> None:
+    alone = over_seeds(percent(rising().query("seed == 0"), "timesteps"))
+    assert alone.sd.isna().all()
+    assert plus_minus(alone["mean"][10], alone.sd[10], ".1f") == "90.5"
+    assert plus_minus(1.0, 0.5) == "+1.00 ± 0.50"
+    assert plus_minus(-0.01, 0.5, "+z.1f") == "+0.0 ± 0.5"  # never -0.0
