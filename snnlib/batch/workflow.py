@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from snnlib.batch import train as batch
 from snnlib.batch.estimate import incomplete
 from snnlib.checks import one_of
+from snnlib.experiments import compare
 from snnlib.runs.preset import Preset
 from snnlib.store import locks
 from snnlib.store.files import explained
@@ -81,7 +82,10 @@ def _snakemake(command: list[str], environment: dict[str, str]) -> int:
 
 
 def figures(preset: Preset, *targets: str) -> str:
-    """Run the Snakefile at a preset; returns what was drawn, where, how long it took, and the verdicts on the claims.
+    """Run the Snakefile at a preset.
+
+    Returns:
+        What was drawn, where, and how long it took; the verdicts on the claims; the key numbers beside the published.
 
     Raises:
         BatchError: jobs failed; it lists them.
@@ -109,7 +113,8 @@ def figures(preset: Preset, *targets: str) -> str:
     if not drawn:
         lines = [f"nothing to do: everything in {folder} is up to date ({took})"]
     claims = folder / "claims.md"
-    return "\n".join([*lines, *(["", claims.read_text(encoding="utf-8")] if claims.exists() else [])])
+    lines += ["", claims.read_text(encoding="utf-8")] if claims.exists() else []
+    return "\n".join([*lines, "", compare.report(preset.name)])
 
 
 def _not_as_they_look(preset: Preset) -> list[str]:

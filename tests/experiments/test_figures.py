@@ -10,7 +10,6 @@ import torch
 from snnlib.conversion import convert
 from snnlib.experiments import eq6_terms as terms
 from snnlib.experiments import fig2_accuracy_vs_timesteps as fig2
-from snnlib.experiments import style as common
 from snnlib.experiments.method import plot as fig1
 from snnlib.experiments.table1_networks import size, table1
 from snnlib.models import build
@@ -109,30 +108,6 @@ def test_figure_2_shows_ours_and_the_papers_values() -> None:
     assert np.allclose(shown.get_ydata(), summary["mean"])
     assert "MNIST" in axes[0].get_title()
     assert "width 1" in axes[0].get_title()
-
-
-def test_a_figure_and_its_table_are_saved_with_the_same_bytes_each_time(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
-    table = accuracies()
-    files = []
-    for _ in range(2):
-        folder = common.save(fig2.accuracy_vs_timesteps(table), table, "f", "smoke")
-        files.append([(folder / f"f.{ending}").read_bytes() for ending in ("svg", "png", "csv")])
-    assert files[0] == files[1]
-    assert pd.read_csv(folder / "f.csv").equals(table)
-
-
-def test_only_the_csv_of_a_table_names_runs(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
-    table = accuracies().head(1).assign(run="a-net", our_runs="a-net b-net")
-    folder = common.save_table(table, "t", "smoke")
-    assert {"run", "our_runs"} <= set(pd.read_csv(folder / "t.csv"))
-    head, _, row = (folder / "t.md").read_text().splitlines()
-    assert "dataset" in head
-    assert "run" not in head
-    assert "-net" not in row
-    common.save_table(table, "t", "smoke", table[["seed"]])
-    assert (folder / "t.md").read_text().splitlines()[0] == "|   seed |"
 
 
 def test_figure_1_draws_for_any_number_of_layers(recorded: dict) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from pollution import POLLUTIONS
 
 from snnlib.experiments import fig2_accuracy_vs_timesteps as fig2
-from snnlib.experiments import style as common
+from snnlib.experiments.outputs import Outputs
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run, Spec
@@ -36,7 +36,7 @@ FIGURE = "job"
 def work(spec: Spec = SPEC) -> None:
     """Everything, or what of it is missing."""
     table = accuracy(Run(spec), EVALUATION)
-    common.save(fig2.accuracy_vs_timesteps(table), table, FIGURE, "faults")
+    Outputs(figures_dir() / "faults").write_figure(fig2.accuracy_vs_timesteps(table), table, FIGURE)
 
 
 def results() -> dict[str, bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,8 +11,6 @@ from snnlib.experiments.paper import TABLE2
 from snnlib.experiments.table2_inference_time.plot import METHODS
 from snnlib.experiments.table2_inference_time.table import CLAIMED, NET, OUR_TIMESTEPS, printed
 from snnlib.experiments.titles import TITLES
-from snnlib.store.files import write
-from snnlib.store.paths import figures_dir
 
 OURS = ["readout", "our_variant", "our_timesteps"]
 
@@ -124,18 +121,6 @@ def verdict(found: pd.DataFrame) -> str:
             count = f"{those.over.sum()} of {len(those)} comparisons{unsure}"
             lines.append(f"{_net(net)}: {METHODS[opponent]} in {count}")
     return "\n".join(lines)
-
-
-def save(table: pd.DataFrame, found: pd.DataFrame, preset: str) -> Path:
-    """Write table2_inference_time and table2_speedup, .csv and .md, to ``figures/<preset>/``; returns the folder."""
-    folder = figures_dir() / preset
-    for name, rows, text in (
-        ("table2_inference_time", table, markdown(table)),
-        ("table2_speedup", found, speedup_markdown(found)),
-    ):
-        write(folder / f"{name}.csv", rows.to_csv(index=False))
-        write(folder / f"{name}.md", text)
-    return folder
 
 
 def _pipes(table: pd.DataFrame) -> str:
