@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
 from snnlib.batch import readme
 from snnlib.batch.notebook_files import FILES
-from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, figures
+from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, environment, figures
 from snnlib.experiments.made_with import made_with
 from snnlib.experiments.outputs import Outputs
 from snnlib.runs.preset import Preset
@@ -53,7 +52,5 @@ def _execute(*names: str) -> None:
     command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
     command += ["--ExecutePreprocessor.record_timing=False", "--ExecutePreprocessor.store_widget_state=False"]
     command += [str(NOTEBOOKS / f"{name}.ipynb") for name in names]
-    # A notebook's kernel is to be this Python whether or not the environment is activated; no bars in its output.
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "TQDM_DISABLE": "1"}, check=False)
-    if done.returncode:
+    if subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode:
         raise WorkflowError(f"{', '.join(names)}: not executed, see above")

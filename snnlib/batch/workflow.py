@@ -57,6 +57,13 @@ def draw(name: str, preset: Preset) -> Path:
     return copy
 
 
+def environment() -> dict[str, str]:
+    """That of jobs and notebooks: `python` is this one, whether or not its environment is activated; and no bars."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    # A bar for each of several jobs would be a mess; a line an epoch is not.
+    return {**os.environ, "PATH": path, "TQDM_DISABLE": "1"}
+
+
 def _snakemake(command: list[str], environment: dict[str, str]) -> int:
     """Exit code of Snakemake, which runs once at a time; the lock is free again when its holder dies.
 
@@ -95,10 +102,7 @@ def figures(preset: Preset, *targets: str) -> str:
     # Targets first: --config would take them for settings. No lock of Snakemake's: it outlives a killed Snakemake.
     command = [sys.executable, "-m", "snakemake", *targets, "--profile", "profiles/local", "--nolock"]
     command += ["--config", f"preset={preset.name}", "--forcerun", *_not_as_they_look(preset)]
-    # Its jobs call `python`, which is to be this one whether or not the environment is activated.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    # A bar for each of several jobs would be a mess; a line an epoch is not.
-    if _snakemake(command, {**os.environ, "PATH": path, "TQDM_DISABLE": "1"}):
+    if _snakemake(command, environment()):
         of_all = set(targets) <= {"all", "trained"}
         failed = (batch.unfinished if of_all else batch.failed)(preset, start) | _undrawn(preset, start)
         notebooks = len(list(NOTEBOOKS.glob("*.ipynb")))

@@ -55,7 +55,7 @@ class Copy:
             runs["table2_inference_time"] = [{**more, "seeds": [0]}]
         evaluation = {"timesteps": 4, "noise_seeds": [0]}
         content = {"description": "d", "evaluation": evaluation, "ann_timesteps": 8, "benchmark": {}, "notebooks": runs}
-        (self.folder / "snnlib" / "presets" / "smoke.yaml").write_text(yaml.safe_dump(content))
+        (self.folder / "snnlib" / "runs" / "presets" / "smoke.yaml").write_text(yaml.safe_dump(content))
 
     def begin(self, *words: str, memory: int | None = None) -> subprocess.Popen[str]:
         def limit() -> None:
