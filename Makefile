@@ -7,16 +7,16 @@ BIN    := $(VENV)/bin
 # Snakemake's jobs and the notebooks' kernels find the environment on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: figures test test-faults lab lint notebooks clean
+.PHONY: figures publish test test-faults publish-faults lab lint clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make figures [PRESET=smoke|cpu|paper]  train what is missing and draw every figure"
+	@echo "make figures [PRESET=smoke|cpu|paper]  train what is missing and draw every figure, to figures/mine/"
+	@echo "make publish [PRESET=smoke|cpu|paper]  the same, and copy them to figures/; of smoke, also renew notebooks and README"
 	@echo "make test       unit tests, and every notebook run and checked"
-	@echo "make test-faults  break things on purpose, 15 minutes; the table goes into the README"
+	@echo "make test-faults  break things on purpose, 15 minutes; make publish-faults puts its table into the README"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make lint       ruff, and the direction of imports"
-	@echo "make notebooks  execute the committed notebooks in place, and put the claims into the README"
 
 # Made once, and again when pyproject.toml changes.
 $(VENV)/installed: pyproject.toml
@@ -30,6 +30,9 @@ $(VENV)/installed: pyproject.toml
 figures: $(VENV)/installed
 	@$(BIN)/python -m snnlib figures --preset $(PRESET)
 
+publish: $(VENV)/installed
+	@$(BIN)/python -m snnlib publish --preset $(PRESET)
+
 # The runs come first, in parallel, so that the notebooks only load them.
 test: $(VENV)/installed
 	@$(BIN)/python -m snnlib figures --preset smoke trained
@@ -40,18 +43,14 @@ test: $(VENV)/installed
 test-faults: $(VENV)/installed
 	@$(BIN)/python -m pytest tests/faults -m faults -n 2 --dist worksteal
 
+publish-faults: $(VENV)/installed
+	@$(BIN)/python tests/faults/table.py
+
 lab: $(VENV)/installed
 	@$(BIN)/jupyter lab notebooks
 
 lint: $(VENV)/installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
-
-# The claims last: they are decided from what the others write.
-notebooks: $(VENV)/installed
-	@TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
-	  $(filter-out notebooks/claims.ipynb,$(wildcard notebooks/*.ipynb)) notebooks/claims.ipynb \
-	  --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False
-	@$(BIN)/python -m snnlib claims --readme
 
 clean:
 	rm -rf build .snakemake .pytest_cache .ruff_cache

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from snnlib.batch.jobs import jobs
+from snnlib.batch.notebook_files import FILES
 from snnlib.store.paths import figures_dir
 from snnlib.runs.preset import load_preset
 from snnlib.runs.run import Run
@@ -20,51 +21,24 @@ CODE = sorted(map(str, Path("snnlib").rglob("*.py")))
 GPU = int(torch.cuda.is_available())
 
 
-def pictures(*names):
-    return [f"{name}.{ending}" for name in names for ending in ("svg", "png", "csv")]
-
-
-def tables(*names):
-    return [f"{name}.{ending}" for name in names for ending in ("csv", "md")]
-
-
-# What each notebook leaves in figures/<preset>/.
-NOTEBOOKS = {
-    "method": pictures("method"),
-    "table1_networks": tables("table1_networks"),
-    "fig2_accuracy_vs_timesteps": pictures("fig2_accuracy_vs_timesteps"),
-    "fig3_4_training_time": pictures("fig3_training_speed", "fig4_time_to_accuracy") + tables("fig4_training_cost"),
-    "table2_inference_time": pictures("table2_accuracy_vs_timesteps")
-    + tables("table2_inference_time", "table2_speedup"),
-    "fig5_alpha": [*pictures("fig5_alpha"), "fig5_alpha_terms.csv"],
-    "fig6_noise_type": pictures("fig6_noise_type"),
-    "fig7_potential_dynamics": pictures("fig7_potential_dynamics") + tables("fig7_silence"),
-    "silent_choices": pictures("silent_choices"),
-    "beyond": pictures("beyond_anytime", "beyond_operations", "beyond_robustness")
-    + tables("beyond_folding", "beyond_without_noise"),
-    "claims": [*tables("claims"), "runs.csv"],
-}
-
-
 def evaluated(run):
     return [evaluation.file(run) for evaluation in PRESET.evaluations(run)]
 
 
 def drawn(name):
-    # The executed copy too: the figures may have come with a clone, and then they are not of this machine.
-    return [f"build/{PRESET.name}/{name}.ipynb", *(FIGURES / file for file in NOTEBOOKS[name])]
+    return [f"build/{PRESET.name}/{name}.ipynb", *(FIGURES / file for file in FILES[name])]
 
 
 def needed(name):
     """Its runs, evaluated; the claims are decided from what the other notebooks wrote."""
     if name == "claims":
-        return [FIGURES / f for other in NOTEBOOKS if other != name for f in NOTEBOOKS[other] if f.endswith(".csv")]
+        return [FIGURES / f for other in FILES if other != name for f in FILES[other] if f.endswith(".csv")]
     return [evaluated(Run(spec)) for spec in PRESET.notebooks.get(name, ())]
 
 
 rule all:
     input:
-        [drawn(name) for name in NOTEBOOKS],
+        [drawn(name) for name in FILES],
 
 
 rule trained:
@@ -91,7 +65,7 @@ for number, runs in enumerate(jobs(PRESET)):
             "python -m snnlib train {params.runs} --preset {PRESET.name}"
 
 
-for name in NOTEBOOKS:
+for name in FILES:
 
     rule:
         name:

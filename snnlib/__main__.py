@@ -10,12 +10,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from snnlib.batch import listing
+from snnlib.batch import listing, readme
 from snnlib.batch import train as batch
 from snnlib.batch.estimate import estimate, summary
 from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, draw, figures
 from snnlib.checks import InputError, one_of, short, shown, whole
 from snnlib.data.sets import DATASETS, DataError, load
+from snnlib.experiments import compare
 from snnlib.runs.evaluations import MOST_NOISE_SEEDS
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.results import accuracy
@@ -134,19 +135,28 @@ def data(name: Annotated[str, typer.Argument(help=", ".join(DATASETS))]) -> None
 
 @app.command("draw")
 def draw_notebook(notebook: Annotated[str, typer.Argument()], preset: PresetName = "smoke") -> None:
-    """Execute one notebook; its figures go to figures/PRESET/, the executed copy to build/PRESET/."""
+    """Execute one notebook; its figures go to figures/mine/PRESET/, the executed copy to build/PRESET/."""
     print(draw(notebook, load_preset(preset)))
 
 
 @app.command()
-def claims(
-    preset: PresetName = "smoke",
-    to_readme: Annotated[bool, typer.Option("--readme", help="also put them on the README's first screen")] = False,
-) -> None:
+def claims(preset: PresetName = "smoke") -> None:
     """Print the verdict on each claim of the paper, as the notebook `claims` wrote them at a preset."""
-    from snnlib.batch import readme  # brings matplotlib, 0.3 s that each training job would pay for
+    print(readme.drawn(preset))
 
-    print(readme.update(preset) if to_readme else readme.drawn(preset))
+
+@app.command("compare")
+def compare_with_published(preset: PresetName = "smoke") -> None:
+    """Print your own key numbers and verdicts beside the published ones, and whether they agree."""
+    print(compare.report(load_preset(preset).name))
+
+
+@app.command()
+def publish(preset: PresetName = "smoke") -> None:
+    """Draw what is out of date and copy it to figures/PRESET/; of smoke, renew the notebooks and the README too."""
+    from snnlib.batch import publish as publishing  # brings matplotlib, 0.3 s that each training job would pay for
+
+    print(publishing.publish(load_preset(preset)))
 
 
 @app.command()
@@ -156,19 +166,19 @@ def bench(
         bool, typer.Option("--scaling", help="how time and memory grow with T, batch and width")
     ] = False,
     rounds: Annotated[int, typer.Option(parser=integer, help="how often everybody takes a turn")] = 7,
-    to_readme: Annotated[
-        bool, typer.Option("--readme", help="only put what was last measured into the README")
+    publish: Annotated[
+        bool, typer.Option("--publish", help="only copy what was last measured to figures/bench/ and the README")
     ] = False,
 ) -> None:
-    """Time the paper's full-width CNN, ours against its ReLU twin, or see how it scales; to figures/bench/.
+    """Time the paper's full-width CNN, ours against its ReLU twin, or see how it scales; to figures/mine/bench/.
 
     Neurons are compiled where there is a C++ compiler. Leave the machine alone meanwhile.
     """
     whole("--rounds", rounds, 3, 1000)
     from snnlib.bench import report as bench_report  # brings matplotlib
 
-    if to_readme:
-        print(bench_report.to_readme())
+    if publish:
+        print(bench_report.publish())
     else:
         print(bench_report.scale(rounds) if scaling else bench_report.run(peers=peers, rounds=rounds))
 

@@ -21,7 +21,7 @@ import yaml
 from bad_input import RUN
 
 from snnlib import __main__ as cli
-from snnlib.batch import readme, workflow
+from snnlib.batch import publish, readme, workflow
 from snnlib.batch import train as batch
 from snnlib.bench import report as bench_report
 from snnlib.checks import InputError
@@ -117,8 +117,9 @@ def model_field(case: tuple[type[Evaluation] | type[Spec], str, Any]) -> str | N
 def parameter(case: tuple[str, Any]) -> str | None:
     """What is wrong with what becomes of a notebook's parameter."""
     name, value = case
+    book = next((book for book, defaults in notebook.DEFAULTS.items() if name in defaults), "claims")
     try:
-        notebook.start(**{"preset": "smoke", name: value})
+        notebook.start(book, **{"preset": "smoke", name: value})
     except InputError as error:
         return complaint(str(error), f"{name} = ")
     return None
@@ -208,6 +209,7 @@ def _idle(patch: pytest.MonkeyPatch) -> None:
     """Let the commands check their input and do no more."""
     patch.setattr(papermill, "execute_notebook", lambda _, copy, *__, **___: Path(copy).write_text(""))
     patch.setattr(workflow, "_snakemake", lambda *_: 0)
+    patch.setattr(publish, "_execute", lambda *_: None)
     patch.setattr(batch, "train", lambda *_: None)
     patch.setattr(bench_report, "run", lambda **_: "")
     patch.setattr(bench_report, "scale", lambda *_: "")

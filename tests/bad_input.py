@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from snnlib import neurons, noise, surrogate
 from snnlib.baselines import ann_neurons as ann
+from snnlib.experiments.notebook import DEFAULTS
 from snnlib.runs import preset
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
 from snnlib.runs.preset import Preset
@@ -22,7 +23,7 @@ DYNAMICS = (neurons.SingleStep, neurons.LIF, ann.ReLU, ann.QCFS)
 NOISES = (noise.Gaussian, noise.MaxNormalised, noise.Uniform)
 SURROGATES = (surrogate.Triangle, surrogate.Rectangle, surrogate.Arctan, surrogate.Sigmoid)
 EVALUATIONS = (AsTrained, AsLIF, Conversion, AnnConversion)
-PARAMETERS = ("preset", "memory_gib", "repeats", "seed")
+PARAMETERS = ("preset", *dict.fromkeys(name for notebook in DEFAULTS.values() for name in notebook))
 
 # --- values ----------------------------------------------------------------------------------
 
@@ -164,8 +165,10 @@ OPTIONS = {
     ),
     "data": (),
     "draw": ("--preset",),
-    "claims": ("--preset", "--readme"),
-    "bench": ("--peers", "--scaling", "--rounds", "--readme"),
+    "claims": ("--preset",),
+    "compare": ("--preset",),
+    "publish": ("--preset",),
+    "bench": ("--peers", "--scaling", "--rounds", "--publish"),
     "figures": ("--preset",),
 }  # fmt: skip
 A_RUN = "fashion_mnist_mini-vgg16-w0.0625-spikes-gaussian-s0"

@@ -78,7 +78,7 @@ def pytest_configure(config: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: Any) -> None:
-    """What the faults did, if any were tried; published if all were, and nothing failed."""
+    """What the faults did, if any were tried; written to a file if all were, and nothing failed."""
     from faults import table
 
     reports = [r for kind in ("passed", "failed") for r in terminalreporter.getreports(kind) if "faults" in r.keywords]
@@ -87,4 +87,4 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: Any)
         text = found.to_markdown(index=False)
         terminalreporter.write_line(f"\n{text}")
         if table.complete(reports, found) and exitstatus == 0 and not terminalreporter.getreports("skipped"):
-            table.publish(text, time.time() - config.began)
+            terminalreporter.write_line(table.save(text, time.time() - config.began))

@@ -139,16 +139,17 @@ seen = []
 sys.addaudithook(lambda event, _: seen.append(event) if event.startswith(("pickle.", "socket.")) else None)
 
 from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
-from snnlib.experiments.style import save
+from snnlib.experiments.outputs import Outputs
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run, Spec
+from snnlib.store.paths import figures_dir
 
 recipe = {"epochs": 1, "batch_size": 250, "lr": 1e-3}
 run = Run(Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=recipe))
 table = accuracy(run, Conversion(timesteps=2, noise_seeds=(0,)), "cpu")
 run.model("cpu")
-save(accuracy_vs_timesteps(table), table, "figure", "smoke")
+Outputs(figures_dir()).write_figure(accuracy_vs_timesteps(table), table, "figure")
 during = list(seen)
 
 import pickle, socket

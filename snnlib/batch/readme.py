@@ -1,18 +1,16 @@
-"""The verdicts for readers: ``claims.md`` beside the figures, and its copy on the README's first screen."""
+"""The verdicts for readers: ``claims.md`` beside the figures, and the published one on the README's first screen."""
 
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pandas as pd
 
 from snnlib.checks import InputError
 from snnlib.experiments.tables import VERDICTS
 from snnlib.runs.preset import load_preset
-from snnlib.store.files import write
 from snnlib.store.markdown import put
-from snnlib.store.paths import ROOT, figures_dir
+from snnlib.store.paths import ROOT, figures_dir, published_dir
 
 README = ROOT / "README.md"
 
@@ -36,22 +34,14 @@ def markdown(table: pd.DataFrame, preset: str) -> str:
         "misses it by as many in a network, and none shows even half of it. Undecided: neither in any network. Partly: "
         "anything between. "
         "The paper's words and every test: `notebooks/claims.ipynb`. "
-        f"`python -m snnlib claims --preset {preset} --readme` put this here.*"
+        f"`make publish PRESET={preset}` put this here.*"
     )
     # Unpadded, so that a changed number changes one line.
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + f"\n\n{caption}\n"
 
 
-def save(table: pd.DataFrame, preset: str) -> Path:
-    """Write claims.csv, with everything, and claims.md, for readers, to ``figures/<preset>/``; returns the folder."""
-    folder = figures_dir() / preset
-    write(folder / "claims.csv", table.to_csv(index=False))
-    write(folder / "claims.md", markdown(table, preset))
-    return folder
-
-
 def drawn(preset: str) -> str:
-    """The claims of a preset as its notebook wrote them.
+    """The reader's own verdicts on the claims at a preset, as the notebook wrote them.
 
     Raises:
         InputError: an unknown preset, or its claims have not been drawn.
@@ -62,12 +52,10 @@ def drawn(preset: str) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def update(preset: str, file: Path = README) -> str:
-    """Put a preset's claims between the README's markers; returns them. Twice is the same as once.
+def update(preset: str) -> None:
+    """Put a preset's published claims between the README's markers. Twice is the same as once.
 
     Raises:
-        InputError: as in `drawn` and `put`; the README is untouched then.
+        InputError: as in `put`; the README is untouched then.
     """
-    found = drawn(preset)
-    put(file, "claims", found)
-    return found
+    put(README, "claims", (published_dir() / preset / "claims.md").read_text(encoding="utf-8"))

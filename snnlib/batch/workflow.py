@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from snnlib.batch import train as batch
 from snnlib.batch.estimate import incomplete
 from snnlib.checks import one_of
+from snnlib.experiments import compare
 from snnlib.runs.preset import Preset
 from snnlib.store import locks
 from snnlib.store.files import explained
@@ -56,6 +57,13 @@ def draw(name: str, preset: Preset) -> Path:
     return copy
 
 
+def environment() -> dict[str, str]:
+    """That of jobs and notebooks: `python` is this one, whether or not its environment is activated; and no bars."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    # A bar for each of several jobs would be a mess; a line an epoch is not.
+    return {**os.environ, "PATH": path, "TQDM_DISABLE": "1"}
+
+
 def _snakemake(command: list[str], environment: dict[str, str]) -> int:
     """Exit code of Snakemake, which runs once at a time; the lock is free again when its holder dies.
 
@@ -81,7 +89,10 @@ def _snakemake(command: list[str], environment: dict[str, str]) -> int:
 
 
 def figures(preset: Preset, *targets: str) -> str:
-    """Run the Snakefile at a preset; returns what was drawn, where, how long it took, and the verdicts on the claims.
+    """Run the Snakefile at a preset.
+
+    Returns:
+        What was drawn, where, and how long it took; the verdicts on the claims; the key numbers beside the published.
 
     Raises:
         BatchError: jobs failed; it lists them.
@@ -91,10 +102,7 @@ def figures(preset: Preset, *targets: str) -> str:
     # Targets first: --config would take them for settings. No lock of Snakemake's: it outlives a killed Snakemake.
     command = [sys.executable, "-m", "snakemake", *targets, "--profile", "profiles/local", "--nolock"]
     command += ["--config", f"preset={preset.name}", "--forcerun", *_not_as_they_look(preset)]
-    # Its jobs call `python`, which is to be this one whether or not the environment is activated.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    # A bar for each of several jobs would be a mess; a line an epoch is not.
-    if _snakemake(command, {**os.environ, "PATH": path, "TQDM_DISABLE": "1"}):
+    if _snakemake(command, environment()):
         of_all = set(targets) <= {"all", "trained"}
         failed = (batch.unfinished if of_all else batch.failed)(preset, start) | _undrawn(preset, start)
         notebooks = len(list(NOTEBOOKS.glob("*.ipynb")))
@@ -109,7 +117,8 @@ def figures(preset: Preset, *targets: str) -> str:
     if not drawn:
         lines = [f"nothing to do: everything in {folder} is up to date ({took})"]
     claims = folder / "claims.md"
-    return "\n".join([*lines, *(["", claims.read_text(encoding="utf-8")] if claims.exists() else [])])
+    lines += ["", claims.read_text(encoding="utf-8")] if claims.exists() else []
+    return "\n".join([*lines, "", compare.report(preset.name)])
 
 
 def _not_as_they_look(preset: Preset) -> list[str]:

@@ -1,4 +1,4 @@
-"""The benchmark from beginning to end: measured, written to figures/bench/, and put into the README."""
+"""The benchmark from beginning to end: measured, written to figures/mine/bench/, and published."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from snnlib.bench import plot as plotting
 from snnlib.bench import scaling, targets
 from snnlib.bench.contestants import OURS, TUNED, neurons
 from snnlib.checks import InputError
-from snnlib.experiments.style import save
-from snnlib.store.files import write
+from snnlib.experiments.outputs import Outputs
 from snnlib.store.markdown import put
-from snnlib.store.paths import ROOT, figures_dir
+from snnlib.store.paths import ROOT, figures_dir, from_root
+from snnlib.store.published import copy
 
 README = ROOT / "README.md"
-FOLDER, QUICK = "bench", "bench/quick"  # without the peers it does not take the place of what the README shows
+FOLDER, QUICK = "bench", "bench/quick"  # without the peers it does not take the place of what is to be published
+MEASURED = {
+    "--peers": [
+        "bench.csv", "bench.svg", "bench.png", "bench_rounds.csv", "bench_floors.csv",
+        "bench_targets.csv", "bench_targets.md",
+    ],
+    "--scaling": ["scaling.csv", "scaling.svg", "scaling.png", "scaling.md"],
+}  # fmt: skip
 
 
 def run(*, peers: bool = False, rounds: int = 7) -> str:
@@ -24,42 +31,43 @@ def run(*, peers: bool = False, rounds: int = 7) -> str:
     """
     contestants = bench.ours() + (bench.others() if peers else [])
     found = bench.race(contestants, rounds)
-    folder = figures_dir() / (FOLDER if peers else QUICK)
-    write(folder / "bench_rounds.csv", found.to_csv(index=False))  # safe before anything is drawn
+    out = Outputs(figures_dir() / (FOLDER if peers else QUICK))
+    out.write_csv(found, "bench_rounds")  # safe before anything is drawn
     steps = [c for c in contestants if (c.network, c.task, c.setting) == ("cnn", "training", TUNED)]
     memory = bench.memory(c for c in steps if c.timesteps == (1 if c.who == OURS else bench.T))
     table = targets.judge(found, memory)
     bandwidth = {p: bench.bandwidth(p) for p in bench.PRECISIONS}
     floors = targets.floors(found, bandwidth, neurons("cnn"), contestants[0].batch)
     summary = bench.summary(found)
-    save(plotting.times(summary), summary, "bench", FOLDER if peers else QUICK)
-    write(folder / "bench_targets.csv", table.to_csv(index=False))
-    write(folder / "bench_floors.csv", floors.to_csv(index=False))
+    out.write_figure(plotting.times(summary), summary, "bench")
+    out.write_csv(floors, "bench_floors")
     text = targets.markdown(table, bench.machine()) + "\n" + targets.floors_text(floors)
-    write(folder / "bench_targets.md", text)
+    out.write_table(table, "bench_targets", text)
     return text
 
 
 def scale(rounds: int = 7) -> str:
     """Measure how time and memory grow; returns by which powers, at the end of each axis."""
     table = scaling.scaling(rounds)
-    write(figures_dir() / FOLDER / "scaling.csv", table.to_csv(index=False))  # safe before anything is drawn
-    folder = save(plotting.scaling(table), table, "scaling", FOLDER)
+    out = Outputs(figures_dir() / FOLDER)
     text = scaling.text(table)
-    write(folder / "scaling.md", text)
+    out.write_table(table, "scaling", text)  # safe before anything is drawn
+    out.write_figure(plotting.scaling(table), table, "scaling")
     return text
 
 
-def to_readme() -> str:
-    """Put what was last measured into the README; returns it.
+def publish() -> str:
+    """Copy what was last measured to the published figures and into the README; returns what stands there now.
 
     Raises:
-        InputError: one of both has not been measured.
+        InputError: one of both has not been measured; nothing has changed then.
     """
-    files = [figures_dir() / FOLDER / name for name in ("bench_targets.md", "scaling.md")]
-    for file, option in zip(files, ("--peers", "--scaling"), strict=True):
-        if not file.exists():
-            raise InputError(f"{file} is missing: `python -m snnlib bench {option}` writes it")
-    found = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    for option, files in MEASURED.items():
+        for file in files:
+            if not (figures_dir() / FOLDER / file).exists():
+                where = from_root(figures_dir() / FOLDER / file)
+                raise InputError(f"{where} is missing: `python -m snnlib bench {option}` writes it")
+    folder = copy(FOLDER, [file for files in MEASURED.values() for file in files])
+    found = "\n".join((folder / name).read_text(encoding="utf-8") for name in ("bench_targets.md", "scaling.md"))
     put(README, "benchmarks", found)
     return found

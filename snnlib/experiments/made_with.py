@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from snnlib.checks import InputError
 from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec
-from snnlib.store.files import StoreError, unseal, write
+from snnlib.store.files import StoreError, unseal
 from snnlib.store.paths import runs_dir
 
 NAMES = ("run", "runs", "our_runs", "opponent_runs")  # columns of the figures' CSV files that name runs
@@ -52,11 +52,6 @@ def made_with(folder: Path) -> pd.DataFrame:
     before = {row.get("run"): row for row in _read(folder / FILE, COLUMNS).to_dict("records")}
     rows = [_stored(name) or before.get(name, {"run": name}) for name in named(folder)]
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def write_table(table: pd.DataFrame, folder: Path) -> None:
-    """Write the table of `made_with` to ``runs.csv``."""
-    write(folder / FILE, table.to_csv(index=False))
 
 
 def summary(table: pd.DataFrame) -> str:

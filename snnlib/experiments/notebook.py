@@ -1,4 +1,4 @@
-"""How a notebook begins: its parameters are checked, its preset is read."""
+"""How a notebook begins: its parameters are checked, its preset is read, and it is said where its results go."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from itertools import pairwise
 from typing import Any
 
 from snnlib.checks import between, one_of, positive, whole
+from snnlib.experiments.fig7_potential_dynamics.table import NOISES
+from snnlib.experiments.outputs import Outputs
+from snnlib.neurons import Converted
 from snnlib.runs.preset import Preset, load_preset
+from snnlib.store.paths import figures_dir
 
 _INJECTED = "# Parameters\n"  # the first line of the cell that papermill adds
 
@@ -20,15 +24,35 @@ def _gibibytes(name: str, value: float) -> None:
     between(name, value, 0, 1_000_000)
 
 
+def _convertible(name: str, value: float) -> None:
+    Converted(**{name: value})  # refuses with its reason
+
+
+# The parameters of each notebook that has others than `preset`, with their defaults; None is the value of the preset's
+# evaluation. They stand here too, since a reader changes them where they stand in the notebook.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "method": {"timesteps": None, "alpha": None, "beta": None, "leak": None},
+    "fig3_4_training_time": {"memory_gib": 8, "repeats": 5},
+    "fig7_potential_dynamics": {
+        "alpha": 4.0, "beta": 0.5, "leak": 0.5, "noise": "gaussian", "weight": 0.4, "seed": 0,
+    },
+}  # fmt: skip
+
 # How each parameter's value is checked, `preset` apart.
 _VALUES: dict[str, Callable[[str, Any], None]] = {
     "memory_gib": _gibibytes,
     "repeats": partial(whole, least=2, most=1000),
     "seed": partial(whole, least=0, most=2**63 - 1),
+    "timesteps": partial(whole, least=1, most=10_000),
+    "alpha": _convertible,
+    "beta": _convertible,
+    "leak": _convertible,
+    "noise": partial(one_of, choices=NOISES),
+    "weight": partial(between, low=0, high=1),
 }
 
 
-def start(preset: str, **others: Any) -> Preset:
+def start(notebook: str, preset: str, **others: Any) -> tuple[Preset, Outputs]:
     """Check what papermill injected, and load the preset.
 
     papermill only warns of a parameter that the notebook does not have, and goes on with the default. Its own cell
@@ -36,13 +60,18 @@ def start(preset: str, **others: Any) -> Preset:
     Values are checked here, since most are used after hours of training.
 
     Args:
+        notebook: the name of its file.
         preset: the notebook's parameter of that name.
         **others: its other parameters, by name.
+
+    Returns:
+        The preset, and what writes the notebook's results to the preset's folder in `figures_dir`: it knows which
+        parameters are not at their `DEFAULTS`.
 
     Raises:
         InputError: papermill was given a name that is not among these, a value cannot be used, or the preset is
             unknown or holds one that cannot.
-        KeyError: a parameter of which it is not said above how to check it.
+        KeyError: a parameter of which it is not said above what its default is and how to check it.
     """
     known = {"preset", *others}
     injected = [
@@ -52,9 +81,14 @@ def start(preset: str, **others: Any) -> Preset:
     ]
     for name in injected[-1] if injected else ():  # the last one: cells may have been mended and run again
         one_of("notebook parameter", name, ("preset", *others))
-    for name, value in others.items():
+    defaults = DEFAULTS.get(notebook, {})
+    given = {name: value for name, value in others.items() if value is not None or defaults[name] is not None}
+    for name, value in given.items():
         _VALUES[name](name, value)
-    return load_preset(preset)
+    p = load_preset(preset)
+    usual = {name: getattr(p.evaluation, name) if defaults[name] is None else defaults[name] for name in given}
+    changed = {name: value for name, value in given.items() if value != usual[name]}
+    return p, Outputs(figures_dir() / p.name, changed)
 
 
 def _inputs() -> list[str]:

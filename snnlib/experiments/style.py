@@ -1,17 +1,11 @@
-"""What all figures share: style, colours, and how a figure and its table reach ``figures/``."""
+"""What all figures share: style, colours, and the bytes of a picture."""
 
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import matplotlib as mpl
-import pandas as pd
 from matplotlib.figure import Figure
-
-from snnlib.experiments.made_with import NAMES
-from snnlib.store.files import write
-from snnlib.store.paths import figures_dir
 
 # Okabe & Ito (2008): colours that colour-blind readers can tell apart.
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
@@ -58,25 +52,3 @@ def svg(fig: Figure) -> bytes:
     with style():
         fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
-
-
-def save(fig: Figure, table: pd.DataFrame, name: str, preset: str) -> Path:
-    """Write ``name``.svg, .png and the .csv it was drawn from to ``figures/<preset>/``; returns the folder."""
-    folder = figures_dir() / preset
-    write(folder / f"{name}.csv", table.to_csv(index=False))
-    write(folder / f"{name}.svg", svg(fig))
-    write(folder / f"{name}.png", png(fig))
-    return folder
-
-
-def save_table(table: pd.DataFrame, name: str, preset: str, shown: pd.DataFrame | None = None) -> Path:
-    """Write ``name``.csv, and for readers .md, to ``figures/<preset>/``; returns the folder.
-
-    Args:
-        shown: what readers see; if not given, all but the names of runs.
-    """
-    shown = table.drop(columns=list(NAMES), errors="ignore") if shown is None else shown
-    folder = figures_dir() / preset
-    write(folder / f"{name}.csv", table.to_csv(index=False))
-    write(folder / f"{name}.md", shown.to_markdown(index=False) + "\n")
-    return folder

@@ -26,5 +26,15 @@ def runs_dir() -> Path:
 
 
 def figures_dir() -> Path:
-    """Figures and tables; ``SNNLIB_FIGURES`` moves it."""
-    return _folder("SNNLIB_FIGURES", "figures")
+    """A reader's own figures and tables, which git ignores; ``SNNLIB_FIGURES`` moves it."""
+    return _folder("SNNLIB_FIGURES", "figures/mine")
+
+
+def published_dir() -> Path:
+    """The figures and tables that the repository publishes; only `snnlib.store.published` writes there."""
+    return ROOT / "figures"
+
+
+def from_root(path: Path) -> str:
+    """A path as readers see it: from the repository, if it lies there."""
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)

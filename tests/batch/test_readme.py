@@ -12,22 +12,29 @@ from snnlib.__main__ import app
 from snnlib.batch import readme
 from snnlib.checks import InputError
 from snnlib.experiments.claims import CLAIMS, decide
+from snnlib.experiments.outputs import Outputs
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED
+from snnlib.store import paths
 from snnlib.store.markdown import markers, part
-from snnlib.store.paths import ROOT
+from snnlib.store.paths import published_dir
 
 BEGIN, END = markers("claims")
-SMOKE = ROOT / "figures" / "smoke"
+SMOKE = published_dir() / "smoke"
 TEXT = f"# Title\n\nIntro.\n\n{BEGIN}\n{END}\n\nThe rest.\n"
 
 
 @pytest.fixture
 def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A README and, in the figures' folder, claims that nothing was drawn for."""
-    monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path / "figures"))
-    readme.save(decide(tmp_path), "cpu")
+    """A README and claims that nothing was drawn for: the reader's own, and other ones that are published."""
+    monkeypatch.delenv("SNNLIB_FIGURES", raising=False)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    table = decide(tmp_path)
+    Outputs(paths.figures_dir() / "cpu").write_table(table, "claims", readme.markdown(table, "cpu"))
+    table = table.assign(verdict=PARTLY)
+    Outputs(published_dir() / "cpu").write_table(table, "claims", readme.markdown(table, "cpu"))
     file = tmp_path / "README.md"
     file.write_text(TEXT)
+    monkeypatch.setattr(readme, "README", file)
     return file
 
 
@@ -35,7 +42,7 @@ def test_the_readme_has_the_committed_claims_of_smoke() -> None:
     text = readme.README.read_text(encoding="utf-8")
     start, end = part(text, "claims")
     assert text[start:end].strip() == (SMOKE / "claims.md").read_text(encoding="utf-8").strip(), (
-        "run `python -m snnlib claims --readme`"
+        "run `make publish PRESET=smoke`"
     )
     assert text[:start].count("\n") < 12  # the first screen
     assert not any(line.startswith("## ") for line in text[:start].splitlines())
@@ -48,20 +55,20 @@ def test_the_committed_claims_agree_with_each_other() -> None:
 
 
 def test_twice_is_once_and_the_rest_stays(drawn: Path) -> None:
-    found = readme.update("cpu", drawn)
+    readme.update("cpu")
     once = drawn.read_text()
-    assert readme.update("cpu", drawn) == found
+    readme.update("cpu")
     assert drawn.read_text() == once
-    assert found in once
+    assert (published_dir() / "cpu" / "claims.md").read_text() in once
     assert once.startswith(f"# Title\n\nIntro.\n\n{BEGIN}\n\n| claim")
     assert once.endswith(f"\n{END}\n\nThe rest.\n")
 
 
 def test_new_claims_take_the_place_of_the_old(drawn: Path) -> None:
-    readme.update("cpu", drawn)
+    readme.update("cpu")
     file = drawn.parent / "figures" / "cpu" / "claims.md"
     file.write_text("| new |\n")
-    readme.update("cpu", drawn)
+    readme.update("cpu")
     assert drawn.read_text() == TEXT.replace(f"{BEGIN}\n", f"{BEGIN}\n\n| new |\n\n")
 
 
@@ -77,7 +84,7 @@ def test_new_claims_take_the_place_of_the_old(drawn: Path) -> None:
 def test_a_readme_without_its_markers_is_left_alone(drawn: Path, text: str) -> None:
     drawn.write_text(text)
     with pytest.raises(InputError, match="must have <!-- claims:begin --> once") as error:
-        readme.update("cpu", drawn)
+        readme.update("cpu")
     assert "\n" not in str(error.value)
     assert drawn.read_text() == text
 
@@ -88,19 +95,15 @@ def test_claims_that_were_not_drawn_are_named_with_the_command(drawn: Path) -> N
         ("big", "preset = 'big': must be one of cpu"),
     ):
         with pytest.raises(InputError, match=words) as error:
-            readme.update(preset, drawn)
+            readme.drawn(preset)
         assert "\n" not in str(error.value)
-    assert drawn.read_text() == TEXT
 
 
-def test_the_command_prints_what_was_drawn_and_writes_only_when_asked(drawn: Path) -> None:
-    before = readme.README.read_bytes()
+def test_the_command_prints_the_readers_own_and_writes_nothing(drawn: Path) -> None:
     done = CliRunner().invoke(app, ["claims", "--preset", "cpu"])
     assert done.exit_code == 0
-    assert done.stdout.strip() == readme.drawn("cpu").strip()
-    assert readme.README.read_bytes() == before
-    assert isinstance(CliRunner().invoke(app, ["claims", "--readme"]).exception, InputError)
-    assert readme.README.read_bytes() == before
+    assert done.stdout.strip() == (drawn.parent / "figures" / "mine" / "cpu" / "claims.md").read_text().strip()
+    assert drawn.read_text() == TEXT
 
 
 def test_the_readers_table_says_in_words_what_came_of_each_claim_and_at_what_scale() -> None:
@@ -117,14 +120,14 @@ def test_the_readers_table_says_in_words_what_came_of_each_claim_and_at_what_sca
     assert f"1 reproduced, {len(CLAIMS) - 3} partly, 1 not reproduced, 1 undecided, at preset `smoke`" in text
     assert "far below the paper's scale" in text
     assert "far below" not in readme.markdown(table, "paper")
-    assert "python -m snnlib claims --preset smoke --readme" in text
+    assert "make publish PRESET=smoke" in text
 
 
 def test_the_readme_has_the_committed_table_of_faults() -> None:
     text = readme.README.read_text(encoding="utf-8")
     start, end = part(text, "faults")
-    table = (ROOT / "figures" / "faults" / "faults.md").read_text(encoding="utf-8")
-    assert text[start:end].strip() == table.strip(), "run `make test-faults`"
+    table = (published_dir() / "faults" / "faults.md").read_text(encoding="utf-8")
+    assert text[start:end].strip() == table.strip(), "run `make test-faults publish-faults`"
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("|")]
     assert rows[0] == ["fault", "tries", "survived", "lost"]
     counts = [[int(cell) for cell in row[1:]] for row in rows[2:]]

@@ -16,9 +16,11 @@ import pytest
 from filelock import FileLock
 
 from snnlib.batch import workflow
+from snnlib.batch.notebook_files import FILES
 from snnlib.batch.workflow import NOTEBOOKS, WorkflowError
+from snnlib.experiments import compare
 from snnlib.runs.preset import load_preset
-from snnlib.store.paths import ROOT
+from snnlib.store.paths import ROOT, published_dir
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
@@ -42,17 +44,14 @@ def snakefile(name: str) -> dict[str, Any]:
     return namespace
 
 
-def test_the_snakefile_draws_every_notebook_and_each_leaves_the_files_that_it_lists() -> None:
-    rules = snakefile("smoke")
-    listed = rules["NOTEBOOKS"]
-    assert set(listed) == {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
-    files = [file for notebook in listed.values() for file in notebook]
+def test_every_notebook_is_drawn_and_all_of_its_files_are_published_and_no_others() -> None:
+    assert set(FILES) == {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
+    files = [file for notebook in FILES.values() for file in notebook]
     assert len(files) == len(set(files))
-    committed = ROOT / "figures" / "smoke"
-    assert set(files) == {path.name for path in committed.iterdir()}
+    assert set(files) == {path.name for path in (published_dir() / "smoke").iterdir()}
     # What a notebook reads that another one drew has to be drawn first.
-    csv = {file for notebook, own in listed.items() for file in own if notebook != "claims" and file.endswith(".csv")}
-    assert {Path(path).name for path in rules["needed"]("claims")} == csv
+    csv = {file for notebook, own in FILES.items() for file in own if notebook != "claims" and file.endswith(".csv")}
+    assert {Path(path).name for path in snakefile("smoke")["needed"]("claims")} == csv
 
 
 def test_the_claims_follow_what_was_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,8 +66,9 @@ def test_the_claims_follow_what_was_drawn(tmp_path: Path, monkeypatch: pytest.Mo
         return 0
 
     monkeypatch.setattr(workflow, "_snakemake", draw)
-    first, *files, blank, verdicts, _ = workflow.figures(smoke).split("\n")
-    assert (first[:8], files, blank, verdicts) == ("drawn in", ["  claims.md"], "", "| claim | verdict |")
+    first, file, blank, verdicts, *rest = workflow.figures(smoke).split("\n")
+    assert (first[:8], file, blank, verdicts) == ("drawn in", "  claims.md", "", "| claim | verdict |")
+    assert rest[-1] == compare.report("smoke")  # one line: nothing to compare
     monkeypatch.setattr(workflow, "_snakemake", lambda *_: 0)
     assert "verdict" not in workflow.figures(smoke, "trained")  # runs alone were asked for
 
@@ -107,7 +107,7 @@ except KeyboardInterrupt:
 
 def test_the_readmes_commands_exist_and_name_runs() -> None:
     commands = re.findall(r"python -m snnlib (\w+)(.*)", (ROOT / "README.md").read_text())
-    known = {"runs", "train", "evaluate", "data", "draw", "figures", "claims", "bench"}
+    known = {"runs", "train", "evaluate", "data", "draw", "figures", "claims", "compare", "publish", "bench"}
     assert {word for word, _ in commands} <= known
     cpu = load_preset("cpu").all_runs()
     named = [rest.split("--preset cpu ")[1].split()[0] for word, rest in commands if word in ("train", "evaluate")]

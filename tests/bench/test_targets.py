@@ -15,8 +15,9 @@ from snnlib.bench import peers, targets
 from snnlib.bench import report as bench_report
 from snnlib.bench.contestants import BARE, DIRECT, INSTALLED, OURS, RELU, TUNED
 from snnlib.checks import InputError
-from snnlib.store.markdown import part
-from snnlib.store.paths import ROOT
+from snnlib.store import paths
+from snnlib.store.markdown import markers, part
+from snnlib.store.paths import ROOT, published_dir
 
 # --- ratios ----------------------------------------------------------------------------------
 
@@ -120,13 +121,13 @@ def test_summary_has_medians_quartiles_and_the_machine(rounds: pd.DataFrame) -> 
 def test_the_readme_has_what_was_last_measured() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     start, end = part(text, "benchmarks")
-    folder = ROOT / "figures" / "bench"
+    folder = published_dir() / "bench"
     measured = "\n".join((folder / name).read_text(encoding="utf-8") for name in ("bench_targets.md", "scaling.md"))
-    assert text[start:end].strip() == measured.strip(), "put it there with `python -m snnlib bench --readme`"
+    assert text[start:end].strip() == measured.strip(), "put it there with `python -m snnlib bench --publish`"
 
 
 def test_the_committed_table_follows_from_the_committed_rounds() -> None:
-    folder = ROOT / "figures" / "bench"
+    folder = published_dir() / "bench"
     table = pd.read_csv(folder / "bench_targets.csv", keep_default_na=False)
     times = table[~table.what.str.startswith("peak memory")]
     again = targets.judge(pd.read_csv(folder / "bench_rounds.csv"), pd.DataFrame({"precision": []}))
@@ -138,7 +139,8 @@ def test_the_committed_table_follows_from_the_committed_rounds() -> None:
 def test_the_command_measures_draws_and_prints(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rounds: pd.DataFrame, memory: pd.DataFrame
 ) -> None:
-    monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
+    monkeypatch.delenv("SNNLIB_FIGURES", raising=False)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(bench, "race", lambda *_: rounds)
     monkeypatch.setattr(bench, "memory", lambda _: memory)
     monkeypatch.setattr(peers, "available", lambda: {"Norse": "1.1"})
@@ -146,7 +148,26 @@ def test_the_command_measures_draws_and_prints(
         result = CliRunner().invoke(app, ["bench", *options], catch_exceptions=False)
         assert result.stdout.startswith("| what | against | target | bfloat16 | float32 |")
     names = {f"bench.{e}" for e in ("csv", "svg", "png")} | {f"bench_{n}.csv" for n in ("rounds", "targets", "floors")}
-    for folder in (tmp_path / "bench", tmp_path / "bench" / "quick"):
+    own, published = tmp_path / "figures" / "mine" / "bench", tmp_path / "figures" / "bench"
+    for folder in (own, own / "quick"):
         assert {f.name for f in folder.iterdir() if f.is_file()} == names | {"bench_targets.md"}
-    with pytest.raises(InputError, match=r"scaling.md is missing: `python -m snnlib bench --scaling` writes it"):
-        bench_report.to_readme()
+    with pytest.raises(InputError, match=r"scaling.csv is missing: `python -m snnlib bench --scaling` writes it"):
+        bench_report.publish()
+    assert not published.exists()
+
+
+def test_what_was_measured_is_published_as_it_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SNNLIB_FIGURES", raising=False)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(bench_report, "README", tmp_path / "README.md")
+    (tmp_path / "README.md").write_text("\n".join(markers("benchmarks")))
+    own, published = tmp_path / "figures" / "mine" / "bench", tmp_path / "figures" / "bench"
+    names = {path.name for path in (ROOT / "figures" / "bench").iterdir()}
+    own.mkdir(parents=True)
+    for name in names:
+        (own / name).write_text(f"{name}\n")
+    published.mkdir()
+    (published / "no_longer_measured.csv").write_text("")
+    assert CliRunner().invoke(app, ["bench", "--publish"], catch_exceptions=False).stdout.startswith("bench_targets.md")
+    assert {path.name: path.read_text() for path in published.iterdir()} == {name: f"{name}\n" for name in names}
+    assert "bench_targets.md\n\nscaling.md" in (tmp_path / "README.md").read_text()

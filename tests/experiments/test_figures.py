@@ -5,12 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 import torch
-from claim_tables import rising
 
 from snnlib.conversion import convert
 from snnlib.experiments import eq6_terms
-from snnlib.experiments import style as common
-from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
 from snnlib.experiments.method import plot as fig1
 from snnlib.experiments.table1_networks import size, table1
 from snnlib.models import build
@@ -79,30 +76,6 @@ def test_moments_and_histograms_are_numpys(recorded: dict) -> None:
     assert (h.density * (h.right - h.left)).sum() == pytest.approx(1)
     inside = (x >= h.left.iloc[50]) & (x < h.right.iloc[50])
     assert h.density.iloc[50] == pytest.approx(inside.mean() / 0.02, rel=1e-3, abs=1e-3)
-
-
-def test_a_figure_and_its_table_are_saved_with_the_same_bytes_each_time(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
-    table = rising()
-    files = []
-    for _ in range(2):
-        folder = common.save(accuracy_vs_timesteps(table), table, "f", "smoke")
-        files.append([(folder / f"f.{ending}").read_bytes() for ending in ("svg", "png", "csv")])
-    assert files[0] == files[1]
-    assert pd.read_csv(folder / "f.csv").equals(table)
-
-
-def test_only_the_csv_of_a_table_names_runs(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
-    table = rising().head(1).assign(run="a-net", our_runs="a-net b-net")
-    folder = common.save_table(table, "t", "smoke")
-    assert {"run", "our_runs"} <= set(pd.read_csv(folder / "t.csv"))
-    head, _, row = (folder / "t.md").read_text().splitlines()
-    assert "dataset" in head
-    assert "run" not in head
-    assert "-net" not in row
-    common.save_table(table, "t", "smoke", table[["seed"]])
-    assert (folder / "t.md").read_text().splitlines()[0] == "|   seed |"
 
 
 def test_figure_1_draws_for_any_number_of_layers(recorded: dict) -> None:

@@ -12,14 +12,15 @@ import pytest
 
 from snnlib.data.sets import Dataset
 from snnlib.experiments import made_with as made
-from snnlib.experiments.made_with import NAMES, made_with, named, summary, write_table
+from snnlib.experiments.made_with import NAMES, made_with, named, summary
+from snnlib.experiments.outputs import Outputs
 from snnlib.runs import run as runs
 from snnlib.runs.preset import load_preset
 from snnlib.runs.run import Run, Spec, ensure
 from snnlib.store.files import seal, sha256, unseal
-from snnlib.store.paths import ROOT
+from snnlib.store.paths import published_dir
 
-SMOKE = ROOT / "figures" / "smoke"
+SMOKE = published_dir() / "smoke"
 
 # CSV files without runs, and why.
 WITHOUT = {
@@ -127,15 +128,15 @@ def test_a_run_that_is_damaged_has_an_empty_row_or_the_one_that_it_had(figures: 
             (trained.folder / "metadata.json").unlink()
     assert made_with(figures).drop(columns="run").isna().all(axis=None)
     assert summary(made_with(figures)) == "runs: 2, 2 of them missing or damaged, with nothing known"
-    write_table(whole, figures)
+    Outputs(figures).write_csv(whole, "runs")
     before = (figures / made.FILE).read_bytes()
-    write_table(made_with(figures), figures)
+    Outputs(figures).write_csv(made_with(figures), "runs")
     assert (figures / made.FILE).read_bytes() == before
     assert summary(made_with(figures)) == summary(whole)
 
 
 def test_what_no_file_names_any_more_is_dropped(figures: Path) -> None:
-    write_table(made_with(figures), figures)
+    Outputs(figures).write_csv(made_with(figures), "runs")
     for file in ("a.csv", "b.csv"):
         (figures / file).unlink()
     assert made_with(figures).empty

@@ -14,12 +14,14 @@ import pytest
 from snnlib.batch.workflow import NOTEBOOKS
 from snnlib.checks import InputError
 from snnlib.experiments import notebook
-from snnlib.experiments.notebook import start
+from snnlib.experiments.notebook import DEFAULTS, start
 from snnlib.runs import preset
 from snnlib.runs.preset import load_preset
+from snnlib.store.paths import ROOT
 
+BOOK = "fig7_potential_dynamics"
 PARAMETERS = 'preset = "smoke"  # the scale\nseed = 0  # of the noise'
-CALL = "p = start(preset, seed=seed)"
+CALL = "p, out = start(BOOK, preset, seed=seed)"
 
 
 def after(monkeypatch: pytest.MonkeyPatch, *cells: str) -> None:
@@ -41,7 +43,7 @@ def test_an_injected_name_that_the_notebook_lacks_is_refused(
 ) -> None:
     after(monkeypatch, PARAMETERS, injected, CALL)
     with pytest.raises(InputError, match=f"notebook parameter = '{name}': must be one of preset, seed$"):
-        start("smoke", seed=0)
+        start(BOOK, "smoke", seed=0)
 
 
 @pytest.mark.parametrize(
@@ -57,25 +59,33 @@ def test_an_injected_name_that_the_notebook_lacks_is_refused(
 )
 def test_what_is_allowed_passes(monkeypatch: pytest.MonkeyPatch, cells: list[str]) -> None:
     after(monkeypatch, *cells)
-    assert start("smoke", seed=0).name == "smoke"
+    p, out = start(BOOK, "smoke", seed=0)
+    assert (p.name, out.changed) == ("smoke", {})
 
 
 def test_outside_of_a_notebook_there_is_nothing_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(notebook.sys.modules, "IPython", raising=False)
-    assert start("smoke").name == "smoke"
+    assert start("claims", "smoke")[0].name == "smoke"
     monkeypatch.setitem(notebook.sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
-    assert start("smoke").name == "smoke"
+    assert start("claims", "smoke")[0].name == "smoke"
 
 
 def test_an_unknown_preset_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     after(monkeypatch, PARAMETERS, '# Parameters\npreset = "big"\n', CALL)
     with pytest.raises(InputError, match="preset = 'big': must be one of cpu, paper, smoke"):
-        start("big", seed=0)
+        start(BOOK, "big", seed=0)
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
+        ({"alpha": 1.5}, "alpha = 1.5: must be at least 2"),
+        ({"alpha": None}, "alpha = None: must be at least 2"),
+        ({"beta": 1.5}, "beta = 1.5: must be"),
+        ({"leak": -1}, "leak = -1: must be"),
+        ({"noise": "pink"}, "noise = 'pink': must be one of gaussian, uniform, max_normalised"),
+        ({"weight": 2}, "weight = 2: must be a number between 0 and 1"),
+        ({"timesteps": 0}, "timesteps = 0: must be a whole number of at least 1"),
         ({"preset": 3}, "preset = 3: must be one of cpu, paper, smoke"),
         ({"preset": ["smoke"]}, r"preset = \['smoke'\]: must be one of"),
         ({"preset": None}, "preset = None: must be one of"),
@@ -92,17 +102,49 @@ def test_an_unknown_preset_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_value_is_refused_before_any_work(parameters: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=f"^{message}"):
-        start(**{"preset": "smoke", **parameters})
+        start(the_notebook_with(*parameters), **{"preset": "smoke", **parameters})
 
 
-def test_a_parameter_that_nobody_says_how_to_check_is_a_mistake_in_the_notebook() -> None:
+def the_notebook_with(name: str) -> str:
+    """A notebook with this parameter; Figure 7's before others."""
+    return next((book for book in (BOOK, *DEFAULTS) if name in DEFAULTS[book]), "claims")
+
+
+@pytest.mark.parametrize("book", [BOOK, "claims"])
+def test_a_parameter_of_which_nobody_says_what_it_may_be_is_a_mistake_in_the_notebook(book: str) -> None:
     with pytest.raises(KeyError, match="colour"):
-        start("smoke", colour="blue")
+        start(book, "smoke", colour="blue")
+
+
+@pytest.mark.parametrize(
+    ("given", "changed"),
+    [
+        ({"timesteps": None, "alpha": None}, {}),
+        ({"timesteps": 10, "alpha": 4}, {}),  # what the preset has
+        ({"timesteps": 20, "alpha": 4.0, "leak": None}, {"timesteps": 20}),
+        ({"alpha": float("inf"), "beta": 0.4}, {"alpha": float("inf"), "beta": 0.4}),
+    ],
+)
+def test_what_is_not_as_the_preset_has_it_is_changed(given: dict[str, object], changed: dict[str, object]) -> None:
+    p, out = start("method", "smoke", **given)
+    assert out.changed == changed
+    assert p.evaluation.changed(**out.changed).timesteps == changed.get("timesteps", 10)
+
+
+def test_results_go_to_the_readers_own_folder_of_the_preset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SNNLIB_FIGURES", raising=False)
+    assert start("claims", "cpu")[1].folder == ROOT / "figures" / "mine" / "cpu"
+    monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
+    assert start("claims", "cpu")[1].folder == tmp_path / "cpu"
 
 
 def test_papermill_fails_at_the_first_call_in_one_line(tmp_path: Path) -> None:
     """The real thing: papermill's cell is where `start` looks for it."""
-    cells = [PARAMETERS, f"from snnlib.experiments.notebook import start\n{CALL}", "raise SystemError('went on')"]
+    cells = [
+        PARAMETERS,
+        f"from snnlib.experiments.notebook import start\n{CALL.replace('BOOK', repr(BOOK))}",
+        "raise SystemError('went on')",
+    ]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     book.cells[0].metadata.tags = ["parameters"]
     book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -133,9 +175,13 @@ def calls(path: Path, function: str) -> list[ast.Call]:
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
 def test_a_notebook_starts_with_all_its_parameters_and_asks_for_runs_that_there_are(path: Path) -> None:
-    parameters = {t.id for n in ast.parse(sources(path, "parameters")).body for t in n.targets}
+    cell = ast.parse(sources(path, "parameters")).body
+    parameters = {n.targets[0].id: ast.literal_eval(n.value) for n in cell}
+    assert parameters == {"preset": "smoke", **DEFAULTS.get(path.stem, {})}  # elsewhere a reader's change is not seen
     (call,) = calls(path, "start")
-    assert {*(a.id for a in call.args), *(k.arg for k in call.keywords)} == parameters
+    name, first = call.args
+    assert (name.value, first.id) == (path.stem, "preset")
+    assert {k.arg: k.value.id for k in call.keywords} == {name: name for name in parameters if name != "preset"}
     for asked in calls(path, "runs"):
         assert load_preset("smoke").runs(asked.args[0].value)
 
@@ -154,4 +200,4 @@ def test_a_preset_without_a_notebooks_runs_is_refused(monkeypatch: pytest.Monkey
     (tmp_path / "half.yaml").write_text(content.replace("  fig5_alpha:", "  claims:"))
     monkeypatch.setattr(preset, "FOLDER", tmp_path)
     with pytest.raises(InputError, match="preset half, runs for notebook = 'fig5_alpha': must be one of method, fig2_"):
-        start("half").runs("fig5_alpha")
+        start("fig5_alpha", "half")[0].runs("fig5_alpha")

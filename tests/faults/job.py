@@ -15,8 +15,8 @@ from pathlib import Path
 
 from pollution import POLLUTIONS
 
-from snnlib.experiments import style as common
 from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
+from snnlib.experiments.outputs import Outputs
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run, Spec
@@ -36,7 +36,7 @@ FIGURE = "job"
 def work(spec: Spec = SPEC) -> None:
     """Everything, or what of it is missing."""
     table = accuracy(Run(spec), EVALUATION)
-    common.save(accuracy_vs_timesteps(table), table, FIGURE, "faults")
+    Outputs(figures_dir() / "faults").write_figure(accuracy_vs_timesteps(table), table, FIGURE)
 
 
 def results() -> dict[str, bytes]:

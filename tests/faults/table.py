@@ -1,4 +1,4 @@
-"""The table of what was broken on purpose: fault, tries, survived, lost."""
+"""The table of what was broken on purpose: fault, tries, survived, lost. Run as a program, it is published."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import torch
 from snnlib.runs.provenance import provenance
 from snnlib.store.files import write
 from snnlib.store.markdown import put
-from snnlib.store.paths import ROOT, figures_dir
+from snnlib.store.paths import ROOT, figures_dir, from_root
+from snnlib.store.published import copy
 
 HERE = Path(__file__).parent
+FOLDER, FILE = "faults", "faults.md"
 
 
 def table(reports: Iterable[Any]) -> pd.DataFrame:
@@ -31,10 +33,20 @@ def complete(reports: Iterable[Any], found: pd.DataFrame) -> bool:
     return often and {Path(r.fspath).name for r in reports} >= {path.name for path in HERE.glob("test_*.py")}
 
 
-def publish(text: str, seconds: float) -> None:
-    """Put it beside the figures and into the README."""
+def save(text: str, seconds: float) -> str:
+    """Write it beside the reader's own figures; returns where."""
     made = provenance(torch.device("cpu"))
     how = f"*`make test-faults`, {seconds / 60:.0f} min on {made['device']}; torch {made['packages']['torch']}.*"
-    content = f"{text}\n\n{how}\n"
-    write(figures_dir() / "faults" / "faults.md", content)
-    put(ROOT / "README.md", "faults", content)
+    file = figures_dir() / FOLDER / FILE
+    write(file, f"{text}\n\n{how}\n")
+    return f"written: {from_root(file)}; `make publish-faults` publishes it"
+
+
+def publish() -> None:
+    """Copy what was last written to the published figures, and into the README."""
+    folder = copy(FOLDER, [FILE])
+    put(ROOT / "README.md", "faults", (folder / FILE).read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    publish()

@@ -55,7 +55,7 @@ class Copy:
             runs["table2_inference_time"] = [{**more, "seeds": [0]}]
         evaluation = {"timesteps": 4, "noise_seeds": [0]}
         content = {"description": "d", "evaluation": evaluation, "ann_timesteps": 8, "benchmark": {}, "notebooks": runs}
-        (self.folder / "snnlib" / "presets" / "smoke.yaml").write_text(yaml.safe_dump(content))
+        (self.folder / "snnlib" / "runs" / "presets" / "smoke.yaml").write_text(yaml.safe_dump(content))
 
     def begin(self, *words: str, memory: int | None = None) -> subprocess.Popen[str]:
         def limit() -> None:
@@ -136,7 +136,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     repository = Copy(tmp_path_factory.mktemp("undisturbed") / "copy", None)
     code, errors = repository.call("figures", NOTEBOOK)
     assert code == 0, errors
-    return {name: (repository.folder / "figures" / "smoke" / name).read_bytes() for name in LEFT}
+    return {name: (repository.folder / "figures" / "mine" / "smoke" / name).read_bytes() for name in LEFT}
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
@@ -163,7 +163,7 @@ def test_a_killed_workflow_goes_on(
             assert all(run.done or epochs_done(run.folder) >= n for run, n in zip(good_runs(), done, strict=True))
         code, errors = repository.call("figures", NOTEBOOK)
         assert code == 0, errors
-        assert {name: (repository.folder / "figures" / "smoke" / name).read_bytes() for name in LEFT} == drawn
+        assert {name: (repository.folder / "figures" / "mine" / "smoke" / name).read_bytes() for name in LEFT} == drawn
         survived = True
     finally:
         record_property("fault", [f"{how} to `python -m snnlib figures`", kills, kills * survived])
@@ -191,7 +191,9 @@ def test_what_looks_done_and_is_not_is_made_anew(
             assert str(path) in errors
             assert all(run.damage() is None and known(run, evaluation) is not None for run in good_runs())
             assert repository.call("figures", NOTEBOOK)[0] == 0
-            assert {name: (repository.folder / "figures" / "smoke" / name).read_bytes() for name in LEFT} == drawn
+            assert {
+                name: (repository.folder / "figures" / "mine" / "smoke" / name).read_bytes() for name in LEFT
+            } == drawn
             survived += 1
     finally:
         record_property("fault", ["a damaged file that the workflow takes for done", tries, survived])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,8 +13,6 @@ from snnlib.experiments.table2_inference_time.claims import CLAIMED
 from snnlib.experiments.table2_inference_time.plot import METHODS
 from snnlib.experiments.table2_inference_time.table import OUR_TIMESTEPS, printed
 from snnlib.experiments.titles import TITLES
-from snnlib.store.files import write
-from snnlib.store.paths import figures_dir
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -89,18 +86,6 @@ def printed_factors() -> str:
         f"By the paper's own rows ANN-SNN takes {min(factors):g} to {max(factors):g} times the steps of ours, "
         f"over {CLAIMED} times in {over} of {len(factors)} pairs of rows."
     )
-
-
-def write_tables(table: pd.DataFrame, found: pd.DataFrame, preset: str) -> Path:
-    """Write table2_inference_time and table2_speedup, .csv and .md, to ``figures/<preset>/``; returns the folder."""
-    folder = figures_dir() / preset
-    for name, rows, text in (
-        ("table2_inference_time", table, markdown(table)),
-        ("table2_speedup", found, speedup_markdown(found)),
-    ):
-        write(folder / f"{name}.csv", rows.to_csv(index=False))
-        write(folder / f"{name}.md", text)
-    return folder
 
 
 def _pipes(table: pd.DataFrame) -> str:

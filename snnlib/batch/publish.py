@@ -1,0 +1,56 @@
+"""What the repository publishes of a preset: its figures, and what the committed notebooks and the README show."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from snnlib.batch import readme
+from snnlib.batch.notebook_files import FILES
+from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, environment, figures
+from snnlib.experiments.made_with import made_with
+from snnlib.experiments.outputs import Outputs
+from snnlib.runs.preset import Preset
+from snnlib.store.paths import ROOT, from_root
+from snnlib.store.published import copy
+
+SHOWN = "smoke"  # the preset that the committed notebooks and the README show
+
+
+def publish(preset: Preset) -> str:
+    """Draw what is missing or out of date, and copy the reader's own results to the published ones; returns where.
+
+    Of `SHOWN` the committed notebooks are executed in place too, since they are to show what is published: times are
+    measured anew each time. The claims come last, when the others' files are published, beside which they put theirs.
+
+    Raises:
+        BatchError: something could not be drawn; nothing is published then.
+        WorkflowError: a committed notebook failed, or another workflow is at work.
+        InputError: a file is missing, or the README lacks its markers.
+    """
+    figures(preset)
+    if preset.name == SHOWN:
+        _execute(*(name for name in FILES if name != "claims"))
+        _copy(preset)
+        _execute("claims")
+    folder = _copy(preset)
+    if preset.name == SHOWN:
+        readme.update(preset.name)
+        folder += ", in notebooks/ and in README.md"
+    return f"published in {folder}; commit it"
+
+
+def _copy(preset: Preset) -> str:
+    """The preset's files, and with what the runs that these name, no others, were made."""
+    folder = copy(preset.name, [file for files in FILES.values() for file in files])
+    Outputs(folder).write_csv(made_with(folder), "runs")
+    return from_root(folder)
+
+
+def _execute(*names: str) -> None:
+    """Execute committed notebooks in place; one that fails stays as it was."""
+    command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
+    command += ["--ExecutePreprocessor.record_timing=False", "--ExecutePreprocessor.store_widget_state=False"]
+    command += [str(NOTEBOOKS / f"{name}.ipynb") for name in names]
+    if subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode:
+        raise WorkflowError(f"{', '.join(names)}: not executed, see above")

@@ -1,0 +1,201 @@
+"""A reader's own results beside the published ones: the key numbers of both, from their CSV files alone."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from snnlib.data.sets import SIZES
+from snnlib.experiments.fig2_accuracy_vs_timesteps.claims import FIG2
+from snnlib.experiments.fig3_4_training_time.paired import FIG3
+from snnlib.experiments.fig5_alpha.claims import FIG5
+from snnlib.experiments.fig6_noise_type.claims import FIG6
+from snnlib.experiments.silent_choices.claims import CHOICES
+from snnlib.experiments.table2_inference_time.claims import ACCURACIES
+from snnlib.experiments.tables import NotTestedError, Table, Tables
+from snnlib.experiments.titles import plain
+from snnlib.store.paths import figures_dir, from_root, published_dir
+
+ERRORS = 3  # standard errors of their difference within which two means agree
+
+IDENTICAL, AGREES, DIFFERS, ONLY_OWN, ONLY_PUBLISHED = VERDICTS = (
+    "identical", "agrees", "differs", "only own", "only published",
+)  # fmt: skip
+RULE = (
+    "Accuracies in percent, mean ± standard deviation over training seeds (how many), each seed the mean of its noise "
+    f"seeds. They differ if the means are further apart than {ERRORS} standard errors of their difference. The "
+    "standard deviation is pooled over the seeds of both sides, but never smaller than that of one test set of "
+    "N images, √(p (1 - p) / N) at accuracy p. Verdicts on claims agree if they are the same. Identical: from files of "
+    "the same bytes."
+)
+NET = ["dataset", "network", "width", "readout", "noise"]
+COLUMNS = ["where", "net", "what", "own", "published", "difference", "allowed", "verdict"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Key numbers of one figure: its table, what tells its rows apart beside the net and T, and which rows count."""
+
+    where: str
+    table: Table
+    by: tuple[str, ...]
+    key: Callable[[pd.DataFrame], pd.Series]
+
+    def values(self, table: pd.DataFrame) -> dict[tuple, np.ndarray]:
+        """Accuracy in percent of each training seed, by net, ``by`` and T."""
+        columns = list(dict.fromkeys([*NET, *self.by, "timesteps"]))
+        rows = table[self.key(table)]
+        seeds = rows.groupby([*columns, "seed"], sort=False, dropna=False).accuracy.mean() * 100
+        groups = seeds.groupby(level=columns, sort=False, dropna=False)
+        return {name: group.to_numpy() for name, group in groups}
+
+    def labels(self, name: tuple) -> dict[str, str]:
+        """The columns that say which number this is."""
+        found = dict(zip(dict.fromkeys([*NET, *self.by, "timesteps"]), name, strict=True))
+        net = f"{plain(found['dataset'])} {plain(found['network'])}, width {found['width']:g}, {found['readout']}"
+        what = [f"{by} {found[by]:g}" if isinstance(found[by], float) else str(found[by]) for by in self.by]
+        return {"where": self.where, "net": net, "what": ", ".join([*what, f"T = {found['timesteps']:g}"])}
+
+
+def _at(*timesteps: int) -> Callable[[pd.DataFrame], pd.Series]:
+    return lambda table: table.timesteps.isin(timesteps)
+
+
+def _last_epoch(table: pd.DataFrame) -> pd.Series:
+    run = [*NET, "arm", "seed"]
+    return table.epoch == table.groupby(run, dropna=False).epoch.transform("max")
+
+
+SOURCES = (
+    Source("Fig. 2", FIG2, (), _at(1, 5, 10)),
+    Source("Figs. 3, 4, at the end", FIG3, ("arm",), _last_epoch),
+    Source("Fig. 5", FIG5, ("alpha",), _at(10)),
+    Source("Fig. 6", FIG6, ("noise",), _at(1, 10)),
+    Source("silent choices", CHOICES, ("choice", "value"), _at(10)),
+    Source(
+        "Table 2", ACCURACIES, ("method", "variant"),
+        lambda table: table.timesteps.isin((5, 10)) | (table.method == "ann"),
+    ),
+)  # fmt: skip
+CLAIMS = "claims"
+
+
+def deviation(groups: Iterable[Sequence[float]], images: int) -> float:
+    """Standard deviation of an accuracy over training seeds, in points.
+
+    Pooled over groups of seeds, but never smaller than the binomial one of a single test, √(p (1 - p) / N) with p the
+    mean of all values: a few seeds may agree by chance.
+
+    Args:
+        groups: accuracies in percent; a group of one seed says nothing of the spread.
+        images: N, of the test set.
+    """
+    found = [np.asarray(group, np.float64) for group in groups]
+    squares = sum(((group - group.mean()) ** 2).sum() for group in found)
+    free = sum(len(group) - 1 for group in found)
+    p = np.concatenate(found).mean() / 100
+    binomial = 100 * math.sqrt(p * (1 - p) / images)
+    return max(math.sqrt(squares / free) if free else 0.0, binomial)
+
+
+def allowed(own: Sequence[float], published: Sequence[float], images: int) -> float:
+    """How far apart two means may be to agree, in points: `ERRORS` standard errors of their difference.
+
+    That is ERRORS s √(1/n + 1/m), for n and m seeds and s of `deviation`.
+    """
+    return ERRORS * deviation([own, published], images) * math.sqrt(1 / len(own) + 1 / len(published))
+
+
+def compare(own: Path, published: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """The key numbers and verdicts of two folders of figures.
+
+    Returns:
+        A row each for what both folders have the file of, columns `COLUMNS`, all text; then what is the matter with
+        each file that is missing or cannot be used, own and published.
+    """
+    tables = Tables(own), Tables(published)
+    rows, problems = [], ([], [])
+    for source in (*SOURCES, None):  # None: the claims
+        found = []
+        for side, lacking in zip(tables, problems, strict=True):
+            try:
+                found.append(side.read(source.table) if source else _claims(side.folder))
+            except NotTestedError as error:
+                lacking.append(str(error))
+        if len(found) == 2:
+            file = f"{source.table.name if source else CLAIMS}.csv"
+            same = (own / file).read_bytes() == (published / file).read_bytes()
+            rows += _numbers(source, *found, same) if source else _verdicts(*found, same)
+    return pd.DataFrame(rows, columns=COLUMNS), *problems
+
+
+def report(preset: str) -> str:
+    """`compare` for readers, a preset's own results beside its published ones: a table, the rule and a count."""
+    own, published = figures_dir() / preset, published_dir() / preset
+    table, own_lacks, published_lacks = compare(own, published)
+    parts = []
+    if len(table):
+        rows = [COLUMNS, ["---"] * len(COLUMNS), *table.to_numpy().tolist()]
+        parts += ["\n".join(f"| {' | '.join(row)} |" for row in rows), f"*{RULE}*"]
+    for folder, lacks, command in ((own, own_lacks, "figures"), (published, published_lacks, "publish")):
+        if lacks:
+            parts.append(f"{from_root(folder)}: {', '.join(lacks)}: `make {command} PRESET={preset}` makes them")
+    if len(table):
+        counts = Counter(table.verdict)
+        found = ", ".join(f"{counts[verdict]} {verdict.removesuffix('s')}" for verdict in VERDICTS if counts[verdict])
+        parts.append(f"own beside published, at preset {preset}: {found}")
+    return "\n\n".join(parts)
+
+
+def _numbers(source: Source, own: pd.DataFrame, published: pd.DataFrame, same: bool) -> list[dict[str, str]]:
+    """A row for each accuracy that either side has."""
+    ours, theirs = source.values(own), source.values(published)
+    rows = []
+    for name in dict.fromkeys([*ours, *theirs]):
+        row = dict.fromkeys(COLUMNS, "") | source.labels(name)
+        row |= {side: _shown(values[name]) for side, values in (("own", ours), ("published", theirs)) if name in values}
+        if name in ours and name in theirs:
+            difference = float(ours[name].mean() - theirs[name].mean())
+            most = allowed(ours[name], theirs[name], SIZES[name[0]][1])
+            verdict = IDENTICAL if same else AGREES if abs(difference) <= most + 1e-9 else DIFFERS
+            row |= {"difference": f"{difference:+.1f}", "allowed": f"{most:.1f}", "verdict": verdict}
+        else:
+            row["verdict"] = ONLY_OWN if name in ours else ONLY_PUBLISHED
+        rows.append(row)
+    return rows
+
+
+def _verdicts(own: Mapping[str, str], published: Mapping[str, str], same: bool) -> list[dict[str, str]]:
+    """A row for each claim that either side has."""
+    rows = []
+    for claim in dict.fromkeys([*own, *published]):
+        found = {"own": own.get(claim, ""), "published": published.get(claim, "")}
+        if claim in own and claim in published:
+            verdict = IDENTICAL if same else AGREES if own[claim] == published[claim] else DIFFERS
+        else:
+            verdict = ONLY_OWN if claim in own else ONLY_PUBLISHED
+        rows.append(dict.fromkeys(COLUMNS, "") | {"where": "claim", "what": claim, **found, "verdict": verdict})
+    return rows
+
+
+def _claims(folder: Path) -> dict[str, str]:
+    """The verdict on each claim."""
+    file = folder / f"{CLAIMS}.csv"
+    if not file.exists():
+        raise NotTestedError(f"no {file.name}")
+    try:
+        table = pd.read_csv(file, usecols=["claim", "verdict"], dtype=str, keep_default_na=False)
+    except (OSError, ValueError):  # not text, not a table, or without these columns
+        raise NotTestedError(f"{file.name} cannot be read") from None
+    return dict(zip(table.claim, table.verdict, strict=True))
+
+
+def _shown(values: np.ndarray) -> str:
+    spread = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
+    return f"{values.mean():.1f}{spread} ({len(values)})"

@@ -1,0 +1,87 @@
+"""How a figure or a table reaches a file: the one way for all notebooks, for the benchmark and for the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from snnlib.experiments.made_with import NAMES
+from snnlib.experiments.style import png, style, svg
+from snnlib.store.files import write
+from snnlib.store.paths import from_root
+
+
+@dataclass
+class Outputs:
+    """A folder for results, and what was written there.
+
+    Args:
+        folder: where all of it goes.
+        changed: parameters that are not at their defaults. Each is in the files' names, in a line of the figures'
+            titles and in a column of the CSV files that have none of that name: what was changed never takes the
+            place of the default's file.
+    """
+
+    folder: Path
+    changed: Mapping[str, Any] = field(default_factory=dict)
+    _written: dict[str, list[str]] = field(default_factory=dict)  # endings, by name
+
+    def write_csv(self, table: pd.DataFrame, name: str) -> list[Path]:
+        """Write ``name``.csv; returns the paths of what was written, here one."""
+        new = {parameter: value for parameter, value in self.changed.items() if parameter not in table}
+        return self._write(name, {"csv": table.assign(**new).to_csv(index=False)})
+
+    def write_table(self, table: pd.DataFrame, name: str, shown: pd.DataFrame | str | None = None) -> list[Path]:
+        """Write ``name``.csv, and for readers .md; returns the paths.
+
+        Args:
+            shown: what readers see, as a table or as Markdown; if not given, all but the names of runs.
+        """
+        if shown is None:
+            shown = table.drop(columns=list(NAMES), errors="ignore")
+        text = shown if isinstance(shown, str) else shown.to_markdown(index=False) + "\n"
+        return self.write_csv(table, name) + self._write(name, {"md": text})
+
+    def write_figure(self, fig: Figure, table: pd.DataFrame, name: str) -> list[Path]:
+        """Write ``name``.svg, .png and the .csv that the figure was drawn from; returns the paths."""
+        if self.changed:
+            _entitle(fig, "changed: " + ", ".join(f"{k} = {_text(v)}" for k, v in self.changed.items()))
+        return self.write_csv(table, name) + self._write(name, {"svg": svg(fig), "png": png(fig)})
+
+    @property
+    def written(self) -> str:
+        """What was written, in a line, the folder once: ``written: figures/mine/smoke/fig.{csv,svg,png}``."""
+        names = [f"{name}.{_braced(endings)}" for name, endings in self._written.items()]
+        return f"written: {from_root(self.folder)}/{', '.join(names)}" if names else "nothing written"
+
+    def _write(self, name: str, contents: Mapping[str, bytes | str]) -> list[Path]:
+        name = "-".join([name, *(f"{parameter}{_text(value)}" for parameter, value in self.changed.items())])
+        endings = self._written.setdefault(name, [])
+        paths = []
+        for ending, content in contents.items():
+            paths.append(self.folder / f"{name}.{ending}")
+            write(paths[-1], content)
+            if ending not in endings:
+                endings.append(ending)
+        return paths
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _braced(endings: list[str]) -> str:
+    return endings[0] if len(endings) == 1 else f"{{{','.join(endings)}}}"
+
+
+def _entitle(fig: Figure, line: str) -> None:
+    """Put a line below the title, once."""
+    title = fig.get_suptitle()
+    if line not in title.splitlines():
+        with style():
+            fig.suptitle(f"{title}\n{line}".strip(), fontsize=10)

@@ -1,0 +1,34 @@
+"""From a reader's own results to those that the repository publishes: a copy, made on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from snnlib.checks import InputError
+from snnlib.store.files import explained, write
+from snnlib.store.paths import figures_dir, from_root, published_dir
+
+
+def copy(folder: str, files: Collection[str]) -> Path:
+    """Copy files of a folder in `figures_dir` to its namesake in `published_dir`; what else is published there goes.
+
+    Returns:
+        The published folder.
+
+    Raises:
+        InputError: one of the files is missing; nothing has changed then.
+    """
+    own, published = figures_dir() / folder, published_dir() / folder
+    if missing := [name for name in files if not (own / name).is_file()]:
+        more = f" and {len(missing) - 3} more files" if len(missing) > 3 else ""
+        raise InputError(f"{from_root(own)}: {', '.join(missing[:3])}{more} missing; nothing was published")
+    for name in files:
+        with explained(own / name):
+            content = (own / name).read_bytes()
+        write(published / name, content)
+    for path in published.iterdir():
+        if path.is_file() and path.name not in files:
+            with explained(path):
+                path.unlink()
+    return published

@@ -1,0 +1,97 @@
+"""Publishing: only what is whole, the committed notebooks and the README with the preset that they show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from snnlib.batch import publish as publishing
+from snnlib.batch import readme
+from snnlib.batch.notebook_files import FILES
+from snnlib.batch.train import BatchError
+from snnlib.checks import InputError
+from snnlib.runs.preset import load_preset
+from snnlib.store import paths
+from snnlib.store.markdown import markers
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The reader's own files of a preset, drawn when the workflow is called, and a README; notebooks write theirs."""
+    monkeypatch.delenv("SNNLIB_FIGURES", raising=False)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(readme, "README", tmp_path / "README.md")
+    (tmp_path / "README.md").write_text("\n".join(markers("claims")))
+    executed.clear()
+
+    def figures(preset: object) -> None:
+        write(preset.name, "drawn", *FILES)
+
+    def execute(*names: str) -> None:
+        executed.append(names)
+        write("smoke", "executed", *names)
+
+    monkeypatch.setattr(publishing, "figures", figures)
+    monkeypatch.setattr(publishing, "_execute", execute)
+    return tmp_path / "figures" / "mine"
+
+
+executed: list[tuple[str, ...]] = []
+
+
+def write(preset: str, text: str, *names: str) -> None:
+    folder = paths.figures_dir() / preset
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        for file in FILES[name]:
+            (folder / file).write_text(f"{text}\n")
+
+
+def published(preset: str) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (paths.published_dir() / preset).iterdir()}
+
+
+def test_of_smoke_the_notebooks_and_the_readme_show_what_is_published(own: Path) -> None:
+    said = publishing.publish(load_preset("smoke"))
+    assert said == "published in figures/smoke, in notebooks/ and in README.md; commit it"
+    assert [name for names in executed for name in names] == [*(n for n in FILES if n != "claims"), "claims"]
+    assert executed[-1] == ("claims",)  # when the others' files are published
+    found = published("smoke")
+    assert set(found) == {file for files in FILES.values() for file in files}
+    assert {text for file, text in found.items() if file != "runs.csv"} == {"executed\n"}
+    assert list(pd.read_csv(paths.published_dir() / "smoke" / "runs.csv").columns)[:2] == ["run", "seed"]
+    assert "executed" in (own.parents[1] / "README.md").read_text()
+
+
+def test_of_another_preset_the_figures_alone(own: Path) -> None:
+    before = (own.parents[1] / "README.md").read_text()
+    assert publishing.publish(load_preset("cpu")) == "published in figures/cpu; commit it"
+    assert not executed
+    assert published("cpu")["method.csv"] == "drawn\n"
+    assert (own.parents[1] / "README.md").read_text() == before
+
+
+def test_runs_of_what_is_not_published_are_not_in_its_runs(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def figures(preset: object) -> None:
+        write("cpu", "run\nused", *FILES)
+        (own / "cpu" / "method-timesteps20.csv").write_text("run\nexplored\n")
+
+    monkeypatch.setattr(publishing, "figures", figures)
+    publishing.publish(load_preset("cpu"))
+    assert list(pd.read_csv(paths.published_dir() / "cpu" / "runs.csv").run) == ["used"]
+
+
+def test_nothing_is_published_where_something_failed_or_is_missing(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failed(preset: object) -> None:
+        raise BatchError({"a run": "why"}, "1 run")
+
+    monkeypatch.setattr(publishing, "figures", failed)
+    with pytest.raises(BatchError):
+        publishing.publish(load_preset("smoke"))
+    monkeypatch.setattr(publishing, "figures", lambda _: write("cpu", "drawn", *(n for n in FILES if n != "method")))
+    with pytest.raises(InputError, match=r"method.svg, method.png, method.csv missing; nothing was published"):
+        publishing.publish(load_preset("cpu"))
+    assert not paths.published_dir().joinpath("cpu").exists()
+    assert not executed

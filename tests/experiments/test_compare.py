@@ -1,0 +1,182 @@
+"""Own beside published: made-up tables whose comparison is known, and the rule against its closed form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from snnlib.__main__ import app
+from snnlib.experiments import compare
+from snnlib.experiments.compare import AGREES, DIFFERS, IDENTICAL, ONLY_OWN, ONLY_PUBLISHED
+from snnlib.store import paths
+
+NET = {"dataset": "mnist", "width": 1.0, "readout": "spikes", "noise": "gaussian"}  # 10,000 test images
+
+
+def fig2(percent: dict[str, Sequence[float]], noise_seeds: int = 1) -> pd.DataFrame:
+    """Figure 2's CSV: accuracies of each network's seeds at T = 10, a point less at T = 5, and what does not count."""
+    rows = []
+    for network, values in percent.items():
+        for seed, value in enumerate(values):
+            for t, less in ((5, 1), (7, 50), (10, 0)):
+                for n in range(noise_seeds):
+                    off = n - (noise_seeds - 1) / 2  # the mean of the noise seeds is the seed's accuracy
+                    rows.append((network, seed, n, t, (value - less + off) / 100))
+    columns = ["network", "seed", "noise_seed", "timesteps", "accuracy"]
+    return pd.DataFrame(rows, columns=columns).assign(**NET)
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Own and published."""
+    monkeypatch.delenv("SNNLIB_FIGURES", raising=False)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    own, published = paths.figures_dir() / "smoke", paths.published_dir() / "smoke"
+    own.mkdir(parents=True)
+    published.mkdir()
+    return own, published
+
+
+def put(folder: Path, table: pd.DataFrame, name: str = "fig2_accuracy_vs_timesteps") -> None:
+    table.to_csv(folder / f"{name}.csv", index=False)
+
+
+def verdicts(own: Path, published: Path) -> dict[tuple[str, str], str]:
+    table, _, _ = compare.compare(own, published)
+    return {(row.net.split(",")[0].removeprefix("MNIST "), row.what): row.verdict for row in table.itertuples()}
+
+
+# --- the rule --------------------------------------------------------------------------------
+
+
+def test_the_deviation_is_pooled_and_never_below_that_of_one_test_set() -> None:
+    # Variances 4 (of 3 seeds) and 8 (of 2 seeds): (2 * 4 + 1 * 8) / 3.
+    groups = [[78, 80, 82], [78, 82]]
+    assert compare.deviation(groups, 10**9) == pytest.approx(math.sqrt(16 / 3))
+    assert compare.deviation([[80, 80], [80]], 1000) == pytest.approx(100 * math.sqrt(0.8 * 0.2 / 1000))
+    assert compare.deviation([[80], [90]], 1000) == pytest.approx(100 * math.sqrt(0.85 * 0.15 / 1000))  # one seed each
+    assert compare.deviation([[100], [100]], 1000) == 0
+
+
+def test_means_may_be_three_standard_errors_apart() -> None:
+    assert compare.allowed([78, 80, 82], [78, 82], 10**9) == pytest.approx(3 * math.sqrt(16 / 3 * (1 / 3 + 1 / 2)))
+    assert compare.allowed([80], [80], 1000) == pytest.approx(3 * math.sqrt(2 * 1600 / 1000))
+
+
+# --- verdicts --------------------------------------------------------------------------------
+
+
+def test_numbers_agree_or_differ_by_their_spread(folders: tuple[Path, Path]) -> None:
+    """Seeds 2 points apart have sd √2, so means of two may be 3 √2 apart: 4 is near, 5 is not."""
+    own, published = folders
+    put(own, fig2({"cnn": [83, 85], "vgg16": [84, 86], "resnet18": [80.4]}))
+    put(published, fig2({"cnn": [79, 81], "vgg16": [79, 81], "resnet18": [80]}))
+    assert verdicts(own, published) == {
+        ("CNN", "T = 5"): AGREES, ("CNN", "T = 10"): AGREES,
+        ("VGG-16", "T = 5"): DIFFERS, ("VGG-16", "T = 10"): DIFFERS,
+        ("ResNet-18", "T = 5"): AGREES, ("ResNet-18", "T = 10"): AGREES,
+    }  # fmt: skip
+
+
+def test_one_seed_each_is_held_against_one_test_set(folders: tuple[Path, Path]) -> None:
+    """At 80 % of 10,000 images the sd is 0.4 points, so 3 √2 0.4 = 1.7 are allowed."""
+    own, published = folders
+    put(own, fig2({"cnn": [81.6], "vgg16": [82.0]}))
+    put(published, fig2({"cnn": [80], "vgg16": [80]}))
+    found = verdicts(own, published)
+    assert (found["CNN", "T = 10"], found["VGG-16", "T = 10"]) == (AGREES, DIFFERS)
+
+
+def test_noise_seeds_are_averaged_first(folders: tuple[Path, Path]) -> None:
+    own, published = folders
+    put(own, fig2({"cnn": [79, 81]}, noise_seeds=3))
+    put(published, fig2({"cnn": [79, 81]}))
+    table, _, _ = compare.compare(own, published)
+    assert list(table.own) == list(table.published) == ["79.0 ± 1.4 (2)", "80.0 ± 1.4 (2)"]
+    assert set(table.verdict) == {AGREES}  # the files are not the same
+    assert set(table.difference) == {"+0.0"}
+    assert set(table.allowed) == {f"{3 * math.sqrt(2):.1f}"}
+
+
+def test_the_same_bytes_are_identical(folders: tuple[Path, Path]) -> None:
+    for folder in folders:
+        put(folder, fig2({"cnn": [79, 81]}))
+        put(folder, pd.DataFrame({"claim": ["it rises"], "verdict": ["partly"]}), "claims")
+    assert set(verdicts(*folders).values()) == {IDENTICAL}
+
+
+def test_what_one_side_alone_has_is_said(folders: tuple[Path, Path]) -> None:
+    own, published = folders
+    put(own, fig2({"cnn": [80]}))
+    put(published, fig2({"vgg16": [80]}))
+    found = verdicts(own, published)
+    assert found["CNN", "T = 10"] == ONLY_OWN
+    assert found["VGG-16", "T = 10"] == ONLY_PUBLISHED
+
+
+def test_claims_agree_if_their_verdicts_do(folders: tuple[Path, Path]) -> None:
+    own, published = folders
+    put(own, pd.DataFrame({"claim": ["a", "b", "c"], "verdict": ["partly", "reproduced", "partly"]}), "claims")
+    put(published, pd.DataFrame({"claim": ["a", "b", "d"], "verdict": ["partly", "partly", "partly"]}), "claims")
+    table, _, _ = compare.compare(own, published)
+    assert list(table.what) == ["a", "b", "c", "d"]
+    assert list(table.verdict) == [AGREES, DIFFERS, ONLY_OWN, ONLY_PUBLISHED]
+
+
+def test_every_figure_counts_at_its_key_numbers(folders: tuple[Path, Path]) -> None:
+    own, _ = folders
+    rows = fig2({"cnn": [80, 82]})
+    put(own, pd.concat([rows.assign(alpha=alpha) for alpha in (2.0, math.inf)]), "fig5_alpha")
+    put(own, pd.concat([rows.assign(noise=noise) for noise in ("gaussian", "uniform")]), "fig6_noise_type")
+    put(own, rows.assign(choice="readout", value="spikes", default=True), "silent_choices")
+    ann = rows[rows.timesteps == 10].assign(timesteps=1, method="ann", variant="ReLU")
+    put(own, pd.concat([rows.assign(method="ours", variant="x"), ann]), "table2_accuracy_vs_timesteps")
+    epochs = [rows[rows.timesteps == 10].assign(arm="ours", epoch=e, train_seconds=1.0) for e in (1, 2)]
+    epochs[0].accuracy = 0.1
+    put(own, pd.concat(epochs), "fig3_training_speed")
+    table, _, _ = compare.compare(own, own)
+    assert list(zip(table["where"], table.what, table.own, strict=True)) == [
+        ("Figs. 3, 4, at the end", "ours, T = 10", "81.0 ± 1.4 (2)"),
+        ("Fig. 5", "alpha 2, T = 10", "81.0 ± 1.4 (2)"),
+        ("Fig. 5", "alpha inf, T = 10", "81.0 ± 1.4 (2)"),
+        ("Fig. 6", "gaussian, T = 10", "81.0 ± 1.4 (2)"),
+        ("Fig. 6", "uniform, T = 10", "81.0 ± 1.4 (2)"),
+        ("silent choices", "readout, spikes, T = 10", "81.0 ± 1.4 (2)"),
+        ("Table 2", "ours, x, T = 5", "80.0 ± 1.4 (2)"),
+        ("Table 2", "ours, x, T = 10", "81.0 ± 1.4 (2)"),
+        ("Table 2", "ann, ReLU, T = 1", "81.0 ± 1.4 (2)"),
+    ]
+
+
+# --- for readers -----------------------------------------------------------------------------
+
+
+def test_what_is_missing_is_a_line_with_the_command_that_makes_it(folders: tuple[Path, Path]) -> None:
+    own, published = folders
+    put(own, fig2({"cnn": [80]}))
+    (published / "claims.csv").write_bytes(b"\xff\xfe\x00")
+    mine, theirs = compare.report("smoke").split("\n\n")
+    assert mine.startswith("figures/mine/smoke: no fig3_training_speed.csv, no fig5_alpha.csv")
+    assert mine.endswith("no claims.csv: `make figures PRESET=smoke` makes them")
+    assert theirs.startswith("figures/smoke: no fig2_accuracy_vs_timesteps.csv")
+    assert theirs.endswith("claims.csv cannot be read: `make publish PRESET=smoke` makes them")
+
+
+def test_the_command_prints_the_table_the_rule_and_the_count(folders: tuple[Path, Path]) -> None:
+    own, published = folders
+    put(own, fig2({"cnn": [84, 86], "vgg16": [80, 82]}))
+    put(published, fig2({"cnn": [79, 81], "vgg16": [79, 81]}))
+    done = CliRunner().invoke(app, ["compare", "--preset", "smoke"], catch_exceptions=False)
+    lines = done.stdout.splitlines()
+    assert (
+        "| Fig. 2 | MNIST CNN, width 1, spikes | T = 10 | 85.0 ± 1.4 (2) | 80.0 ± 1.4 (2) | +5.0 | 4.2 | differs |"
+        in lines
+    )
+    assert f"*{compare.RULE}*" in lines
+    assert "3 standard errors" in compare.RULE
+    assert lines[-1] == "own beside published, at preset smoke: 2 agree, 2 differ"
