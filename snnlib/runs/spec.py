@@ -35,7 +35,7 @@ class Spec(Checked):
     recipe: Recipe = Recipe()
     seed: int = Field(0, ge=0, lt=2**31)
     after: Spec | None = None  # the run whose last weights are this one's first: fine-tuning
-    hold_out: Annotated[int, ADDED] = Field(0, ge=0)  # training images that take the place of the test set
+    hold_out: Annotated[int, ADDED] = Field(0, ge=0, lt=2**31)  # training images that take the place of the test set
 
     @model_validator(mode="before")
     @classmethod

@@ -11,15 +11,16 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from snnlib.experiments.fig3_4_training_time.race import Pair, tested_at
+from snnlib.experiments.fig3_4_training_time.race import tested_at
 from snnlib.experiments.paper import TRAINING_TIME
+from snnlib.runs.preset import Comparison
 from snnlib.runs.run import Run, ensure
 
 PAIR = ["dataset", "network", "width"]
 AT = (0.1, 0.25, 0.5, 1.0)  # shares of the longer run's time, at which accuracies are compared
 
 
-def curves(race: Iterable[Pair]) -> pd.DataFrame:
+def curves(races: Iterable[Comparison]) -> pd.DataFrame:
     """Figure 3: test accuracy at every evaluation against the seconds of training so far; trains what is missing.
 
     Accuracy is at T = timesteps: after conversion for ours, as trained for the others. The seconds of a tuned
@@ -30,8 +31,8 @@ def curves(race: Iterable[Pair]) -> pd.DataFrame:
         train_seconds, accuracy (a fraction).
     """
     tables = []
-    for pair in race:
-        for arm, runs in pair.arms.items():
+    for arms in races:
+        for arm, runs in arms.items():
             for run in runs:
                 tables.append(_curve(ensure(run.spec), arm))
     return pd.concat(tables, ignore_index=True)
