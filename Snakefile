@@ -33,7 +33,7 @@ def needed(name):
     """Its runs, evaluated; the claims are decided from what the other notebooks wrote."""
     if name == "claims":
         return [FIGURES / f for other in FILES if other != name for f in FILES[other] if f.endswith(".csv")]
-    return [evaluated(Run(spec)) for spec in PRESET.notebooks.get(name, ())]
+    return [evaluated(run) for run in (PRESET.runs(name) if name in PRESET.notebooks else ())]
 
 
 rule all:
@@ -72,7 +72,7 @@ for name in FILES:
             name
         input:
             f"notebooks/{name}.ipynb",
-            f"snnlib/runs/presets/{PRESET.name}.yaml",
+            f"snnlib/runs/presets/{PRESET.name}.toml",
             CODE,  # a redraw costs seconds; training is not repeated for an edit
             needed(name),
         output:

@@ -187,7 +187,7 @@ class Checked(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", revalidate_instances="always")
 
-    def __init__(self, **given: object) -> None:
+    def __init__(self, /, **given: object) -> None:
         cls = type(self)
         try:
             fields(given, cls.model_fields, cls._switches())

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import sys
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ import pandas as pd
 import papermill
 import pytest
 import torch
-import yaml
 from bad_input import RUN
+from toml_text import toml
 
 from snnlib import __main__ as cli
 from snnlib.batch import publish, readme, workflow
@@ -50,56 +50,75 @@ def complaint(message: str, *names: str) -> str | None:
     return None
 
 
-def put(path: tuple[Any, ...], value: object, there: dict[tuple[Any, ...], Any]) -> dict[str, Any]:
-    """A preset's file with this value at this place."""
-    fresh = {"dataset": "mnist", "network": "cnn"}
-    content: dict[str, Any] = {
-        "description": "d", "evaluation": {}, "benchmark": {"cnn": 0.9},
-        "notebooks": {"method": [{**fresh, "seeds": [0], "recipe": {}, "after": {**fresh, "recipe": {}}}]},
-    }  # fmt: skip
-    for place, what in [*there.items(), (path, value)]:
+def put(content: dict[str, Any], there: dict[tuple[Any, ...], Any]) -> dict[str, Any]:
+    """This content with these values at these places."""
+    for place, value in there.items():
         *parents, last = place
         inside = content
         for parent in parents:
             inside = inside.setdefault(parent, {}) if isinstance(inside, dict) else inside[parent]
-        inside[last] = json.loads(json.dumps(what)) if place != path else what
+        inside[last] = value
     return content
+
+
+def filed() -> dict[str, Any]:
+    """What a preset's file holds, with a place for every field."""
+    entry = {"nets": ["cnn"], "arms": ["ours", "tuned"], "seeds": [0], "but": {"recipe": {}}}
+    return {
+        "description": "d", "evaluation": {}, "benchmark": {"cnn": 0.9}, "recipe": {},
+        "nets": {"cnn": {"dataset": "mnist", "network": "cnn", "recipe": {}}},
+        "arms": {"tuned": {}}, "notebooks": {"method": [entry]},
+    }  # fmt: skip
 
 
 def preset_file(folder: Path, text: str | bytes, *names: str) -> str | None:
     """What is wrong with what becomes of a preset's file."""
-    file = folder / "bad.yaml"
+    file = folder / "bad.toml"
     file.write_bytes(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
     try:
         usable(load_preset("bad"))
     except InputError as error:
-        return complaint(str(error), "bad.yaml", *names)
+        return complaint(str(error), "bad.toml", *names)
     return None
 
 
-def refused_file(folder: Path, text: str) -> str | None:
+def refused_file(folder: Path, text: str, *names: str) -> str | None:
     """What is wrong with the refusal of a preset's file that nobody can use."""
-    (folder / "bad.yaml").write_text(text, encoding="utf-8")
+    (folder / "bad.toml").write_text(text, encoding="utf-8")
     try:
         load_preset("bad")
     except InputError as error:
-        return complaint(str(error), "bad.yaml")
+        return complaint(str(error), "bad.toml", *names)
     return f"taken: {text[:200]!r}"
 
 
 def preset_field(folder: Path, case: tuple[Any, Any]) -> str | None:
     """What is wrong with what becomes of a value in a preset's field."""
-    (path, there), value = case
-    text = yaml.safe_dump(put(path, value, there), allow_unicode=True)
-    # `seed` is for Python alone: a file has `seeds`. A list or mapping may be wrong inside.
-    return preset_file(folder, text, *([] if isinstance(value, list | dict) else [path[-1].removesuffix("s")]))
+    path, value = case
+    # A list or mapping may be wrong inside.
+    names = [] if isinstance(value, list | dict) else [path[-1].removesuffix("s")]
+    return preset_file(folder, toml(put(filed(), {path: value})), *names)
 
 
 def unknown_field(folder: Path, case: tuple[Any, str, Any]) -> str | None:
     """What is wrong with what becomes of a field that there is not."""
     parent, name, value = case
-    text = yaml.safe_dump(put((*parent, f"no_{name}"), value, {(*RUN, "dynamics"): {"kind": "lif"}}))
-    return preset_file(folder, text, "no_")
+    return refused_file(folder, toml(put(filed(), {(*parent, name): value})), name[:3])
+
+
+def run_field(case: tuple[Any, Any]) -> str | None:
+    """What is wrong with what becomes of a value given to a preset's run in Python."""
+    (path, there), value = case
+    fresh = {"dataset": "mnist", "network": "cnn"}
+    start = put({"name": "p", "description": "d", "evaluation": {}, "benchmark": {}, "notebooks": {}}, {
+        RUN[:-1]: [{**fresh, "recipe": {}, "after": {**fresh, "recipe": {}}}],
+        **{place: deepcopy(what) for place, what in there.items()}, path: value,
+    })  # fmt: skip
+    try:
+        usable(Preset(**start))
+    except InputError as error:
+        return complaint(str(error), *([] if isinstance(value, list | dict) else [path[-1]]))
+    return None
 
 
 def model_field(case: tuple[type[Evaluation] | type[Spec], str, Any]) -> str | None:
@@ -182,8 +201,8 @@ def sandbox(tmp: Path, patch: pytest.MonkeyPatch) -> Iterator[Path]:
     for folder in (cwd, presets):
         folder.mkdir()
     for name in preset.names():
-        (presets / f"{name}.yaml").write_text((preset.FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
-    (presets / "bad.yaml").write_text("")
+        (presets / f"{name}.toml").write_text((preset.FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    (presets / "bad.toml").write_text("")
     patch.chdir(cwd)
     patch.setenv("SNNLIB_RUNS", str(tmp / "store"))
     patch.setenv("SNNLIB_FIGURES", str(tmp / "figures"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
-from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -12,13 +11,14 @@ from hypothesis import strategies as st
 from snnlib import neurons, noise, surrogate
 from snnlib.baselines import ann_neurons as ann
 from snnlib.experiments.notebook import DEFAULTS
-from snnlib.runs import preset
+from snnlib.runs import preset, preset_file
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Spec
 from snnlib.training.loop import Recipe
 
-RUN = ("notebooks", "method", 0)
+ENTRY = ("notebooks", "method", 0)  # in a file
+RUN = ("notebooks", "method", "net", "ours", 0)  # in Python
 DYNAMICS = (neurons.SingleStep, neurons.LIF, ann.ReLU, ann.QCFS)
 NOISES = (noise.Gaussian, noise.MaxNormalised, noise.Uniform)
 SURROGATES = (surrogate.Triangle, surrogate.Rectangle, surrogate.Arctan, surrogate.Sigmoid)
@@ -41,24 +41,41 @@ numbers = (
     | st.floats(0, 1, allow_subnormal=False)
     | st.sampled_from([math.nan, math.inf, -math.inf, -0.0])
 )
-texts = st.sampled_from(HOSTILE) | st.text(max_size=20)
-scalars = st.none() | st.booleans() | numbers | texts
-nested = st.recursive(
-    scalars,
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.just("kind") | st.text(max_size=8), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
-values = st.one_of(scalars, numbers, st.floats(-20, 20, allow_subnormal=False), st.integers(-2, 20), nested)
+texts = st.sampled_from(HOSTILE[:-1]) | st.text(max_size=20)
 
 
-def _places() -> list[tuple[tuple[Any, ...], dict[tuple[Any, ...], Any]]]:
-    """Every field of a preset as a path into its file, with what else must stand there for it to be read."""
-    found = [((name,), {}) for name in Preset.model_fields]
-    found += [(("evaluation", name), {}) for name in Conversion.model_fields]
+def _values(scalars: st.SearchStrategy) -> st.SearchStrategy:
+    nested = st.recursive(
+        scalars,
+        lambda inner: (
+            st.lists(inner, max_size=4) | st.dictionaries(st.just("kind") | st.text(max_size=8), inner, max_size=3)
+        ),
+        max_leaves=6,
+    )
+    return st.one_of(scalars, numbers, st.floats(-20, 20, allow_subnormal=False), st.integers(-2, 20), nested)
+
+
+written = _values(st.booleans() | numbers | texts)  # TOML has neither None nor half a character
+values = _values(st.none() | st.booleans() | numbers | texts | st.just(HOSTILE[-1]))
+
+
+def _places() -> list[tuple[Any, ...]]:
+    """Every field of a preset's file, as a path into it."""
+    net, but = ("nets", "cnn"), (*ENTRY, "but")
+    found = [(name,) for name in (*Preset.model_fields, *preset.WRITTEN_OUT)]
+    found += [("evaluation", name) for name in Conversion.model_fields]
+    found += [(*net, name) for name in preset_file.NET]
+    found += [(*recipe, name) for recipe in (("recipe",), (*net, "recipe")) for name in Recipe.model_fields]
+    found += [("arms", "tuned"), ("arms", "tuned", "epochs"), ("arms", "tuned", "lr")]
+    found += [(*ENTRY, name) for name in preset_file.Entry.model_fields]
+    return [*found, (*but, "recipe"), (*but, "recipe", "evaluate_every")]
+
+
+def _run_places() -> list[tuple[tuple[Any, ...], dict[tuple[Any, ...], Any]]]:
+    """Every field of a run, as a path into what makes a `Preset`, with what else must stand there for it to be read."""
+    found: list[tuple[tuple[Any, ...], dict[tuple[Any, ...], Any]]] = []
     for run in (RUN, (*RUN, "after")):
-        found += [((*run, name), {}) for name in (*Spec.model_fields, "seeds")]
+        found += [((*run, name), {}) for name in Spec.model_fields]
         found += [((*run, "recipe", name), {}) for name in Recipe.model_fields]
     for cls in DYNAMICS:
         place = (*RUN, "dynamics")
@@ -75,11 +92,14 @@ def _places() -> list[tuple[tuple[Any, ...], dict[tuple[Any, ...], Any]]]:
     return found
 
 
-PLACES = _places()
-preset_cases = st.tuples(st.sampled_from(PLACES), values)
+preset_cases = st.tuples(st.sampled_from(_places()), written)
+PARENTS = ((), ("evaluation",), ("recipe",), ("nets", "cnn"), ("nets", "cnn", "recipe"), ("arms", "tuned"), ENTRY)
 unknown_cases = st.tuples(
-    st.sampled_from([(), ("evaluation",), RUN, (*RUN, "after"), (*RUN, "recipe"), (*RUN, "dynamics")]), texts, values
+    st.sampled_from([*PARENTS, (*ENTRY, "but"), (*ENTRY, "but", "recipe")]),
+    st.just("self") | texts.map("no_{}".format),
+    written,
 )
+run_cases = st.tuples(st.sampled_from(_run_places()), values)
 evaluation_cases = st.sampled_from(
     [(cls, name) for cls in EVALUATIONS for name in (*cls.model_fields, "unknown")]
 ).flatmap(lambda case: st.tuples(st.just(case[0]), st.just(case[1]), values | st.just(10**5000)))
@@ -88,71 +108,69 @@ spec_cases = st.sampled_from([*Spec.model_fields, "unknown"]).flatmap(
 )
 parameter_cases = st.tuples(st.sampled_from(PARAMETERS), values | st.just(10**5000))
 
-# --- YAML ------------------------------------------------------------------------------------
+# --- TOML ------------------------------------------------------------------------------------
 
-SMOKE = (preset.FOLDER / "smoke.yaml").read_text(encoding="utf-8")
+SMOKE = (preset.FOLDER / "smoke.toml").read_text(encoding="utf-8")
+deep = ".".join("a" * 8_000)
 
-
-def _bombs() -> list[str]:
-    letters = "abcdefghijkl"
-    laughs = [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in pairwise(letters)]
-    merges = [f"{b}: &{b} {{<<: [{', '.join([f'*{a}'] * 9)}]}}" for a, b in pairwise(letters)]
-    chain = [f"a{i + 1}: &a{i + 1} [*a{i}]" for i in range(2000)]
-    return [
-        "\n".join(["a: &a [x, x]", *laughs]),
-        "\n".join(["a: &a {x: 1}", *merges]),
-        "\n".join(["a0: &a0 []", *chain]),
-        "a: &a [*a]",
-        "a: &a {<<: *a}",
-        "a: &a {b: *a}",
-        "[" * 90_000,
-        "a: " + "{a: " * 5_000,
-        "- " * 5_000,
-        "a: " + "9" * 5_000,
-        "a: " + ":".join(["1"] * 200) + ".5",
-        "a: " + "x" * 200_000,
-        "a: !!python/object/apply:os.system ['touch owned']",
-        "a: !!python/object/new:os.system ['touch owned']",
-        "a: !!python/name:os.system",
-        "a: !!int x",
-        "a: !!timestamp x",
-        "a: !!binary '*'",
-        "a: !mine 1",
-        "a: 1\na: 2",
-        "a: 2001-13-45",
-        "a: 0b_",
-        "a: =",
-        "1: 2",
-        "null: 2",
-        "? [a]\n: 1",
-        "",
-        "- a",
-        "5",
-        "a: *b",
-        "a: 1\n---\nb: 2",
-        "a: \0",
-        "a: 'b",
-        "<<: 5",
-        SMOKE + "\nnotebooks: {}\n",
-        SMOKE + "\nname: other\n",
-        SMOKE.replace("description", "descriptions"),
-        SMOKE.replace("seeds: [0]", "seeds: []"),
-        SMOKE.replace("seeds: [0]", f"seeds: {[*range(2000)]}"),
-        SMOKE.replace("seeds: [0]", "seeds: [0, 0]"),
-        SMOKE.replace("seeds: [0]", "seeds: 3"),
-        SMOKE.replace("seeds: [0]", "seed: 3"),
-        SMOKE.replace("  method:", "  ../method:"),
-        SMOKE.replace("after: *cnn", "after: {<<: *cnn, seed: 4}"),
-    ]
-
-
-BOMBS = _bombs()
+BOMBS = [
+    f"{'.'.join('a' * 1_000_000)} = 1",  # read, it would take an hour
+    f"{deep} = 1",
+    f"evaluation.{deep} = 1",
+    f"notebooks = {{}}\nrecipe.{deep[:7_999]} = 1\nnets.cnn.recipe.{deep[:7_999]} = 1",
+    f"notebooks = {{}}\nnets.cnn.recipe.{deep} = 1",
+    f"notebooks = {{}}\narms.tuned.{deep} = 1",
+    f"notebooks.{deep} = 1",
+    f"[{deep}]",
+    "a = " + "[" * 15_000,
+    "a = " + "{a = " * 3_000,
+    "a = '" + "x" * 200_000 + "'",
+    "a = " + "9" * 5_000,
+    "ann_timesteps = 0x" + "f" * 15_000,
+    SMOKE.replace("[nets.cnn]", f"[nets.cnn]\nhold_out = 0x{'f' * 15_000}"),
+    "a = 1\na = 2",
+    "a = {b = 1, b = 2}",
+    "[a]\n[a]",
+    "a = 2001-13-45",
+    "a = 1979-05-27T07:32:00+99:99",
+    "a = 0b_",
+    "a = \\",
+    "a = '\0'",
+    "a = '\n'",
+    'a = "\\ud800"',
+    'a = "b',
+    "= 1",
+    "[",
+    "",
+    "- a",
+    "5",
+    "a: 1",
+    SMOKE + "\n[notebooks]\n",
+    SMOKE + "\n[nets.cnn]\n",
+    'name = "other"\n' + SMOKE,
+    SMOKE.replace("description", "descriptions"),
+    SMOKE.replace("ann_timesteps = 96", "ann_timesteps = 1979-05-27"),
+    *(
+        SMOKE.replace(", seeds = [0] }", f", {seeds} }}", 1)
+        for seeds in (
+            "seeds = []", f"seeds = {[*range(2000)]}", "seeds = [0, 0]", "seeds = 3", "seeds = [true]", "seed = 3",
+            "seeds = [0], self = 1", "seeds = [0], but = 3", "seeds = [0], but = { recipe = { lr = 1 } }",
+        )
+    ),
+    SMOKE.replace("method = [", '"../method" = ['),
+    SMOKE.replace('nets = ["cnn"]', 'nets = ["mlp"]', 1),
+    SMOKE.replace('nets = ["cnn"]', 'nets = ["cnn", "cnn"]', 1),
+    SMOKE.replace('arms = ["ours"]', 'arms = ["theirs"]', 1),
+    SMOKE.replace("[arms.tuned]", "[arms.direct]"),
+    SMOKE.replace("[arms.tuned]", "[arms.tuned]\nseed = 4"),
+    SMOKE.replace("[nets.cnn]", "[nets.cnn]\nself = 4"),
+]  # fmt: skip
 mutations = st.tuples(
     st.integers(0, len(SMOKE) - 1),
     st.integers(0, 12),
-    st.text(st.sampled_from("{}[]:,&*!<-#'\"|>?%@ \n\t01ae.é\0"), max_size=4),
+    st.text(st.sampled_from("{}[]=,.#-_'\"\\ \n\t01aeé\0"), max_size=4),
 ).map(lambda m: SMOKE[: m[0]] + m[2] + SMOKE[m[0] + m[1] :])
-yaml_texts = mutations | st.text(st.sampled_from("{}[]:,&*!<-#'\"|>?% \nab01."), max_size=60)
+toml_texts = mutations | st.text(st.sampled_from("{}[]=,.#-'\"\\ \nab01"), max_size=60)
 
 # --- command lines ---------------------------------------------------------------------------
 

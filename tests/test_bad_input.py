@@ -43,7 +43,7 @@ def test_a_field_that_there_is_not(presets: Path, case: Any) -> None:
 
 
 @few
-@given(text=bad_input.yaml_texts)
+@given(text=bad_input.toml_texts)
 def test_a_file_with_slips_of_the_pen(presets: Path, text: str) -> None:
     assert answers.preset_file(presets, text) is None
 
@@ -57,6 +57,12 @@ def test_a_file_that_is_meant_to_do_harm(presets: Path, number: int) -> None:
 @given(case=bad_input.spec_cases | bad_input.evaluation_cases)
 def test_a_value_given_in_python(case: Any) -> None:
     assert answers.model_field(case) is None
+
+
+@few
+@given(case=bad_input.run_cases)
+def test_a_value_of_a_run_given_in_python(case: Any) -> None:
+    assert answers.run_field(case) is None
 
 
 @few
@@ -120,17 +126,17 @@ def test_ctrl_c_is_one_line_and_its_own_exit_code(
 
 
 def test_a_file_that_cannot_be_read_is_named(presets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (presets / "bad.yaml").write_bytes(b"description: \xff")
-    with pytest.raises(InputError, match=r"bad.yaml, byte 13: must be text in UTF-8"):
+    (presets / "bad.toml").write_bytes(b"description = '\xff'")
+    with pytest.raises(InputError, match=r"bad.toml, byte 15: must be text in UTF-8"):
         preset.load_preset("bad")
-    (presets / "bad.yaml").unlink()
-    (presets / "bad.yaml").mkdir()
+    (presets / "bad.toml").unlink()
+    (presets / "bad.toml").mkdir()
     try:
-        with pytest.raises(InputError, match=r"bad.yaml: must be a file that can be read \(Is a directory\)"):
+        with pytest.raises(InputError, match=r"bad.toml: must be a file that can be read \(Is a directory\)"):
             preset.load_preset("bad")
     finally:
-        (presets / "bad.yaml").rmdir()
-        (presets / "bad.yaml").write_text("")
+        (presets / "bad.toml").rmdir()
+        (presets / "bad.toml").write_text("")
 
 
 # --- how values are shown --------------------------------------------------------------------

@@ -1,28 +1,30 @@
-"""Presets: at what scale the notebooks run, as YAML in ``snnlib/presets/``."""
+"""Presets: at what scale the notebooks run, as TOML in ``snnlib/runs/presets/``."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from snnlib.checks import Checked, InputError, fields, one_of, short, shown, whole
+from snnlib.checks import Checked, InputError, fields, one_of
 from snnlib.models import NETWORKS
-from snnlib.runs import yaml_file
+from snnlib.runs import preset_file
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
-from snnlib.runs.run import Run, Spec
-from snnlib.store.paths import ROOT
+from snnlib.runs.preset_file import Nets
+from snnlib.runs.run import Run
 
 FOLDER = Path(__file__).parent / "presets"
-NOTEBOOKS = ROOT / "notebooks"
-MOST_SEEDS = 100
+WRITTEN_OUT = ("nets", "recipe", "arms")  # in the file, of which the notebooks' runs are made
+
+Comparison = dict[str, list[Run]]  # runs by arm; all arms have the same seeds in the same order
 
 
 def names() -> list[str]:
     """The presets that there are."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 class Preset(Checked):
@@ -35,7 +37,7 @@ class Preset(Checked):
     qcfs_timesteps: int = Field(64, ge=1, le=10_000)  # and from qcfs nets
     # Accuracy to reach in Fig. 4, by network.
     benchmark: dict[Literal[tuple(NETWORKS)], Annotated[float, Field(gt=0, lt=1)]]
-    notebooks: dict[str, tuple[Spec, ...]]
+    notebooks: dict[str, Nets]
 
     @model_validator(mode="after")
     def _evaluated(self) -> Preset:
@@ -48,7 +50,35 @@ class Preset(Checked):
     def runs(self, notebook: str) -> list[Run]:
         """The runs that a notebook needs; an `InputError` if the preset has none for it."""
         one_of(f"preset {self.name}, runs for notebook", notebook, self.notebooks)
-        return [Run(spec) for spec in self.notebooks[notebook]]
+        return [Run(spec) for arms in self.notebooks[notebook].values() for specs in arms.values() for spec in specs]
+
+    def comparison(self, notebook: str, must: Collection[str], may: Collection[str] = ()) -> dict[str, Comparison]:
+        """The runs that a notebook compares, by net and arm. They differ in their arms' changes (`ARMS`) alone.
+
+        Args:
+            must: the arms that every net has.
+            may: those that it can have as well.
+
+        Raises:
+            InputError: the preset has no runs for the notebook, or a net lacks an arm or has one too many.
+        """
+        one_of(f"preset {self.name}, runs for notebook", notebook, self.notebooks)
+        for net, arms in self.notebooks[notebook].items():
+            where = f"preset {self.name}, notebook {notebook}, net {net}"
+            for arm in must:
+                if arm not in arms:
+                    raise InputError(f"{where}: has no arm {arm}; must have {' and '.join(must)}")
+            for arm in arms:
+                one_of(f"{where}, arm", arm, dict.fromkeys((*must, *may)))
+        nets = self.notebooks[notebook].items()
+        return {net: {arm: [Run(spec) for spec in specs] for arm, specs in arms.items()} for net, arms in nets}
+
+    def comparison_of_one(self, notebook: str, must: Collection[str], may: Collection[str] = ()) -> Comparison:
+        """The same of a notebook's only net; an `InputError` if there are more."""
+        nets = self.comparison(notebook, must, may)
+        if len(nets) != 1:
+            raise InputError(f"preset {self.name}, notebook {notebook}: nets = {', '.join(nets)}: must be one")
+        return next(iter(nets.values()))
 
     def evaluations(self, run: Run) -> list[Evaluation]:
         """How a run is evaluated: single-step nets converted, directly trained nets as they are, ANNs both ways.
@@ -74,65 +104,24 @@ class Preset(Checked):
 
     def all_runs(self) -> dict[str, Run]:
         """Every run of the preset once, by name."""
-        return {spec.name: Run(spec) for specs in self.notebooks.values() for spec in specs}
+        return {run.spec.name: run for notebook in self.notebooks for run in self.runs(notebook)}
 
 
 def load_preset(name: str) -> Preset:
     """Read and check a preset.
-
-    A run is written once for all its seeds, ``seeds: [0, 1, 2]``, with the run that it is ``after``, if any; the
-    key ``definitions`` is for YAML anchors alone.
 
     Raises:
         InputError: an unknown preset, a file that cannot be read, or a value in it that cannot be used, named with
             the file.
     """
     one_of("preset", name, names())
-    file = FOLDER / f"{name}.yaml"
-    content = yaml_file.read(file)
+    file = FOLDER / f"{name}.toml"
+    content = preset_file.read(file)
     try:
-        fields(content, ["definitions", *(field for field in Preset.model_fields if field != "name")])
-        content.pop("definitions", None)
+        fields(content, [*WRITTEN_OUT, *(field for field in Preset.model_fields if field != "name")])
+        common = {part: content.pop(part, {}) for part in WRITTEN_OUT}
         if "notebooks" in content:
-            content["notebooks"] = _groups(content["notebooks"])
+            content["notebooks"] = preset_file.written_out(content["notebooks"], **common)
         return Preset(name=name, **content)
     except InputError as error:
         raise InputError(f"{file.name}: {error}") from None
-
-
-def _groups(notebooks: object) -> dict[str, list[dict[str, Any]]]:
-    """Each notebook's runs, one for each seed."""
-    if not isinstance(notebooks, dict):
-        raise InputError(f"notebooks = {shown(notebooks)}: must map each notebook to a list of runs")
-    groups = {}
-    for notebook, entries in notebooks.items():
-        where = f"notebooks.{short(notebook)}"
-        if NOTEBOOKS.is_dir():  # they do not come with an installed package
-            one_of("notebook", notebook, sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
-        if not isinstance(entries, list):
-            raise InputError(f"{where} = {shown(entries)}: must be a list of runs")
-        groups[notebook] = [
-            run for number, entry in enumerate(entries, 1) for run in _runs(f"{where}, {number}.", entry)
-        ]
-    return groups
-
-
-def _runs(where: str, entry: object) -> list[dict[str, Any]]:
-    """A run for each seed of an entry; the runs that it is ``after`` get the same one."""
-    if not isinstance(entry, dict):
-        raise InputError(f"{where} = {shown(entry)}: must be a run's fields")
-    seeds = entry.get("seeds")
-    if not isinstance(seeds, list) or not 1 <= len(seeds) <= MOST_SEEDS:
-        raise InputError(f"{where}, seeds = {shown(seeds)}: must be a list of 1 to {MOST_SEEDS} whole numbers")
-    for number, seed in enumerate(seeds):
-        whole(f"{where}, seed", seed, 0)
-        if seed in seeds[:number]:
-            raise InputError(f"{where}, seeds = {shown(seeds)}: must each be there once")
-    return [_seeded(where, {k: v for k, v in entry.items() if k != "seeds"}, seed) for seed in seeds]
-
-
-def _seeded(where: str, run: dict[str, Any], seed: int) -> dict[str, Any]:
-    if "seed" in run:
-        raise InputError(f"{where}, seed = {shown(run['seed'])}: must be left out; seeds lists them")
-    after = {"after": _seeded(where, run["after"], seed)} if isinstance(run.get("after"), dict) else {}
-    return {**run, **after, "seed": seed}

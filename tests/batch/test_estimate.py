@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
+from toml_text import toml
 
 from snnlib import __main__ as command_line
 from snnlib.batch import estimate, throughput
@@ -34,7 +34,14 @@ def spec(epochs: int = 7, every: int = 2, batch_size: int = 64, **fields: Any) -
 
 def preset_of(*specs: Spec, **evaluation: Any) -> Preset:
     e = {"timesteps": 10, "noise_seeds": (0, 1, 2), **evaluation}
-    return Preset(name="p", description="d", evaluation=e, benchmark={}, ann_timesteps=40, notebooks={"n": specs})
+    return Preset(
+        name="p",
+        description="d",
+        evaluation=e,
+        benchmark={},
+        ann_timesteps=40,
+        notebooks={"n": {"net": {"ours": specs}}},
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -265,14 +272,15 @@ def test_the_command_lists_states_and_seconds(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(estimate, "Throughput", Fixed)
     monkeypatch.setattr(estimate, "_cores", lambda: 2)
     monkeypatch.setattr(estimate, "default_device", lambda: "cpu")
-    entry = {**NET, "recipe": {"epochs": 1, "batch_size": 50}, "seeds": [0, 1, 2, 3]}
+    net = {**NET, "recipe": {"epochs": 1, "batch_size": 50}}
     content = {
         "description": "d",
         "evaluation": {"noise_seeds": [0]},
         "benchmark": {},
-        "notebooks": {"method": [entry]},
+        "nets": {"cnn": net},
+        "notebooks": {"method": [{"nets": ["cnn"], "arms": ["ours"], "seeds": [0, 1, 2, 3]}]},
     }
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "tiny.toml").write_text(toml(content))
     p = load_preset("tiny")
     done, only_trained, begun, missing = p.runs("method")
     for run in (done, only_trained):

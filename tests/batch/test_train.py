@@ -23,7 +23,7 @@ FEW = [Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, seed=seed
 @pytest.fixture
 def preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Preset:
     monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path / "runs"))
-    return Preset(name="p", description="d", evaluation={}, benchmark={}, notebooks={"method": FEW})
+    return Preset(name="p", description="d", evaluation={}, benchmark={}, notebooks={"method": {"net": {"ours": FEW}}})
 
 
 @pytest.fixture

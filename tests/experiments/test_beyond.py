@@ -187,41 +187,42 @@ def test_error_bars_are_over_training_seeds(pair: tuple[Run, Run]) -> None:
     common.png(two)
 
 
-def chosen(*specs: dict[str, Any]) -> Any:
-    """A preset whose notebook has these runs."""
+def chosen(**arms: list[dict[str, Any]]) -> Any:
+    """A preset whose notebook has these arms of one net."""
     net = {"dataset": "cifar10", "network": "vgg16"}
-    return load_preset("smoke").model_copy(update={"notebooks": {"beyond": tuple(Spec(**net | s) for s in specs)}})
+    specs = {arm: tuple(Spec(**net | s) for s in found) for arm, found in arms.items()}
+    return load_preset("smoke").model_copy(update={"notebooks": {"beyond": {"net": specs}}})
 
 
 RELU = {"dynamics": {"kind": "relu"}, "readout": "potential"}
 
 
+def several(*nets: str) -> Any:
+    """A preset whose notebook has this net under each of these names."""
+    pair = chosen(ours=[{}], relu=[RELU]).notebooks["beyond"]["net"]
+    return load_preset("smoke").model_copy(update={"notebooks": {"beyond": dict.fromkeys(nets, pair)}})
+
+
 def test_needed_pairs_runs_by_seed() -> None:
-    found = beyond_runs.needed(chosen({"seed": 4}, {"seed": 1}, RELU | {"seed": 1}, RELU | {"seed": 4}))
+    found = beyond_runs.needed(chosen(ours=[{"seed": 4}, {"seed": 1}], relu=[RELU | {"seed": 4}, RELU | {"seed": 1}]))
     assert [(a.spec.dynamics.kind, b.spec.dynamics.kind) for a, b in found] == [("single_step", "relu")] * 2
-    assert [(a.spec.seed, b.spec.seed) for a, b in found] == [(1, 1), (4, 4)]
+    assert [(a.spec.seed, b.spec.seed) for a, b in found] == [(4, 4), (1, 1)]
 
 
 @pytest.mark.parametrize(
-    ("specs", "message"),
+    ("p", "message"),
     [
-        ([{"dynamics": {"kind": "lif"}, "timesteps": 4}, RELU], "dynamics = 'lif': must be one of single_step, relu"),
-        ([{"dynamics": {"kind": "single_step", "noise": {"kind": "gaussian", "high": 0}}}, RELU], "noise = none"),
-        ([{}, RELU | {"width": 0.5}], "width = 0.5: must be 1.0"),
-        ([{}, RELU | {"network": "cnn"}], "network = cnn: must be vgg16"),
-        ([{}, RELU | {"dataset": "mnist"}], "dataset = mnist: must be cifar10"),
-        ([{}, RELU | {"seed": 1}], r"seeds = \[0\] of single_step, \[1\] of relu: must be the same"),
-        ([{}, {"batch_norm": False}, RELU, RELU], r"seeds = \[0, 0\] of single_step"),
-        ([{}], r"seeds = \[0\] of single_step, \[\] of relu"),
-        ([], r"seeds = \[\] of single_step"),
+        (chosen(ours=[{}]), "net net: has no arm relu; must have ours and relu"),
+        (chosen(relu=[RELU]), "net net: has no arm ours; must have ours and relu"),
+        (chosen(ours=[{}], relu=[RELU], direct=[{"dynamics": {"kind": "lif"}}]), "arm = 'direct': must be one of ours"),
+        (several(), "notebook beyond: nets = : must be one"),
+        (several("a", "b"), "notebook beyond: nets = a, b: must be one"),
     ],
 )  # fmt: skip
-def test_what_is_no_pair_is_refused_before_any_training(
-    specs: list[dict[str, Any]], message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_no_pair_is_refused_before_any_training(p: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "train_epochs", lambda *_, **__: pytest.fail("trained"))
     with pytest.raises(InputError, match=message) as refused:
-        beyond_runs.needed(chosen(*specs))
+        beyond_runs.needed(p)
     assert "\n" not in str(refused.value)
 
 

@@ -24,7 +24,6 @@ from snnlib.experiments.fig3_4_training_time.cost import (
     trainer,
     training_cost,
 )
-from snnlib.experiments.fig3_4_training_time.race import Pair
 from snnlib.runs.run import Run, Spec, build_for
 from snnlib.training import measure
 from snnlib.training.loop import start, train_epochs
@@ -34,7 +33,7 @@ OURS = Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=RE
 DIRECT = Spec(
     dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=RECIPE, dynamics={"kind": "lif"}, timesteps=10
 )
-PAIR = Pair(ours=(Run(OURS),), direct=(Run(DIRECT),))
+RACE = {"ours": [Run(OURS)], "direct": [Run(DIRECT)]}
 
 
 # --- peak memory -----------------------------------------------------------------------------
@@ -102,7 +101,7 @@ def test_arms_take_turns_and_a_measurement_is_per_step(small: Dataset, monkeypat
 def table(small: Dataset) -> object:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "data", lambda *_: small)
-        yield training_cost([PAIR], memory_gib=0.02, repeats=2)
+        yield training_cost([RACE], memory_gib=0.02, repeats=2)
 
 
 def test_the_table_has_a_row_for_each_arm(table) -> None:

@@ -22,8 +22,8 @@ from snnlib.experiments.fig3_4_training_time.curves import (
     trained_on_several,
     with_step_costs,
 )
-from snnlib.experiments.fig3_4_training_time.race import pairs
-from snnlib.runs.preset import load_preset
+from snnlib.experiments.fig3_4_training_time.race import NOTEBOOK, needed
+from snnlib.runs.preset import Comparison, Preset, load_preset
 from snnlib.runs.run import FILES, Run, Spec
 from snnlib.store.files import seal, sha256
 
@@ -39,11 +39,16 @@ def spec(**fields: Any) -> Spec:
 
 def tuned(**fields: Any) -> Spec:
     """A short direct training after the method's run."""
-    return spec(dynamics={"kind": "lif"}, timesteps=4, recipe={"epochs": 1}, after=spec(**fields), **fields)
+    recipe = {"epochs": 1, **fields.pop("recipe", {})}
+    return spec(dynamics={"kind": "lif"}, timesteps=4, recipe=recipe, after=spec(**fields), **fields)
 
 
-def race(*specs: Spec, benchmark: float = 0.8) -> list:
-    return pairs([Run(s) for s in specs], {"cnn": benchmark})
+def race(ours: Spec | None, direct: Spec | None, *after: Spec, benchmark: str = "cnn") -> list[Comparison]:
+    """What is found in a preset with these runs of one net."""
+    arms = {"ours": (ours,), "direct": (direct,), "tuned": after}
+    arms = {arm: specs for arm, specs in arms.items() if any(specs)}
+    runs = {NOTEBOOK: {"net": arms}}
+    return needed(Preset(name="p", description="d", evaluation={}, benchmark={benchmark: 0.8}, notebooks=runs))
 
 
 def curve(arm: str, seconds: list[float], accuracies: list[float], seed: int = 0, **fields: Any) -> pd.DataFrame:
@@ -78,20 +83,11 @@ DIRECT_RUN = curve("direct", [4, 8, 12, 16], [0.75, 0.79, 0.9, 0.95])
 # --- who races -------------------------------------------------------------------------------
 
 
-def test_runs_are_sorted_into_pairs_by_seed() -> None:
-    runs = [spec(seed=1), spec(seed=0), spec(seed=0, **DIRECT), tuned(seed=0), spec(seed=1, **DIRECT)]
-    vgg = {"dataset": "cifar10", "network": "vgg16"}
-    first, second = pairs([Run(s) for s in (*runs, spec(**vgg), spec(**vgg, **DIRECT))], {"cnn": 0.8, "vgg16": 0.7})
-    assert [run.spec.seed for run in first.ours] == [run.spec.seed for run in first.direct] == [0, 1]
-    assert [run.spec.training for run in first.tuned] == ["tuned_lif4"]
-    assert [run.spec.network for run in (*second.ours, *second.direct)] == ["vgg16", "vgg16"]
-
-
 @pytest.mark.parametrize("preset", ["smoke", "cpu", "paper"])
-def test_the_race_of_every_preset_is_fair_and_between_the_papers_networks(preset: str) -> None:
-    p = load_preset(preset)
-    found = pairs(p.runs("fig3_4_training_time"), p.benchmark)
-    assert [pair.ours[0].spec.network for pair in found] == ["cnn", "vgg16", "resnet18"]
+def test_the_races_of_every_preset_are_between_the_papers_networks(preset: str) -> None:
+    races = needed(load_preset(preset))
+    assert [arms["ours"][0].spec.network for arms in races] == ["cnn", "vgg16", "resnet18"]
+    assert [list(arms) for arms in races] == [["ours", "direct", "tuned"], ["ours", "direct"], ["ours", "direct"]]
 
 
 def test_the_full_scale_benchmarks_are_the_papers() -> None:
@@ -103,36 +99,26 @@ def test_the_full_scale_benchmarks_are_the_papers() -> None:
 @pytest.mark.parametrize(
     ("specs", "words"),
     [
-        ([spec()], r"mnist, cnn: no run for the arm direct \(lif\)"),
-        ([spec(**DIRECT)], r"mnist, cnn: no run for the arm ours \(single_step\)"),
-        ([spec(), spec(seed=1, **DIRECT)], r"seeds = \[0\] \(ours\) and \[1\] \(direct\): must be the same"),
-        ([spec(), spec(width=0.5), spec(**DIRECT)], r"seeds = \[0, 0\] for the arm ours"),
-        ([spec(), spec(width=0.5, **DIRECT)], r"width = 0.25 \(ours\) and 0.5 \(direct\): must be the same"),
-        ([spec(), spec(readout="potential", **DIRECT)], r"readout = 'spikes' \(ours\) and 'potential' \(direct\)"),
-        ([spec(), spec(timesteps=5, dynamics={"kind": "lif"})], r"test_timesteps = 10 \(ours\) and timesteps = 5"),
-        ([spec(), spec(**DIRECT), spec(dynamics={"kind": "relu"}, readout="potential")], "relu.*: must be a single"),
-        ([spec(), spec(**DIRECT), tuned(width=0.5)], "is after mnist-cnn-w0.5.*: must be after one of its pair's runs"),
-        *(
-            ([spec(), spec(recipe={k: v}, **DIRECT)], rf"recipe.{k} = .* \(ours\) and {v!r} \(direct\)")
-            for k, v in {
-                "batch_size": 100, "lr": 0.5, "schedule": "cosine", "epochs": 5, "evaluate_every": 2,
-                "precision": "bfloat16", "threads": 2, "augment": True,
-            }.items()
-        ),
+        ((spec(), None), "has no arm direct; must have ours and direct"),
+        ((None, spec(**DIRECT)), "has no arm ours; must have ours and direct"),
+        ((spec(), spec(timesteps=5, dynamics={"kind": "lif"})), "test_timesteps = 10 and timesteps of direct = 5"),
+        ((spec(), spec(**DIRECT, recipe={"evaluate_every": 2})), r"evaluate_every = \{'ours': 1, 'direct': 2\}"),
+        ((spec(), spec(**DIRECT), tuned(recipe={"evaluate_every": 2})), "'direct': 1, 'tuned': 2"),
     ],
-)  # fmt: skip
+)
 def test_an_unfair_race_is_refused_before_training(
-    specs: list[Spec], words: str, monkeypatch: pytest.MonkeyPatch
+    specs: tuple[Spec, ...], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training_time, "ensure", None)
     with pytest.raises(InputError, match=words) as error:
         learning_curves(race(*specs))
+    assert str(error.value).startswith(f"preset p, notebook {NOTEBOOK}, net net: ")
     assert "\n" not in str(error.value)
 
 
 def test_a_network_without_benchmark_is_refused() -> None:
-    with pytest.raises(InputError, match="mnist, cnn: benchmark has no accuracy for cnn, only for vgg16"):
-        pairs([Run(spec()), Run(spec(**DIRECT))], {"vgg16": 0.7})
+    with pytest.raises(InputError, match="net net: benchmark has no accuracy for cnn, only for vgg16"):
+        race(spec(), spec(**DIRECT), benchmark="vgg16")
 
 
 # --- Figure 3 --------------------------------------------------------------------------------

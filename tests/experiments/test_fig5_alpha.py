@@ -24,8 +24,6 @@ from snnlib.experiments import eq6_terms
 from snnlib.experiments.fig5_alpha import plot as fig5
 from snnlib.experiments.fig5_alpha import table as alpha
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED
-from snnlib.neurons import LIF, SingleStep
-from snnlib.noise import Gaussian
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import load_preset, names
@@ -43,23 +41,18 @@ def test_every_preset_has_both_networks(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("arms", "words"),
     [
-        (None, "networks = vgg16: must be vgg16 and resnet18"),
-        ({"network": "cnn"}, "networks = cnn, vgg16: must be vgg16 and resnet18"),
-        ({"dynamics": LIF()}, "training = 'lif1': must be one of single_step"),
-        ({"dynamics": SingleStep(Gaussian(high=0))}, "half-width of the noise = 0.0: must be at least 0.5"),
-        ({"dynamics": SingleStep(Gaussian(high=0.9))}, "half-width of the noise = 0.45: must be at least 0.5"),
+        ({"vgg16": ["ours"]}, "networks = vgg16: must be vgg16 and resnet18"),
+        ({"vgg16": ["ours"], "cnn": ["ours"]}, "networks = cnn, vgg16: must be vgg16 and resnet18"),
+        ({"vgg16": ["ours"], "resnet18": ["no_noise"]}, "net resnet18: has no arm ours; must have ours"),
+        ({"vgg16": ["ours", "direct"], "resnet18": ["ours"]}, "net vgg16, arm = 'direct': must be one of ours"),
     ],
 )
-def test_a_preset_that_cannot_draw_it_is_refused(change: dict[str, Any] | None, words: str) -> None:
-    preset = load_preset("smoke")
-    vgg16, resnet18 = (
-        next(spec for spec in preset.notebooks["fig5_alpha"] if spec.network == n) for n in ("vgg16", "resnet18")
-    )
-    specs = (vgg16,) if change is None else (vgg16, resnet18.model_copy(update=change))
+def test_a_preset_that_cannot_draw_it_is_refused(arms: dict[str, list[str]], words: str) -> None:
+    nets = {net: {arm: (Spec(dataset="mnist", network=net),) for arm in names} for net, names in arms.items()}
     with pytest.raises(InputError, match=words) as error:
-        alpha.needed(preset.model_copy(update={"notebooks": {"fig5_alpha": specs}}))
+        alpha.needed(load_preset("smoke").model_copy(update={"notebooks": {"fig5_alpha": nets}}))
     assert "\n" not in str(error.value)
 
 

@@ -24,11 +24,11 @@ from snnlib.experiments.fig6_noise_type import table as noise_type
 from snnlib.experiments.over_seeds import gains
 from snnlib.experiments.tables import NOT, REPRODUCED, UNDECIDED
 from snnlib.models import build
-from snnlib.neurons import LIF, SingleStep
+from snnlib.neurons import SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import Conversion
-from snnlib.runs.preset import Preset, load_preset
+from snnlib.runs.preset import load_preset
 from snnlib.runs.run import Spec, ensure
 from snnlib.training.evaluation import accuracy_over_time
 
@@ -41,40 +41,31 @@ def test_every_preset_has_its_pairs(name: str, pairs: int) -> None:
     assert len({(run.spec.dataset, run.spec.network) for run in needed}) == pairs
 
 
-def changed(**fields: Any) -> Preset:
-    """The smoke preset with one uniform net changed; the CNN's with seed 1."""
-    preset = load_preset("smoke")
-    specs = list(preset.notebooks["fig6_noise_type"])
-    i = next(i for i, s in enumerate(specs) if (s.network, s.noise, s.seed) == ("cnn", "uniform", 1))
-    specs[i : i + 1] = [specs[i].model_copy(update=fields)] if fields else []
-    return preset.model_copy(update={"notebooks": {"fig6_noise_type": tuple(specs)}})
+def test_first_come_the_runs_with_one_noise_then_as_many_with_the_other() -> None:
+    needed = noise_type.needed(load_preset("smoke"))
+    ours, theirs = needed[: len(needed) // 2], needed[len(needed) // 2 :]
+    assert {run.spec.noise for run in ours} == {"gaussian"}
+    for a, b in zip(ours, theirs, strict=True):
+        assert b.spec == a.spec.model_copy(update={"dynamics": SingleStep(Uniform())})
 
 
 @pytest.mark.parametrize(
-    ("fields", "words"),
+    ("arms", "words"),
     [
-        ({}, r"cnn: seeds = \[0, 1\] with gaussian, \[0\] with uniform: must be the same"),
-        ({"seed": 3}, r"cnn: seeds = \[0, 1\] with gaussian, \[0, 3\] with uniform: must be the same"),
-        ({"width": 0.5}, r"cnn: width = [\d.]+ with gaussian, 0.5 with uniform: must be the same"),
-        ({"dynamics": SingleStep(Uniform(), v_th=2.0)}, "v_th = 1.0 with gaussian, 2.0 with uniform"),
-        ({"dynamics": SingleStep(Uniform(high=2.0))}, r"range of the noise = \[0.0, 1.0\] with .*, \[0.0, 2.0\] with"),
-        ({"dynamics": SingleStep(MaxNormalised())}, "noise = 'max_normalised': must be one of gaussian, uniform"),
-        ({"dynamics": SingleStep(Uniform(high=0.0))}, "noise = 'none': must be one of gaussian, uniform"),
-        ({"dynamics": LIF()}, "noise = 'none': must be one of gaussian, uniform"),
-        ({"network": "vgg16", "width": 0.125}, "cnn: seeds = "),
+        ({"ours": SingleStep()}, "has no arm uniform; must have ours and uniform"),
+        ({"uniform": SingleStep(Uniform())}, "has no arm ours; must have ours and uniform"),
+        (
+            {"ours": SingleStep(), "uniform": SingleStep(Uniform()), "max_normalised": SingleStep(MaxNormalised())},
+            "arm = 'max_normalised': must be one of ours, uniform",
+        ),
     ],
 )
-def test_a_pair_that_differs_in_more_than_the_noise_is_refused(fields: dict[str, Any], words: str) -> None:
+def test_a_pair_with_an_arm_too_few_or_too_many_is_refused(arms: dict[str, SingleStep], words: str) -> None:
+    specs = {arm: (Spec(dataset="mnist", network="cnn", dynamics=d),) for arm, d in arms.items()}
+    preset = load_preset("smoke").model_copy(update={"notebooks": {"fig6_noise_type": {"net": specs}}})
     with pytest.raises(InputError, match=words) as error:
-        noise_type.needed(changed(**fields))
+        noise_type.needed(preset)
     assert "\n" not in str(error.value)
-
-
-def test_a_pair_without_one_arm_is_refused() -> None:
-    preset = load_preset("smoke")
-    specs = tuple(s for s in preset.notebooks["fig6_noise_type"] if (s.network, s.noise) != ("vgg16", "uniform"))
-    with pytest.raises(InputError, match="vgg16: noise = gaussian: must be gaussian and uniform"):
-        noise_type.needed(preset.model_copy(update={"notebooks": {"fig6_noise_type": specs}}))
 
 
 # --- what is measured -------------------------------------------------------------------------

@@ -196,8 +196,8 @@ def test_every_preset_has_runs_for_the_same_notebooks() -> None:
 
 
 def test_a_preset_without_a_notebooks_runs_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    content = (preset.FOLDER / "smoke.yaml").read_text()
-    (tmp_path / "half.yaml").write_text(content.replace("  fig5_alpha:", "  claims:"))
+    content = (preset.FOLDER / "smoke.toml").read_text()
+    (tmp_path / "half.toml").write_text(content.replace("fig5_alpha = ", "claims = "))
     monkeypatch.setattr(preset, "FOLDER", tmp_path)
     with pytest.raises(InputError, match="preset half, runs for notebook = 'fig5_alpha': must be one of method, fig2_"):
         start("fig5_alpha", "half")[0].runs("fig5_alpha")

@@ -36,23 +36,23 @@ from snnlib.runs.run import Run
 
 # --- settings --------------------------------------------------------------------------------
 
-TRAINED: list[dict[str, Any]] = [
-    {},
-    {"readout": "potential"},
-    {"dynamics": {"kind": "single_step", "surrogate": {"kind": "rectangle", "width": 0.5}}},
-    {"dynamics": {"kind": "single_step", "noise": {"kind": "gaussian", "k": 2}}},
-    {"dynamics": {"kind": "single_step", "noise": {"kind": "max_normalised"}}},
-    {"dynamics": {"kind": "single_step", "noise": {"kind": "gaussian", "high": 0}}},
-    {"batch_norm": False},
-]
+TRAINED: dict[str, dict[str, Any]] = {
+    "ours": {},
+    "potential": {"readout": "potential"},
+    "rectangle": {"dynamics": {"kind": "single_step", "surrogate": {"kind": "rectangle", "width": 0.5}}},
+    "gaussian_k2": {"dynamics": {"kind": "single_step", "noise": {"kind": "gaussian", "k": 2}}},
+    "max_normalised": {"dynamics": {"kind": "single_step", "noise": {"kind": "max_normalised"}}},
+    "no_noise": {"dynamics": {"kind": "single_step", "noise": {"kind": "gaussian", "high": 0}}},
+    "no_batch_norm": {"batch_norm": False},
+}
 
 
-def preset(*others: dict[str, Any], seeds: tuple[int, ...] = (0, 1), fields: list[dict[str, Any]] = TRAINED) -> Preset:
-    specs = [{"seed": seed, **f} for f in fields for seed in seeds] + list(others)
+def preset(seeds: tuple[int, ...] = (0, 1), arms: dict[str, dict[str, Any]] = TRAINED) -> Preset:
     common = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "recipe": {"epochs": 2}}
+    net = {arm: [{**common, **fields, "seed": seed} for seed in seeds] for arm, fields in arms.items()}
     return Preset(
         name="made_up", description="", evaluation=Conversion(timesteps=4, noise_seeds=(0,)), benchmark={},
-        notebooks={"silent_choices": [{**common, **spec} for spec in specs]},
+        notebooks={"silent_choices": {"net": net}},
     )  # fmt: skip
 
 
@@ -95,38 +95,37 @@ def test_every_preset_measures_every_choice(name: str) -> None:
 
 
 def test_how_often_a_run_is_tested_is_no_difference() -> None:
-    fields = [f | {"recipe": {"epochs": 2, "evaluate_every": 2}} if f else f for f in TRAINED]
-    assert len(settings(preset(fields=fields))) == len(settings(preset()))
+    arms = {a: f | {"recipe": {"epochs": 2, "evaluate_every": 2}} if f else f for a, f in TRAINED.items()}
+    assert len(settings(preset(arms=arms))) == len(settings(preset()))
 
 
-@pytest.mark.parametrize(
-    ("other", "words"),
-    [
-        ({"readout": "potential", "batch_norm": False}, "differs from the first in batch_norm and readout"),
-        ({"width": 1 / 8}, "differs from the first in width; must differ in exactly one of readout"),
-        ({"recipe": {"epochs": 3}}, "differs from the first in recipe.epochs"),
-        ({"dynamics": {"kind": "single_step", "noise": {"kind": "uniform"}}}, "from the first in dynamics.noise"),
-        ({"dynamics": {"kind": "single_step", "noise": {"low": 0.2, "kind": "gaussian"}}}, "in dynamics.noise"),
-        ({"dynamics": {"kind": "single_step", "noise": {"low": 1, "kind": "gaussian"}}}, "in dynamics.noise"),
-        ({"dynamics": {"kind": "lif"}}, "in dynamics.kind and dynamics.leak and dynamics.noise"),
-        ({"readout": "potential", "seed": 2}, r"seeds of readout potential = \[0, 1, 2\]: must be \[0, 1\]"),
-        ({"readout": "potential", "seed": 1}, r"seeds of readout potential = \[0, 1, 1\]: must be \[0, 1\]"),
-        ({"seed": 2}, r"seeds of readout potential = \[0, 1\]: must be \[0, 1, 2\]"),
-        ({"seed": 1}, r"seeds of the default = \[0, 1, 1\]: must be \[0, 1\]"),
-    ],
-)  # fmt: skip
-def test_a_run_that_cannot_be_compared_is_refused(other: dict[str, Any], words: str) -> None:
-    with pytest.raises(InputError, match=words) as error:
-        settings(preset(other))
-    assert str(error.value).startswith("preset made_up, runs for notebook silent_choices: ")
+def test_an_arm_of_no_choice_is_refused() -> None:
+    direct = {"dynamics": {"kind": "lif"}, "timesteps": 10}
+    with pytest.raises(InputError, match="arm = 'direct': must be one of ours, potential, rectangle") as error:
+        settings(preset(arms={**TRAINED, "direct": direct}))
+    assert str(error.value).startswith("preset made_up, notebook silent_choices, net net")
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("left_out", "choice"), [(1, "readout"), (2, "surrogate gradient"), (6, "batch norm")])
-def test_a_preset_without_a_choices_run_is_refused(left_out: int, choice: str) -> None:
-    fields = TRAINED[:left_out] + TRAINED[left_out + 1 :]
-    with pytest.raises(InputError, match=f"no run differs from the first in {choice}; each needs one"):
-        settings(preset(fields=fields))
+def test_a_preset_of_two_nets_is_refused() -> None:
+    arms = preset().notebooks["silent_choices"]["net"]
+    two = preset().model_copy(update={"notebooks": {"silent_choices": {"a": arms, "b": arms}}})
+    with pytest.raises(InputError, match="notebook silent_choices: nets = a, b: must be one"):
+        settings(two)
+
+
+@pytest.mark.parametrize(
+    ("arm", "words"),
+    [
+        ("ours", "has no arm ours; must have ours"),
+        ("potential", "has no arm for readout; must have one of potential"),
+        ("rectangle", "has no arm for surrogate gradient; must have one of rectangle, arctan, sigmoid"),
+        ("no_batch_norm", "has no arm for batch norm"),
+    ],
+)
+def test_a_preset_without_a_choices_run_is_refused(arm: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        settings(preset(arms={a: fields for a, fields in TRAINED.items() if a != arm}))
 
 
 def test_the_command_line_gives_each_settings_accuracies(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,8 +154,12 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
         patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
         patch.setattr(runs, "load", lambda *_, **__: small)
         # Without spikes at the output, a net learns in so few epochs.
-        fields = [{**f, "recipe": recipe, "readout": "spikes" if "readout" in f else "potential"} for f in TRAINED]
-        found = settings(preset(seeds=(0,), fields=fields))
+        usual = {"recipe": recipe, "readout": "potential"}
+        found = settings(
+            preset(
+                (0,), {arm: usual | f | ({"readout": "spikes"} if "readout" in f else {}) for arm, f in TRAINED.items()}
+            )
+        )
         yield [s for s in found if s.choice in (choices.ABLATION, *choices.CONVERTED)]
 
 

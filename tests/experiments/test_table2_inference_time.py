@@ -28,7 +28,6 @@ from snnlib.runs import preset
 from snnlib.runs import run as runs
 from snnlib.runs.preset import Preset
 from snnlib.runs.provenance import provenance
-from snnlib.runs.run import Run
 from snnlib.simulation import CHUNK
 from snnlib.training import measure
 from snnlib.training.evaluation import accuracy_over_time, calibration_images
@@ -173,16 +172,22 @@ KINDS = {
     "ours": {},
     "relu": {"readout": "potential", "dynamics": {"kind": "relu"}},
     "qcfs": {"readout": "potential", "dynamics": {"kind": "qcfs", "levels": 4}},
-    "lif": {"dynamics": {"kind": "lif"}, "timesteps": 2},
+    "direct": {"dynamics": {"kind": "lif"}, "timesteps": 2},
     "tuned": {"dynamics": {"kind": "lif"}, "timesteps": 2, "after": {**SPEC, "recipe": RECIPE}},
+    "no_noise": {"dynamics": {"kind": "single_step", "noise": {"kind": "gaussian", "high": 0}}},
 }
 
 
-def made(*kinds: str, timesteps: int = 10, more: tuple[dict, ...] = ()) -> Preset:
+def made(*kinds: str, timesteps: int = 10, more: tuple[str, ...] = ()) -> Preset:
+    """A preset of a net with these arms, and of a wider one with ``more``."""
+    nets = {"net": (kinds, {}), "wider": (more, {"width": 0.125})}
     return Preset(
         name="made", description="d", evaluation={"timesteps": timesteps, "noise_seeds": (0, 1)}, benchmark={},
         ann_timesteps=20, qcfs_timesteps=6,
-        notebooks={table2.NOTEBOOK: [{**SPEC, "recipe": RECIPE, **KINDS[k]} for k in kinds] + list(more)},
+        notebooks={table2.NOTEBOOK: {
+            net: {arm: [{**SPEC, "recipe": RECIPE, **KINDS[arm], **fields}] for arm in arms}
+            for net, (arms, fields) in nets.items() if arms
+        }},
     )  # fmt: skip
 
 
@@ -194,20 +199,15 @@ def test_every_preset_has_the_runs(name: str) -> None:
 @pytest.mark.parametrize(
     ("p", "words"),
     [
-        (made("relu", "qcfs"), ["preset made", "no single_step (ours) run of fashion_mnist_mini, cnn, width 0.0625"]),
-        (made("ours", "qcfs", "lif"), ["no relu (conversion) run"]),
-        (made("ours", "relu"), ["no qcfs run", "must have single_step, relu and qcfs"]),
-        (made("lif"), ["no relu (conversion), single_step (ours), qcfs run"]),
-        (made("ours", "relu", "qcfs", more=({**SPEC, "width": 0.125},)), ["width 0.125"]),
+        (made("relu", "qcfs"), ["preset made", "net net: has no arm ours; must have ours"]),
+        (made("ours", "qcfs", "direct"), ["net net: has no arm relu; must have ours, relu and qcfs"]),
+        (made("ours", "relu"), ["net net: has no arm qcfs; must have ours, relu and qcfs"]),
+        (made("ours", "direct"), ["net net: has no arm relu and qcfs"]),
+        (made("ours", "relu", "qcfs", more=("ours",)), ["net wider: has no arm relu and qcfs"]),
         (made("ours", "relu", "qcfs", timesteps=9), ["evaluation.timesteps = 9", "at least 10"]),
         (
-            made(
-                "ours",
-                "relu",
-                "qcfs",
-                more=({**SPEC, "dynamics": {"kind": "single_step", "noise": {"kind": "gaussian", "high": 0}}},),
-            ),
-            ["no_noise", "without noise"],
+            made("ours", "relu", "qcfs", "no_noise"),
+            ["net net, arm = 'no_noise'", "must be one of ours, potential"],
         ),
     ],
 )
@@ -219,19 +219,17 @@ def test_a_preset_that_lacks_a_run_is_refused_before_any_work(p: Preset, words: 
         assert word in str(error.value)
 
 
-def test_direct_training_may_have_another_width() -> None:
-    direct = {**SPEC, **KINDS["lif"], "width": 0.125}
-    assert len(table2.needed(made("ours", "relu", "qcfs", more=(direct,)))) == 4
-
-
 def test_ours_may_stand_beside_direct_training_at_another_width() -> None:
-    pair = ({**SPEC, "width": 0.125}, {**SPEC, **KINDS["lif"], "width": 0.125})
-    assert len(table2.needed(made("ours", "relu", "qcfs", more=pair))) == 5
-    half = {**SPEC, **KINDS["relu"], "width": 0.125}
-    with pytest.raises(InputError, match="no qcfs run of fashion_mnist_mini, cnn, width 0.125"):
-        table2.needed(made("ours", "relu", "qcfs", more=(*pair, half)))
-    with pytest.raises(InputError, match="no relu .* qcfs run .* width 0.125"):
-        table2.needed(made(more=pair))  # nothing to compare with at all
+    found = table2.needed(made("ours", "relu", "qcfs", more=("ours", "direct")))
+    assert {net: list(arms) for net, arms in found.items()} == {
+        "net": ["ours", "relu", "qcfs"], "wider": ["ours", "direct"],
+    }  # fmt: skip
+    with pytest.raises(InputError, match="net wider: has no arm qcfs"):
+        table2.needed(made("ours", "relu", "qcfs", more=("ours", "direct", "relu")))
+    with pytest.raises(InputError, match="net wider: has no arm relu and qcfs"):
+        table2.needed(made(more=("ours", "direct")))  # nothing to compare with at all
+    with pytest.raises(InputError, match="net wider: has no arm ours"):
+        table2.needed(made("ours", "relu", "qcfs", more=("direct",)))
 
 
 def test_a_pair_at_another_width_is_in_table_and_picture_but_not_among_the_factors(curves: pd.DataFrame) -> None:
@@ -259,7 +257,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Iterato
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
         patch.setattr(runs, "load", lambda *_, **__: small)
-        yield made(*KINDS)
+        yield made(*(arm for arm in KINDS if arm in table2.METHODS))
 
 
 def test_curves_are_the_accuracies_of_each_net_under_its_name(trained: Preset, small: Dataset) -> None:
@@ -275,7 +273,7 @@ def test_curves_are_the_accuracies_of_each_net_under_its_name(trained: Preset, s
         ("direct", "at T = 2"): 10,
         ("tuned", "at T = 2"): 10,
     }
-    run: Run = table2.needed(trained)[1]
+    (run,) = table2.needed(trained)["net"]["relu"]
     snn = to_spiking(run.model(), calibration_images(small, 500), percentile=99.9, v_init=0.5)
     expected = accuracy_over_time(snn, small, 20).accuracy
     shown = found[found.variant == "percentile 99.9, V(0) = 1/2"]

@@ -67,7 +67,7 @@ def test_unknown_fields(presets: Path, record_property: Record) -> None:
 
 
 def test_slips_of_the_pen(presets: Path, record_property: Record) -> None:
-    tried(record_property, "damaged preset file", lambda c: answers.preset_file(presets, c), bad_input.yaml_texts, 300)
+    tried(record_property, "damaged preset file", lambda c: answers.preset_file(presets, c), bad_input.toml_texts, 300)
 
 
 def test_harmful_files(presets: Path, record_property: Record) -> None:
@@ -78,6 +78,7 @@ def test_harmful_files(presets: Path, record_property: Record) -> None:
 def test_values_given_in_python(presets: Path, record_property: Record) -> None:
     cases = bad_input.spec_cases | bad_input.evaluation_cases
     tried(record_property, "bad spec or evaluation", answers.model_field, cases, 400)
+    tried(record_property, "bad spec or evaluation", answers.run_field, bad_input.run_cases, 800)
 
 
 def test_notebook_parameters(presets: Path, record_property: Record) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
+from toml_text import toml
 
 from faults import job
 from snnlib.batch.train import failure
@@ -27,11 +27,13 @@ from snnlib.store.paths import ROOT
 
 pytestmark = pytest.mark.faults
 
-GOOD = job.SPEC.model_dump(mode="json", exclude={"seed", "after", "recipe"})
 RECIPE = {"epochs": 3, "batch_size": 100, "lr": 1e-2}
-RELU = {**GOOD, "dynamics": {"kind": "relu"}, "readout": "potential"}
-EXPLODES = {**RELU, "batch_norm": False, "recipe": {**RECIPE, "lr": 10.0, "schedule": "constant"}}
-HUGE = {**RELU, "width": 8, "recipe": {**RECIPE, "batch_size": 6000}}
+GOOD = {**job.SPEC.model_dump(include={"dataset", "network", "width"}), "recipe": RECIPE}
+# A net, an arm and its changes; without batch norm, it is an arm that the copy of the repository has for itself.
+RELU = {"dynamics": {"kind": "relu"}, "readout": "potential"}
+UNSTABLE = {**RELU, "batch_norm": False}
+EXPLODES = ({**GOOD, "recipe": {**RECIPE, "lr": 10.0, "schedule": "constant"}}, "unstable", UNSTABLE)
+HUGE = ({**GOOD, "width": 8, "recipe": {**RECIPE, "batch_size": 6000}}, "relu", RELU)
 NOTEBOOK = "fig2_accuracy_vs_timesteps"
 LEFT = [f"{NOTEBOOK}.{ending}" for ending in ("csv", "svg", "png")]
 
@@ -41,21 +43,26 @@ Record = Callable[[str, object], None]
 class Copy:
     """A copy of the repository whose smallest preset is smaller still, and its commands."""
 
-    def __init__(self, folder: Path, more: dict[str, object] | None) -> None:
+    def __init__(self, folder: Path, more: tuple[dict, str] | None) -> None:
         self.folder = folder
         for name in ("snnlib", "notebooks", "profiles", "data"):
             ignore = shutil.ignore_patterns("__pycache__", "MNIST", "FashionMNIST", "cifar*")
             shutil.copytree(ROOT / name, folder / name, ignore=ignore)
         shutil.copy(ROOT / "Snakefile", folder)
+        with open(folder / "snnlib" / "runs" / "arms.py", "a") as arms:
+            arms.write(f'ARMS["unstable"] = Arm("fails", {UNSTABLE})\n')
         self.preset(more)
 
-    def preset(self, more: dict[str, object] | None) -> None:
-        runs: dict[str, list[dict[str, object]]] = {NOTEBOOK: [{**GOOD, "recipe": RECIPE, "seeds": [0, 1, 2]}]}
+    def preset(self, more: tuple[dict, str] | None) -> None:
+        nets, runs = {"good": GOOD}, {NOTEBOOK: [{"nets": ["good"], "arms": ["ours"], "seeds": [0, 1, 2]}]}
         if more:
-            runs["table2_inference_time"] = [{**more, "seeds": [0]}]
-        evaluation = {"timesteps": 4, "noise_seeds": [0]}
-        content = {"description": "d", "evaluation": evaluation, "ann_timesteps": 8, "benchmark": {}, "notebooks": runs}
-        (self.folder / "snnlib" / "runs" / "presets" / "smoke.yaml").write_text(yaml.safe_dump(content))
+            nets["bad"], arm = more
+            runs["table2_inference_time"] = [{"nets": ["bad"], "arms": [arm], "seeds": [0]}]
+        content = {
+            "description": "d", "evaluation": {"timesteps": 4, "noise_seeds": [0]}, "ann_timesteps": 8, "benchmark": {},
+            "nets": nets, "notebooks": runs,
+        }  # fmt: skip
+        (self.folder / "snnlib" / "runs" / "presets" / "smoke.toml").write_text(toml(content))
 
     def begin(self, *words: str, memory: int | None = None) -> subprocess.Popen[str]:
         def limit() -> None:
@@ -84,7 +91,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Copy]
 
 
 def good_runs() -> list[Run]:
-    return [Run(Spec(**GOOD, recipe=RECIPE, seed=seed)) for seed in range(3)]
+    return [Run(Spec(**GOOD, seed=seed)) for seed in range(3)]
 
 
 @pytest.mark.parametrize("command", ["train", "figures"])
@@ -100,11 +107,17 @@ def good_runs() -> list[Run]:
     ],
 )
 def test_a_failed_run_does_not_stop_the_others(
-    copy: Callable[..., Copy], command: str, fault: str, bad: dict, words: str, record_property: Record
+    copy: Callable[..., Copy],
+    command: str,
+    fault: str,
+    bad: tuple[dict, str, dict],
+    words: str,
+    record_property: Record,
 ) -> None:
     survived = False
+    net, arm, changes = bad
     try:
-        repository, run = copy(bad), Run(Spec(**bad, seed=0))
+        repository, run = copy((net, arm)), Run(Spec(**net, **changes, seed=0))
         memory = 6 * 2**30 if bad is HUGE else None
         targets = ["trained"] if command == "figures" else []
         code, errors = repository.call(command, *targets, memory=memory)
@@ -121,7 +134,7 @@ def test_a_failed_run_does_not_stop_the_others(
         assert not run.done
 
         before = [(good.folder / "weights.safetensors").stat().st_mtime_ns for good in good_runs()]
-        repository.preset({**bad, "width": 1 / 16, "batch_norm": True, "recipe": RECIPE})  # what it was told to try
+        repository.preset((GOOD, "relu"))  # what it was told to try
         code, errors = repository.call(command, *targets, memory=memory)
         assert code == 0, errors
         assert before == [(good.folder / "weights.safetensors").stat().st_mtime_ns for good in good_runs()]

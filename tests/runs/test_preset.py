@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
+from toml_text import toml
 
 from snnlib.batch.workflow import draw
 from snnlib.checks import InputError
@@ -45,37 +46,148 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def a_preset(**run: object) -> str:
-    entry = {"dataset": "mnist", "network": "cnn", "seeds": [0], **run}
-    content = {"description": "d", "evaluation": {}, "benchmark": {"cnn": 0.9}, "notebooks": {"method": [entry]}}
-    return yaml.safe_dump(content)
+NET = {"dataset": "mnist", "network": "cnn"}
+
+
+def a_preset(net: dict | None = None, entry: dict | None = None, **content: Any) -> str:
+    """A preset's file, with these fields of its net, of the only entry of its only notebook, and beside them."""
+    runs = {"nets": ["net"], "arms": ["ours"], "seeds": [0], **(entry or {})}
+    usual = {"description": "d", "evaluation": {}, "benchmark": {"cnn": 0.9}, "nets": {"net": {**NET, **(net or {})}}}
+    return toml({**usual, "notebooks": {"method": [runs]}, **content})
+
+
+def refusal(folder: Path, text: str) -> str:
+    """What is said against a file."""
+    (folder / "bad.toml").write_text(text)
+    with pytest.raises(InputError) as error:
+        load_preset("bad")
+    message = str(error.value)
+    assert message.startswith("bad.toml: ")
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("net", "words"),
+    [
+        ({"dataset": "svhn"}, ["nets.net: dataset", "'svhn'", "mnist", "cifar10"]),
+        ({"network": "alexnet"}, ["network", "'alexnet'", "cnn", "resnet18"]),
+        ({"width": 0.001}, ["width = 0.001", "must be above"]),
+        ({"width": "wide"}, ["width", "'wide'", "number"]),
+        ({"width": True}, ["width = True", "not be true or false"]),
+        ({"width": 17}, ["width = 17", "at most 16"]),
+        ({"dataset": "cifar10"}, ["network = cnn", "vgg16 or resnet18 for cifar10"]),
+        ({"recipe": {"epochs": 0}}, ["Recipe: epochs = 0", "greater than or equal to 1"]),
+        ({"recipe": {"epoch": 3}}, ["epoch = 3", "not permitted"]),
+        ({"recipe": {"schedule": "step"}}, ["schedule", "'step'", "one_cycle"]),
+        ({"recipe": 3}, ["nets.net: recipe = 3"]),
+        (
+            {"readout": "potential"},
+            ["readout = 'potential'", "must be one of dataset, network, width, hold_out"],
+        ),
+        ({"seed": 3}, ["seed = 3", "must be one of dataset, network, width, hold_out"]),
+        ({"after": NET}, ["after = {'dataset'", "must be one of dataset, network, width, hold_out"]),
+    ],
+    ids=str,
+)
+def test_a_bad_value_in_a_net_is_one_line_naming_it_and_what_is_allowed(folder: Path, net: dict, words: list) -> None:
+    message = refusal(folder, a_preset(net))
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"seeds": [-1]}, ["notebooks.method, 1.: seeds.0 = -1", "greater than or equal to 0"]),
+        ({"seeds": [2**31]}, ["net, ours: seed = 2147483648", "less than 2147483648"]),
+        ({"seeds": [1.0]}, ["seeds.0 = 1.0", "valid integer"]),
+        ({"seeds": [True]}, ["seeds.0 = True", "valid integer"]),
+        ({"seeds": []}, ["seeds = []", "at least 1 item"]),
+        ({"seeds": 3}, ["seeds = 3", "valid list"]),
+        ({"seeds": [1, 2, 1]}, ["seeds = [1, 2, 1]", "once"]),
+        ({"seeds": list(range(101))}, ["seeds = [0, 1, 2", "at most 100 items"]),
+        ({"seed": 3}, ["seed = 3", "must be one of nets, arms, seeds, but"]),
+        ({"nets": ["mlp"]}, ["notebooks.method, 1., net = 'mlp'", "must be one of net"]),
+        ({"nets": "net"}, ["nets = 'net'", "valid list"]),
+        ({"nets": ["net", "net"]}, ["nets = ['net', 'net']", "once"]),
+        ({"arms": ["theirs"]}, ["notebooks.method, 1., arm = 'theirs'", "ours, potential, direct, tuned"]),
+        ({"arms": []}, ["arms = []", "at least 1 item"]),
+        ({"but": {"recipe": {"lr": 1}}}, ["but.recipe.lr", "should be 'evaluate_every'"]),
+        ({"but": {"width": 1}}, ["but.width", "should be 'recipe'"]),
+        (
+            {"but": {"recipe": {"evaluate_every": 0}}},
+            ["method, 1., net, ours: Recipe: evaluate_every = 0", "equal to 1"],
+        ),
+    ],
+    ids=str,
+)
+def test_a_bad_value_in_a_notebooks_runs_likewise(folder: Path, entry: dict, words: list[str]) -> None:
+    message = refusal(folder, a_preset(entry=entry))
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"name": "other"}, ["name = 'other'", "must be one of nets, recipe, arms, description"]),
+        ({"evaluation": {"noise_seeds": [0, 0]}}, ["noise_seeds = (0, 0)", "once"]),
+        ({"evaluation": {"noise_seeds": list(range(1001))}}, ["noise_seeds = [0, 1", "at most 1000 items"]),
+        ({"evaluation": {"noise_seeds": [2**63]}}, ["noise_seeds.0 = 9223372036854775808", "less than"]),
+        ({"evaluation": {"batch_size": 10**9}}, ["batch_size = 1000000000", "less than or equal to 4096"]),
+        ({"evaluation": {"calibration": 10**9}}, ["calibration = 1000000000", "less than or equal to 10000"]),
+        ({"evaluation": {"statistics": "frozen", "timesteps": 1000}}, ["calibration x timesteps = 500000", "at most"]),
+        ({"evaluation": {"alpha": float("nan")}}, ["alpha = nan", "at least 2, or inf"]),
+        ({"evaluation": {"self": 1}}, ["self = 1", "must be one of timesteps"]),
+        ({"benchmark": {"cnn": 1.0}}, ["benchmark.cnn = 1.0", "less than 1"]),
+        ({"benchmark": {"lenet": 0.5}}, ["benchmark.lenet", "'cnn', 'vgg16' or 'resnet18'"]),
+        ({"recipe": 3}, ["recipe = 3", "must be a table"]),
+        ({"recipe": {"lr": -1}}, ["recipe: lr = -1", "greater than 0"]),
+        ({"nets": {"net": 3}}, ["nets.net = 3", "must be a table"]),
+        ({"nets": 3}, ["nets = 3", "must be a table"]),
+        ({"nets": {"a\nb": NET}}, [r"nets, name = 'a\nb'", "must be at most 50 letters, digits"]),
+        ({"nets": {"a" * 51: NET}}, ["nets, name = 'aaaa", "must be at most 50 letters, digits"]),
+        ({"arms": {"direct": {"epochs": 3}}}, ["arms = 'direct'", "must be one of tuned"]),
+        ({"arms": {"tuned": {"epochs": 0}}}, ["arms.tuned: epochs = 0", "greater than or equal to 1"]),
+        ({"arms": {"tuned": {"threads": 2}}}, ["arms.tuned: threads = 2", "must be one of epochs, lr"]),
+        ({"notebooks": {"fig99": []}}, ["notebook = 'fig99'", "must be one of", "method"]),
+        ({"notebooks": {"method": {"a": 1}}}, ["notebooks.method = {'a': 1}", "a list of runs"]),
+        ({"notebooks": {"method": []}}, ["notebooks.method = []", "a list of runs"]),
+        ({"notebooks": {"method": [3]}}, ["notebooks.method, 1. = 3", "must be a table"]),
+        ({"notebooks": 3}, ["notebooks = 3", "must be a table"]),
+    ],
+    ids=str,
+)
+def test_a_bad_value_beside_the_runs_likewise(folder: Path, content: dict, words: list[str]) -> None:
+    message = refusal(folder, a_preset(**content))
+    for word in words:
+        assert word in message
+
+
+def test_a_key_that_is_there_twice_is_refused(folder: Path) -> None:
+    (folder / "bad.toml").write_text(a_preset() + "description = 'e'\n")
+    with pytest.raises(InputError, match=r"bad.toml: must be TOML \(Cannot overwrite a value \(at line 6"):
+        load_preset("bad")
+
+
+def made(run: dict[str, Any], **evaluation: Any) -> Preset:
+    """A preset made in Python, of any run."""
+    runs = {"method": {"net": {"ours": [{**NET, **run}]}}}
+    return Preset(name="bad", description="d", evaluation=evaluation, benchmark={}, notebooks=runs)
 
 
 @pytest.mark.parametrize(
     ("run", "words"),
     [
-        ({"dataset": "svhn"}, ["bad.yaml", "dataset", "'svhn'", "mnist", "cifar10"]),
-        ({"network": "alexnet"}, ["network", "'alexnet'", "cnn", "resnet18"]),
         ({"readout": "volts"}, ["readout", "'volts'", "spikes", "potential"]),
-        ({"width": 0.001}, ["width = 0.001", "must be above"]),
-        ({"width": "wide"}, ["width", "'wide'", "number"]),
         ({"timesteps": -2}, ["timesteps = -2", "greater than or equal to 1"]),
-        ({"recipe": {"epochs": 0}}, ["epochs = 0", "greater than or equal to 1"]),
-        ({"recipe": {"epoch": 3}}, ["epoch = 3", "not permitted"]),
-        ({"recipe": {"schedule": "step"}}, ["schedule", "'step'", "one_cycle"]),
         ({"dynamics": {"kind": "lif", "leak": 1.5}}, ["leak = 1.5", "between 0 and 1"]),
         ({"dynamics": {"kind": "single_step", "noise": {"kind": "pink"}}}, ["noise", "'pink'", "gaussian", "uniform"]),
-        ({"seeds": [-1]}, ["notebooks.method, 1., seed = -1", "at least 0"]),
-        ({"seeds": []}, ["seeds = []", "a list of 1 to 100"]),
-        ({"seeds": 3}, ["seeds = 3", "a list of 1 to 100"]),
-        ({"seeds": [1, 2, 1]}, ["seeds = [1, 2, 1]", "once"]),
-        ({"seeds": list(range(101))}, ["seeds = [0, 1, 2", "a list of 1 to 100"]),
-        ({"seed": 3}, ["seed = 3", "left out"]),
-        ({"after": {"dataset": "mnist", "network": "cnn", "seed": 3}}, ["seed = 3", "left out"]),
         ({"after": 3}, ["after = 3", "dictionary"]),
-        ({"width": True}, ["width = True", "not be true or false"]),
-        ({"width": 17}, ["width = 17", "at most 16"]),
-        ({"dataset": "cifar10"}, ["network = cnn", "vgg16 or resnet18 for cifar10"]),
+        ({"after": {**NET, "network": "vgg16"}}, ["network = cnn: must be vgg16, as in the run that this is `after`"]),
+        ({"after": {**NET, "width": 0.5}}, ["width = 1.0: must be 0.5, as in"]),
+        ({"after": {**NET, "recipe": {"epoch": 1}}}, ["epoch = 1: Extra inputs are not permitted"]),
         ({"dynamics": {"kind": "lif", "tau": 2}}, ["tau = 2", "leak, surrogate, v_th"]),
         ({"dynamics": {"kind": "lif", "v_th": 1e30}}, ["v_th = 1e+30", "between 1e-06 and 1000000"]),
         ({"dynamics": {"kind": "lif", "v_reset": -1e9}}, ["v_reset = -1000000000.0", "between -1000000 and 1000000"]),
@@ -86,57 +198,115 @@ def a_preset(**run: object) -> str:
         ),
     ],
 )
-def test_a_bad_value_is_one_line_naming_it_and_what_is_allowed(folder: Path, run: dict, words: list[str]) -> None:
-    (folder / "bad.yaml").write_text(a_preset(**run))
+def test_a_bad_run_given_in_python_likewise(run: dict, words: list[str]) -> None:
     with pytest.raises(InputError) as error:
-        load_preset("bad")
-    message = str(error.value)
-    assert "\n" not in message
+        made(run)
+    assert "\n" not in str(error.value)
     for word in words:
-        assert word in message
+        assert word in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ({"name": "other"}, ["name = 'other'", "must be one of definitions, description"]),
-        ({"evaluation": {"noise_seeds": [0, 0]}}, ["noise_seeds = (0, 0)", "once"]),
-        ({"evaluation": {"noise_seeds": list(range(1001))}}, ["noise_seeds = [0, 1", "at most 1000 items"]),
-        ({"evaluation": {"noise_seeds": [2**63]}}, ["noise_seeds.0 = 9223372036854775808", "less than"]),
-        ({"evaluation": {"batch_size": 10**9}}, ["batch_size = 1000000000", "less than or equal to 4096"]),
-        ({"evaluation": {"calibration": 10**9}}, ["calibration = 1000000000", "less than or equal to 10000"]),
-        ({"evaluation": {"statistics": "frozen", "timesteps": 1000}}, ["calibration x timesteps = 500000", "at most"]),
-        ({"evaluation": {"alpha": float("nan")}}, ["alpha = nan", "at least 2, or inf"]),
-        ({"benchmark": {"cnn": 1.0}}, ["benchmark.cnn = 1.0", "less than 1"]),
-        ({"benchmark": {"lenet": 0.5}}, ["benchmark.lenet", "'cnn', 'vgg16' or 'resnet18'"]),
-        ({"notebooks": {"fig99": []}}, ["notebook = 'fig99'", "must be one of", "method"]),
-        ({"notebooks": {"method": {"a": 1}}}, ["notebooks.method = {'a': 1}", "a list of runs"]),
-        ({"notebooks": {"method": [3]}}, ["notebooks.method, 1. = 3", "a run's fields"]),
-        ({"notebooks": 3}, ["notebooks = 3", "must map each notebook"]),
-    ],
-    ids=str,
-)
-def test_a_bad_value_beside_the_runs_likewise(folder: Path, content: dict, words: list[str]) -> None:
-    (folder / "bad.yaml").write_text(yaml.safe_dump({**yaml.safe_load(a_preset()), **content}))
-    with pytest.raises(InputError) as error:
-        load_preset("bad")
-    message = str(error.value)
-    assert message.startswith("bad.yaml: ")
-    assert "\n" not in message
-    for word in words:
-        assert word in message
-
-
-def test_a_net_that_the_evaluation_cannot_convert_is_refused_before_it_is_trained(folder: Path) -> None:
-    text = a_preset(dynamics={"kind": "single_step", "noise": {"kind": "uniform", "high": 0.6}})
-    (folder / "bad.yaml").write_text(text.replace("evaluation: {}", "evaluation: {alpha: 3}"))
+def test_a_net_that_the_evaluation_cannot_convert_is_refused_before_it_is_trained() -> None:
+    run = {"dynamics": {"kind": "single_step", "noise": {"kind": "uniform", "high": 0.6}}}
     with pytest.raises(InputError, match=r"noise low and high = 0.0 and 0.6: alpha = 3.0: must be at least 3.33333"):
-        load_preset("bad")
+        made(run, alpha=3)
 
 
 def test_a_good_value_passes_the_same_way(folder: Path) -> None:
-    (folder / "good.yaml").write_text(a_preset(width=0.5))
+    (folder / "good.toml").write_text(a_preset({"width": 0.5}))
     assert load_preset("good").runs("method")[0].spec.width == 0.5
+
+
+# --- nets x arms x seeds ---------------------------------------------------------------------
+
+OTHER = {"dataset": "cifar10", "network": "vgg16"}
+
+
+def comparing(folder: Path, *entries: dict[str, Any], **content: Any) -> Preset:
+    """A preset whose notebook `method` has these entries, of two nets."""
+    nets = {"net": NET, "other": OTHER}
+    (folder / "good.toml").write_text(a_preset(**{"nets": nets, "notebooks": {"method": list(entries)}, **content}))
+    return load_preset("good")
+
+
+def test_runs_are_found_by_net_arm_and_seed(folder: Path) -> None:
+    p = comparing(
+        folder,
+        {"nets": ["other"], "arms": ["direct", "ours"], "seeds": [5, 2]},
+        {"nets": ["net"], "arms": ["ours"], "seeds": [3]},
+    )
+    found = p.comparison("method", must=("ours",), may=("direct",))
+    assert list(found) == ["other", "net"]
+    assert {net: list(arms) for net, arms in found.items()} == {"other": ["ours", "direct"], "net": ["ours"]}
+    assert [run.spec for run in found["other"]["ours"]] == [Spec(**OTHER, seed=seed) for seed in (5, 2)]
+    direct = {"dynamics": {"kind": "lif"}, "timesteps": 10}
+    assert [run.spec for run in found["other"]["direct"]] == [Spec(**OTHER, **direct, seed=seed) for seed in (5, 2)]
+    assert p.runs("method") == [run for arms in found.values() for runs in arms.values() for run in runs]
+
+
+def test_the_common_recipe_holds_where_a_net_does_not_say_otherwise(folder: Path) -> None:
+    nets = {"net": {**NET, "recipe": {"epochs": 7}}, "other": OTHER}
+    entry = {"nets": ["net", "other"], "arms": ["ours"], "seeds": [0]}
+    p = comparing(folder, entry, nets=nets, recipe={"epochs": 5, "lr": 0.5})
+    assert [(run.spec.recipe.epochs, run.spec.recipe.lr) for run in p.runs("method")] == [(7, 0.5), (5, 0.5)]
+
+
+def test_an_exception_holds_for_every_arm_of_its_entry_alone(folder: Path) -> None:
+    p = comparing(
+        folder,
+        {"nets": ["net"], "arms": ["ours"], "seeds": [0]},
+        {"nets": ["net"], "arms": ["relu", "uniform"], "seeds": [0], "but": {"recipe": {"evaluate_every": 9}}},
+    )
+    (arms,) = p.comparison("method", must=("ours", "relu", "uniform")).values()
+    assert {a: run.spec.recipe.evaluate_every for a, (run,) in arms.items()} == {"ours": 1, "relu": 9, "uniform": 9}
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        (
+            [{"arms": ["ours"], "seeds": [0, 1]}, {"arms": ["direct"], "seeds": [0]}],
+            "notebooks.method, net net: seeds = [0, 1] (ours) and [0] (direct): must be the same",
+        ),
+        (
+            [{"arms": ["ours"], "seeds": [0, 1]}, {"arms": ["direct"], "seeds": [1, 0]}],
+            "seeds = [0, 1] (ours) and [1, 0] (direct): must be the same",
+        ),
+        (
+            [{"arms": ["ours"], "seeds": [0]}, {"arms": ["direct", "ours"], "seeds": [1]}],
+            "notebooks.method, 2., net net, arm ours: must be there once",
+        ),
+        (
+            [{"nets": ["net", "twin"], "arms": ["ours"], "seeds": [0]}],
+            "net twin: dataset, network, width = ('mnist', 'cnn', 1.0): must not be as in net net",
+        ),
+    ],
+)
+def test_what_is_no_comparison_is_refused(folder: Path, entries: list[dict[str, Any]], words: str) -> None:
+    nets = {"net": NET, "twin": {**NET, "recipe": {"epochs": 3}}}
+    runs = [{"nets": ["net"], **entry} for entry in entries]
+    assert words in refusal(folder, a_preset(nets=nets, notebooks={"method": runs}))
+
+
+@pytest.mark.parametrize(
+    ("must", "may", "words"),
+    [
+        (("ours", "direct"), (), "net net: has no arm direct; must have ours and direct"),
+        (("ours",), (), "net net, arm = 'relu': must be one of ours"),
+        (("ours",), ("direct",), "net net, arm = 'relu': must be one of ours, direct"),
+    ],
+)
+def test_an_arm_too_few_or_too_many_is_refused(folder: Path, must: tuple, may: tuple, words: str) -> None:
+    p = comparing(folder, {"nets": ["net"], "arms": ["ours", "relu"], "seeds": [0]})
+    with pytest.raises(InputError) as error:
+        p.comparison("method", must, may)
+    assert str(error.value) == f"preset good, notebook method, {words}"
+
+
+def test_a_comparison_of_one_net_refuses_more(folder: Path) -> None:
+    p = comparing(folder, {"nets": ["net", "other"], "arms": ["ours"], "seeds": [0]})
+    with pytest.raises(InputError, match="preset good, notebook method: nets = net, other: must be one"):
+        p.comparison_of_one("method", must=("ours",))
 
 
 # --- how each run is evaluated ---------------------------------------------------------------
@@ -196,14 +366,13 @@ def test_every_run_of_a_preset_has_its_evaluations(name: str) -> None:
 
 
 def test_a_run_comes_after_the_one_with_its_seed(folder: Path) -> None:
-    first = {"dataset": "mnist", "network": "cnn", "recipe": {"epochs": 3}}
-    (folder / "tuned.yaml").write_text(
-        a_preset(seeds=[2, 5], dynamics={"kind": "lif"}, timesteps=4, recipe={"epochs": 1}, after=first)
-    )
+    net = {"recipe": {"epochs": 3, "lr": 0.5}}
+    entry = {"seeds": [2, 5], "arms": ["tuned"]}
+    (folder / "tuned.toml").write_text(a_preset(net, entry, arms={"tuned": {"epochs": 1}}))
     specs = [run.spec for run in load_preset("tuned").runs("method")]
     assert [s.seed for s in specs] == [2, 5]
-    assert [s.after for s in specs] == [Spec(**first, seed=seed) for seed in (2, 5)]
-    assert all(s.recipe.epochs == 1 and s.timesteps == 4 for s in specs)
+    assert [s.after for s in specs] == [Spec(**NET, **net, seed=seed) for seed in (2, 5)]
+    assert all((s.recipe.epochs, s.recipe.lr, s.timesteps) == (1, 0.5, 4) for s in specs)
 
 
 @pytest.mark.parametrize("name", preset.names())
@@ -213,22 +382,6 @@ def test_what_a_run_comes_after_is_a_run_of_the_same_preset(name: str) -> None:
     tuned = [run.spec for run in runs.values() if run.spec.after]
     assert tuned
     assert all(s.after.name in runs and s.after.seed == s.seed for s in tuned)
-
-
-@pytest.mark.parametrize(
-    ("after", "words"),
-    [
-        ({"network": "vgg16"}, "bad.yaml: .*network = cnn: must be vgg16, as in the run that this is `after`"),
-        ({"width": 0.5}, "bad.yaml: .*width = 1.0: must be 0.5, as in"),
-        ({"recipe": {"epoch": 1}}, "bad.yaml: .*epoch = 1: Extra inputs are not permitted"),
-    ],
-    ids=str,
-)
-def test_a_run_after_one_that_it_cannot_come_after_is_one_line(folder: Path, after: dict, words: str) -> None:
-    (folder / "bad.yaml").write_text(a_preset(after={"dataset": "mnist", "network": "cnn", **after}))
-    with pytest.raises(InputError, match=words) as error:
-        load_preset("bad")
-    assert "\n" not in str(error.value)
 
 
 # --- bad names and the command line ----------------------------------------------------------

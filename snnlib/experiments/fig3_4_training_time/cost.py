@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from snnlib.checks import positive, whole
 from snnlib.data.sets import Dataset, Split
-from snnlib.experiments.fig3_4_training_time.race import Pair
+from snnlib.runs.preset import Comparison
 from snnlib.runs.provenance import provenance
 from snnlib.runs.run import Spec, build_for, default_device
 from snnlib.training.loop import one_epoch, start
@@ -29,7 +29,7 @@ GIB = 2**30
 
 
 def training_cost(
-    race: Iterable[Pair], memory_gib: float, repeats: int = 5, device: torch.device | str | None = None
+    races: Iterable[Comparison], memory_gib: float, repeats: int = 5, device: torch.device | str | None = None
 ) -> pd.DataFrame:
     """Time and peak memory of a training step of both arms of each pair, with the batch size of their recipe.
 
@@ -54,9 +54,9 @@ def training_cost(
     limit = memory_gib * GIB
     device = torch.device(device or default_device())
     rows = []
-    for pair in race:
-        specs = {"ours": pair.ours[0].spec, "direct": pair.direct[0].spec}
-        data = pair.ours[0].data(device)
+    for arms in races:
+        specs = {arm: arms[arm][0].spec for arm in ("ours", "direct")}
+        data = arms["ours"][0].data(device)
         with specs["ours"].recipe.execution():
             measured = step_seconds(list(specs.values()), data, repeats)
             for (arm, s), times in zip(specs.items(), measured, strict=True):

@@ -11,14 +11,15 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from snnlib.experiments.fig3_4_training_time.race import Pair, tested_at
+from snnlib.experiments.fig3_4_training_time.race import tested_at
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.titles import title
+from snnlib.runs.preset import Comparison
 from snnlib.runs.run import Run, ensure
 
 
-def learning_curves(race: Iterable[Pair]) -> pd.DataFrame:
+def learning_curves(races: Iterable[Comparison]) -> pd.DataFrame:
     """Figure 3: test accuracy at every evaluation against the seconds of training so far; trains what is missing.
 
     Accuracy is at T = timesteps: after conversion for ours, as trained for the others. The seconds of a tuned
@@ -29,8 +30,8 @@ def learning_curves(race: Iterable[Pair]) -> pd.DataFrame:
         train_seconds, accuracy (a fraction).
     """
     tables = []
-    for pair in race:
-        for arm, runs in pair.arms.items():
+    for arms in races:
+        for arm, runs in arms.items():
             for run in runs:
                 tables.append(_learning_curve(ensure(run.spec), arm))
     return pd.concat(tables, ignore_index=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 from torch import Tensor
 
-from snnlib.checks import InputError, one_of
+from snnlib.checks import InputError
 from snnlib.experiments import eq6_terms
 from snnlib.experiments.fig5_alpha.claims import ALPHA, NETWORKS, NO_NOISE
 from snnlib.models import Network
@@ -29,22 +29,12 @@ IMAGES, TIMESTEPS = 100, 3
 
 
 def needed(preset: Preset) -> list[Run]:
-    """The runs of Figure 5.
-
-    Raises:
-        InputError: the preset lacks one of the two networks, or one of its runs is no single-step net
-            with noise as wide as alpha = 2 needs it.
-    """
-    runs = preset.runs(NOTEBOOK)
-    where = f"preset {preset.name}, {NOTEBOOK}"
+    """The runs of Figure 5; an `InputError` if the preset lacks one of the networks, or has another arm than ours."""
+    runs = [run for arms in preset.comparison(NOTEBOOK, must=("ours",)).values() for run in arms["ours"]]
     there = sorted({run.spec.network for run in runs})
     if set(there) != set(NETWORKS):
-        raise InputError(f"{where}: networks = {', '.join(there) or 'none'}: must be {' and '.join(NETWORKS)}")
-    for run in runs:
-        one_of(f"{where}, {run.spec.label}: training", run.spec.training, ("single_step",))
-        half_width = run.spec.dynamics.noise.half_width
-        if half_width < 1 / NO_NOISE:
-            raise InputError(f"{where}, {run.spec.label}: half-width of the noise = {half_width}: must be at least 0.5")
+        found = ", ".join(there)
+        raise InputError(f"preset {preset.name}, {NOTEBOOK}: networks = {found}: must be {' and '.join(NETWORKS)}")
     return runs
 
 

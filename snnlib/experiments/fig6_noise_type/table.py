@@ -2,50 +2,31 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
 
 import pandas as pd
 
-from snnlib.checks import InputError, one_of
 from snnlib.experiments import eq6_terms
 from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
 from snnlib.training.seeds import stream
 
 NOTEBOOK = "fig6_noise_type"
-NOISES = ("gaussian", "uniform")
+ARMS, NOISES = ("ours", "uniform"), ("gaussian", "uniform")
 DRAWS = 1_000_000
 
 
 def needed(preset: Preset) -> list[Run]:
-    """The runs of Figure 6, in pairs that differ in nothing but the noise.
+    """The runs of Figure 6, first all with Gaussian, then all with uniform noise; nothing else differs.
 
     Raises:
-        InputError: a data set and network without one of the two noises, or whose nets differ in
-            anything else, the noise's range included, or in their seeds.
+        InputError: a net without one of the two arms, or with another one.
     """
-    runs = preset.runs(NOTEBOOK)
-    where = f"preset {preset.name}, {NOTEBOOK}"
-    pairs: dict[tuple[str, str], dict[str, list[Spec]]] = defaultdict(lambda: defaultdict(list))
-    for run in runs:
-        spec = run.spec
-        one_of(f"{where}, {spec.label}: noise", spec.noise, NOISES)
-        pairs[spec.dataset, spec.network][spec.noise].append(spec)
-    for (dataset, network), arms in pairs.items():
-        pair = f"{where}, {dataset} {network}"
-        if set(arms) != set(NOISES):
-            raise InputError(f"{pair}: noise = {', '.join(arms)}: must be {' and '.join(NOISES)}")
-        ours, theirs = (sorted(map(_without_noise, arms[noise]), key=str) for noise in NOISES)
-        _same(f"{pair}: seeds", [net["seed"] for net in ours], [net["seed"] for net in theirs])
-        for a, b in zip(ours, theirs, strict=True):
-            for field in a:
-                _same(f"{pair}: {field}", a[field], b[field])
-    return runs
+    nets = preset.comparison(NOTEBOOK, must=ARMS)
+    return [run for arm in ARMS for arms in nets.values() for run in arms[arm]]
 
 
 def accuracies(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
@@ -81,15 +62,3 @@ def gaps(table: pd.DataFrame) -> pd.DataFrame:
     """
     at = at_timesteps(table, *NET, "noise")
     return at.xs("gaussian", level="noise") - at.xs("uniform", level="noise")
-
-
-def _without_noise(spec: Spec) -> dict[str, Any]:
-    """All fields of a spec, the seed first and its dynamics' beside them, but of the noise only the range."""
-    fields = {"seed": spec.seed, **spec.model_dump(exclude={"dynamics"}), **spec.model_dump()["dynamics"]}
-    noise = fields.pop("noise")
-    return {**fields, "range of the noise": [noise["low"], noise["high"]]}
-
-
-def _same(name: str, a: object, b: object) -> None:
-    if a != b:
-        raise InputError(f"{name} = {a} with {NOISES[0]}, {b} with {NOISES[1]}: must be the same")

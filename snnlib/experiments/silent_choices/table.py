@@ -6,9 +6,8 @@ Every setting has the default's seeds, so that differences are taken seed by see
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import asdict, dataclass
-from typing import Any
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,6 @@ from snnlib.checks import InputError
 from snnlib.conversion import STATISTICS
 from snnlib.experiments.over_seeds import at_timesteps, over_seeds, percent, plus_minus
 from snnlib.neurons import FIRST_STEPS
-from snnlib.noise import Gaussian, MaxNormalised
 from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy
@@ -26,7 +24,14 @@ from snnlib.runs.run import Run, Spec
 NOTEBOOK = "silent_choices"
 READOUT, SURROGATE, GAUSSIAN, BATCH_NORM = "readout", "surrogate gradient", "Gaussian in [0, 1]", "batch norm"
 ABLATION = "ablation: noise in training"  # the paper is not silent here
-TRAINED = (READOUT, SURROGATE, GAUSSIAN, BATCH_NORM, ABLATION)
+# Arms that are trained in another way than ours.
+TRAINED = {
+    READOUT: ("potential",),
+    SURROGATE: ("rectangle", "arctan", "sigmoid"),
+    GAUSSIAN: ("gaussian_k2", "gaussian_k8", "max_normalised"),
+    BATCH_NORM: ("no_batch_norm",),
+    ABLATION: ("no_noise",),
+}
 # Fields of `Conversion`, with the values that they can have.
 CONVERTED = {"statistics of Eqs. 8-9": ("statistics", STATISTICS), "first step": ("first_step", FIRST_STEPS)}
 # Three, where one comparison would ask for two: a dozen settings are compared at once.
@@ -49,27 +54,20 @@ class Setting:
 def settings(preset: Preset) -> list[Setting]:
     """Every setting that the preset measures; the default once for each choice, with the value that it has there.
 
-    The notebook's first run in the preset is the default. How often a run is tested is no difference.
+    The default is ours. How often a run is tested is no difference.
 
     Raises:
-        InputError: a run differs from the default in anything but one choice of `TRAINED`, a setting's seeds are
-            not the default's, or no run differs in one of the choices.
+        InputError: more nets than one, another arm than ours and those of `TRAINED`, or a choice without one.
     """
-    runs, where = preset.runs(NOTEBOOK), f"preset {preset.name}, runs for notebook {NOTEBOOK}"
-    usual = runs[0].spec
-    groups: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    for run in runs:
-        choice = _choice(usual, run.spec, where)
-        groups[choice, _value(choice, run.spec)].append(run)
-    default = groups.pop(("", ""))
-    _check(default, groups, where)
-
-    found = []
-    for choice in TRAINED:
-        found += [Setting(choice, _value(choice, usual), True, run, preset.evaluation) for run in default]
-        for (differs, value), others in groups.items():
-            if differs == choice:
-                found += [Setting(choice, value, False, run, preset.evaluations(run)[-1]) for run in others]
+    arms = preset.comparison_of_one(NOTEBOOK, must=("ours",), may=tuple(chain(*TRAINED.values())))
+    default, found = arms["ours"], []
+    for choice, known in TRAINED.items():
+        others = [run for arm in known for run in arms.get(arm, ())]
+        if not others:
+            where = f"preset {preset.name}, notebook {NOTEBOOK}"
+            raise InputError(f"{where}: has no arm for {choice}; must have one of {', '.join(known)}")
+        found += [Setting(choice, _value(choice, run.spec), True, run, preset.evaluation) for run in default]
+        found += [Setting(choice, _value(choice, r.spec), False, r, preset.evaluations(r)[-1]) for r in others]
     for choice, (field, values) in CONVERTED.items():
         first = getattr(preset.evaluation, field)
         for value in (first, *(v for v in values if v != first)):
@@ -171,50 +169,6 @@ def ablation(table: pd.DataFrame) -> str:
                 f"T = {last}; time adds {plus_minus(gain.mean(), gain.std(), POINTS)} points ({len(gain)} seeds)"
             )
     return "\n".join(lines)
-
-
-def _choice(usual: Spec, spec: Spec, where: str) -> str:
-    """The one choice in which a spec differs from the default, "" if in none."""
-    theirs, own = _fields(usual), _fields(spec)
-    different = sorted(name for name in theirs | own if theirs.get(name) != own.get(name))
-    match different:
-        case []:
-            return ""
-        case ["readout"]:
-            return READOUT
-        case ["batch_norm"]:
-            return BATCH_NORM
-        case ["dynamics.surrogate"]:
-            return SURROGATE
-        case ["dynamics.noise"]:
-            noise, before = spec.dynamics.noise, usual.dynamics.noise
-            if noise.low == noise.high == 0:  # Eq. 4
-                return ABLATION
-            if isinstance(noise, Gaussian | MaxNormalised) and (noise.low, noise.high) == (before.low, before.high):
-                return GAUSSIAN
-    raise InputError(
-        f"{where}: {spec.name} differs from the first in {' and '.join(different)}; "
-        f"must differ in exactly one of {', '.join(TRAINED)}"
-    )
-
-
-def _check(default: list[Run], groups: dict[tuple[str, str], list[Run]], where: str) -> None:
-    seeds = sorted({run.spec.seed for run in default})
-    for (choice, value), runs in {("the", "default"): default, **groups}.items():
-        there = sorted(run.spec.seed for run in runs)
-        if there != seeds:
-            raise InputError(f"{where}: seeds of {choice} {value} = {there}: must be {seeds}, the default's, each once")
-    missing = set(TRAINED) - {choice for choice, _ in groups}
-    if missing:
-        raise InputError(f"{where}: no run differs from the first in {', '.join(sorted(missing))}; each needs one")
-
-
-def _fields(spec: Spec) -> dict[str, Any]:
-    """What decides a run's accuracy, one level deep, without its seed."""
-    fields = spec.model_dump(exclude={"seed": True, "recipe": {"evaluate_every"}})
-    for name in ("dynamics", "recipe"):
-        fields |= {f"{name}.{key}": value for key, value in fields.pop(name).items()}
-    return fields
 
 
 def _value(choice: str, spec: Spec) -> str:

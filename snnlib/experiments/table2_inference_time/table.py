@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 
 import pandas as pd
@@ -12,12 +13,17 @@ from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds, percent
 from snnlib.experiments.paper import TABLE2, TABLE2_DATASETS
 from snnlib.experiments.table2_inference_time.claims import WITHIN
 from snnlib.runs.evaluations import AnnConversion, AsTrained, Conversion, Evaluation
-from snnlib.runs.preset import Preset
+from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run, Spec
 
 NOTEBOOK = "table2_inference_time"
 OUR_TIMESTEPS = (5, 10)  # of the rows "Ours"
+# What an arm is in the table.
+METHODS = {
+    "ours": "ours", "potential": "ours", "direct": "direct", "tuned": "tuned", "relu": "conversion", "qcfs": "qcfs",
+}  # fmt: skip
+CONVERTED = ("relu", "qcfs")
 LINE = [*ARCHITECTURE, "readout", "training", "method", "variant"]
 COLUMNS = [
     "source", "author", "method", "variant", *ARCHITECTURE, "readout", "inference_time", "timesteps",
@@ -25,43 +31,25 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def method(spec: Spec) -> str:
-    """What a run stands for in the table: ours, direct, tuned, conversion or qcfs."""
-    if spec.dynamics.kind == "single_step" and spec.noise == "none":
-        raise InputError(f"run {spec.name}: trained without noise; must be ours, lif, relu or qcfs in {NOTEBOOK}")
-    kinds = {"single_step": "ours", "lif": "tuned" if spec.after else "direct", "relu": "conversion", "qcfs": "qcfs"}
-    return kinds[spec.dynamics.kind]
-
-
-def needed(preset: Preset) -> list[Run]:
-    """The preset's runs for the table, trained or not.
+def needed(preset: Preset) -> dict[str, Comparison]:
+    """The preset's runs for the table, by net and arm, trained or not.
 
     Raises:
-        InputError: a net that lacks ours or an opponent of the same width, or too few time steps for ours. Where some
-            net has them all, another may have just ours and direct training.
+        InputError: a net that lacks ours or an opponent, or too few time steps for ours. Where some net has them all,
+            another may have just ours and direct training, which costs so much that a preset may have it narrower.
     """
-    runs = preset.runs(NOTEBOOK)
+    nets = preset.comparison(NOTEBOOK, must=("ours",), may=tuple(METHODS))
     where = f"preset {preset.name}, notebook {NOTEBOOK}"
     if preset.evaluation.timesteps < max(OUR_TIMESTEPS):
         found = preset.evaluation.timesteps
         raise InputError(f"{where}, evaluation.timesteps = {found}: must be at least {max(OUR_TIMESTEPS)}")
-    there: dict[tuple[str, str], dict[float, set[str]]] = {}
-    for spec in (run.spec for run in runs):
-        there.setdefault((spec.dataset, spec.network), {}).setdefault(spec.width, set()).add(method(spec))
-    compared = {"ours", "conversion", "qcfs"}
-    complete = any(compared <= methods for widths in there.values() for methods in widths.values())
-    for (dataset, network), widths in there.items():
-        # Direct training costs so much that a preset may have it at another width, alone or just with ours.
-        beside = {width: methods for width, methods in widths.items() if methods & compared} or widths
-        for width, methods in beside.items():
-            if complete and "direct" in methods and methods & compared == {"ours"}:
-                continue
-            if lacking := sorted(compared - methods):
-                kinds = {"ours": "single_step (ours)", "conversion": "relu (conversion)", "qcfs": "qcfs"}
-                missing = ", ".join(kinds[m] for m in lacking)
-                net = f"{dataset}, {network}, width {width:g}"
-                raise InputError(f"{where}: no {missing} run of {net}; must have single_step, relu and qcfs ones")
-    return runs
+    lacking = {net: [arm for arm in CONVERTED if arm not in arms] for net, arms in nets.items()}
+    for net, arms in nets.items():
+        beside = "direct" in arms and len(lacking[net]) == len(CONVERTED) and not all(lacking.values())
+        if lacking[net] and not beside:
+            missing = " and ".join(lacking[net])
+            raise InputError(f"{where}, net {net}: has no arm {missing}; must have ours, {' and '.join(CONVERTED)}")
+    return nets
 
 
 def accuracies(preset: Preset) -> pd.DataFrame:
@@ -72,17 +60,24 @@ def accuracies(preset: Preset) -> pd.DataFrame:
         before it was converted), variant, noise_seed, timesteps, accuracy (a fraction).
     """
     tables = []
-    for run in needed(preset):
+    for arm, run in members(needed(preset)):
         for evaluation in preset.evaluations(run):
-            m, v = label(run.spec, evaluation)
-            table = accuracy(run, evaluation).assign(method=m, variant=v)
+            method, variant = label(arm, run.spec, evaluation)
+            table = accuracy(run, evaluation).assign(method=method, variant=variant)
             tables.append(table[[*run.spec.columns(), "method", "variant", "noise_seed", "timesteps", "accuracy"]])
     return pd.concat(tables, ignore_index=True)
 
 
-def label(spec: Spec, evaluation: Evaluation) -> tuple[str, str]:
-    """Method and variant of an evaluation."""
-    found = method(spec)
+def members(nets: dict[str, Comparison]) -> Iterator[tuple[str, Run]]:
+    """Every run with its arm, net by net."""
+    for arms in nets.values():
+        for arm, runs in arms.items():
+            yield from ((arm, run) for run in runs)
+
+
+def label(arm: str, spec: Spec, evaluation: Evaluation) -> tuple[str, str]:
+    """Method and variant of an evaluation of an arm's run."""
+    found = METHODS[arm]
     levels = f"L = {getattr(spec.dynamics, 'levels', '')}"
     match evaluation:
         case Conversion():

@@ -12,7 +12,7 @@ from torch import Tensor
 from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.data.batches import standardise
 from snnlib.experiments.over_seeds import ARCHITECTURE
-from snnlib.experiments.table2_inference_time.table import label, needed
+from snnlib.experiments.table2_inference_time.table import label, members, needed
 from snnlib.models import Network
 from snnlib.runs.preset import Preset
 from snnlib.runs.provenance import provenance
@@ -42,9 +42,8 @@ def with_times(found: pd.DataFrame, preset: Preset, device: torch.device | str |
     """
     device = torch.device(device or default_device())
     runs: dict[tuple, Run] = {}
-    for run in needed(preset):
-        spec = run.spec
-        runs.setdefault((*(getattr(spec, name) for name in ARCHITECTURE), *_side(preset, run)), run)
+    for arm, run in members(needed(preset)):
+        runs.setdefault((*(getattr(run.spec, name) for name in ARCHITECTURE), *_side(preset, arm, run)), run)
     parts = []
     for net, rows in found.groupby(ARCHITECTURE, sort=False):
         ours = [(("ours", r.readout, r.our_variant), r.our_timesteps) for r in rows.itertuples()]
@@ -57,9 +56,9 @@ def with_times(found: pd.DataFrame, preset: Preset, device: torch.device | str |
     return pd.concat(parts).assign(device=provenance(device)["device"])
 
 
-def _side(preset: Preset, run: Run) -> Side:
+def _side(preset: Preset, arm: str, run: Run) -> Side:
     """What is timed: ours by readout and variant, an opponent once."""
-    method, variant = label(run.spec, preset.evaluations(run)[-1])
+    method, variant = label(arm, run.spec, preset.evaluations(run)[-1])
     return (method, run.spec.readout, variant) if method == "ours" else (method,)
 
 

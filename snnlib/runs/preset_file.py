@@ -1,0 +1,157 @@
+"""A preset's file: nets x arms x seeds in TOML, here written out to the spec of every run."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from snnlib.checks import Checked, InputError, fields, one_of, short, shown
+from snnlib.runs.arms import ARMS, merged
+from snnlib.runs.spec import Spec
+from snnlib.store.paths import ROOT
+from snnlib.training.loop import Recipe
+
+NOTEBOOKS = ROOT / "notebooks"
+LARGEST = 20_000  # bytes, six times what a preset takes; over a dotted key of a megabyte, tomllib sits for an hour
+NET = ("dataset", "network", "width", "hold_out", "recipe")
+APART = ("dataset", "network", "width")  # by which tables tell nets apart
+
+T = TypeVar("T", bound=Checked)
+
+Nets = dict[str, dict[str, tuple[Spec, ...]]]  # a notebook's specs by net and arm, each arm's in the order of the seeds
+
+
+class Entry(Checked):
+    """Some of a notebook's runs: each of these nets, in each of these arms, with each of these seeds.
+
+    All else that decides weights is the net's or the arm's, so ``but`` can only say how often these runs are tested.
+    """
+
+    nets: list[str] = Field(min_length=1)
+    arms: list[str] = Field(min_length=1)
+    seeds: list[Annotated[int, Field(strict=True, ge=0)]] = Field(min_length=1, max_length=100)
+    but: dict[Literal["recipe"], dict[Literal["evaluate_every"], Any]] = Field({})
+
+    @field_validator("nets", "arms", "seeds")
+    @classmethod
+    def _once(cls, values: list[Any], info: ValidationInfo) -> list[Any]:
+        if len(set(values)) < len(values):
+            raise InputError(f"{info.field_name} = {shown(values)}: must each be there once")
+        return values
+
+
+def read(file: Path) -> dict[str, Any]:
+    """What a file holds; an `InputError` if it cannot be read, is too large, or is no TOML."""
+    try:
+        with open(file, "rb") as f:
+            content = f.read(LARGEST + 1)
+    except OSError as error:
+        raise InputError(f"{file}: must be a file that can be read ({error.strerror})") from None
+    if len(content) > LARGEST:
+        raise InputError(f"{file}: must be at most {LARGEST:,} bytes long")
+    try:
+        return tomllib.loads(content.decode())
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}, byte {error.start}: must be text in UTF-8") from None
+    except ValueError as error:  # tomllib's own, or Python's for digits by the thousand
+        raise InputError(f"{file}: must be TOML ({short(str(error), 300)})") from None
+    except RecursionError:
+        raise InputError(f"{file}: must not be nested that deeply") from None
+
+
+def written_out(notebooks: object, nets: object, recipe: object, arms: object) -> dict[str, Nets]:
+    """The specs of each notebook's runs.
+
+    Args:
+        notebooks: a list of entries (`Entry`) for each notebook.
+        nets: fields of a spec (`NET`) for each net.
+        recipe: what the recipes of all nets have unless they say otherwise.
+        arms: for an arm, what only a preset can say: `Arm.own`, fields of its recipe.
+
+    Returns:
+        By notebook, net and arm. Arms are in the order of `ARMS`. Those of a net have the same seeds in the same order.
+
+    Raises:
+        InputError: a name that is not known, a value that cannot be used, or a net whose arms have different seeds.
+    """
+    recipe, nets, arms = _table("recipe", recipe), _table("nets", nets), _table("arms", arms)
+    _checked("recipe", Recipe, recipe)
+    bases = {}
+    for net, given in nets.items():
+        if not re.fullmatch(r"\w[\w.-]{,49}", net):
+            raise InputError(f"nets, name = {shown(net)}: must be at most 50 letters, digits, dots, - and _")
+        bases[net] = merged({"recipe": recipe}, _table(f"nets.{net}", given))
+        _checked(f"nets.{net}", Spec, bases[net], NET)
+    for arm, own in arms.items():
+        one_of("arms", arm, [name for name in ARMS if ARMS[name].own])
+        _checked(f"arms.{arm}", Recipe, own, ARMS[arm].own)
+    found = {}
+    for notebook, entries in _table("notebooks", notebooks).items():
+        if NOTEBOOKS.is_dir():  # they do not come with an installed package
+            one_of("notebook", notebook, sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
+        found[notebook] = _specs(f"notebooks.{short(notebook)}", entries, bases, arms)
+    return found
+
+
+def _specs(where: str, entries: object, bases: Mapping[str, Any], own: Mapping[str, Any]) -> Nets:
+    if not isinstance(entries, list) or not entries:
+        raise InputError(f"{where} = {shown(entries)}: must be a list of runs, each with nets, arms and seeds")
+    found: Nets = {}
+    for number, given in enumerate(entries, 1):
+        place = f"{where}, {number}."
+        entry = _checked(place, Entry, given)
+        for net, arm in product(entry.nets, entry.arms):
+            one_of(f"{place}, net", net, bases)
+            one_of(f"{place}, arm", arm, ARMS)
+            if arm in found.setdefault(net, {}):
+                raise InputError(f"{place}, net {net}, arm {arm}: must be there once")
+            with _named(f"{place}, {net}, {arm}"):
+                base = merged(bases[net], entry.but)
+                found[net][arm] = tuple(ARMS[arm].spec(base, seed, own.get(arm, {})) for seed in entry.seeds)
+    _check_comparable(where, found)
+    return {net: {arm: arms[arm] for arm in ARMS if arm in arms} for net, arms in found.items()}
+
+
+def _check_comparable(where: str, nets: Nets) -> None:
+    known: dict[tuple, str] = {}
+    for net, arms in nets.items():
+        (ours, first), *others = ((arm, [spec.seed for spec in specs]) for arm, specs in arms.items())
+        for arm, seeds in others:
+            if seeds != first:
+                raise InputError(f"{where}, net {net}: seeds = {first} ({ours}) and {seeds} ({arm}): must be the same")
+        key = tuple(getattr(arms[ours][0], name) for name in APART)
+        if key in known:
+            raise InputError(
+                f"{where}, net {net}: {', '.join(APART)} = {shown(key)}: must not be as in net {known[key]}"
+            )
+        known[key] = net
+
+
+def _table(where: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InputError(f"{where} = {shown(value)}: must be a table of names and values")
+    return value
+
+
+def _checked(place: str, cls: type[T], given: object, known: Collection[str] = ()) -> T:
+    """A value made of these fields, all of them ``known``."""
+    given, known = _table(place, given), known or cls.model_fields
+    with _named(place):
+        fields(given, known, known)
+        return cls(**given)
+
+
+@contextmanager
+def _named(place: str) -> Iterator[None]:
+    """Say in an error where in the file it is, in place of the class that found it."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{place}: {re.sub('^(Spec|Recipe|Entry): ', '', str(error))}") from None
