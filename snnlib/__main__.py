@@ -153,7 +153,7 @@ def compare_with_published(preset: PresetName = "smoke") -> None:
 
 @app.command()
 def publish(preset: PresetName = "smoke") -> None:
-    """Draw what is out of date and copy it to figures/PRESET/; of smoke, renew the notebooks and the README too."""
+    """Draw what is out of date and copy it to figures/PRESET/; of smoke, renew notebooks, README and docs too."""
     from snnlib.batch import publish as publishing  # brings matplotlib, 0.3 s that each training job would pay for
 
     print(publishing.publish(load_preset(preset)))
@@ -167,7 +167,7 @@ def bench(
     ] = False,
     rounds: Annotated[int, typer.Option(parser=integer, help="how often everybody takes a turn")] = 7,
     publish: Annotated[
-        bool, typer.Option("--publish", help="only copy what was last measured to figures/bench/ and the README")
+        bool, typer.Option("--publish", help="only copy what was last measured to figures/bench/ and docs/")
     ] = False,
 ) -> None:
     """Time the paper's full-width CNN, ours against its ReLU twin, or see how it scales; to figures/mine/bench/.

@@ -208,8 +208,10 @@ def sandbox(tmp: Path, patch: pytest.MonkeyPatch) -> Iterator[Path]:
     patch.setenv("SNNLIB_FIGURES", str(tmp / "figures"))
     patch.setattr(workflow, "BUILD", build_folder)
     patch.setattr(readme, "README", tmp / "README.md")
-    patch.setattr(bench_report, "README", tmp / "README.md")
-    (tmp / "README.md").write_text("\n".join(line for name in ("claims", "benchmarks") for line in markers(name)))
+    patch.setattr(readme, "DOCS", tmp)
+    patch.setattr(bench_report, "DOCS", tmp)
+    for file, name in (("README.md", "headlines"), ("claims.md", "claims"), ("benchmarks.md", "benchmarks")):
+        (tmp / file).write_text("\n".join(markers(name)))
     _idle(patch)
     before = listing(tmp)
     patch.setattr(preset, "FOLDER", presets)

@@ -1,4 +1,4 @@
-"""What the repository publishes of a preset: its figures, and what the committed notebooks and the README show."""
+"""What the repository publishes of a preset: its figures, and what committed notebooks, README and docs show."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def publish(preset: Preset) -> str:
     folder = _copy(preset)
     if preset.name == SHOWN:
         readme.update(preset.name)
-        folder += ", in notebooks/ and in README.md"
+        folder += ", in notebooks/, README.md and docs/claims.md"
     return f"published in {folder}; commit it"
 
 

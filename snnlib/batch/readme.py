@@ -1,4 +1,4 @@
-"""The verdicts for readers: ``claims.md`` beside the figures, and the published one on the README's first screen."""
+"""The verdicts for readers: all beside the figures and in docs/claims.md, a few on the README's first screen."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from snnlib.checks import InputError
 from snnlib.experiments.tables import VERDICTS
 from snnlib.runs.preset import load_preset
 from snnlib.store.markdown import put
-from snnlib.store.paths import ROOT, figures_dir, published_dir
+from snnlib.store.paths import DOCS, README, figures_dir, published_dir
 
-README = ROOT / "README.md"
+HEADLINES = ("rises", "lossless", "faster", "accuracy_kept", "speed_conversion")  # the claims of the README
 
 
 def counts(table: pd.DataFrame) -> str:
@@ -23,8 +23,6 @@ def counts(table: pd.DataFrame) -> str:
 
 def markdown(table: pd.DataFrame, preset: str) -> str:
     """The table of `snnlib.experiments.claims.decide` for readers, with what they must know of it below."""
-    rows = [("claim (section)", "paper", "measured here", "verdict"), ("---",) * 4]
-    rows += [(f"{r.claim} ({r.section})", r.paper, r.measured, f"**{r.verdict}**") for r in table.itertuples()]
     nets = sorted({net for scale in table.scale if scale for net in scale.split(", ")})
     scale = "the paper's scale" if preset == "paper" else "far below the paper's scale, for which it settles nothing"
     caption = (
@@ -36,8 +34,21 @@ def markdown(table: pd.DataFrame, preset: str) -> str:
         "The paper's words and every test: `notebooks/claims.ipynb`. "
         f"`make publish PRESET={preset}` put this here.*"
     )
-    # Unpadded, so that a changed number changes one line.
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + f"\n\n{caption}\n"
+    return f"{_rows(table)}\n\n{caption}\n"
+
+
+def headlines(table: pd.DataFrame, preset: str) -> str:
+    """The claims of `HEADLINES` alone, and how many there are in all."""
+    few = table.set_index("id", drop=False).loc[list(HEADLINES)]
+    told = f"*Preset `{preset}`, {load_preset(preset).description}. All {len(table)} claims: {counts(table)}.*"
+    return f"{_rows(few)}\n\n{told}\n"
+
+
+def _rows(table: pd.DataFrame) -> str:
+    """A line for each claim; unpadded, so that a changed number changes one line."""
+    rows = [("claim (section)", "paper", "measured here", "verdict"), ("---",) * 4]
+    rows += [(f"{r.claim} ({r.section})", r.paper, r.measured, f"**{r.verdict}**") for r in table.itertuples()]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def drawn(preset: str) -> str:
@@ -53,9 +64,12 @@ def drawn(preset: str) -> str:
 
 
 def update(preset: str) -> None:
-    """Put a preset's published claims between the README's markers. Twice is the same as once.
+    """Put a preset's published claims into docs/claims.md, and the headlines into the README. Twice is once.
 
     Raises:
-        InputError: as in `put`; the README is untouched then.
+        InputError: as in `put`; that file is untouched then.
     """
-    put(README, "claims", (published_dir() / preset / "claims.md").read_text(encoding="utf-8"))
+    folder = published_dir() / preset
+    put(DOCS / "claims.md", "claims", (folder / "claims.md").read_text(encoding="utf-8"))
+    table = pd.read_csv(folder / "claims.csv", keep_default_na=False)
+    put(README, "headlines", headlines(table, preset))

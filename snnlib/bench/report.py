@@ -9,10 +9,9 @@ from snnlib.bench.contestants import OURS, TUNED, neurons
 from snnlib.checks import InputError
 from snnlib.experiments.outputs import Outputs
 from snnlib.store.markdown import put
-from snnlib.store.paths import ROOT, figures_dir, from_root
+from snnlib.store.paths import DOCS, figures_dir, from_root
 from snnlib.store.published import copy
 
-README = ROOT / "README.md"
 FOLDER, QUICK = "bench", "bench/quick"  # without the peers it does not take the place of what is to be published
 MEASURED = {
     "--peers": [
@@ -57,7 +56,7 @@ def scale(rounds: int = 7) -> str:
 
 
 def publish() -> str:
-    """Copy what was last measured to the published figures and into the README; returns what stands there now.
+    """Copy what was last measured to the published figures and into docs/benchmarks.md; returns what stands there now.
 
     Raises:
         InputError: one of both has not been measured; nothing has changed then.
@@ -69,5 +68,5 @@ def publish() -> str:
                 raise InputError(f"{where} is missing: `python -m snnlib bench {option}` writes it")
     folder = copy(FOLDER, [file for files in MEASURED.values() for file in files])
     found = "\n".join((folder / name).read_text(encoding="utf-8") for name in ("bench_targets.md", "scaling.md"))
-    put(README, "benchmarks", found)
+    put(DOCS / "benchmarks.md", "benchmarks", found)
     return found

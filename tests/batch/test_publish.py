@@ -12,6 +12,7 @@ from snnlib.batch import readme
 from snnlib.batch.notebook_files import FILES
 from snnlib.batch.train import BatchError
 from snnlib.checks import InputError
+from snnlib.experiments.claims import decide
 from snnlib.runs.preset import load_preset
 from snnlib.store import paths
 from snnlib.store.markdown import markers
@@ -23,7 +24,9 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("SNNLIB_FIGURES", raising=False)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(readme, "README", tmp_path / "README.md")
-    (tmp_path / "README.md").write_text("\n".join(markers("claims")))
+    monkeypatch.setattr(readme, "DOCS", tmp_path)
+    (tmp_path / "README.md").write_text("\n".join(markers("headlines")))
+    (tmp_path / "claims.md").write_text("\n".join(markers("claims")))
     executed.clear()
 
     def figures(preset: object) -> None:
@@ -47,6 +50,8 @@ def write(preset: str, text: str, *names: str) -> None:
     for name in names:
         for file in FILES[name]:
             (folder / file).write_text(f"{text}\n")
+        if name == "claims":  # the one file that is read again
+            decide(folder).to_csv(folder / "claims.csv", index=False)
 
 
 def published(preset: str) -> dict[str, str]:
@@ -55,14 +60,15 @@ def published(preset: str) -> dict[str, str]:
 
 def test_of_smoke_the_notebooks_and_the_readme_show_what_is_published(own: Path) -> None:
     said = publishing.publish(load_preset("smoke"))
-    assert said == "published in figures/smoke, in notebooks/ and in README.md; commit it"
+    assert said == "published in figures/smoke, in notebooks/, README.md and docs/claims.md; commit it"
     assert [name for names in executed for name in names] == [*(n for n in FILES if n != "claims"), "claims"]
     assert executed[-1] == ("claims",)  # when the others' files are published
     found = published("smoke")
     assert set(found) == {file for files in FILES.values() for file in files}
-    assert {text for file, text in found.items() if file != "runs.csv"} == {"executed\n"}
+    assert {text for file, text in found.items() if file not in ("runs.csv", "claims.csv")} == {"executed\n"}
     assert list(pd.read_csv(paths.published_dir() / "smoke" / "runs.csv").columns)[:2] == ["run", "seed"]
-    assert "executed" in (own.parents[1] / "README.md").read_text()
+    assert "executed" in (own.parents[1] / "claims.md").read_text()
+    assert "**not tested**" in (own.parents[1] / "README.md").read_text()
 
 
 def test_of_another_preset_the_figures_alone(own: Path) -> None:

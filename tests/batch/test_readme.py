@@ -1,7 +1,8 @@
-"""The claims on the README's first screen: put there by the command, the same as beside the figures."""
+"""What readers are told of the claims, in README and docs: the same as beside the figures."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -18,9 +19,11 @@ from snnlib.store import paths
 from snnlib.store.markdown import markers, part
 from snnlib.store.paths import published_dir
 
-BEGIN, END = markers("claims")
 SMOKE = published_dir() / "smoke"
-TEXT = f"# Title\n\nIntro.\n\n{BEGIN}\n{END}\n\nThe rest.\n"
+
+
+def text_for(name: str) -> str:
+    return "\n".join(["# Title", "", *markers(name), "", "The rest.", ""])
 
 
 @pytest.fixture
@@ -32,20 +35,45 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Outputs(paths.figures_dir() / "cpu").write_table(table, "claims", readme.markdown(table, "cpu"))
     table = table.assign(verdict=PARTLY)
     Outputs(published_dir() / "cpu").write_table(table, "claims", readme.markdown(table, "cpu"))
-    file = tmp_path / "README.md"
-    file.write_text(TEXT)
+    file, docs = tmp_path / "README.md", tmp_path / "docs"
+    file.write_text(text_for("headlines"))
+    docs.mkdir()
+    (docs / "claims.md").write_text(text_for("claims"))
     monkeypatch.setattr(readme, "README", file)
+    monkeypatch.setattr(readme, "DOCS", docs)
     return file
 
 
-def test_the_readme_has_the_committed_claims_of_smoke() -> None:
+def test_readme_and_docs_have_the_committed_claims_of_smoke() -> None:
+    for file, name, expected in (
+        (
+            readme.README,
+            "headlines",
+            readme.headlines(pd.read_csv(SMOKE / "claims.csv", keep_default_na=False), "smoke"),
+        ),
+        (readme.DOCS / "claims.md", "claims", (SMOKE / "claims.md").read_text(encoding="utf-8")),
+    ):
+        text = file.read_text(encoding="utf-8")
+        start, end = part(text, name)
+        assert text[start:end].strip() == expected.strip(), "run `make publish PRESET=smoke`"
+
+
+def test_the_readme_fits_on_a_few_screens_and_names_what_matters() -> None:
     text = readme.README.read_text(encoding="utf-8")
-    start, end = part(text, "claims")
-    assert text[start:end].strip() == (SMOKE / "claims.md").read_text(encoding="utf-8").strip(), (
-        "run `make publish PRESET=smoke`"
-    )
-    assert text[:start].count("\n") < 12  # the first screen
-    assert not any(line.startswith("## ") for line in text[:start].splitlines())
+    assert len(text.encode()) <= 7000
+    first = text[: part(text, "headlines")[1]]
+    assert not any(line.startswith("## ") for line in first.splitlines())  # the claims stand on the first screen
+    for words in ("make figures", "make test", "figures/smoke/fig2_accuracy_vs_timesteps.png"):
+        assert words in first
+    for variable in ("SNNLIB_RUNS", "SNNLIB_DATA", "SNNLIB_FIGURES"):
+        assert variable in text
+
+
+@pytest.mark.parametrize("file", [paths.README, *paths.DOCS.glob("*.md"), paths.ROOT / "CONTRIBUTING.md"], ids=str)
+def test_links_lead_somewhere(file: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)\)", file.read_text(encoding="utf-8")):
+        if not link.startswith("http"):
+            assert (file.parent / link).exists(), link
 
 
 def test_the_committed_claims_agree_with_each_other() -> None:
@@ -54,39 +82,19 @@ def test_the_committed_claims_agree_with_each_other() -> None:
     assert (SMOKE / "claims.md").read_text(encoding="utf-8") == readme.markdown(table, "smoke")
 
 
-def test_twice_is_once_and_the_rest_stays(drawn: Path) -> None:
+def test_the_ledger_is_whole_and_the_readme_has_the_headlines(drawn: Path) -> None:
     readme.update("cpu")
-    once = drawn.read_text()
+    ledger, headlines = (drawn.parent / "docs" / "claims.md").read_text(), drawn.read_text()
+    assert (published_dir() / "cpu" / "claims.md").read_text() in ledger
+    assert [line for line in headlines.splitlines() if line in ledger.splitlines() and "**" in line] == [
+        f"| {c.claim} ({c.section}) | {c.paper} | no {c.tables[0].name}.csv | **{PARTLY}** |"
+        for c in CLAIMS
+        if c.id in readme.HEADLINES
+    ]
+    assert f"All {len(CLAIMS)} claims: {len(CLAIMS)} partly" in headlines
+    once = ledger, headlines
     readme.update("cpu")
-    assert drawn.read_text() == once
-    assert (published_dir() / "cpu" / "claims.md").read_text() in once
-    assert once.startswith(f"# Title\n\nIntro.\n\n{BEGIN}\n\n| claim")
-    assert once.endswith(f"\n{END}\n\nThe rest.\n")
-
-
-def test_new_claims_take_the_place_of_the_old(drawn: Path) -> None:
-    readme.update("cpu")
-    file = drawn.parent / "figures" / "cpu" / "claims.md"
-    file.write_text("| new |\n")
-    readme.update("cpu")
-    assert drawn.read_text() == TEXT.replace(f"{BEGIN}\n", f"{BEGIN}\n\n| new |\n\n")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "no markers",
-        TEXT.replace(END, ""),
-        TEXT + BEGIN,
-        f"{END}\n{BEGIN}",
-    ],
-)
-def test_a_readme_without_its_markers_is_left_alone(drawn: Path, text: str) -> None:
-    drawn.write_text(text)
-    with pytest.raises(InputError, match="must have <!-- claims:begin --> once") as error:
-        readme.update("cpu")
-    assert "\n" not in str(error.value)
-    assert drawn.read_text() == text
+    assert ((drawn.parent / "docs" / "claims.md").read_text(), drawn.read_text()) == once
 
 
 def test_claims_that_were_not_drawn_are_named_with_the_command(drawn: Path) -> None:
@@ -103,7 +111,7 @@ def test_the_command_prints_the_readers_own_and_writes_nothing(drawn: Path) -> N
     done = CliRunner().invoke(app, ["claims", "--preset", "cpu"])
     assert done.exit_code == 0
     assert done.stdout.strip() == (drawn.parent / "figures" / "mine" / "cpu" / "claims.md").read_text().strip()
-    assert drawn.read_text() == TEXT
+    assert drawn.read_text() == text_for("headlines")
 
 
 def test_the_readers_table_says_in_words_what_came_of_each_claim_and_at_what_scale() -> None:
@@ -123,8 +131,8 @@ def test_the_readers_table_says_in_words_what_came_of_each_claim_and_at_what_sca
     assert "make publish PRESET=smoke" in text
 
 
-def test_the_readme_has_the_committed_table_of_faults() -> None:
-    text = readme.README.read_text(encoding="utf-8")
+def test_docs_have_the_committed_table_of_faults() -> None:
+    text = (readme.DOCS / "when_something_breaks.md").read_text(encoding="utf-8")
     start, end = part(text, "faults")
     table = (published_dir() / "faults" / "faults.md").read_text(encoding="utf-8")
     assert text[start:end].strip() == table.strip(), "run `make test-faults publish-faults`"

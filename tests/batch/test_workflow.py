@@ -20,7 +20,7 @@ from snnlib.batch.notebook_files import FILES
 from snnlib.batch.workflow import NOTEBOOKS, WorkflowError
 from snnlib.experiments import compare
 from snnlib.runs.preset import load_preset
-from snnlib.store.paths import ROOT, published_dir
+from snnlib.store.paths import DOCS, README, ROOT, published_dir
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
@@ -105,8 +105,9 @@ except KeyboardInterrupt:
     FileLock(tmp_path / "workflow.lock").acquire(timeout=0)  # nothing holds it
 
 
-def test_the_readmes_commands_exist_and_name_runs() -> None:
-    commands = re.findall(r"python -m snnlib (\w+)(.*)", (ROOT / "README.md").read_text())
+def test_the_docs_commands_exist_and_name_runs() -> None:
+    pages = [README, *DOCS.glob("*.md")]
+    commands = [found for page in pages for found in re.findall(r"python -m snnlib (\w+)(.*)", page.read_text())]
     known = {"runs", "train", "evaluate", "data", "draw", "figures", "claims", "compare", "publish", "bench"}
     assert {word for word, _ in commands} <= known
     cpu = load_preset("cpu").all_runs()

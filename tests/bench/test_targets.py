@@ -17,7 +17,7 @@ from snnlib.bench.contestants import BARE, DIRECT, INSTALLED, OURS, RELU, TUNED
 from snnlib.checks import InputError
 from snnlib.store import paths
 from snnlib.store.markdown import markers, part
-from snnlib.store.paths import ROOT, published_dir
+from snnlib.store.paths import DOCS, ROOT, published_dir
 
 # --- ratios ----------------------------------------------------------------------------------
 
@@ -118,8 +118,8 @@ def test_summary_has_medians_quartiles_and_the_machine(rounds: pd.DataFrame) -> 
 # --- what is committed -----------------------------------------------------------------------
 
 
-def test_the_readme_has_what_was_last_measured() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_docs_have_what_was_last_measured() -> None:
+    text = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
     start, end = part(text, "benchmarks")
     folder = published_dir() / "bench"
     measured = "\n".join((folder / name).read_text(encoding="utf-8") for name in ("bench_targets.md", "scaling.md"))
@@ -159,8 +159,8 @@ def test_the_command_measures_draws_and_prints(
 def test_what_was_measured_is_published_as_it_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("SNNLIB_FIGURES", raising=False)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
-    monkeypatch.setattr(bench_report, "README", tmp_path / "README.md")
-    (tmp_path / "README.md").write_text("\n".join(markers("benchmarks")))
+    monkeypatch.setattr(bench_report, "DOCS", tmp_path)
+    (tmp_path / "benchmarks.md").write_text("\n".join(markers("benchmarks")))
     own, published = tmp_path / "figures" / "mine" / "bench", tmp_path / "figures" / "bench"
     names = {path.name for path in (ROOT / "figures" / "bench").iterdir()}
     own.mkdir(parents=True)
@@ -170,4 +170,4 @@ def test_what_was_measured_is_published_as_it_stands(monkeypatch: pytest.MonkeyP
     (published / "no_longer_measured.csv").write_text("")
     assert CliRunner().invoke(app, ["bench", "--publish"], catch_exceptions=False).stdout.startswith("bench_targets.md")
     assert {path.name: path.read_text() for path in published.iterdir()} == {name: f"{name}\n" for name in names}
-    assert "bench_targets.md\n\nscaling.md" in (tmp_path / "README.md").read_text()
+    assert "bench_targets.md\n\nscaling.md" in (tmp_path / "benchmarks.md").read_text()

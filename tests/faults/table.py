@@ -12,7 +12,7 @@ import torch
 from snnlib.runs.provenance import provenance
 from snnlib.store.files import write
 from snnlib.store.markdown import put
-from snnlib.store.paths import ROOT, figures_dir, from_root
+from snnlib.store.paths import DOCS, figures_dir, from_root
 from snnlib.store.published import copy
 
 HERE = Path(__file__).parent
@@ -43,9 +43,9 @@ def save(text: str, seconds: float) -> str:
 
 
 def publish() -> None:
-    """Copy what was last written to the published figures, and into the README."""
+    """Copy what was last written to the published figures, and into docs/when_something_breaks.md."""
     folder = copy(FOLDER, [FILE])
-    put(ROOT / "README.md", "faults", (folder / FILE).read_text(encoding="utf-8"))
+    put(DOCS / "when_something_breaks.md", "faults", (folder / FILE).read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
