@@ -15,7 +15,7 @@ from snnlib.batch import train as batch
 from snnlib.batch.estimate import estimate, summary
 from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, draw, figures
 from snnlib.checks import InputError, one_of, short, shown, whole
-from snnlib.data.sets import DATASETS, DataError, load
+from snnlib.data.sets import DATASETS, DataError, load_dataset
 from snnlib.experiments import compare
 from snnlib.runs.evaluations import MOST_NOISE_SEEDS
 from snnlib.runs.preset import Preset, load_preset
@@ -129,7 +129,7 @@ def evaluate(
 @app.command()
 def data(name: Annotated[str, typer.Argument(help=", ".join(DATASETS))]) -> None:
     """Download a data set, or check the one that is there."""
-    d = load(name)
+    d = load_dataset(name)
     print(f"{name}: {len(d.train):,} training and {len(d.test):,} test images, checksums right")
 
 

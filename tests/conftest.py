@@ -10,10 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from snnlib.data.sets import Dataset, Split, load
+from snnlib.data.sets import Dataset, Split, load_dataset
 from snnlib.models import Network, build
 from snnlib.neurons import Dynamics, SingleStep
 from snnlib.simulation import Simulation
+
+pytest_plugins = ["step_by_step", "tiny_data", "tiny_runs"]
 
 torch.set_num_threads(1)  # tensors here are too small to share
 
@@ -52,7 +54,7 @@ def images(n: int, shape: tuple[int, ...] = (1, 28, 28), seed: int = 0) -> Tenso
 @pytest.fixture(scope="session")
 def small() -> Dataset:
     """160 training and 90 test images of the embedded set, each class in it."""
-    mini = load("fashion_mnist_mini")
+    mini = load_dataset("fashion_mnist_mini")
 
     def part(split: Split, n: int) -> Split:
         chosen = torch.randperm(len(split), generator=generator(5))[:n]

@@ -1,4 +1,4 @@
-"""The dynamics against the NumPy transcription of Eqs. 1-9, and what must hold for any input."""
+"""The dynamics against an independent transcription of Eqs. 1-9, their ranges, gradients and refusals."""
 
 from __future__ import annotations
 
@@ -10,54 +10,16 @@ import pytest
 import reference
 import torch
 from conftest import generator
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from step_by_step import ALPHAS, NOISES, T, currents, step_by_step
 from torch import Tensor
 
-import snnlib.baselines.ann_neurons
-import snnlib.neurons
 from snnlib.baselines.ann_neurons import IF
-from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
+from snnlib.neurons import LIF, Converted, Dynamics, SingleStep
 from snnlib.noise import Bounded, Gaussian, MaxNormalised, Uniform
 from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen, Layer, Sample
 from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Triangle
-
-NOISES = [Gaussian(), Gaussian(k=1.0), MaxNormalised(), Uniform()]
-ALPHAS = [2.0, 2.0 + 1e-7, 2.5, 3.0, 4.0, 6.0, 7.0, 10.0, 100.0, 1e9, math.inf]
-T = 10
-
-
-def currents(*shape: int, seed: int = 0) -> Tensor:
-    """Weighted inputs [T, ...] in float64, of which some reach the threshold and some do not."""
-    return torch.randn(T, *shape, generator=generator(seed), dtype=torch.float64) * 0.8 + 0.3
-
-
-def walk(dynamics: Dynamics, x: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Spikes and potentials [T, ...] of one step after another."""
-    state, g, rows = None, generator(seed), []
-    for current in x:
-        s, state = dynamics.step(current, state, g)
-        rows.append((s, state))
-    s, v = zip(*rows, strict=True)
-    return torch.stack(s), torch.stack(v) if v[0] is not None else torch.empty(0)
-
-
-@pytest.fixture
-def heights(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
-    """H of every step that is taken."""
-    seen: list[Tensor] = []
-    original = snnlib.neurons.spike
-
-    def spy(h: Tensor, *args: Any) -> Tensor:
-        seen.append(h)
-        return original(h, *args)
-
-    for module in (snnlib.neurons, snnlib.baselines.ann_neurons):
-        monkeypatch.setattr(module, "spike", spy)
-    monkeypatch.setattr(snnlib.neurons, "noisy_spike", lambda current, noise, *args: spy(current + noise, *args))
-    return seen
 
 
 def agree(actual: Tensor | list[Tensor], expected: np.ndarray) -> None:
@@ -71,7 +33,7 @@ def agree(actual: Tensor | list[Tensor], expected: np.ndarray) -> None:
 @pytest.mark.parametrize("options", [{}, {"leak": 0.9, "v_th": 0.6, "v_reset": -0.2}, {"leak": 0.0}, {"leak": 1.0}])
 def test_lif_follows_eqs_1_to_3(options: dict[str, float], heights: list[Tensor]) -> None:
     x = currents(4, 3, 5)
-    s, v = walk(LIF(**options), x)
+    s, v = step_by_step(LIF(**options), x)
     H, S, V = reference.lif(x.numpy(), **options)
     assert 0.05 < S.mean() < 0.9
     for actual, expected in ((heights, H), (s, S), (v, V)):
@@ -81,21 +43,21 @@ def test_lif_follows_eqs_1_to_3(options: dict[str, float], heights: list[Tensor]
 @pytest.mark.parametrize("options", [{}, {"v_init": 0.5}, {"v_init": 0.2, "v_th": 0.7}])
 def test_if_resets_by_subtraction(options: dict[str, float], heights: list[Tensor]) -> None:
     x = currents(4, 3, 5)
-    s, v = walk(IF(**options), x)
+    s, v = step_by_step(IF(**options), x)
     for actual, expected in zip((heights, s, v), reference.if_soft_reset(x.numpy(), **options), strict=True):
         agree(actual, expected)
 
 
 def test_if_fires_at_the_rate_of_its_current() -> None:
     x = torch.linspace(0, 1, 11, dtype=torch.float64).expand(1000, 11)
-    s, _ = walk(IF(v_init=0.5), x)
+    s, _ = step_by_step(IF(v_init=0.5), x)
     np.testing.assert_allclose(s.mean(0), x[0], atol=1e-3)
 
 
 @pytest.mark.parametrize("noise", NOISES, ids=str)
 def test_single_step_follows_eq_5(noise: Bounded, heights: list[Tensor]) -> None:
     x = currents(6, 7)
-    s, v = walk(SingleStep(noise, v_th=0.9), x, seed=4)
+    s, v = step_by_step(SingleStep(noise, v_th=0.9), x, seed=4)
     g = generator(4)
     for t in range(T):
         H, S = reference.single_step(x[t].numpy(), noise.sample((6, 7), g, torch.float64).numpy(), v_th=0.9)
@@ -116,7 +78,7 @@ def test_converted_follows_eqs_2_3_and_5_to_9(
     options: dict[str, float], statistics: Any, axes: Any, noise: Bounded, heights: list[Tensor]
 ) -> None:
     x = currents(4, 6, 5)
-    s, v = walk(Converted(noise=noise, statistics=statistics, **options), x, seed=4)
+    s, v = step_by_step(Converted(noise=noise, statistics=statistics, **options), x, seed=4)
 
     g = generator(4)
     low, high = reference.residual_noise_range(options.get("alpha", 4.0), options.get("beta", 0.5))
@@ -133,154 +95,12 @@ def test_converted_follows_eqs_2_3_and_5_to_9(
 def test_frozen_constants_enter_eqs_8_and_9(heights: list[Tensor]) -> None:
     noise = Gaussian()
     x, g = currents(4, 6)[:2], generator(4)
-    _, v = walk(Converted(statistics=Frozen(0.1, 0.35)), x, seed=4)
+    _, v = step_by_step(Converted(statistics=Frozen(0.1, 0.35)), x, seed=4)
     noise.sample((4, 6), g, x.dtype)
     rest = Gaussian(-0.25, 0.25).sample((4, 6), g, x.dtype).numpy()
     term = reference.potential_term_frozen(v[0].numpy(), 0.5, 4.0, 0.5, 0.1, 0.35)
     assert (term == 0.25).any()  # outside the calibrated range: clipped
     agree(heights[1], term + rest + x[1].numpy())
-
-
-# --- the potential term and N' ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize("alpha", ALPHAS[:-2])
-@pytest.mark.parametrize("beta", [0.5, 0.3])
-@pytest.mark.parametrize("statistics", [Layer(), Sample()], ids=["layer", "sample"])
-def test_potential_term_has_mean_beta_and_reaches_one_over_alpha(alpha: float, beta: float, statistics: Any) -> None:
-    d = Converted(alpha=alpha, beta=beta, leak=0.7, statistics=statistics)
-    v = torch.randn(5, 40, generator=generator(), dtype=torch.float64) ** 3
-    term = d.memory(v)
-    axes = 1 if isinstance(statistics, Sample) else None
-    np.testing.assert_allclose(term, reference.potential_term(v.numpy(), 0.7, alpha, beta, axes), rtol=0, atol=1e-12)
-    np.testing.assert_allclose(term.numpy().mean(axes), beta, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(np.abs(term.numpy() - beta).max(axes), 1 / alpha, rtol=1e-9)
-
-
-def test_potential_term_does_not_see_the_scale_or_offset_of_the_potentials() -> None:
-    v = torch.randn(5, 40, generator=generator(), dtype=torch.float64)
-    d = Converted()
-    torch.testing.assert_close(d.memory(v), d.memory(1000 * v - 7))
-
-
-@pytest.mark.parametrize("value", [0.0, 0.1, -3.7])
-@pytest.mark.parametrize("statistics", [Layer(), Sample(), Frozen(0.5, 0.0)], ids=str)
-def test_equal_potentials_give_beta(value: float, statistics: Any) -> None:
-    term = Converted(beta=0.25, statistics=statistics).memory(torch.full((3, 7, 11), value))
-    assert (term == 0.25).all()
-
-
-def test_no_leak_gives_beta() -> None:
-    assert (Converted(leak=0.0).memory(torch.randn(3, 7)) == 0.5).all()
-
-
-@pytest.mark.parametrize("alpha", ALPHAS)
-@pytest.mark.parametrize("beta", [0.5, 0.3, 1.0])
-@pytest.mark.parametrize("noise", NOISES, ids=str)
-def test_remaining_noise_has_the_range_and_mean_of_eq_6(noise: Bounded, alpha: float, beta: float) -> None:
-    residual = Converted(noise=noise, alpha=alpha, beta=beta).residual
-    low, high = reference.residual_noise_range(alpha, beta)
-    assert (residual.low, residual.high) == (pytest.approx(low, abs=1e-12), pytest.approx(high, abs=1e-12))
-    assert type(residual) is type(noise)
-    drawn = residual.sample((50_000,), generator(), torch.float64)
-    assert drawn.min() >= low - 1e-12
-    assert drawn.max() <= high + 1e-12
-    assert drawn.mean().item() == pytest.approx(0.5 - beta, abs=0.01)
-
-
-def test_remaining_noise_keeps_k() -> None:
-    assert Converted(noise=Gaussian(k=2.0)).residual == Gaussian(-0.25, 0.25, k=2.0)
-
-
-@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-0.5, 1.0), (0.2, 0.8)])
-@pytest.mark.parametrize("beta_at", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("times", [1.0, 1.5, 4.0])
-def test_term_and_remaining_noise_span_the_trained_noises_range(
-    low: float, high: float, beta_at: float, times: float
-) -> None:
-    d = Converted(noise=Uniform(low, high), alpha=times * 2 / (high - low), beta=low + beta_at * (high - low))
-    assert d.beta - 1 / d.alpha + d.residual.low == pytest.approx(low)
-    assert d.beta + 1 / d.alpha + d.residual.high == pytest.approx(high)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
-@pytest.mark.parametrize("alpha", ALPHAS)
-@pytest.mark.parametrize("noise", NOISES, ids=str)
-def test_without_input_h_is_in_the_noises_range_and_nothing_fires(
-    noise: Bounded, alpha: float, dtype: torch.dtype, heights: list[Tensor]
-) -> None:
-    d = Converted(noise=noise, alpha=alpha)
-    silence = torch.zeros(4, 500, dtype=dtype)
-    g, state = generator(), None
-    for _ in range(T):
-        s, state = d.step(silence, state, g)
-        assert not s.any()
-    # and from potentials that were left very uneven, so that the term is at its ends
-    for power in (1, 3, 9):
-        s, _ = d.step(silence, torch.randn(4, 500, generator=g).to(dtype) ** power * 10, g)
-        assert not s.any()
-    h = torch.stack(heights)
-    assert h.min() >= 0
-    assert h.max() <= 1
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
-def test_sum_stays_in_range_where_term_and_remaining_noise_are_both_at_their_ends(
-    dtype: torch.dtype, heights: list[Tensor]
-) -> None:
-    v = torch.tensor([-1.0, 1.0]).repeat(50).to(dtype)  # each at an end of the term's range
-    past = 0
-    for low, high in ((0.0, 1.0), (0.0, 0.7), (0.1, 1.3)):
-        lowest, highest = (torch.tensor(x, dtype=dtype) for x in (low, high))
-        # k: all but one draw in a thousand is clipped, so at an end too
-        noise = Gaussian(low, high, k=1e-3)
-        for alpha in ((2 + i / 7) / (high - low) for i in range(60)):
-            for beta in (low, 0.3, 0.5, high):
-                d = Converted(noise=noise, alpha=alpha, beta=beta, v_th=high)
-                bare = d.residual.like(v, generator(1)) + d.memory(v)
-                past += int(((bare > highest) | (bare < lowest)).any())
-                s, _ = d.step(torch.zeros_like(v), v, generator(1))
-                assert not s.any()
-                assert heights[-1].min() >= lowest
-                assert heights[-1].max() <= highest
-                assert heights[-1].max().item() == pytest.approx(high, abs=0.02)
-    assert past > 0  # rounding does carry the bare sum out of the range
-
-
-@settings(deadline=None)
-@given(
-    st.floats(2, 1e6, allow_subnormal=False),
-    st.floats(0, 1, allow_subnormal=False),
-    st.floats(0, 1, allow_subnormal=False),
-    st.sampled_from(NOISES),
-    st.sampled_from([Layer(), Sample(), Frozen(0.1, 0.2)]),
-    st.integers(0, 10**6),
-)
-def test_without_input_nothing_fires_whatever_alpha_beta_and_leak_are(
-    alpha: float, beta: float, leak: float, noise: Bounded, statistics: Any, seed: int
-) -> None:
-    d = Converted(noise=noise, alpha=alpha, beta=beta, leak=leak, statistics=statistics)
-    g = generator(seed)
-    s, v = d.step(torch.zeros(3, 64), torch.randn(3, 64, generator=g) * 10, g)
-    assert not s.any()
-    assert (v >= 0).all()
-    assert (v <= 1).all()
-
-
-SILENT = [LIF(), IF(), IF(v_init=1.0), *(Converted(alpha=a, first_step="rest") for a in ALPHAS)]
-
-
-@pytest.mark.parametrize("d", [SingleStep(n) for n in NOISES] + SILENT, ids=str)
-def test_other_dynamics_do_not_fire_without_input(d: Dynamics) -> None:
-    s, _ = walk(d, torch.zeros(200, 3, 64))
-    assert not s.any()
-
-
-@pytest.mark.parametrize("d", [LIF(), IF()], ids=str)
-def test_a_current_at_the_threshold_does_not_fire_and_one_above_does(d: Dynamics) -> None:
-    at = torch.ones(2, 3)
-    assert not d.step(at, None, generator())[0].any()
-    assert d.step(torch.nextafter(at, 2 * at), None, generator())[0].all()
 
 
 # --- the three steps of the method -----------------------------------------------------------
@@ -301,8 +121,8 @@ def test_first_converted_step_is_the_trained_neuron_bit_for_bit(
 @pytest.mark.parametrize("noise", NOISES, ids=str)
 def test_alpha_of_infinity_is_the_ensemble_bit_for_bit(noise: Bounded, heights: list[Tensor]) -> None:
     x = currents(4, 300).float()
-    ensemble, _ = walk(SingleStep(noise), x, seed=3)
-    converted, _ = walk(Converted(noise=noise, alpha=math.inf, beta=0.3), x, seed=3)
+    ensemble, _ = step_by_step(SingleStep(noise), x, seed=3)
+    converted, _ = step_by_step(Converted(noise=noise, alpha=math.inf, beta=0.3), x, seed=3)
     assert torch.equal(ensemble, converted)
     assert torch.equal(torch.stack(heights[:T]), torch.stack(heights[T:]))
 
@@ -321,7 +141,7 @@ def test_a_first_step_at_rest_takes_beta_and_the_remaining_noise(
     options: dict[str, float], noise: Bounded, heights: list[Tensor]
 ) -> None:
     x = currents(4, 300)
-    s, v = walk(Converted(noise=noise, first_step="rest", **options), x, seed=4)
+    s, v = step_by_step(Converted(noise=noise, first_step="rest", **options), x, seed=4)
 
     alpha, beta, g = options.get("alpha", 4.0), options.get("beta", 0.5), generator(4)
     low, high = reference.residual_noise_range(alpha, beta)
@@ -383,57 +203,6 @@ def test_lif_gradient_runs_back_through_time() -> None:
     slope = reference.triangle(H - 1)
     np.testing.assert_allclose(x.grad[1], slope[1])
     np.testing.assert_allclose(x.grad[0], slope[1] * 0.5 * (1 - S[0] - H[0] * slope[0]))
-
-
-# --- Neuron and Simulation -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("d", [SingleStep(), Converted(), LIF(), IF()], ids=str)
-def test_neuron_folds_time_outermost(d: Dynamics) -> None:
-    x = currents(4, 3, 5)
-    out = Neuron(d)(x.flatten(0, 1), Simulation(generator(6), T))
-    assert out.shape == (T * 4, 3, 5)
-    expected, _ = walk(d, x, seed=6)
-    assert torch.equal(out.unflatten(0, (T, 4)), expected)
-
-
-def test_neuron_keeps_nothing_between_calls() -> None:
-    neuron, x = Neuron(LIF()), currents(4, 3).flatten(0, 1)
-    first, second = (neuron(x, Simulation(generator(), T)) for _ in range(2))
-    assert torch.equal(first, second)
-    assert not neuron.state_dict()
-
-
-@pytest.mark.parametrize("d", [SingleStep(), Converted(), LIF(), IF(v_init=0.5)], ids=str)
-def test_a_simulation_goes_on_from_the_states_it_is_given(d: Dynamics) -> None:
-    neuron, x, g, states = Neuron(d), currents(4, 3, 5), generator(6), {}
-    pieces = [neuron(part.flatten(0, 1), Simulation(g, len(part), states=states)) for part in x.split([3, 1, 6])]
-    expected, v = walk(d, x, seed=6)
-    assert torch.equal(torch.cat(pieces).unflatten(0, (T, 4)), expected)
-    assert list(states) == [neuron]
-    if v.numel():
-        assert torch.equal(states[neuron], v[-1])
-    else:
-        assert states[neuron] is None
-
-
-def test_each_neuron_has_a_state_of_its_own() -> None:
-    one, other, x, states = Neuron(LIF()), Neuron(LIF(leak=0.9)), currents(4, 3).flatten(0, 1), {}
-    for neuron in (one, other):
-        neuron(x, Simulation(generator(), T, states=states))
-    again = one(x, Simulation(generator(), T, states=states))
-    alone = Neuron(LIF())(torch.cat([x, x]), Simulation(generator(), 2 * T))
-    assert torch.equal(again, alone[len(x) :])
-
-
-def test_observer_sees_every_step_with_its_spikes_and_potential() -> None:
-    seen: list[tuple[Any, ...]] = []
-    neuron, x = Neuron(Converted()), currents(4, 3)
-    neuron(x.flatten(0, 1), Simulation(generator(6), T, lambda *row: seen.append(row)))
-    s, v = walk(Converted(), x, seed=6)
-    assert [row[:2] for row in seen] == [(neuron, t) for t in range(1, T + 1)]
-    assert torch.equal(torch.stack([row[2] for row in seen]), s)
-    assert torch.equal(torch.stack([row[3] for row in seen]), v)
 
 
 # --- bad values ------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ def test_the_search_finds(source: str, name: str) -> None:
         "import yaml\nyaml.safe_load(f)",
         "import numpy as np\nnp.load(f, allow_pickle=False)",
         "from http.client import HTTPException",
-        "from snnlib.data.sets import load\nload('mnist')",
+        "from snnlib.data.sets import load_dataset\nload('mnist')",
         "import torch\ntorch.load_it",
     ],
 )
@@ -182,7 +182,7 @@ def test_training_evaluating_and_drawing_unpickle_nothing_and_open_no_socket(tmp
 def spec(tmp_path: Path, small: Dataset, monkeypatch: pytest.MonkeyPatch) -> Spec:
     """Of a tiny run in an empty store."""
     monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path / "store"))
-    monkeypatch.setattr(runs, "load", lambda *_, **__: small)
+    monkeypatch.setattr(runs, "load_dataset", lambda *_, **__: small)
     monkeypatch.setattr(runs, "default_device", lambda: "cpu")
     recipe: dict[str, Any] = {"epochs": 2, "batch_size": 32, "lr": 1e-3}
     return Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=recipe)

@@ -15,7 +15,7 @@ from unittest.mock import patch
 import pandas as pd
 import torch
 
-from snnlib.data.sets import load
+from snnlib.data.sets import load_dataset
 from snnlib.fast import noise_tape as tape
 from snnlib.runs.preset import load_preset
 from snnlib.runs.run import build_for
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     seeds = range(parser.parse_args().seeds)
     spec = load_preset("smoke").runs("method")[0].spec
-    data = load(spec.dataset)
+    data = load_dataset(spec.dataset)
     rows = []
     for way, (options, short) in WAYS.items():
         recipe = spec.recipe.model_copy(update={**options, "evaluate_every": spec.recipe.epochs})

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from snnlib.data.sets import MINI_FILE, load
+from snnlib.data.sets import MINI_FILE, load_dataset
 
 SEED = 2017
 PER_CLASS = {"train": 600, "test": 100}
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=MINI_FILE, help="file to write (default: %(default)s)")
     out = parser.parse_args().out
 
-    full = load("fashion_mnist")
+    full = load_dataset("fashion_mnist")
     bits = np.random.PCG64(SEED)
     arrays = {}
     for part, per_class in PER_CLASS.items():

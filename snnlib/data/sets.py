@@ -14,7 +14,7 @@ from snnlib.checks import InputError, one_of, whole
 from snnlib.data.checksums import DataError, Files, require
 from snnlib.store.paths import ROOT
 
-__all__ = ["DATASETS", "DataError", "Dataset", "Split", "load"]
+__all__ = ["DATASETS", "DataError", "Dataset", "Split", "load_dataset"]
 
 _CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 CLASSES = {
@@ -58,7 +58,7 @@ class Dataset:
     classes: tuple[str, ...]
 
 
-def load(
+def load_dataset(
     name: str,
     device: torch.device | str = "cpu",
     shape: tuple[int, int, int] | None = None,

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from snnlib.data.sets import Dataset, load
+from snnlib.data.sets import Dataset, load_dataset
 from snnlib.models import INPUT_SHAPES, Network, build
 from snnlib.runs import checkpoints
 from snnlib.runs.provenance import now, provenance
@@ -119,7 +119,9 @@ class Run:
     def data(self, device: torch.device | str | None = None) -> Dataset:
         """The run's data set, shaped for its network; its test set is what the spec holds out, if it does."""
         spec = self.spec
-        return load(spec.dataset, device or default_device(), INPUT_SHAPES[spec.network], hold_out=spec.hold_out)
+        return load_dataset(
+            spec.dataset, device or default_device(), INPUT_SHAPES[spec.network], hold_out=spec.hold_out
+        )
 
 
 def default_device() -> str:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from snnlib.data.batches import augment, batches, standardise
-from snnlib.data.sets import Split, load
+from snnlib.data.sets import Split, load_dataset
 
 
 def draw(*shape: int) -> np.ndarray:
@@ -15,7 +15,7 @@ def draw(*shape: int) -> np.ndarray:
 
 
 def test_standardised_training_set_has_mean_0_and_deviation_1() -> None:
-    mini = load("fashion_mnist_mini")
+    mini = load_dataset("fashion_mnist_mini")
     x = standardise(mini.train.images, mini)
     assert x.dtype == torch.float32
     assert x.shape == mini.train.images.shape

@@ -36,7 +36,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
     """A tiny single-step run and a ReLU run, not yet trained, on the small set in a store of their own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
-        patch.setattr(runs, "load", lambda *_, **__: small)
+        patch.setattr(runs, "load_dataset", lambda *_, **__: small)
         common = {
             "dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16,
             "recipe": {"epochs": 2, "batch_size": 32, "lr": 3e-3, "schedule": "constant"},

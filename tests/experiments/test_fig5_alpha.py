@@ -66,7 +66,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
     """A tiny finished run on the small set, in a store of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
-        patch.setattr(runs, "load", lambda *_, **__: small)
+        patch.setattr(runs, "load_dataset", lambda *_, **__: small)
         recipe = {"epochs": 1, "batch_size": 32, "lr": 3e-3, "schedule": "constant"}
         yield ensure(Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=recipe))
 

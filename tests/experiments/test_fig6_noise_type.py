@@ -86,7 +86,7 @@ def test_accuracies_are_the_first_and_the_last_of_both_arms(
     tmp_path: Any, small: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path))
-    monkeypatch.setattr(runs, "load", lambda *_, **__: small)
+    monkeypatch.setattr(runs, "load_dataset", lambda *_, **__: small)
     fields = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "recipe": {"epochs": 1}}
     pair = [ensure(Spec(**fields, dynamics=SingleStep(noise))) for noise in (Gaussian(), Uniform())]
     table = noise_type.accuracies(pair, Conversion(timesteps=3, noise_seeds=(0, 4), batch_size=30))

@@ -64,7 +64,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Iterato
     recipe = {"epochs": 1, "batch_size": 32, "lr": 1e-3, "schedule": "constant"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
-        patch.setattr(runs, "load", lambda *_, **__: small)
+        patch.setattr(runs, "load_dataset", lambda *_, **__: small)
         yield ensure(Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=recipe, seed=3))
 
 

@@ -152,7 +152,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
     recipe = {"epochs": 8, "batch_size": 16, "lr": 1e-2, "schedule": "constant", "evaluate_every": 8}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
-        patch.setattr(runs, "load", lambda *_, **__: small)
+        patch.setattr(runs, "load_dataset", lambda *_, **__: small)
         # Without spikes at the output, a net learns in so few epochs.
         usual = {"recipe": recipe, "readout": "potential"}
         found = settings(

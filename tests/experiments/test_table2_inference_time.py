@@ -256,7 +256,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Iterato
     """All five kinds of run on the small set, trained for one epoch when they are asked for."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
-        patch.setattr(runs, "load", lambda *_, **__: small)
+        patch.setattr(runs, "load_dataset", lambda *_, **__: small)
         yield made(*(arm for arm in KINDS if arm in table2.METHODS))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from faults import job
 from snnlib.batch import train as batch
-from snnlib.data.sets import Dataset, Split, load
+from snnlib.data.sets import Dataset, Split, load_dataset
 from snnlib.runs import checkpoints
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import Conversion
@@ -67,7 +67,7 @@ def refusing(fault: str, folder: Path, room: int) -> Iterator[None]:
 
 
 def small() -> Dataset:
-    mini = load("fashion_mnist_mini")
+    mini = load_dataset("fashion_mnist_mini")
 
     def part(split: Split) -> Split:
         return Split(split.images[::20], split.labels[::20])
@@ -100,7 +100,7 @@ def _begin(epochs: int) -> None:
 
 def main(fault: str, folder: Path) -> None:
     data = small()
-    runs.load = lambda *_: data
+    runs.load_dataset = lambda *_: data
 
     def stores(place: Path) -> None:
         os.environ |= {"SNNLIB_RUNS": str(place / "runs"), "SNNLIB_FIGURES": str(place / "figures")}

@@ -89,7 +89,7 @@ def test_the_embedded_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recor
     trace = tmp_path / "unpickled"
 
     def load() -> None:
-        data.load("fashion_mnist_mini")
+        data.load_dataset("fashion_mnist_mini")
 
     with pytest.raises(ReadError):
         load()
@@ -128,7 +128,7 @@ def test_a_set_of_several_files(
     trace = tmp_path / "unpickled"
 
     def load() -> None:
-        data.load(name, download=anew)
+        data.load_dataset(name, download=anew)
 
     with pytest.raises(ReadError):
         load()

@@ -71,7 +71,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Iterator
 
     save = checkpoints.save_checkpoint
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "load", lambda *_, **__: small)
+        patch.setattr(runs, "load_dataset", lambda *_, **__: small)
         patch.setenv("SNNLIB_RUNS", str(folder / "done"))
         for spec in (job.SPEC, OTHER):
             accuracy(Run(spec), E)

@@ -50,7 +50,7 @@ def test_a_place_that_is_forbidden(
         with tempfile.TemporaryDirectory() as name:  # other users can reach it
             folder = Path(name)
             os.chmod(folder, 0o777)
-            monkeypatch.setattr(runs, "load", lambda *_, **__: small)
+            monkeypatch.setattr(runs, "load_dataset", lambda *_, **__: small)
             monkeypatch.setenv("SNNLIB_RUNS", str(folder / "runs"))
             monkeypatch.setenv("SNNLIB_FIGURES", str(folder / "figures"))
             run = Run(job.SPEC)

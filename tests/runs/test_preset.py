@@ -14,9 +14,8 @@ from snnlib.batch.workflow import draw
 from snnlib.checks import InputError
 from snnlib.experiments.paper import EPOCHS
 from snnlib.runs import preset
-from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
 from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Spec
 
 
 @pytest.mark.parametrize("name", preset.names())
@@ -307,59 +306,6 @@ def test_a_comparison_of_one_net_refuses_more(folder: Path) -> None:
     p = comparing(folder, {"nets": ["net", "other"], "arms": ["ours"], "seeds": [0]})
     with pytest.raises(InputError, match="preset good, notebook method: nets = net, other: must be one"):
         p.comparison_of_one("method", must=("ours",))
-
-
-# --- how each run is evaluated ---------------------------------------------------------------
-
-
-def evaluations(**fields: object) -> list[Evaluation]:
-    p = Preset(
-        name="p", description="d", benchmark={}, notebooks={}, ann_timesteps=128, qcfs_timesteps=32,
-        evaluation={"alpha": 3.0, "timesteps": 6, "noise_seeds": [4, 5], "batch_size": 20, "calibration": 30},
-    )  # fmt: skip
-    return p.evaluations(Run(Spec(dataset="mnist", network="cnn", **fields)))
-
-
-ONCE = {"noise_seeds": (0,), "batch_size": 20, "calibration": 30}  # where no noise is drawn
-
-
-def test_a_single_step_net_is_converted_as_the_preset_says() -> None:
-    expected = Conversion(alpha=3.0, timesteps=6, noise_seeds=(4, 5), batch_size=20, calibration=30)
-    assert evaluations() == evaluations(readout="potential") == [expected]
-
-
-def test_a_net_trained_without_noise_is_run_as_trained_and_as_lif() -> None:
-    silent = {"kind": "single_step", "noise": {"kind": "gaussian", "high": 0}}
-    assert evaluations(dynamics=silent) == [AsTrained(timesteps=1, **ONCE), AsLIF(timesteps=6, **ONCE)]
-
-
-def test_a_directly_trained_net_is_run_as_trained_for_as_long_as_ours() -> None:
-    direct = {"dynamics": {"kind": "lif"}, "timesteps": 4}
-    assert evaluations(**direct) == [AsTrained(timesteps=6, **ONCE)]
-    assert evaluations(**direct, after={"dataset": "mnist", "network": "cnn"}) == [AsTrained(timesteps=6, **ONCE)]
-
-
-def test_a_relu_net_is_run_as_an_ann_and_converted_in_five_ways() -> None:
-    ann, *converted = evaluations(dynamics={"kind": "relu"}, readout="potential")
-    assert ann == AsTrained(timesteps=1, **ONCE)
-    assert all(type(e) is AnnConversion and e.timesteps == 128 for e in converted)
-    assert [(e.percentile, e.v_init) for e in converted] == [(100, 0), (100, 0.5), (99.9, 0), (99.9, 0.5), (99, 0.5)]
-    assert {(e.noise_seeds, e.batch_size, e.calibration) for e in converted} == {((0,), 20, 30)}
-
-
-def test_a_qcfs_net_is_run_as_an_ann_and_converted_from_half_a_threshold() -> None:
-    assert evaluations(dynamics={"kind": "qcfs"}, readout="potential") == [
-        AsTrained(timesteps=1, **ONCE),
-        AnnConversion(v_init=0.5, timesteps=32, **ONCE),
-    ]
-
-
-@pytest.mark.parametrize("name", preset.names())
-def test_every_run_of_a_preset_has_its_evaluations(name: str) -> None:
-    p = load_preset(name)
-    for run in p.all_runs().values():
-        found = p.evaluations(run)
-        assert len({e.key for e in found}) == len(found) > 0
 
 
 # --- fine-tuning -----------------------------------------------------------------------------

@@ -34,7 +34,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
     """A run store of its own, whose runs train on the small set."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
-        patch.setattr(runs, "load", lambda *_, **__: small)
+        patch.setattr(runs, "load_dataset", lambda *_, **__: small)
         yield
 
 

@@ -1,0 +1,51 @@
+"""Neurons one step after another: the reference for whatever takes all steps at once."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from conftest import generator
+from torch import Tensor
+
+import snnlib.baselines.ann_neurons
+import snnlib.neurons
+from snnlib.neurons import Dynamics
+from snnlib.noise import Gaussian, MaxNormalised, Uniform
+
+NOISES = [Gaussian(), Gaussian(k=1.0), MaxNormalised(), Uniform()]
+ALPHAS = [2.0, 2.0 + 1e-7, 2.5, 3.0, 4.0, 6.0, 7.0, 10.0, 100.0, 1e9, math.inf]
+T = 10
+
+
+def currents(*shape: int, seed: int = 0) -> Tensor:
+    """Weighted inputs [T, ...] in float64, of which some reach the threshold and some do not."""
+    return torch.randn(T, *shape, generator=generator(seed), dtype=torch.float64) * 0.8 + 0.3
+
+
+def step_by_step(dynamics: Dynamics, x: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Spikes and potentials [T, ...] of one step after another."""
+    state, g, rows = None, generator(seed), []
+    for current in x:
+        s, state = dynamics.step(current, state, g)
+        rows.append((s, state))
+    s, v = zip(*rows, strict=True)
+    return torch.stack(s), torch.stack(v) if v[0] is not None else torch.empty(0)
+
+
+@pytest.fixture
+def heights(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """H of every step that is taken."""
+    seen: list[Tensor] = []
+    original = snnlib.neurons.spike
+
+    def spy(h: Tensor, *args: Any) -> Tensor:
+        seen.append(h)
+        return original(h, *args)
+
+    for module in (snnlib.neurons, snnlib.baselines.ann_neurons):
+        monkeypatch.setattr(module, "spike", spy)
+    monkeypatch.setattr(snnlib.neurons, "noisy_spike", lambda current, noise, *args: spy(current + noise, *args))
+    return seen
