@@ -200,7 +200,7 @@ def sandbox(tmp: Path, patch: pytest.MonkeyPatch) -> Iterator[Path]:
     cwd, presets, build_folder = tmp / "cwd", tmp / "presets", tmp / "build"
     for folder in (cwd, presets):
         folder.mkdir()
-    for name in preset.names():
+    for name in preset.preset_names():
         (presets / f"{name}.toml").write_text((preset.FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
     (presets / "bad.toml").write_text("")
     patch.chdir(cwd)

@@ -92,7 +92,7 @@ def to_spiking(model: Network, images: Tensor, percentile: float = 100.0, v_init
         found = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise InputError(f"dynamics = {found}: a net of ReLU or QCFS neurons can be converted to IF neurons")
 
-    def spiking(neuron: Neuron) -> IF:
+    def integrate_and_fire(neuron: Neuron) -> IF:
         return IF(v_init=v_init * theta[neuron], v_th=theta[neuron], height=theta[neuron])
 
-    return fold_batch_norm(with_dynamics(model, spiking))
+    return fold_batch_norm(with_dynamics(model, integrate_and_fire))

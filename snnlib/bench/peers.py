@@ -38,22 +38,22 @@ class Peer(nn.Module):
     def __init__(self, encoder: nn.Module, stages: list[nn.Sequential], timesteps: int) -> None:
         super().__init__()
         self.encoder, self.timesteps = encoder, timesteps
-        self.layers = self.spiking(stages)
+        self.layers = self.with_neurons(stages)
 
-    def spiking(self, stages: list[nn.Sequential]) -> nn.Sequential:
+    def with_neurons(self, stages: list[nn.Sequential]) -> nn.Sequential:
         """A layer of the library's neurons before each stage."""
         raise NotImplementedError
 
-    def walk(self, current: Tensor) -> Tensor:
+    def run_steps(self, current: Tensor) -> Tensor:
         """The first neuron's current [B, ...], equal at all steps, to outputs [T, B, classes], from rest."""
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.walk(self.encoder(images)).mean(0)
+        return self.run_steps(self.encoder(images)).mean(0)
 
 
 class SpikingJelly(Peer):
-    def spiking(self, stages: list[nn.Sequential]) -> nn.Sequential:
+    def with_neurons(self, stages: list[nn.Sequential]) -> nn.Sequential:
         from spikingjelly.activation_based import layer, neuron, surrogate
 
         layers = nn.Sequential()
@@ -63,7 +63,7 @@ class SpikingJelly(Peer):
             layers.append(layer.SeqToANNContainer(*stage))
         return layers
 
-    def walk(self, current: Tensor) -> Tensor:
+    def run_steps(self, current: Tensor) -> Tensor:
         from spikingjelly.activation_based import functional
 
         functional.reset_net(self.layers)
@@ -71,7 +71,7 @@ class SpikingJelly(Peer):
 
 
 class SnnTorch(Peer):
-    def spiking(self, stages: list[nn.Sequential]) -> nn.Sequential:
+    def with_neurons(self, stages: list[nn.Sequential]) -> nn.Sequential:
         import snntorch
 
         layers = nn.Sequential()
@@ -80,7 +80,7 @@ class SnnTorch(Peer):
             layers.append(stage)
         return layers
 
-    def walk(self, current: Tensor) -> Tensor:
+    def run_steps(self, current: Tensor) -> Tensor:
         # Not snntorch.utils.reset, which resets every neuron of the process.
         for neuron in self.layers[::2]:
             neuron.reset_mem()
@@ -88,14 +88,14 @@ class SnnTorch(Peer):
 
 
 class Norse(Peer):
-    def spiking(self, stages: list[nn.Sequential]) -> nn.Sequential:
+    def with_neurons(self, stages: list[nn.Sequential]) -> nn.Sequential:
         from norse import torch as norse
 
         dt = 0.001
         p = norse.LIFBoxParameters(tau_mem_inv=torch.tensor((1 - LEAK) / dt))
         return norse.SequentialState(*(layer for stage in stages for layer in (norse.LIFBoxCell(p, dt), stage)))
 
-    def walk(self, current: Tensor) -> Tensor:
+    def run_steps(self, current: Tensor) -> Tensor:
         state, outputs = None, []
         for _ in range(self.timesteps):
             output, state = self.layers(current, state)

@@ -22,7 +22,7 @@ WRITTEN_OUT = ("nets", "recipe", "arms")  # in the file, of which the notebooks'
 Comparison = dict[str, list[Run]]  # runs by arm; all arms have the same seeds in the same order
 
 
-def names() -> list[str]:
+def preset_names() -> list[str]:
     """The presets that there are."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
@@ -114,7 +114,7 @@ def load_preset(name: str) -> Preset:
         InputError: an unknown preset, a file that cannot be read, or a value in it that cannot be used, named with
             the file.
     """
-    one_of("preset", name, names())
+    one_of("preset", name, preset_names())
     file = FOLDER / f"{name}.toml"
     content = preset_file.read(file)
     try:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from snnlib.batch.jobs import jobs, work
-from snnlib.runs.preset import load_preset, names
+from snnlib.runs.preset import load_preset, preset_names
 from snnlib.runs.run import Run
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", preset_names())
 def test_every_run_is_in_one_job_with_the_other_seeds_of_its_net(name: str) -> None:
     p = load_preset(name)
     found = jobs(p)
@@ -47,7 +47,7 @@ def test_work_is_that_of_training_and_of_all_evaluations() -> None:
     assert work(run, p) == macs * (3 * 6000 * spec.recipe.epochs + 1000 * p.evaluation.timesteps)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", preset_names())
 def test_direct_training_is_far_more_work_and_what_a_run_comes_after_is_there(name: str) -> None:
     p = load_preset(name)
     runs = p.all_runs()

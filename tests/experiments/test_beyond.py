@@ -23,7 +23,7 @@ from snnlib.experiments.beyond import plot as beyond
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import AsTrained, Conversion
 from snnlib.runs.preset import load_preset
-from snnlib.runs.preset import names as preset_names
+from snnlib.runs.preset import preset_names as preset_names
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run, Spec
 from snnlib.simulation import Simulation

@@ -26,7 +26,7 @@ from snnlib.experiments.fig5_alpha import table as alpha
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import Conversion
-from snnlib.runs.preset import load_preset, names
+from snnlib.runs.preset import load_preset, preset_names
 from snnlib.runs.run import Run, Spec, ensure
 from snnlib.simulation import Simulation
 from snnlib.training.evaluation import accuracy_over_time, calibration_images
@@ -35,7 +35,7 @@ from snnlib.training.seeds import stream
 # --- which runs -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", preset_names())
 def test_every_preset_has_both_networks(name: str) -> None:
     assert {run.spec.network for run in alpha.needed(load_preset(name))} == {"vgg16", "resnet18"}
 

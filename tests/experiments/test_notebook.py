@@ -188,7 +188,7 @@ def test_a_notebook_starts_with_all_its_parameters_and_asks_for_runs_that_there_
 
 def test_every_preset_has_runs_for_the_same_notebooks() -> None:
     names = {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
-    groups = {name: load_preset(name).notebooks for name in preset.names()}
+    groups = {name: load_preset(name).notebooks for name in preset.preset_names()}
     for notebooks in groups.values():
         assert set(notebooks) == set(groups["smoke"])
         assert set(notebooks) <= names

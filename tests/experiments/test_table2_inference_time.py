@@ -191,7 +191,7 @@ def made(*kinds: str, timesteps: int = 10, more: tuple[str, ...] = ()) -> Preset
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", preset.names())
+@pytest.mark.parametrize("name", preset.preset_names())
 def test_every_preset_has_the_runs(name: str) -> None:
     assert table2.needed(preset.load_preset(name))
 

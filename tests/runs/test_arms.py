@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from snnlib.runs.arms import ARMS, merged
-from snnlib.runs.preset import load_preset, names
+from snnlib.runs.preset import load_preset, preset_names
 from snnlib.runs.spec import Spec
 
 # Fields in which an arm may differ from ours, by dotted name; LIF and ReLU neurons have others altogether.
@@ -43,7 +43,7 @@ def differ(a: Spec, b: Spec) -> set[str]:
     return {name for name in fields[0] | fields[1] if fields[0].get(name) != fields[1].get(name)}
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", preset_names())
 def test_arms_of_a_net_differ_in_what_is_compared_and_in_nothing_else(name: str) -> None:
     p = load_preset(name)
     compared = 0

@@ -52,7 +52,7 @@ def test_a_qcfs_net_is_run_as_an_ann_and_converted_from_half_a_threshold() -> No
     ]
 
 
-@pytest.mark.parametrize("name", preset.names())
+@pytest.mark.parametrize("name", preset.preset_names())
 def test_every_run_of_a_preset_has_its_evaluations(name: str) -> None:
     p = load_preset(name)
     for run in p.all_runs().values():

@@ -15,7 +15,7 @@ from snnlib.experiments.made_with import made_with
 from snnlib.runs import results
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
-from snnlib.runs.preset import load_preset, names
+from snnlib.runs.preset import load_preset, preset_names
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run, ensure
 from snnlib.runs.spec import Spec
@@ -62,7 +62,7 @@ def forbidden(*args: Any, **kwargs: Any) -> None:
 
 def test_every_run_and_evaluation_of_every_preset_has_the_name_it_had() -> None:
     before = json.loads((STORE / "names.json").read_text())
-    assert set(before) <= set(names())
+    assert set(before) <= set(preset_names())
     for preset, known in before.items():
         p = load_preset(preset)
         now = {name: [e.key for e in p.evaluations(run)] for name, run in p.all_runs().items()}

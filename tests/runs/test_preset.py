@@ -18,7 +18,7 @@ from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.run import Spec
 
 
-@pytest.mark.parametrize("name", preset.names())
+@pytest.mark.parametrize("name", preset.preset_names())
 def test_every_preset_loads_and_names_each_run_once(name: str) -> None:
     p = load_preset(name)
     runs = p.all_runs()
@@ -321,7 +321,7 @@ def test_a_run_comes_after_the_one_with_its_seed(folder: Path) -> None:
     assert all((s.recipe.epochs, s.recipe.lr, s.timesteps) == (1, 0.5, 4) for s in specs)
 
 
-@pytest.mark.parametrize("name", preset.names())
+@pytest.mark.parametrize("name", preset.preset_names())
 def test_what_a_run_comes_after_is_a_run_of_the_same_preset(name: str) -> None:
     """So that it is trained once for both and shown beside what was made of it."""
     runs = load_preset(name).all_runs()
