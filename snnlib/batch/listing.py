@@ -13,7 +13,7 @@ from snnlib.runs.run import Run
 
 
 def states(preset: Preset, left: Mapping[str, float]) -> pd.DataFrame:
-    """A row for each run, all columns text: run, state, accuracies of its last protocol, seconds.
+    """A row for each run, all columns text: run, state, accuracies of its last evaluation, seconds.
 
     Args:
         preset: whose runs.

@@ -124,7 +124,7 @@ def _fit(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
 
 
 def _full(name: str, download: bool) -> tuple[Split, Split]:
-    from snnlib.data import torchvision_sets
+    from snnlib.data import torchvision_sets  # torchvision takes a second to import, which the embedded set needs not
 
     fetch = partial(torchvision_sets.download, name) if download else None
     require(name, torchvision_sets.files(name), fetch)

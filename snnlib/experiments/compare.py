@@ -143,9 +143,10 @@ def report(preset: str) -> str:
     if len(table):
         rows = [COLUMNS, ["---"] * len(COLUMNS), *table.to_numpy().tolist()]
         parts += ["\n".join(f"| {' | '.join(row)} |" for row in rows), f"*{RULE}*"]
-    for folder, lacks, command in ((own, own_lacks, "figures"), (published, published_lacks, "publish")):
-        if lacks:
-            parts.append(f"{from_root(folder)}: {', '.join(lacks)}: `make {command} PRESET={preset}` makes them")
+    if own_lacks:
+        parts.append(f"{from_root(own)}: {', '.join(own_lacks)}: `make figures PRESET={preset}` makes them")
+    if published_lacks:
+        parts.append(f"{from_root(published)}: {', '.join(published_lacks)}: not published at this preset")
     if len(table):
         counts = Counter(table.verdict)
         found = ", ".join(f"{counts[verdict]} {verdict.removesuffix('s')}" for verdict in VERDICTS if counts[verdict])

@@ -1,4 +1,4 @@
-"""Evaluation protocols: what a trained net is turned into before it is tested, and how. A hash names each."""
+"""Evaluations: what a trained net is turned into before it is tested, and how. A hash names each."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def figures_dir() -> Path:
 
 
 def published_dir() -> Path:
-    """The figures and tables that the repository publishes; only `snnlib.store.published` writes there."""
+    """The figures and tables that the repository publishes; only what is asked to publish writes there."""
     return ROOT / "figures"
 
 

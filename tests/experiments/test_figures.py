@@ -93,7 +93,7 @@ def test_figure_1_draws_for_any_number_of_layers(recorded: dict) -> None:
 
 @pytest.mark.parametrize("noise", [Gaussian(), Uniform()])
 def test_the_sum_is_narrower_than_the_noise_it_replaces(noise: Gaussian | Uniform) -> None:
-    # The README says so: ranges add, standard deviations do not.
+    # docs/silent_choices.md says so: ranges add, standard deviations do not.
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)  # of the weights
     model = convert(build("cnn", SingleStep(noise=noise), width=1 / 16))

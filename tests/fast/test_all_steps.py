@@ -141,7 +141,7 @@ def test_a_network_learns_the_same_either_way() -> None:
 
 
 def test_states_with_gradients_are_taken_step_by_step() -> None:
-    """V(T) of a walk has no gradient, so training that hands states on must not use it."""
+    """V(T) has no gradient, so training that hands states on must not use it."""
     x, states = currents(torch.float64, shape=(2, 9)).requires_grad_(), {}
     neuron = Neuron(LIF())
     neuron(x, Simulation(generator(), T, states=states))

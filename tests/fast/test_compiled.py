@@ -14,7 +14,7 @@ from conftest import generator
 from torch import Tensor
 
 from snnlib.deploy.folding import NoisyLIF
-from snnlib.fast import compiled as fused
+from snnlib.fast import compiled as jit
 from snnlib.neurons import LIF, Dynamics, Neuron, SingleStep
 from snnlib.noise import Gaussian
 from snnlib.simulation import Simulation
@@ -22,20 +22,20 @@ from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Surrogate, Triangle
 from snnlib.training.loop import Recipe
 
 T = 3
-needs_compiler = pytest.mark.skipif(not fused.available("cpu"), reason="PyTorch finds no compiler here")
+needs_compiler = pytest.mark.skipif(not jit.available("cpu"), reason="PyTorch finds no compiler here")
 
 
 @pytest.fixture
 def kernels(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the kernels that ran compiled."""
     names: list[str] = []
-    original = fused.run
+    original = jit.run
 
     def spy(kernel: Callable[..., None], *arguments: object) -> None:
         names.append(kernel.__name__)
         original(kernel, *arguments)
 
-    monkeypatch.setattr(fused, "run", spy)
+    monkeypatch.setattr(jit, "run", spy)
     return names
 
 
@@ -43,7 +43,7 @@ def run(d: Dynamics, x: Tensor, steps: int, *, compiled: bool, constant: bool = 
     """Spikes and the gradient of their weighted sum, in float32."""
     x = x.clone(memory_format=torch.preserve_format).requires_grad_()
     neuron, sim = Neuron(d), Simulation(generator(5), steps)
-    with fused.compiling(compiled):
+    with jit.compiling(compiled):
         s = (neuron.hold if constant else neuron)(x, sim)
         s.backward(torch.randn(s.shape, generator=generator(2)).to(s.dtype))
     return s.detach().float(), x.grad.float()
@@ -84,7 +84,7 @@ def test_a_walk_in_float32_is_the_same_bit_for_bit(d: LIF | NoisyLIF, constant: 
 @needs_compiler
 @pytest.mark.parametrize("constant", [False, True])
 def test_a_long_walk_is_made_of_spans(constant: bool, kernels: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused, "STEPS", 2)
+    monkeypatch.setattr(jit, "STEPS", 2)
     d = NoisyLIF(0.6, 0.1, Gaussian(-0.25, 0.25))
     x = currents(2 if constant else 10)
     (s, gradient), (expected, expected_gradient) = (run(d, x, 5, compiled=c, constant=constant) for c in (True, False))
@@ -116,7 +116,7 @@ def test_potentials_in_float32_are_the_same_bit_for_bit() -> None:
     x, final = currents(2 * T), []
     for compiled in (True, False):
         states, neuron = {}, Neuron(LIF(leak=0.83, v_th=0.9, v_reset=0.2))
-        with torch.no_grad(), fused.compiling(compiled):
+        with torch.no_grad(), jit.compiling(compiled):
             neuron(x, Simulation(generator(), T, states=states))
         final.append(states[neuron])
     assert torch.equal(*final)
@@ -125,7 +125,7 @@ def test_potentials_in_float32_are_the_same_bit_for_bit() -> None:
 @needs_compiler
 def test_a_walk_goes_on_from_its_state() -> None:
     x, states, neuron, g = currents(2 * T), {}, Neuron(LIF()), generator()
-    with torch.no_grad(), fused.compiling(True):
+    with torch.no_grad(), jit.compiling(True):
         parts = [neuron(part, Simulation(g, len(part) // 2, states=states)) for part in x.split([2, 4])]
     assert torch.equal(torch.cat(parts), run(LIF(), x, T, compiled=False)[0])
 
@@ -133,15 +133,15 @@ def test_a_walk_goes_on_from_its_state() -> None:
 def test_nothing_is_compiled_unless_asked_for(kernels: list[str]) -> None:
     run(LIF(), currents(T), T, compiled=False)
     with Recipe().execution():
-        assert not fused.active(torch.ones(3))
+        assert not jit.active(torch.ones(3))
     assert not kernels
 
 
 @needs_compiler
 def test_a_recipe_asks_for_it_while_it_runs() -> None:
     with Recipe(compile=True).execution():
-        assert fused.active(torch.ones(3))
-    assert not fused.active(torch.ones(3))
+        assert jit.active(torch.ones(3))
+    assert not jit.active(torch.ones(3))
 
 
 def test_without_a_compiler_there_is_one_line_and_the_same_result(tmp_path: str) -> None:
@@ -166,14 +166,14 @@ def test_a_broken_compiler_is_one_warning(monkeypatch: pytest.MonkeyPatch, caplo
     def broken(*_: object) -> None:
         raise RuntimeError("no C++ here\nand more")
 
-    monkeypatch.setattr(fused, "run", broken)
-    fused.available.cache_clear()
+    monkeypatch.setattr(jit, "run", broken)
+    jit.available.cache_clear()
     try:
-        with caplog.at_level(logging.WARNING, logger="snnlib"), fused.compiling(True):
-            assert not fused.active(torch.ones(3))
-            assert not fused.active(torch.ones(3))
+        with caplog.at_level(logging.WARNING, logger="snnlib"), jit.compiling(True):
+            assert not jit.active(torch.ones(3))
+            assert not jit.active(torch.ones(3))
     finally:
-        fused.available.cache_clear()
+        jit.available.cache_clear()
     assert [r.getMessage() for r in caplog.records] == [
         "not compiled, PyTorch's own operations are used instead (RuntimeError: no C++ here)"
     ]
