@@ -31,8 +31,7 @@ def markdown(table: pd.DataFrame, preset: str) -> str:
         "clears the threshold that is fixed in the code by two standard errors, in every network. Not reproduced: it "
         "misses it by as many in a network, and none shows even half of it. Undecided: neither in any network. Partly: "
         "anything between. "
-        "The paper's words and every test: `notebooks/claims.ipynb`. "
-        f"`make publish PRESET={preset}` put this here.*"
+        "The paper's words and every test: `notebooks/claims.ipynb`.*"
     )
     return f"{_rows(table)}\n\n{caption}\n"
 

@@ -146,7 +146,7 @@ def report(preset: str) -> str:
     if own_lacks:
         parts.append(f"{from_root(own)}: {', '.join(own_lacks)}: `make figures PRESET={preset}` makes them")
     if published_lacks:
-        parts.append(f"{from_root(published)}: {', '.join(published_lacks)}: not published at this preset")
+        parts.append(f"{from_root(published)}: {', '.join(published_lacks)}: nothing published to compare with")
     if len(table):
         counts = Counter(table.verdict)
         found = ", ".join(f"{counts[verdict]} {verdict.removesuffix('s')}" for verdict in VERDICTS if counts[verdict])

@@ -128,7 +128,6 @@ def test_the_readers_table_says_in_words_what_came_of_each_claim_and_at_what_sca
     assert f"1 reproduced, {len(CLAIMS) - 3} partly, 1 not reproduced, 1 undecided, at preset `smoke`" in text
     assert "far below the paper's scale" in text
     assert "far below" not in readme.markdown(table, "paper")
-    assert "make publish PRESET=smoke" in text
 
 
 def test_docs_have_the_committed_table_of_faults() -> None:

@@ -164,7 +164,7 @@ def test_what_is_missing_is_a_line_with_the_command_that_makes_it(folders: tuple
     assert mine.startswith("figures/mine/smoke: no fig3_training_speed.csv, no fig5_alpha.csv")
     assert mine.endswith("no claims.csv: `make figures PRESET=smoke` makes them")
     assert theirs.startswith("figures/smoke: no fig2_accuracy_vs_timesteps.csv")
-    assert theirs.endswith("claims.csv cannot be read: `make publish PRESET=smoke` makes them")
+    assert theirs.endswith("claims.csv cannot be read: nothing published to compare with")
 
 
 def test_the_command_prints_the_table_the_rule_and_the_count(folders: tuple[Path, Path]) -> None:
