@@ -100,7 +100,7 @@ def _begin(epochs: int) -> None:
 
 def main(fault: str, folder: Path) -> None:
     data = small()
-    runs.load_dataset = lambda *_: data
+    runs.load_dataset = lambda *_, **__: data
 
     def stores(place: Path) -> None:
         os.environ |= {"SNNLIB_RUNS": str(place / "runs"), "SNNLIB_FIGURES": str(place / "figures")}
