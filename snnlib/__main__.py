@@ -12,13 +12,13 @@ import typer
 
 from snnlib.batch import listing, readme
 from snnlib.batch import train as batch
-from snnlib.batch.estimate import estimate, summary
-from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, draw, figures
+from snnlib.batch.estimate import estimate, time_left
+from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, draw_notebook, figures
 from snnlib.checks import InputError, one_of, short, shown, whole
 from snnlib.data.sets import DATASETS, DataError, load_dataset
 from snnlib.experiments import compare
 from snnlib.runs.evaluations import MOST_NOISE_SEEDS
-from snnlib.runs.preset import Preset, load_preset
+from snnlib.runs.preset import Preset, load_preset, preset_names
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
 from snnlib.store.files import StoreError
@@ -35,7 +35,7 @@ INTERRUPTED = 130  # the exit code that shells expect after Ctrl-C
 _UsageError = typer.BadParameter.__base__  # of click, which newer versions of typer bring along
 
 
-def number(text: str) -> float:
+def as_number(text: str) -> float:
     """An option's value; typer's own parsers do not name it when they refuse it."""
     try:
         return float(text)
@@ -43,7 +43,7 @@ def number(text: str) -> float:
         raise typer.BadParameter(f"{shown(text)}: must be a number") from None
 
 
-def integer(text: str) -> int:
+def as_whole(text: str) -> int:
     """Likewise."""
     try:
         return int(text)
@@ -51,7 +51,7 @@ def integer(text: str) -> int:
         raise typer.BadParameter(f"{shown(text)}: must be a whole number") from None
 
 
-PresetName = Annotated[str, typer.Option("--preset", help="smoke, cpu or paper")]
+PresetName = Annotated[str, typer.Option("--preset", help=", ".join(preset_names()))]
 Name = Annotated[str, typer.Argument(help="a run's name, or its beginning, see `runs`")]
 Names = Annotated[list[str] | None, typer.Argument(help="names of runs, or their beginnings; all if none is given")]
 
@@ -70,35 +70,37 @@ def list_runs(preset: PresetName = "smoke") -> None:
             index=False, disable_numparse=True, colalign=["left", "left", *["right"] * 3]
         )
     )
-    print(f"\n{summary(p, left)}")
+    print(f"\n{time_left(p, left)}")
 
 
-@app.command()
-def train(names: Names = None, preset: PresetName = "smoke") -> None:
+@app.command("train")
+def train_preset(names: Names = None, preset: PresetName = "smoke") -> None:
     """Train runs of a preset, or resume or skip them, and evaluate each as the preset says."""
     p = load_preset(preset)
     runs = _select(p, names)
-    batch.train(runs, p)
+    batch.train_runs(runs, p)
     print(f"{len(runs)} run{'s' * (len(runs) > 1)}: trained and evaluated")
 
 
-@app.command()
-def evaluate(
+@app.command("evaluate")
+def evaluate_run(
     name: Name,
     preset: PresetName = "smoke",
     alpha: Annotated[
-        float | None, typer.Option(parser=number, help="range of the potential term, 2 to inf (step 2)")
+        float | None, typer.Option(parser=as_number, help="range of the potential term, 2 to inf (step 2)")
     ] = None,
-    beta: Annotated[float | None, typer.Option(parser=number, help="its mean, 0 to 1")] = None,
-    leak: Annotated[float | None, typer.Option(parser=number, help="lambda, 0 to 1")] = None,
+    beta: Annotated[float | None, typer.Option(parser=as_number, help="its mean, 0 to 1")] = None,
+    leak: Annotated[float | None, typer.Option(parser=as_number, help="lambda, 0 to 1")] = None,
     statistics: Annotated[str | None, typer.Option(help="layer, sample or frozen")] = None,
     first_step: Annotated[str | None, typer.Option(help="noise or rest")] = None,
     percentile: Annotated[
-        float | None, typer.Option(parser=number, help="of activations, as threshold (relu nets)")
+        float | None, typer.Option(parser=as_number, help="of activations, as threshold (relu nets)")
     ] = None,
-    v_init: Annotated[float | None, typer.Option(parser=number, help="V(0) in thresholds (relu and qcfs nets)")] = None,
-    timesteps: Annotated[int | None, typer.Option(parser=integer, help="accuracy at every T up to this one")] = None,
-    noise_seeds: Annotated[int | None, typer.Option(parser=integer, help="how many")] = None,
+    v_init: Annotated[
+        float | None, typer.Option(parser=as_number, help="V(0) in thresholds (relu and qcfs nets)")
+    ] = None,
+    timesteps: Annotated[int | None, typer.Option(parser=as_whole, help="accuracy at every T up to this one")] = None,
+    noise_seeds: Annotated[int | None, typer.Option(parser=as_whole, help="how many")] = None,
 ) -> None:
     """Accuracy of one run at every T, mean and standard deviation over noise seeds, in percent.
 
@@ -134,9 +136,9 @@ def data(name: Annotated[str, typer.Argument(help=", ".join(DATASETS))]) -> None
 
 
 @app.command("draw")
-def draw_notebook(notebook: Annotated[str, typer.Argument()], preset: PresetName = "smoke") -> None:
+def draw_one(notebook: Annotated[str, typer.Argument()], preset: PresetName = "smoke") -> None:
     """Execute one notebook; its figures go to figures/mine/PRESET/, the executed copy to build/PRESET/."""
-    print(draw(notebook, load_preset(preset)))
+    print(draw_notebook(notebook, load_preset(preset)))
 
 
 @app.command()
@@ -151,12 +153,12 @@ def compare_with_published(preset: PresetName = "smoke") -> None:
     print(compare.report(load_preset(preset).name))
 
 
-@app.command()
-def publish(preset: PresetName = "smoke") -> None:
+@app.command("publish")
+def publish_results(preset: PresetName = "smoke") -> None:
     """Draw what is out of date and copy it to figures/PRESET/; of smoke, renew notebooks, README and docs too."""
     from snnlib.batch import publish as publishing  # brings matplotlib, 0.3 s that each training job would pay for
 
-    print(publishing.publish(load_preset(preset)))
+    print(publishing.publish_preset(load_preset(preset)))
 
 
 @app.command()
@@ -165,7 +167,7 @@ def bench(
     scaling: Annotated[
         bool, typer.Option("--scaling", help="how time and memory grow with T, batch and width")
     ] = False,
-    rounds: Annotated[int, typer.Option(parser=integer, help="how often everybody takes a turn")] = 7,
+    rounds: Annotated[int, typer.Option(parser=as_whole, help="how often everybody takes a turn")] = 7,
     publish: Annotated[
         bool, typer.Option("--publish", help="only copy what was last measured to figures/bench/ and docs/")
     ] = False,
@@ -178,9 +180,9 @@ def bench(
     from snnlib.bench import report as bench_report  # brings matplotlib
 
     if publish:
-        print(bench_report.publish())
+        print(bench_report.publish_bench())
     else:
-        print(bench_report.scale(rounds) if scaling else bench_report.run(peers=peers, rounds=rounds))
+        print(bench_report.bench_scaling(rounds) if scaling else bench_report.bench_steps(peers=peers, rounds=rounds))
 
 
 @app.command("figures")

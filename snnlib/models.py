@@ -92,17 +92,17 @@ def convolution(c_in: int, c_out: int, stride: int, kernel: int, bias: bool) -> 
     return cls(c_in, c_out, kernel, stride, padding=kernel // 2, bias=bias)
 
 
-def normalised(c_in: int, c_out: int, stride: int = 1, kernel: int = 3) -> tuple[nn.Module, nn.Module]:
+def with_batch_norm(c_in: int, c_out: int, stride: int = 1, kernel: int = 3) -> tuple[nn.Module, nn.Module]:
     """A convolution, then batch norm, which makes a bias redundant."""
     return convolution(c_in, c_out, stride, kernel, bias=False), nn.BatchNorm2d(c_out)
 
 
-def plain(c_in: int, c_out: int, stride: int = 1, kernel: int = 3) -> tuple[nn.Module]:
+def without_batch_norm(c_in: int, c_out: int, stride: int = 1, kernel: int = 3) -> tuple[nn.Module]:
     """The same convolution with a bias and without batch norm."""
     return (convolution(c_in, c_out, stride, kernel, bias=True),)
 
 
-Convolution = Callable[..., tuple[nn.Module, ...]]  # `normalised` or `plain`
+Convolution = Callable[..., tuple[nn.Module, ...]]  # `with_batch_norm` or `without_batch_norm`
 
 
 def channels(n: int, width: float) -> int:
@@ -209,7 +209,9 @@ def build(
         raise InputError(f"input_shape = {shape}: must be (channels, height, width)")
     if min(shape[1:]) < SMALLEST_SIDE[network]:
         raise InputError(f"input_shape = {shape}: {network} needs at least {SMALLEST_SIDE[network]} pixels a side")
-    model = NETWORKS[network](shape, classes, width, lambda: Neuron(dynamics), normalised if batch_norm else plain)
+    model = NETWORKS[network](
+        shape, classes, width, lambda: Neuron(dynamics), with_batch_norm if batch_norm else without_batch_norm
+    )
     if readout == "spikes":
         model.layers.append(Neuron(dynamics))
     return model.to(memory_format=torch.channels_last)

@@ -138,7 +138,7 @@ def parameter(case: tuple[str, Any]) -> str | None:
     name, value = case
     book = next((book for book, defaults in notebook.DEFAULTS.items() if name in defaults), "claims")
     try:
-        notebook.start(book, **{"preset": "smoke", name: value})
+        notebook.begin(book, **{"preset": "smoke", name: value})
     except InputError as error:
         return complaint(str(error), f"{name} = ")
     return None
@@ -231,12 +231,12 @@ def _idle(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(papermill, "execute_notebook", lambda _, copy, *__, **___: Path(copy).write_text(""))
     patch.setattr(workflow, "_snakemake", lambda *_: 0)
     patch.setattr(publish, "_execute", lambda *_: None)
-    patch.setattr(batch, "train", lambda *_: None)
-    patch.setattr(bench_report, "run", lambda **_: "")
-    patch.setattr(bench_report, "scale", lambda *_: "")
+    patch.setattr(batch, "train_runs", lambda *_: None)
+    patch.setattr(bench_report, "bench_steps", lambda **_: "")
+    patch.setattr(bench_report, "bench_scaling", lambda *_: "")
     patch.setattr(data, "_full", _missing)
     patch.setattr(cli, "estimate", lambda p: dict.fromkeys(p.all_runs(), 1.0))
-    patch.setattr(cli, "summary", lambda *_: "")
+    patch.setattr(cli, "time_left", lambda *_: "")
     patch.setattr(cli, "accuracy", _accuracy)
 
 

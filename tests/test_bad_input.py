@@ -117,7 +117,7 @@ def test_ctrl_c_is_one_line_and_its_own_exit_code(
     def stopped(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli.batch, "train", stopped)
+    monkeypatch.setattr(cli.batch, "train_runs", stopped)
     monkeypatch.setattr(cli.sys, "argv", ["snnlib", "train"])
     with pytest.raises(SystemExit) as stop:
         cli.main()

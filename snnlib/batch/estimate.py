@@ -79,7 +79,7 @@ def estimate(preset: Preset, rates: Rates | None = None) -> dict[str, float]:
     return {name: work.seconds(rates) for name, work in bar}
 
 
-def summary(preset: Preset, left: Mapping[str, float], cores: int | None = None) -> str:
+def time_left(preset: Preset, left: Mapping[str, float], cores: int | None = None) -> str:
     """How many runs are done, how many are not, and how long those take: on one core, and on this machine.
 
     On a CPU as many runs go on at a time as there are cores for their threads; on a GPU, one.

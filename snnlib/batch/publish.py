@@ -17,7 +17,7 @@ from snnlib.store.published import copy
 SHOWN = "smoke"  # the preset that the committed notebooks and the README show
 
 
-def publish(preset: Preset) -> str:
+def publish_preset(preset: Preset) -> str:
     """Draw what is missing or out of date, and copy the reader's own results to the published ones; returns where.
 
     Of `SHOWN` the committed notebooks are executed in place too, since they are to show what is published: times are

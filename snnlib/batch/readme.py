@@ -15,18 +15,18 @@ from snnlib.store.paths import DOCS, README, figures_dir, published_dir
 HEADLINES = ("rises", "lossless", "faster", "accuracy_kept", "speed_conversion")  # the claims of the README
 
 
-def counts(table: pd.DataFrame) -> str:
+def verdict_counts(table: pd.DataFrame) -> str:
     """How many claims got each verdict, in words."""
     found = Counter(table.verdict)
     return ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS if found[verdict])
 
 
-def markdown(table: pd.DataFrame, preset: str) -> str:
+def claims_markdown(table: pd.DataFrame, preset: str) -> str:
     """The table of `snnlib.experiments.claims.decide` for readers, with what they must know of it below."""
     nets = sorted({net for scale in table.scale if scale for net in scale.split(", ")})
     scale = "the paper's scale" if preset == "paper" else "far below the paper's scale, for which it settles nothing"
     caption = (
-        f"*{counts(table)}, at preset `{preset}` ({load_preset(preset).description}): {scale}. "
+        f"*{verdict_counts(table)}, at preset `{preset}` ({load_preset(preset).description}): {scale}. "
         f"Nets: {', '.join(nets) or 'none'}. Mean ± standard deviation over training seeds. Reproduced: the mean "
         "clears the threshold that is fixed in the code by two standard errors, in every network. Not reproduced: it "
         "misses it by as many in a network, and none shows even half of it. Undecided: neither in any network. Partly: "
@@ -39,7 +39,7 @@ def markdown(table: pd.DataFrame, preset: str) -> str:
 def headlines(table: pd.DataFrame, preset: str) -> str:
     """The claims of `HEADLINES` alone, and how many there are in all."""
     few = table.set_index("id", drop=False).loc[list(HEADLINES)]
-    told = f"*Preset `{preset}`, {load_preset(preset).description}. All {len(table)} claims: {counts(table)}.*"
+    told = f"*Preset `{preset}`, {load_preset(preset).description}. All {len(table)} claims: {verdict_counts(table)}.*"
     return f"{_rows(few)}\n\n{told}\n"
 
 

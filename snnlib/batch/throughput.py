@@ -15,7 +15,7 @@ from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.run import Run, Spec, build_for, default_device
 from snnlib.simulation import CHUNK
 from snnlib.training.evaluation import accuracy_over_time
-from snnlib.training.loop import one_epoch, start
+from snnlib.training.loop import initial_state, one_epoch
 from snnlib.training.measure import seconds
 
 BUDGET = 0.6  # seconds of one measurement, unless FEW images take longer
@@ -52,7 +52,7 @@ class Throughput:
 
     def _training(self, spec: Spec) -> float:
         recipe = spec.recipe.model_copy(update={"schedule": "constant"})  # others have an end
-        state = start(build_for(spec).to(self.device), Untrained(spec, FEW).data(self.device), recipe)
+        state = initial_state(build_for(spec).to(self.device), Untrained(spec, FEW).data(self.device), recipe)
         silent = tqdm(disable=True)
 
         def step(data: Dataset) -> None:

@@ -26,7 +26,7 @@ class BatchError(RuntimeError):
         super().__init__("\n".join([f"{len(failed)} of {of} failed; the same command tries them again:", *lines]))
 
 
-def train(runs: Iterable[Run], preset: Preset) -> None:
+def train_runs(runs: Iterable[Run], preset: Preset) -> None:
     """Train runs, or resume or skip them, and evaluate each as the preset says.
 
     A failed run does not stop the others, unless nothing can be written or the device is dead, when none can go on.

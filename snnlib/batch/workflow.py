@@ -28,7 +28,7 @@ class WorkflowError(RuntimeError):
     """A notebook or the workflow failed; the message says which, and where to look."""
 
 
-def draw(name: str, preset: Preset) -> Path:
+def draw_notebook(name: str, preset: Preset) -> Path:
     """Execute a notebook at a preset; returns the executed copy, in an ignored folder.
 
     papermill writes its copy anew after every cell: it gets its name once the last one is done.
@@ -118,7 +118,9 @@ def figures(preset: Preset, *targets: str) -> str:
         lines = [f"nothing to do: everything in {folder} is up to date ({took})"]
     claims = folder / "claims.md"
     lines += ["", claims.read_text(encoding="utf-8")] if claims.exists() else []
-    return "\n".join([*lines, "", compare.report(preset.name)])
+    lines += ["", compare.report(preset.name, listed=compare.UNLIKE)]
+    lines += [f"each of these numbers: python -m snnlib compare --preset {preset.name}"]
+    return "\n".join(lines)
 
 
 def _not_as_they_look(preset: Preset) -> list[str]:

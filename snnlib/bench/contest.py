@@ -52,7 +52,7 @@ def others() -> list[Contestant]:
     Raises:
         InputError: no peer is installed.
     """
-    names = list(peers.available())
+    names = list(peers.installed())
     if not names:
         raise InputError(f"--peers: none of {', '.join(peers.PEERS)} is installed; pip install -e '.[bench]'")
     settings = [*((TUNED, p) for p in PRECISIONS), (INSTALLED, "float32")]
@@ -169,11 +169,11 @@ def machine() -> dict[str, str]:
         "torch": found["packages"]["torch"],
         "python": found["python"],
         "neurons": compiled,
-        **peers.available(),
+        **peers.installed(),
     }
 
 
-def summary(rounds: pd.DataFrame) -> pd.DataFrame:
+def quartiles(rounds: pd.DataFrame) -> pd.DataFrame:
     """Median and quartiles over rounds of each contestant of `race`, in milliseconds, and the machine."""
     by = ["network", "task", "timesteps", "who", "precision", "setting", "batch_size", "width"]
     ms = rounds.groupby(by, sort=False).seconds.quantile([0.5, 0.25, 0.75]).mul(1e3).unstack()

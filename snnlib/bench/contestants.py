@@ -118,7 +118,7 @@ def network(c: Contestant, images: Tensor) -> tuple[nn.Module, Callable[[Tensor]
     torch.manual_seed(0)
     shape = INPUT_SHAPES[c.network]
     if c.who in peers.PEERS:
-        net = peers.build(c.who, c.timesteps, c.width, shape, CLASSES)
+        net = peers.peer_net(c.who, c.timesteps, c.width, shape, CLASSES)
         return net, net
     ours = build(c.network, DYNAMICS[c.who], width=c.width, readout="potential", classes=CLASSES).to(images.device)
     if c.task == "inference":

@@ -19,7 +19,7 @@ from snnlib.data.sets import load_dataset
 from snnlib.fast import noise_tape as tape
 from snnlib.runs.preset import load_preset
 from snnlib.runs.run import build_for
-from snnlib.training.loop import start, train_epochs
+from snnlib.training.loop import initial_state, train_epochs
 
 WAYS = {
     "as in smoke: float32, tape": ({}, tape.SHORT),
@@ -41,7 +41,7 @@ def main() -> None:
         for seed in seeds:
             model = build_for(spec.model_copy(update={"seed": seed}))
             with patch.object(tape, "SHORT", short), recipe.execution():
-                state = train_epochs(start(model, data, recipe), data, recipe, seed=seed)
+                state = train_epochs(initial_state(model, data, recipe), data, recipe, seed=seed)
             last = state.history[-1]
             rows.append((way, 100 * last["test_accuracy_t1"], 100 * last["test_accuracy"]))
     table = pd.DataFrame(rows, columns=["way", "T = 1", "T = 10"]).groupby("way", sort=False).agg(["mean", "std"])

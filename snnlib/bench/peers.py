@@ -106,7 +106,7 @@ class Norse(Peer):
 PEERS: dict[str, type[Peer]] = {"SpikingJelly": SpikingJelly, "snnTorch": SnnTorch, "Norse": Norse}
 
 
-def available() -> dict[str, str]:
+def installed() -> dict[str, str]:
     """The version of each peer that is installed, by name; nothing is imported for it."""
     found = {}
     for name in PEERS:
@@ -128,7 +128,7 @@ def split(network: models.Network) -> list[nn.Sequential]:
     return stages
 
 
-def build(
+def peer_net(
     peer: str,
     timesteps: int,
     width: float = 1.0,
@@ -148,7 +148,7 @@ def build(
     """
     one_of("peer", peer, PEERS)
     whole("timesteps", timesteps, least=1)
-    if peer not in available():
+    if peer not in installed():
         raise InputError(f"peer = {peer!r}: is not installed; pip install -e '.[bench]'")
     net = models.build("cnn", LIF(), width=width, readout="potential", classes=classes, input_shape=input_shape)
     return PEERS[peer](net.encoder, split(net), timesteps)

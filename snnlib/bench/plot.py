@@ -25,7 +25,7 @@ def times(table: pd.DataFrame) -> Figure:
     """A panel for each task on the CNN, a group of bars for each contestant, whiskers from quartile to quartile.
 
     Args:
-        table: from `snnlib.bench.contest.summary`.
+        table: from `snnlib.bench.contest.quartiles`.
     """
     table = table[table.network == "cnn"]
     fig = figure(9.5, 4.2)
@@ -62,7 +62,7 @@ def _bars(ax: Axes, table: pd.DataFrame) -> None:
     ax.set_xlim(0, 1.2 * table.ms_q75.max())
 
 
-def scaling(table: pd.DataFrame) -> Figure:
+def scaling_plot(table: pd.DataFrame) -> Figure:
     """Time above, memory below; a column for each axis, the dotted line through the last point grows linearly.
 
     Args:

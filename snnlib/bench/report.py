@@ -22,7 +22,7 @@ MEASURED = {
 }  # fmt: skip
 
 
-def run(*, peers: bool = False, rounds: int = 7) -> str:
+def bench_steps(*, peers: bool = False, rounds: int = 7) -> str:
     """Time ours and the ReLU nets, and the peers if they are asked for; returns the table of targets.
 
     Raises:
@@ -37,25 +37,25 @@ def run(*, peers: bool = False, rounds: int = 7) -> str:
     table = targets.judge(found, memory)
     bandwidth = {p: bench.bandwidth(p) for p in bench.PRECISIONS}
     floors = targets.floors(found, bandwidth, neurons("cnn"), contestants[0].batch)
-    summary = bench.summary(found)
+    summary = bench.quartiles(found)
     out.write_figure(plotting.times(summary), summary, "bench")
     out.write_csv(floors, "bench_floors")
-    text = targets.markdown(table, bench.machine()) + "\n" + targets.floors_text(floors)
+    text = targets.targets_text(table, bench.machine()) + "\n" + targets.floors_text(floors)
     out.write_table(table, "bench_targets", text)
     return text
 
 
-def scale(rounds: int = 7) -> str:
+def bench_scaling(rounds: int = 7) -> str:
     """Measure how time and memory grow; returns by which powers, at the end of each axis."""
     table = scaling.scaling(rounds)
     out = Outputs(figures_dir() / FOLDER)
     text = scaling.text(table)
     out.write_table(table, "scaling", text)  # safe before anything is drawn
-    out.write_figure(plotting.scaling(table), table, "scaling")
+    out.write_figure(plotting.scaling_plot(table), table, "scaling")
     return text
 
 
-def publish() -> str:
+def publish_bench() -> str:
     """Copy what was last measured to the published figures and into docs/benchmarks.md; returns what stands there now.
 
     Raises:

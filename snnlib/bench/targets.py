@@ -168,7 +168,7 @@ def _seconds(rounds: pd.DataFrame, side: Side, precision: str, setting: str) -> 
     return rounds[chosen].sort_values("round").seconds.to_numpy(), ""
 
 
-def markdown(table: pd.DataFrame, machine: dict[str, str]) -> str:
+def targets_text(table: pd.DataFrame, machine: dict[str, str]) -> str:
     """The table of `judge` for readers: a line for each target and setting, a column for each precision."""
     lines = [("what", "against", "target", "bfloat16", "float32"), ("---",) * 5]
     lines += [tuple(_line(rows)) for _, rows in table.groupby(["what", "against", "setting"], sort=False)]

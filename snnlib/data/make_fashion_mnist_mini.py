@@ -26,7 +26,7 @@ SEED = 2017
 PER_CLASS = {"train": 600, "test": 100}
 
 
-def draw(labels: np.ndarray, per_class: int, bits: np.random.PCG64) -> np.ndarray:
+def choose(labels: np.ndarray, per_class: int, bits: np.random.PCG64) -> np.ndarray:
     """Sorted indices [10 * per_class] of a stratified draw from ``labels`` [N]."""
     keys = bits.random_raw(len(labels))
     by_key = np.argsort(keys, kind="stable")
@@ -44,7 +44,7 @@ def main() -> None:
     for part, per_class in PER_CLASS.items():
         split = getattr(full, part)
         images, labels = split.images.squeeze(1).numpy(), split.labels.numpy()
-        index = draw(labels, per_class, bits)
+        index = choose(labels, per_class, bits)
         arrays[f"x_{part}"], arrays[f"y_{part}"] = images[index], labels[index].astype(np.uint8)
 
     # Through memory: a failure while packing leaves the old file whole.

@@ -128,7 +128,7 @@ def _full(name: str, download: bool) -> tuple[Split, Split]:
 
     fetch = partial(torchvision_sets.download, name) if download else None
     require(name, torchvision_sets.files(name), fetch)
-    train, test = (Split(images.contiguous(), labels) for images, labels in torchvision_sets.read(name))
+    train, test = (Split(images.contiguous(), labels) for images, labels in torchvision_sets.read_torchvision(name))
     return train, test
 
 

@@ -55,7 +55,7 @@ def files(name: str) -> Files:
     return Files(data_dir() / base, _SHA256[name], remedy)
 
 
-def read(name: str) -> list[tuple[Tensor, Tensor]]:
+def read_torchvision(name: str) -> list[tuple[Tensor, Tensor]]:
     """Images [N, C, H, W] and labels [N] of training and test set, from files already checked."""
     if name == "cifar10":
         parts = [CIFAR10(data_dir(), train=train) for train in (True, False)]

@@ -77,7 +77,7 @@ def not_expressed(model: Network) -> list[str]:
     return lost
 
 
-def write(graph: nir.NIRGraph, path: Path) -> Path:
+def write_nir(graph: nir.NIRGraph, path: Path) -> Path:
     """Write the graph as HDF5; returns the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     nir.write(path, graph)

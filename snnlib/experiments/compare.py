@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from snnlib.experiments.fig6_noise_type.claims import FIG6
 from snnlib.experiments.silent_choices.claims import CHOICES
 from snnlib.experiments.table2_inference_time.claims import ACCURACIES
 from snnlib.experiments.tables import NotTestedError, Table, Tables
-from snnlib.experiments.titles import plain
+from snnlib.experiments.titles import short_title
 from snnlib.store.paths import figures_dir, from_root, published_dir
 
 ERRORS = 3  # standard errors of their difference within which two means agree
@@ -27,14 +27,15 @@ ERRORS = 3  # standard errors of their difference within which two means agree
 IDENTICAL, AGREES, DIFFERS, ONLY_OWN, ONLY_PUBLISHED = VERDICTS = (
     "identical", "agrees", "differs", "only own", "only published",
 )  # fmt: skip
+UNLIKE = (DIFFERS, ONLY_OWN, ONLY_PUBLISHED)
 RULE = (
     "Accuracies in percent, mean ± standard deviation over training seeds (how many), each seed the mean of its noise "
     f"seeds. They differ if the means are further apart than {ERRORS} standard errors of their difference. The "
     "standard deviation is pooled over the seeds of both sides, but never smaller than that of one test set of "
     "N images, √(p (1 - p) / N) at accuracy p. Verdicts on claims agree if they are the same. Identical: from files of "
-    "the same bytes."
+    "the same bytes. Times and memory are left out: they are the machine's, and what they decide is in the verdicts."
 )
-NET = ["dataset", "network", "width", "readout", "noise"]
+NET_AND_NOISE = ["dataset", "network", "width", "readout", "noise"]
 COLUMNS = ["where", "net", "what", "own", "published", "difference", "allowed", "verdict"]
 
 
@@ -49,7 +50,7 @@ class Source:
 
     def values(self, table: pd.DataFrame) -> dict[tuple, np.ndarray]:
         """Accuracy in percent of each training seed, by net, ``by`` and T."""
-        columns = list(dict.fromkeys([*NET, *self.by, "timesteps"]))
+        columns = list(dict.fromkeys([*NET_AND_NOISE, *self.by, "timesteps"]))
         rows = table[self.key(table)]
         seeds = rows.groupby([*columns, "seed"], sort=False, dropna=False).accuracy.mean() * 100
         groups = seeds.groupby(level=columns, sort=False, dropna=False)
@@ -57,8 +58,9 @@ class Source:
 
     def labels(self, name: tuple) -> dict[str, str]:
         """The columns that say which number this is."""
-        found = dict(zip(dict.fromkeys([*NET, *self.by, "timesteps"]), name, strict=True))
-        net = f"{plain(found['dataset'])} {plain(found['network'])}, width {found['width']:g}, {found['readout']}"
+        found = dict(zip(dict.fromkeys([*NET_AND_NOISE, *self.by, "timesteps"]), name, strict=True))
+        names = " ".join(short_title(found[name]) for name in ("dataset", "network"))
+        net = f"{names}, width {found['width']:g}, {found['readout']}"
         what = [f"{by} {found[by]:g}" if isinstance(found[by], float) else str(found[by]) for by in self.by]
         return {"where": self.where, "net": net, "what": ", ".join([*what, f"T = {found['timesteps']:g}"])}
 
@@ -68,7 +70,7 @@ def _at(*timesteps: int) -> Callable[[pd.DataFrame], pd.Series]:
 
 
 def _last_epoch(table: pd.DataFrame) -> pd.Series:
-    run = [*NET, "arm", "seed"]
+    run = [*NET_AND_NOISE, "arm", "seed"]
     return table.epoch == table.groupby(run, dropna=False).epoch.transform("max")
 
 
@@ -104,7 +106,7 @@ def deviation(groups: Iterable[Sequence[float]], images: int) -> float:
     return max(math.sqrt(squares / free) if free else 0.0, binomial)
 
 
-def allowed(own: Sequence[float], published: Sequence[float], images: int) -> float:
+def tolerance(own: Sequence[float], published: Sequence[float], images: int) -> float:
     """How far apart two means may be to agree, in points: `ERRORS` standard errors of their difference.
 
     That is ERRORS s √(1/n + 1/m), for n and m seeds and s of `deviation`.
@@ -135,14 +137,18 @@ def compare(own: Path, published: Path) -> tuple[pd.DataFrame, list[str], list[s
     return pd.DataFrame(rows, columns=COLUMNS), *problems
 
 
-def report(preset: str) -> str:
-    """`compare` for readers, a preset's own results beside its published ones: a table, the rule and a count."""
+def report(preset: str, listed: Collection[str] = VERDICTS) -> str:
+    """`compare` for readers, a preset's own results beside its published ones: a table, the rule and a count.
+
+    Args:
+        listed: the verdicts whose rows are in the table; all are counted.
+    """
     own, published = figures_dir() / preset, published_dir() / preset
     table, own_lacks, published_lacks = compare(own, published)
     parts = []
-    if len(table):
-        rows = [COLUMNS, ["---"] * len(COLUMNS), *table.to_numpy().tolist()]
-        parts += ["\n".join(f"| {' | '.join(row)} |" for row in rows), f"*{RULE}*"]
+    if len(rows := table[table.verdict.isin(listed)].to_numpy().tolist()):
+        lines = [COLUMNS, ["---"] * len(COLUMNS), *rows]
+        parts += ["\n".join(f"| {' | '.join(line)} |" for line in lines), f"*{RULE}*"]
     if own_lacks:
         parts.append(f"{from_root(own)}: {', '.join(own_lacks)}: `make figures PRESET={preset}` makes them")
     if published_lacks:
@@ -163,7 +169,7 @@ def _numbers(source: Source, own: pd.DataFrame, published: pd.DataFrame, same: b
         row |= {side: _shown(values[name]) for side, values in (("own", ours), ("published", theirs)) if name in values}
         if name in ours and name in theirs:
             difference = float(ours[name].mean() - theirs[name].mean())
-            most = allowed(ours[name], theirs[name], SIZES[name[0]][1])
+            most = tolerance(ours[name], theirs[name], SIZES[name[0]][1])
             verdict = IDENTICAL if same else AGREES if abs(difference) <= most + 1e-9 else DIFFERS
             row |= {"difference": f"{difference:+.1f}", "allowed": f"{most:.1f}", "verdict": verdict}
         else:

@@ -22,7 +22,7 @@ from snnlib.experiments.tables import (
     Table,
     Tables,
 )
-from snnlib.experiments.titles import TITLES, plain
+from snnlib.experiments.titles import TITLES, short_title
 
 # What one part of the evidence says: yes; at least half of a claimed factor or saving; neither yes nor no, for the
 # spread or for want of a second seed; no; the measurement ends before an answer; no runs.
@@ -164,7 +164,7 @@ def networks(frame: pd.DataFrame, expected: Sequence[str] = ()) -> Iterator[tupl
         parts = [TITLES.get(key["network"], key["network"])]
         for name in columns:
             if name != "network" and len({k[name] for k in others}) > 1:
-                parts.append(f"{name} {key[name]:g}" if name == "width" else plain(str(key[name])))
+                parts.append(f"{name} {key[name]:g}" if name == "width" else short_title(str(key[name])))
         yield ", ".join(parts), group
     for network in expected:
         if network not in {k["network"] for k in keys}:

@@ -27,7 +27,7 @@ _TOLD = {
 }  # fmt: skip
 
 
-def named(folder: Path) -> list[str]:
+def runs_named(folder: Path) -> list[str]:
     """The runs that the CSV files of a folder name, sorted; a file that cannot be read names none."""
     names: set[str] = set()
     for file in folder.glob("*.csv"):
@@ -38,9 +38,9 @@ def named(folder: Path) -> list[str]:
 
 
 def made_with(folder: Path) -> pd.DataFrame:
-    """What each run that is `named` was made with, by the run store, or else by the ``runs.csv`` that is there.
+    """What each run that is `runs_named` was made with, by the run store, or else by the ``runs.csv`` that is there.
 
-    So figures that came with a clone, without their runs, keep what was known of them.
+    So figures keep what was known of runs that are no longer there.
 
     Returns:
         Columns run, seed, epochs, device, torch, python, commit, clean (the working tree: yes or no), same_bytes,
@@ -50,11 +50,11 @@ def made_with(folder: Path) -> pd.DataFrame:
         or damaged, and ``runs.csv`` did not have it.
     """
     before = {row.get("run"): row for row in _read(folder / FILE, COLUMNS).to_dict("records")}
-    rows = [_stored(name) or before.get(name, {"run": name}) for name in named(folder)]
+    rows = [_stored(name) or before.get(name, {"run": name}) for name in runs_named(folder)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def summary(table: pd.DataFrame) -> str:
+def overview(table: pd.DataFrame) -> str:
     """The table of `made_with` in a few lines; in brackets, how many runs."""
     known = table[table.weights_sha256.notna()]
     unknown = len(table) - len(known)

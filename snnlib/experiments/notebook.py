@@ -52,7 +52,7 @@ _VALUES: dict[str, Callable[[str, Any], None]] = {
 }
 
 
-def start(notebook: str, preset: str, **others: Any) -> tuple[Preset, Outputs]:
+def begin(notebook: str, preset: str, **others: Any) -> tuple[Preset, Outputs]:
     """Check what papermill injected, and load the preset.
 
     papermill only warns of a parameter that the notebook does not have, and goes on with the default. Its own cell

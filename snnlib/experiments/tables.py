@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from snnlib.experiments.over_seeds import ARCHITECTURE
-from snnlib.experiments.titles import plain
+from snnlib.experiments.titles import short_title
 
 REPRODUCED, PARTLY, NOT, UNDECIDED = "reproduced", "partly", "not reproduced", "undecided"
 UNTESTED, SCALE = "not tested", "not tested at this scale"
@@ -83,7 +83,7 @@ class Tables:
             rows = self._known.get(table.name)
             if isinstance(rows, pd.DataFrame) and {*ARCHITECTURE} <= set(rows):
                 nets.update(rows[ARCHITECTURE].itertuples(index=False, name=None))
-        return ", ".join(f"{plain(d)} {plain(n)} at width {width:g}" for d, n, width in sorted(nets))
+        return ", ".join(f"{short_title(d)} {short_title(n)} at width {width:g}" for d, n, width in sorted(nets))
 
 
 def _read(file: Path, kinds: dict[str, str]) -> pd.DataFrame:

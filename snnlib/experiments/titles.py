@@ -20,6 +20,6 @@ def title(net: Mapping[str, str]) -> str:
     return f"{TITLES[net['dataset']]}, {TITLES[net['network']]}"
 
 
-def plain(name: str) -> str:
+def short_title(name: str) -> str:
     """A data set's or network's title without what stands in brackets."""
     return TITLES.get(name, name).split(" (")[0]

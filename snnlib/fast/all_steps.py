@@ -17,7 +17,7 @@ from torch import Tensor
 
 from snnlib.checks import InputError
 from snnlib.fast import compiled
-from snnlib.fast.compiled import Derivative, flat
+from snnlib.fast.compiled import SurrogateDerivative, flat
 
 PIECE = 2**19  # neurons: 1 MiB in bfloat16; smaller ones fit the cache better, but each operation costs some 10 us
 
@@ -45,7 +45,7 @@ class Currents:
 
 
 def lif_steps(
-    currents: Currents, state: Tensor | None, leak: float, v_th: float, v_reset: float, surrogate: Derivative,
+    currents: Currents, state: Tensor | None, leak: float, v_th: float, v_reset: float, surrogate: SurrogateDerivative,
     noise: Sequence[Tensor] = (), bias: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """H = lambda V(t-1) + I + noise + bias (Eq. 1), S = 1 where H > V_th (Eq. 2), V = H (1 - S) + V_reset S (Eq. 3).
@@ -66,7 +66,7 @@ class _LIFSteps(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, values: Tensor, currents: Currents, state: Tensor | None, leak: float, v_th: float, v_reset: float,
-        surrogate: Derivative, noise: Sequence[Tensor], bias: tuple[float, float],
+        surrogate: SurrogateDerivative, noise: Sequence[Tensor], bias: tuple[float, float],
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         timesteps, held = currents.timesteps, currents.held
         values = dense(values)
@@ -130,7 +130,14 @@ def _forward(
 
 
 def _backward(
-    ds: Tensor, s: Tensor, h: Tensor, di: Tensor, leak: float, v_th: float, v_reset: float, surrogate: Derivative
+    ds: Tensor,
+    s: Tensor,
+    h: Tensor,
+    di: Tensor,
+    leak: float,
+    v_th: float,
+    v_reset: float,
+    surrogate: SurrogateDerivative,
 ) -> None:
     """What `compiled.backward` does, piece by piece. All are [T, n], di perhaps [1, n]."""
     room = s.new_empty(3, min(PIECE, s.shape[1]) if s.device.type == "cpu" else s.shape[1])
@@ -171,7 +178,9 @@ def _compiled_forward(
         v.copy_(potential)
 
 
-def _compiled_backward(ds: Tensor, s: Tensor, h: Tensor, di: Tensor, settings: Tensor, surrogate: Derivative) -> None:
+def _compiled_backward(
+    ds: Tensor, s: Tensor, h: Tensor, di: Tensor, settings: Tensor, surrogate: SurrogateDerivative
+) -> None:
     """`_backward` compiled."""
     later: list[Tensor] = []
     for steps in reversed(spans(len(s))):

@@ -27,7 +27,7 @@ log = logging.getLogger("snnlib")
 STEPS = 10
 
 
-class Derivative(Protocol):
+class SurrogateDerivative(Protocol):
     """What this package needs of a surrogate: dS/dH as a function of H - V_th."""
 
     def __call__(self, x: Tensor) -> Tensor: ...
@@ -92,7 +92,7 @@ def flat(x: Tensor, steps: int) -> Tensor:
 
 
 def fire(
-    current: Tensor, noise: Tensor, s: Tensor, derivative: list[Tensor], v_th: float, surrogate: Derivative
+    current: Tensor, noise: Tensor, s: Tensor, derivative: list[Tensor], v_th: float, surrogate: SurrogateDerivative
 ) -> None:
     """S of Eq. 2 for H = current + noise, and dS/dH if there is a tensor for it."""
     x = wide(current) + wide(noise) - v_th
@@ -134,7 +134,7 @@ def forward(
 
 def backward(
     ds: list[Tensor], s: list[Tensor], h: list[Tensor], di: list[Tensor], later: list[Tensor], earlier: list[Tensor],
-    parameters: Tensor, surrogate: Derivative,
+    parameters: Tensor, surrogate: SurrogateDerivative,
 ) -> None:  # fmt: skip
     """Backpropagation through time of `forward`: dL/dI from dL/dS.
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from snnlib.fast import compiled
-from snnlib.fast.compiled import Derivative
+from snnlib.fast.compiled import SurrogateDerivative
 
 
-def noisy_spike(current: Tensor, noise: Tensor, v_th: float, surrogate: Derivative) -> Tensor:
+def noisy_spike(current: Tensor, noise: Tensor, v_th: float, surrogate: SurrogateDerivative) -> Tensor:
     """S = 1 where current + noise > V_th, else 0 (Eqs. 5, 2); backward multiplies by ``surrogate(H - V_th)``.
 
     Nobody else reads H, so the derivative takes its place. The noise gets no gradient.
@@ -21,7 +21,7 @@ def noisy_spike(current: Tensor, noise: Tensor, v_th: float, surrogate: Derivati
 
 class _NoisySpike(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, current: Tensor, v_th: float, surrogate: Derivative, noise: Tensor) -> Tensor:
+    def forward(ctx: Any, current: Tensor, v_th: float, surrogate: SurrogateDerivative, noise: Tensor) -> Tensor:
         if compiled.active(current) and current.stride() == noise.stride():
             s = torch.empty_like(current)
             derivative = [torch.empty_like(current)] if ctx.needs_input_grad[0] else []

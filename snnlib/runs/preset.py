@@ -116,7 +116,7 @@ def load_preset(name: str) -> Preset:
     """
     one_of("preset", name, preset_names())
     file = FOLDER / f"{name}.toml"
-    content = preset_file.read(file)
+    content = preset_file.read_toml(file)
     try:
         fields(content, [*WRITTEN_OUT, *(field for field in Preset.model_fields if field != "name")])
         common = {part: content.pop(part, {}) for part in WRITTEN_OUT}

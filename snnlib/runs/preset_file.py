@@ -47,7 +47,7 @@ class Entry(Checked):
         return values
 
 
-def read(file: Path) -> dict[str, Any]:
+def read_toml(file: Path) -> dict[str, Any]:
     """What a file holds; an `InputError` if it cannot be read, is too large, or is no TOML."""
     try:
         with open(file, "rb") as f:

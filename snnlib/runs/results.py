@@ -80,7 +80,7 @@ def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None
     made, began = provenance(device), time.perf_counter()
     with (
         run.spec.recipe.execution(),
-        failures.named(lambda: f"{run.spec.label}: {type(evaluation).__name__}", evaluation.batch_size),
+        failures.naming_place(lambda: f"{run.spec.label}: {type(evaluation).__name__}", evaluation.batch_size),
     ):
         table = accuracy_over_time(
             evaluation.network(run, device),

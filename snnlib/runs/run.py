@@ -24,7 +24,7 @@ from snnlib.store.once import once
 from snnlib.store.paths import runs_dir
 from snnlib.store.tensors import load_tensors, save_tensors
 from snnlib.training import failures
-from snnlib.training.loop import State, start, train_epochs
+from snnlib.training.loop import State, initial_state, train_epochs
 from snnlib.training.seeds import stream
 
 log = logging.getLogger("snnlib")
@@ -164,7 +164,7 @@ def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
             aside = set_aside(*(run.folder / name for name in FILES))
             missing = "missing, so nothing vouches for the run's other files"
             log.warning("%s: %s; moved to %s, the run is trained anew", run.folder / "metadata.json", missing, aside)
-        with spec.recipe.execution(), failures.named(lambda: spec.label, spec.recipe.batch_size):
+        with spec.recipe.execution(), failures.naming_place(lambda: spec.label, spec.recipe.batch_size):
             _train(run, device)
         return run
 
@@ -181,7 +181,7 @@ def _train(run: Run, device: torch.device) -> None:
         model = build_for(spec).to(device)
         if spec.after is not None:
             model.load_state_dict(Run(spec.after).model(device).state_dict())
-        return start(model, data, spec.recipe)
+        return initial_state(model, data, spec.recipe)
 
     state, info = checkpoints.resume(folder, fresh, spec.name)
     if state.epoch:

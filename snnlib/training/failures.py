@@ -21,7 +21,7 @@ _DEVICE_WORDS = ("CUDA error", "CUDNN_STATUS", "CUBLAS_STATUS", "NCCL error", "C
 
 
 @contextmanager
-def named(where: Callable[[], str], batch_size: int) -> Iterator[None]:
+def naming_place(where: Callable[[], str], batch_size: int) -> Iterator[None]:
     """Name where it happened and what to try, if memory runs out or the device fails; other errors pass.
 
     Args:

@@ -77,7 +77,7 @@ class State:
     timing: list[dict[str, Any]] = field(default_factory=list)  # does not
 
 
-def start(model: Network, data: Dataset, recipe: Recipe) -> State:
+def initial_state(model: Network, data: Dataset, recipe: Recipe) -> State:
     """The state before the first epoch."""
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, fused=True)
     per_epoch = max(len(data.train) // recipe.batch_size, 1)  # `batches` drops a smaller last batch
@@ -97,7 +97,7 @@ def train_epochs(
     """Train to the recipe's last epoch, from wherever ``state`` stands.
 
     Args:
-        state: from `start`, or a restored one.
+        state: from `initial_state`, or a restored one.
         data: on the model's device.
         timesteps: T of the forward pass; 1 is the method's.
         seed: of order, augmentation and noise; each epoch draws streams of its own.
@@ -114,7 +114,9 @@ def train_epochs(
     with progress.bar(total, state.epoch * per_epoch, label) as bar:
         while state.epoch < recipe.epochs:
             began = time.perf_counter()
-            with failures.named(lambda: f"{label}: epoch {state.epoch + 1}, step {state.step}", recipe.batch_size):
+            with failures.naming_place(
+                lambda: f"{label}: epoch {state.epoch + 1}, step {state.step}", recipe.batch_size
+            ):
                 row, broke = one_epoch(state, data, recipe, timesteps, seed, bar)
             seconds = time.perf_counter() - began
             if broke:
@@ -124,7 +126,7 @@ def train_epochs(
                 )
             state.epoch = row["epoch"]
             if state.epoch % recipe.evaluate_every == 0 or state.epoch == recipe.epochs:
-                with failures.named(lambda: f"{label}: test after epoch {state.epoch}", TEST_BATCH):
+                with failures.naming_place(lambda: f"{label}: test after epoch {state.epoch}", TEST_BATCH):
                     row |= _test(state.model, data, recipe, timesteps)
             rate = per_epoch * min(recipe.batch_size, len(data.train)) / seconds
             state.history.append(row)

@@ -11,7 +11,7 @@ from toml_text import toml
 
 from snnlib import __main__ as command_line
 from snnlib.batch import estimate, throughput
-from snnlib.batch.estimate import duration, summary, to_do
+from snnlib.batch.estimate import duration, time_left, to_do
 from snnlib.batch.throughput import FEW, Throughput, Untrained
 from snnlib.data.sets import Dataset
 from snnlib.models import Network
@@ -22,7 +22,7 @@ from snnlib.runs.run import FILES, Run, Spec, build_for
 from snnlib.simulation import CHUNK, Simulation
 from snnlib.store.files import seal, sha256, write
 from snnlib.training import measure
-from snnlib.training.loop import start
+from snnlib.training.loop import initial_state
 
 NET = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16}
 
@@ -63,7 +63,7 @@ class Fixed:
 def checkpoint(s: Spec, epoch: int) -> Path:
     """What an interruption after this epoch leaves."""
     untrained = Untrained(s, 4)
-    state = start(untrained.model("cpu"), untrained.data("cpu"), s.recipe)
+    state = initial_state(untrained.model("cpu"), untrained.data("cpu"), s.recipe)
     state.epoch = epoch
     return checkpoints.save_checkpoint(Run(s).folder, state, {"run": s.name})
 
@@ -143,27 +143,27 @@ def test_nothing_is_measured_when_nothing_is_missing(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(throughput, "one_epoch", None)  # a measurement would fail
     monkeypatch.setattr(throughput, "accuracy_over_time", None)
     assert estimate.estimate(p) == {}
-    assert summary(p, {}) == "1 done, 0 missing"
+    assert time_left(p, {}) == "1 done, 0 missing"
 
 
 def test_the_sum_is_shared_by_the_cores_but_no_shorter_than_the_longest_run() -> None:
     a, b, c = (spec(seed=seed) for seed in range(3))
     p = preset_of(a, b, c)
     hours = {a.name: 3600.0 * 5, b.name: 3600.0 * 4, c.name: 3600.0 * 3}
-    assert summary(p, hours, 2) == "0 done, 3 missing: about 12.0 h of one core, 6.0 h on this machine's 2 cores"
-    assert summary(p, hours, 4).endswith("12.0 h of one core, 5.0 h on this machine's 4 cores")
-    assert summary(p, hours, 0).endswith("about 12.0 h on this machine's GPU, one run at a time")
-    assert summary(p, {b.name: 60.0}, 1) == "2 done, 1 missing: about 60 s of one core, 60 s on this machine's 1 core"
+    assert time_left(p, hours, 2) == "0 done, 3 missing: about 12.0 h of one core, 6.0 h on this machine's 2 cores"
+    assert time_left(p, hours, 4).endswith("12.0 h of one core, 5.0 h on this machine's 4 cores")
+    assert time_left(p, hours, 0).endswith("about 12.0 h on this machine's GPU, one run at a time")
+    assert time_left(p, {b.name: 60.0}, 1) == "2 done, 1 missing: about 60 s of one core, 60 s on this machine's 1 core"
 
 
 def test_threads_take_cores_and_a_run_after_another_waits_for_it() -> None:
     wide = spec(recipe={"threads": 2})
-    assert "4.0 h of one core, 2.0 h on" in summary(preset_of(wide), {wide.name: 7200.0}, 2)
+    assert "4.0 h of one core, 2.0 h on" in time_left(preset_of(wide), {wide.name: 7200.0}, 2)
     first = spec()
     tuned = spec(dynamics={"kind": "lif"}, timesteps=4, after=first)
     again = spec(dynamics={"kind": "lif"}, timesteps=8, after=tuned)
     left = {run.name: 3600.0 for run in (first, tuned, again)}
-    assert "3.0 h of one core, 3.0 h on" in summary(preset_of(first, tuned, again), left, 8)
+    assert "3.0 h of one core, 3.0 h on" in time_left(preset_of(first, tuned, again), left, 8)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def published(preset: str) -> dict[str, str]:
 
 
 def test_of_smoke_the_notebooks_and_the_readme_show_what_is_published(own: Path) -> None:
-    said = publishing.publish(load_preset("smoke"))
+    said = publishing.publish_preset(load_preset("smoke"))
     assert said == "published in figures/smoke, in notebooks/, README.md and docs/claims.md; commit it"
     assert [name for names in executed for name in names] == [*(n for n in FILES if n != "claims"), "claims"]
     assert executed[-1] == ("claims",)  # when the others' files are published
@@ -73,7 +73,7 @@ def test_of_smoke_the_notebooks_and_the_readme_show_what_is_published(own: Path)
 
 def test_of_another_preset_the_figures_alone(own: Path) -> None:
     before = (own.parents[1] / "README.md").read_text()
-    assert publishing.publish(load_preset("cpu")) == "published in figures/cpu; commit it"
+    assert publishing.publish_preset(load_preset("cpu")) == "published in figures/cpu; commit it"
     assert not executed
     assert published("cpu")["method.csv"] == "drawn\n"
     assert (own.parents[1] / "README.md").read_text() == before
@@ -85,7 +85,7 @@ def test_runs_of_what_is_not_published_are_not_in_its_runs(own: Path, monkeypatc
         (own / "cpu" / "method-timesteps20.csv").write_text("run\nexplored\n")
 
     monkeypatch.setattr(publishing, "figures", figures)
-    publishing.publish(load_preset("cpu"))
+    publishing.publish_preset(load_preset("cpu"))
     assert list(pd.read_csv(paths.published_dir() / "cpu" / "runs.csv").run) == ["used"]
 
 
@@ -95,9 +95,9 @@ def test_nothing_is_published_where_something_failed_or_is_missing(own: Path, mo
 
     monkeypatch.setattr(publishing, "figures", failed)
     with pytest.raises(BatchError):
-        publishing.publish(load_preset("smoke"))
+        publishing.publish_preset(load_preset("smoke"))
     monkeypatch.setattr(publishing, "figures", lambda _: write("cpu", "drawn", *(n for n in FILES if n != "method")))
     with pytest.raises(InputError, match=r"method.svg, method.png, method.csv missing; nothing was published"):
-        publishing.publish(load_preset("cpu"))
+        publishing.publish_preset(load_preset("cpu"))
     assert not paths.published_dir().joinpath("cpu").exists()
     assert not executed

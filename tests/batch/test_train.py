@@ -10,7 +10,7 @@ import pytest
 from snnlib import __main__ as command_line
 from snnlib.batch import train as batch
 from snnlib.batch import workflow
-from snnlib.batch.train import BatchError, failed, failure, train, unfinished
+from snnlib.batch.train import BatchError, failed, failure, train_runs, unfinished
 from snnlib.data.checksums import DataError
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run, Spec
@@ -48,7 +48,7 @@ def done(preset: Preset) -> list[int]:
 def test_the_others_are_done(preset: Preset, errors: dict[int, Exception], error: Exception) -> None:
     errors |= {1: error, 3: TrainingError("too large")}
     with pytest.raises(BatchError) as found:
-        train(preset.all_runs().values(), preset)
+        train_runs(preset.all_runs().values(), preset)
     assert str(found.value).splitlines() == [
         "2 of 4 runs failed; the same command tries them again:",
         f"  {FEW[1].name}: {error}",
@@ -63,7 +63,7 @@ def test_the_others_are_done(preset: Preset, errors: dict[int, Exception], error
     assert failed(preset, later) == {}
 
     errors.clear()
-    train(preset.all_runs().values(), preset)
+    train_runs(preset.all_runs().values(), preset)
     assert done(preset) == [0, 1, 2, 3]
     assert failure(Run(FEW[1])) is None
 
@@ -74,7 +74,7 @@ def test_nothing_more_is_tried_where_nothing_can_go_on(
 ) -> None:
     errors[1] = error
     with pytest.raises(BatchError) as found:
-        train(preset.all_runs().values(), preset)
+        train_runs(preset.all_runs().values(), preset)
     assert str(found.value).splitlines()[1:] == [
         f"  {FEW[1].name}: {error}",
         f"  {FEW[2].name}: not tried after that",
@@ -86,7 +86,7 @@ def test_nothing_more_is_tried_where_nothing_can_go_on(
 def test_an_error_of_ours_is_not_taken_for_a_failed_run(preset: Preset, errors: dict[int, Exception]) -> None:
     errors[1] = KeyError("a bug")
     with pytest.raises(KeyError):
-        train(preset.all_runs().values(), preset)
+        train_runs(preset.all_runs().values(), preset)
 
 
 def test_the_workflow_lists_runs_and_notebooks_that_failed(
@@ -121,7 +121,7 @@ def test_the_exit_code_of_a_batch_that_failed_in_part_is_one(
     def fails(*_: object) -> None:
         raise BatchError({"a": "diverged"}, "2 runs")
 
-    monkeypatch.setattr(batch, "train", fails)
+    monkeypatch.setattr(batch, "train_runs", fails)
     monkeypatch.setattr("sys.argv", ["snnlib", "train"])
     with pytest.raises(SystemExit) as stop:
         command_line.main()

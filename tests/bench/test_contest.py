@@ -51,7 +51,7 @@ def contestant(who: str, task: str, timesteps: int, precision: str = "float32", 
 def test_a_training_call_is_a_step_of_adam(
     who: str, timesteps: int, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if who in peers.PEERS and who not in peers.available():
+    if who in peers.PEERS and who not in peers.installed():
         pytest.skip(f"{who} is not installed")
     nets = []
     monkeypatch.setattr("snnlib.bench.contestants.network", lambda *a: nets.append(network(*a)) or nets[0])
@@ -155,7 +155,7 @@ def test_everybody_takes_a_turn_in_each_round_in_a_process_with_its_settings(mon
 
 
 def test_others_run_tuned_and_as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers, "available", lambda: {"Norse": "1.1"})
+    monkeypatch.setattr(peers, "installed", lambda: {"Norse": "1.1"})
     found = bench.others()
     assert {(c.setting, c.precision) for c in found} == {
         (TUNED, "bfloat16"),
@@ -163,7 +163,7 @@ def test_others_run_tuned_and_as_installed(monkeypatch: pytest.MonkeyPatch) -> N
         (INSTALLED, "float32"),
     }
     assert {(c.task, c.timesteps) for c in found} == {("training", 1), ("training", 10), ("inference", 10)}
-    monkeypatch.setattr(peers, "available", dict)
+    monkeypatch.setattr(peers, "installed", dict)
     with pytest.raises(InputError, match=r"--peers: none of SpikingJelly, snnTorch, Norse is installed; pip install"):
         bench.others()
 
@@ -210,6 +210,6 @@ def test_scaling_measures_each_point_of_each_axis(monkeypatch: pytest.MonkeyPatc
         ["width", "single-step training", 0.1], ["width", "single-step training", 0.2],
     ]  # fmt: skip
     np.testing.assert_allclose(table.ms, [100, 200, 100, 200])
-    drawn = plotting.scaling(table.assign(device="a CPU")).axes  # time above, memory below, a column for each axis
+    drawn = plotting.scaling_plot(table.assign(device="a CPU")).axes  # time above, memory below, a column for each axis
     assert [ax.get_lines()[0].get_xdata().tolist() for ax in drawn[::3]] == [[1, 2], [1, 2]]
     assert (table.peak_bytes.groupby(table.axis).diff().dropna() > 0).all()

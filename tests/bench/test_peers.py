@@ -86,7 +86,7 @@ SHAPE = {"width": 0.125, "input_shape": (3, 8, 8), "classes": 4}
 
 @pytest.fixture(params=peers.PEERS)
 def peer(request: pytest.FixtureRequest) -> str:
-    if request.param not in peers.available():
+    if request.param not in peers.installed():
         pytest.skip(f"{request.param} is not installed")
     return request.param
 
@@ -116,30 +116,30 @@ def our_cnn() -> models.Network:
 
 def test_a_peers_cnn_has_our_parameters(peer: str) -> None:
     mine = models.build("cnn", LIF(), readout="potential", **SHAPE)
-    theirs = peers.build(peer, 2, **SHAPE)
+    theirs = peers.peer_net(peer, 2, **SHAPE)
     assert [p.shape for p in theirs.parameters()] == [p.shape for p in mine.parameters()]
 
 
 def test_a_peer_that_is_unknown_or_missing_is_refused(peer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="must be one of SpikingJelly, snnTorch, Norse"):
-        peers.build("Brian", 1)
+        peers.peer_net("Brian", 1)
     with pytest.raises(InputError, match="timesteps = 0"):
-        peers.build(peer, 0)
+        peers.peer_net(peer, 0)
 
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(peers, "version", missing)
-    assert peers.available() == {}
+    assert peers.installed() == {}
     with pytest.raises(InputError, match=r"pip install -e '\.\[bench\]'"):
-        peers.build(peer, 1)
+        peers.peer_net(peer, 1)
 
 
 @pytest.mark.parametrize("timesteps", [1, 4])
 def test_a_peers_cnn_computes_what_ours_does(peer: str, timesteps: int) -> None:
     """SpikingJelly fires at the threshold too, which no potential hits; snnTorch resets just before the next step."""
     net = our_cnn()
-    theirs = peers.build(peer, timesteps, **SHAPE).eval()
+    theirs = peers.peer_net(peer, timesteps, **SHAPE).eval()
     for a, b in zip(weighted(net), weighted(theirs), strict=True):
         b.load_state_dict(a.state_dict())
     with torch.no_grad():
@@ -155,7 +155,7 @@ def test_a_peers_cnn_computes_what_ours_does(peer: str, timesteps: int) -> None:
 
 
 def test_every_pass_of_a_peer_starts_from_rest(peer: str) -> None:
-    net = peers.build(peer, 3, **SHAPE)
+    net = peers.peer_net(peer, 3, **SHAPE)
     for m, trained in zip(weighted(net), weighted(our_cnn()), strict=True):
         m.load_state_dict(trained.state_dict())
     net.eval()
@@ -170,7 +170,7 @@ def test_every_pass_of_a_peer_starts_from_rest(peer: str) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_peers_cnn_trains(peer: str, dtype: torch.dtype) -> None:
     """Twice, so that a state left over from the first pass would break the second backward."""
-    net = peers.build(peer, 2, **SHAPE).train()
+    net = peers.peer_net(peer, 2, **SHAPE).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     labels = torch.arange(16) % 4
     for _ in range(2):

@@ -98,7 +98,9 @@ def test_a_floor_is_the_net_without_neurons_and_their_bytes(rounds: pd.DataFrame
 def test_the_text_has_a_line_for_each_target_and_says_what_was_missed(
     rounds: pd.DataFrame, memory: pd.DataFrame
 ) -> None:
-    text = targets.markdown(targets.judge(rounds, memory), {"device": "a CPU", "threads": "2", "neurons": "compiled"})
+    text = targets.targets_text(
+        targets.judge(rounds, memory), {"device": "a CPU", "threads": "2", "neurons": "compiled"}
+    )
     lines = text.splitlines()
     assert len([line for line in lines if line.startswith("| ")]) == 2 + 14
     assert lines[2].endswith("| the same net with ReLU | at most 1.05 | **1.1**, missed | **1.1**, missed |")
@@ -107,7 +109,7 @@ def test_the_text_has_a_line_for_each_target_and_says_what_was_missed(
 
 
 def test_summary_has_medians_quartiles_and_the_machine(rounds: pd.DataFrame) -> None:
-    table = bench.summary(rounds)
+    table = bench.quartiles(rounds)
     row = table[(table.who == OURS) & (table.task == "training") & (table.network == "cnn")].iloc[0]
     assert [row.ms, row.ms_q25, row.ms_q75] == pytest.approx([66, 49.5, 82.5])
     assert row.rounds == 3
@@ -143,7 +145,7 @@ def test_the_command_measures_draws_and_prints(
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(bench, "race", lambda *_: rounds)
     monkeypatch.setattr(bench, "memory", lambda _: memory)
-    monkeypatch.setattr(peers, "available", lambda: {"Norse": "1.1"})
+    monkeypatch.setattr(peers, "installed", lambda: {"Norse": "1.1"})
     for options in (["--peers"], []):
         result = CliRunner().invoke(app, ["bench", *options], catch_exceptions=False)
         assert result.stdout.startswith("| what | against | target | bfloat16 | float32 |")
@@ -152,7 +154,7 @@ def test_the_command_measures_draws_and_prints(
     for folder in (own, own / "quick"):
         assert {f.name for f in folder.iterdir() if f.is_file()} == names | {"bench_targets.md"}
     with pytest.raises(InputError, match=r"scaling.csv is missing: `python -m snnlib bench --scaling` writes it"):
-        bench_report.publish()
+        bench_report.publish_bench()
     assert not published.exists()
 
 

@@ -15,7 +15,7 @@ from torch import nn
 from snnlib.checks import InputError
 from snnlib.conversion import convert
 from snnlib.deploy.folding import fold, without_noise
-from snnlib.deploy.nir_export import not_expressed, to_nir, write
+from snnlib.deploy.nir_export import not_expressed, to_nir, write_nir
 from snnlib.models import Network
 from snnlib.neurons import LIF
 from snnlib.simulation import Simulation
@@ -81,7 +81,7 @@ def interpret(graph: nir.NIRGraph, image: np.ndarray, timesteps: int, dt: float)
 @pytest.mark.parametrize(("network", "readout"), [("cnn", "spikes"), ("cnn", "potential"), ("resnet18", "spikes")])
 def test_the_file_holds_the_net_without_its_noise(network: str, readout: str, tmp_path: Path) -> None:
     model = folded(network, readout)
-    graph = nir.read(write(to_nir(model, DT), tmp_path / "new" / "net.nir"))
+    graph = nir.read(write_nir(to_nir(model, DT), tmp_path / "new" / "net.nir"))
     x = images(3, SHAPES[network], seed=1)
     with torch.no_grad():
         expected = without_noise(model)(x, Simulation(generator(), T)).numpy()  # [T, B, classes]
@@ -123,7 +123,7 @@ def test_what_has_no_node_is_said(tmp_path: Path) -> None:
     assert lost[0] == "layer 1: gaussian noise in [0, 1] at the first step, in place of the bias"
     assert lost[1] == "layer 1: gaussian noise in [-0.25, 0.25] from the second step on"
     assert len(lost) == 10
-    read = nir.read(write(to_nir(model), tmp_path / "net.nir"))
+    read = nir.read(write_nir(to_nir(model), tmp_path / "net.nir"))
     assert read.metadata["not_expressed"].split("\n") == lost
     assert read.metadata["dt"] == 1e-4
     assert "strictly" in read.metadata["left_open"]

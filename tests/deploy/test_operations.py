@@ -172,7 +172,7 @@ def test_counting_changes_nothing_and_rates_are_those_of_evaluation(small: Datas
     model = convert(lively("cnn").float())
     before = accuracy_over_time(model, small, 3)
     table = operations.count(model, small, timesteps=3)
-    rates = energy.firing_rates(table).xs(3, level="timesteps")
+    rates = energy.spikes_per_step(table).xs(3, level="timesteps")
     expected = firing_rates(model, small, 3).set_index("layer").rate
     assert rates[expected.index].to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-6)
     assert accuracy_over_time(model, small, 3).equals(before)  # no hook is left behind
@@ -198,20 +198,20 @@ def test_the_proxy_is_the_priced_sum_and_breaks_even_where_it_says() -> None:
     allowed = energy.break_even(snn, ann)
     assert allowed[1] > 0 > allowed[2]
     assert energy.energy(snn, draw=allowed[1])[1] == pytest.approx(400 * 4.6 + 20 * 0.9)
-    assert energy.firing_rates(snn)["synapses", 2] == pytest.approx(0.1)
+    assert energy.spikes_per_step(snn)["synapses", 2] == pytest.approx(0.1)
     table = pd.concat(
         [snn.assign(net=energy.CONVERTED), ann.assign(net=energy.ANN), counts(100, 20, 0).assign(net=energy.SKIPPING)]
     )
     one = "(one seed cannot tell how much this varies)"
-    lines = energy.summary(table.assign(seed=3)).split("\n")
+    lines = energy.cheaper_until(table.assign(seed=3)).split("\n")
     assert [line.split("below that of the ")[1] for line in lines] == [
         f"ReLU net up to T = 1 {one}",
         f"ReLU net, zeros skipped at no T {one}",
     ]
     cheap = table.assign(seed=4, per_image=table.per_image.where(table.net != energy.CONVERTED, table.per_image / 2))
     both = pd.concat([table.assign(seed=3), cheap])
-    assert energy.allowed(both).loc[(energy.ANN, 3), 1] == pytest.approx(allowed[1])
-    lines = energy.summary(both).split("\n")
+    assert energy.affordable_draws(both).loc[(energy.ANN, 3), 1] == pytest.approx(allowed[1])
+    lines = energy.cheaper_until(both).split("\n")
     assert [line.split("below that of the ")[1] for line in lines] == [
         "ReLU net up to T = 1 in one training seed, up to T = 2 in another (2 training seeds)",
         "ReLU net, zeros skipped at no T in one training seed, up to T = 1 in another (2 training seeds)",

@@ -99,7 +99,7 @@ def test_the_summary_says_what_the_table_says() -> None:
     rows += [(anytime.LEAD, 1, 1.5, 0.78, 0.9), (anytime.LEAD, 2, 2.25, 0.796, 0.9)]
     rows += [(anytime.SETTLED, np.nan, 2.5, 0.8, 1.0)]
     table = pd.DataFrame(rows, columns=anytime.COLUMNS).assign(seed=0)
-    first, second = anytime.summary(table).split("\n")
+    first, second = anytime.steps_saved(table).split("\n")
     assert first == "cannot be overtaken: 2.50 of 3 steps on average, no prediction differs from that of all of them"
     assert "a lead of 2 takes 2.25 steps on average, a fixed T 2 " in second
     assert second.endswith("fewer: one seed cannot tell")
@@ -107,9 +107,9 @@ def test_the_summary_says_what_the_table_says() -> None:
     several = [
         table.assign(seed=s, noise_seed=n, mean_steps=table.mean_steps - 0.75 + 0.2 * s) for s in (0, 1) for n in (0, 1)
     ]
-    first, second = anytime.summary(pd.concat(several)).split("\n")
+    first, second = anytime.steps_saved(pd.concat(several)).split("\n")
     assert first.startswith("cannot be overtaken: 1.85 ± 0.14 of 2 steps")
     assert "a lead of 2 takes 1.60 ± 0.14 steps on average, a fixed T 2 " in second
     assert second.endswith("fewer: yes")  # 0.4 with a standard error of 0.1
     table.loc[table.rule == anytime.LEAD, "accuracy"] = 0.5
-    assert anytime.summary(table).endswith("none of the thresholds")
+    assert anytime.steps_saved(table).endswith("none of the thresholds")

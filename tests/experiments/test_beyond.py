@@ -54,7 +54,7 @@ def test_anytime_rows_at_fixed_t_are_the_stored_accuracies(pair: tuple[Run, Run]
 
 
 def test_operations_of_both_runs(pair: tuple[Run, Run]) -> None:
-    table = energy.counts([pair], E.changed(statistics="layer"))
+    table = energy.operation_counts([pair], E.changed(statistics="layer"))
     assert table.groupby("net").timesteps.max().to_dict() == {energy.CONVERTED: 4, energy.ANN: 1, energy.SKIPPING: 1}
     assert set(table[table.net == energy.ANN].run) == {pair[1].spec.name}
     assert set(table[table.part == "normalisation"].net) == {energy.CONVERTED}
@@ -133,26 +133,26 @@ def noisy_table(seeds: int = 2) -> pd.DataFrame:
 
 
 def test_the_summary_of_noise_pairs_points_lost_by_seed() -> None:
-    text = robustness.summary(noisy_table(2))
+    text = robustness.points_lost(noisy_table(2))
     assert text.split("\n") == [
         "points lost to input noise, mean over 2 training seeds:",
         "  at 1: converted net 11.00 ± 1.41, ReLU net 20.00 ± 0.00; converted net fewer: yes",
         "  at 2: converted net 22.00 ± 2.83, ReLU net 40.00 ± 0.00; converted net fewer: yes",
     ]
-    one = robustness.summary(noisy_table(1)).split("\n")
+    one = robustness.points_lost(noisy_table(1)).split("\n")
     assert one[1] == "  at 1: converted net 10.00, ReLU net 20.00; converted net fewer: one seed cannot tell"
     names = {robustness.CONVERTED: robustness.ANN, robustness.ANN: robustness.CONVERTED}
     last = noisy_table(2).query("net != 'converted net' or timesteps == 10")
-    assert robustness.summary(last.assign(net=last.net.map(names))).count("fewer: no") == 2
+    assert robustness.points_lost(last.assign(net=last.net.map(names))).count("fewer: no") == 2
 
 
 def test_the_summary_of_the_neurons_own_noise() -> None:
     rows = [("with noise", s, 10, 0.80 + 0.01 * s) for s in (0, 1)] + [("without noise", s, 10, 0.75) for s in (0, 1)]
     rows += [(net, s, 1, 0.1) for net in ("with noise", "without noise") for s in (0, 1)]
     table = pd.DataFrame(rows, columns=["net", "seed", "timesteps", "accuracy"])
-    text = robustness.noise_summary(table)
+    text = robustness.points_of_noise(table)
     assert text == "noise adds +5.50 ± 0.71 points at T = 10 (2 training seeds); above 0: yes"
-    text = robustness.noise_summary(table[table.seed == 0])
+    text = robustness.points_of_noise(table[table.seed == 0])
     assert text == "noise adds +5.00 points at T = 10 (1 training seed); above 0: one seed cannot tell"
 
 
@@ -204,7 +204,9 @@ def several(*nets: str) -> Any:
 
 
 def test_needed_pairs_runs_by_seed() -> None:
-    found = beyond_runs.needed(chosen(ours=[{"seed": 4}, {"seed": 1}], relu=[RELU | {"seed": 4}, RELU | {"seed": 1}]))
+    found = beyond_runs.snn_ann_pairs(
+        chosen(ours=[{"seed": 4}, {"seed": 1}], relu=[RELU | {"seed": 4}, RELU | {"seed": 1}])
+    )
     assert [(a.spec.dynamics.kind, b.spec.dynamics.kind) for a, b in found] == [("single_step", "relu")] * 2
     assert [(a.spec.seed, b.spec.seed) for a, b in found] == [(4, 4), (1, 1)]
 
@@ -222,10 +224,10 @@ def test_needed_pairs_runs_by_seed() -> None:
 def test_what_is_no_pair_is_refused_before_any_training(p: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "train_epochs", lambda *_, **__: pytest.fail("trained"))
     with pytest.raises(InputError, match=message) as refused:
-        beyond_runs.needed(p)
+        beyond_runs.snn_ann_pairs(p)
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_has_what_the_notebook_needs(name: str) -> None:
-    assert beyond_runs.needed(load_preset(name))
+    assert beyond_runs.snn_ann_pairs(load_preset(name))

@@ -11,7 +11,7 @@ from conftest import images, lively
 from snnlib.conversion import convert
 from snnlib.data.sets import Dataset
 from snnlib.deploy.folding import fold, without_noise
-from snnlib.experiments.beyond.folding import agreement, summary
+from snnlib.experiments.beyond.folding import agreement, kept
 from snnlib.training.evaluation import accuracy_over_time
 
 T = 6
@@ -35,5 +35,5 @@ def test_agreement_counts_equal_outputs_and_predictions(exact: Dataset) -> None:
 def test_the_summary_is_that_of_the_last_net_and_step() -> None:
     rows = [("a", 0, 1, 0.5, 1, 1), ("a", 0, 2, 0.5, 1, 1), ("b", 0, 1, 0.5, 0.1, 0.1), ("b", 0, 2, 0.5, 0.75, 0.9995)]
     columns = ["net", "noise_seed", "timesteps", "accuracy", "same_outputs", "same_predictions"]
-    text = summary(pd.DataFrame(rows, columns=columns))
+    text = kept(pd.DataFrame(rows, columns=columns))
     assert text == "a and b, up to T = 2: 75.00% of outputs and 99.95% of predictions are equal"

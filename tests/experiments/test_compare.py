@@ -64,8 +64,8 @@ def test_the_deviation_is_pooled_and_never_below_that_of_one_test_set() -> None:
 
 
 def test_means_may_be_three_standard_errors_apart() -> None:
-    assert compare.allowed([78, 80, 82], [78, 82], 10**9) == pytest.approx(3 * math.sqrt(16 / 3 * (1 / 3 + 1 / 2)))
-    assert compare.allowed([80], [80], 1000) == pytest.approx(3 * math.sqrt(2 * 1600 / 1000))
+    assert compare.tolerance([78, 80, 82], [78, 82], 10**9) == pytest.approx(3 * math.sqrt(16 / 3 * (1 / 3 + 1 / 2)))
+    assert compare.tolerance([80], [80], 1000) == pytest.approx(3 * math.sqrt(2 * 1600 / 1000))
 
 
 # --- verdicts --------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from snnlib.experiments.fig3_4_training_time.cost import (
 )
 from snnlib.runs.run import Run, Spec, build_for
 from snnlib.training import measure
-from snnlib.training.loop import start, train_epochs
+from snnlib.training.loop import initial_state, train_epochs
 
 RECIPE = {"epochs": 1, "batch_size": 32, "lr": 1e-3, "schedule": "constant"}
 OURS = Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=RECIPE)
@@ -72,7 +72,9 @@ def test_memory_is_a_line_in_the_batch_size(spec: Spec, small: Dataset) -> None:
 
 def test_a_measured_step_is_a_step_of_training(small: Dataset) -> None:
     for spec in (OURS, DIRECT):
-        trained = train_epochs(start(build_for(spec), small, spec.recipe), small, spec.recipe, timesteps=spec.timesteps)
+        trained = train_epochs(
+            initial_state(build_for(spec), small, spec.recipe), small, spec.recipe, timesteps=spec.timesteps
+        )
         assert trainer(spec, small)(small)[0]["train_loss"] == trained.history[0]["train_loss"]
 
 

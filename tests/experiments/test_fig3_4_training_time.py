@@ -16,13 +16,13 @@ from snnlib.experiments.fig3_4_training_time import curves as training_time
 from snnlib.experiments.fig3_4_training_time import fig3, fig4
 from snnlib.experiments.fig3_4_training_time.curves import (
     learning_curves,
-    printed,
+    printed_curves,
     savings,
     time_to_benchmark,
     trained_on_several,
     with_step_costs,
 )
-from snnlib.experiments.fig3_4_training_time.race import NOTEBOOK, needed
+from snnlib.experiments.fig3_4_training_time.race import NOTEBOOK, raced
 from snnlib.runs.preset import Comparison, Preset, load_preset
 from snnlib.runs.run import FILES, Run, Spec
 from snnlib.store.files import seal, sha256
@@ -48,7 +48,7 @@ def race(ours: Spec | None, direct: Spec | None, *after: Spec, benchmark: str = 
     arms = {"ours": (ours,), "direct": (direct,), "tuned": after}
     arms = {arm: specs for arm, specs in arms.items() if any(specs)}
     runs = {NOTEBOOK: {"net": arms}}
-    return needed(Preset(name="p", description="d", evaluation={}, benchmark={benchmark: 0.8}, notebooks=runs))
+    return raced(Preset(name="p", description="d", evaluation={}, benchmark={benchmark: 0.8}, notebooks=runs))
 
 
 def curve(arm: str, seconds: list[float], accuracies: list[float], seed: int = 0, **fields: Any) -> pd.DataFrame:
@@ -85,7 +85,7 @@ DIRECT_RUN = curve("direct", [4, 8, 12, 16], [0.75, 0.79, 0.9, 0.95])
 
 @pytest.mark.parametrize("preset", ["smoke", "cpu", "paper"])
 def test_the_races_of_every_preset_are_between_the_papers_networks(preset: str) -> None:
-    races = needed(load_preset(preset))
+    races = raced(load_preset(preset))
     assert [arms["ours"][0].spec.network for arms in races] == ["cnn", "vgg16", "resnet18"]
     assert [list(arms) for arms in races] == [["ours", "direct", "tuned"], ["ours", "direct"], ["ours", "direct"]]
 
@@ -93,7 +93,7 @@ def test_the_races_of_every_preset_are_between_the_papers_networks(preset: str) 
 def test_the_full_scale_benchmarks_are_the_papers() -> None:
     p = load_preset("paper")
     assert {n: 100 * a for n, a in p.benchmark.items()} == pytest.approx({"cnn": 92, "vgg16": 88, "resnet18": 90})
-    assert dict(zip(printed().network, printed().benchmark, strict=True)) == p.benchmark
+    assert dict(zip(printed_curves().network, printed_curves().benchmark, strict=True)) == p.benchmark
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_direct_training_that_never_gets_there_bounds_the_saving_from_below() ->
 
 
 def test_the_papers_own_seconds_give_its_savings_but_not_its_factors() -> None:
-    table = printed().set_index("network")
+    table = printed_curves().set_index("network")
     assert table.saving_computed["cnn"] == pytest.approx(393 / 528)
     assert (table.saving_computed - table.saving_printed).abs().max() < 0.02
     assert (table.times_faster >= 3).tolist() == [True, True, False]  # "3-5 times faster"

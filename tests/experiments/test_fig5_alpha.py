@@ -37,7 +37,7 @@ from snnlib.training.seeds import stream
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_has_both_networks(name: str) -> None:
-    assert {run.spec.network for run in alpha.needed(load_preset(name))} == {"vgg16", "resnet18"}
+    assert {run.spec.network for run in alpha.alpha_runs(load_preset(name))} == {"vgg16", "resnet18"}
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_every_preset_has_both_networks(name: str) -> None:
 def test_a_preset_that_cannot_draw_it_is_refused(arms: dict[str, list[str]], words: str) -> None:
     nets = {net: {arm: (Spec(dataset="mnist", network=net),) for arm in names} for net, names in arms.items()}
     with pytest.raises(InputError, match=words) as error:
-        alpha.needed(load_preset("smoke").model_copy(update={"notebooks": {"fig5_alpha": nets}}))
+        alpha.alpha_runs(load_preset("smoke").model_copy(update={"notebooks": {"fig5_alpha": nets}}))
     assert "\n" not in str(error.value)
 
 
@@ -72,7 +72,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
 
 
 def test_accuracies_are_those_of_each_conversion_and_of_step_2_at_infinity(run: Run, small: Dataset) -> None:
-    table = alpha.accuracies([run], E)
+    table = alpha.accuracy_by_alpha([run], E)
     assert list(table.columns) == [*run.spec.columns(), "alpha", "noise_seed", "timesteps", "accuracy"]
     assert sorted(table.alpha.unique()) == [2, 2.5, 3, 4, 8, math.inf]
     step_2 = accuracy_over_time(ensemble(run.model()), small, 3, (3,), 45)

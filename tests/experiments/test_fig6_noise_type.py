@@ -37,12 +37,12 @@ from snnlib.training.evaluation import accuracy_over_time
 
 @pytest.mark.parametrize(("name", "pairs"), [("smoke", 3), ("cpu", 4), ("paper", 4)])
 def test_every_preset_has_its_pairs(name: str, pairs: int) -> None:
-    needed = noise_type.needed(load_preset(name))
+    needed = noise_type.noise_runs(load_preset(name))
     assert len({(run.spec.dataset, run.spec.network) for run in needed}) == pairs
 
 
 def test_first_come_the_runs_with_one_noise_then_as_many_with_the_other() -> None:
-    needed = noise_type.needed(load_preset("smoke"))
+    needed = noise_type.noise_runs(load_preset("smoke"))
     ours, theirs = needed[: len(needed) // 2], needed[len(needed) // 2 :]
     assert {run.spec.noise for run in ours} == {"gaussian"}
     for a, b in zip(ours, theirs, strict=True):
@@ -64,7 +64,7 @@ def test_a_pair_with_an_arm_too_few_or_too_many_is_refused(arms: dict[str, Singl
     specs = {arm: (Spec(dataset="mnist", network="cnn", dynamics=d),) for arm, d in arms.items()}
     preset = load_preset("smoke").model_copy(update={"notebooks": {"fig6_noise_type": {"net": specs}}})
     with pytest.raises(InputError, match=words) as error:
-        noise_type.needed(preset)
+        noise_type.noise_runs(preset)
     assert "\n" not in str(error.value)
 
 
@@ -89,7 +89,7 @@ def test_accuracies_are_the_first_and_the_last_of_both_arms(
     monkeypatch.setattr(runs, "load_dataset", lambda *_, **__: small)
     fields = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "recipe": {"epochs": 1}}
     pair = [ensure(Spec(**fields, dynamics=SingleStep(noise))) for noise in (Gaussian(), Uniform())]
-    table = noise_type.accuracies(pair, Conversion(timesteps=3, noise_seeds=(0, 4), batch_size=30))
+    table = noise_type.accuracy_by_noise(pair, Conversion(timesteps=3, noise_seeds=(0, 4), batch_size=30))
     assert list(table.columns) == [*pair[0].spec.columns(), "noise_seed", "timesteps", "accuracy"]
     assert list(table.noise) == ["gaussian"] * 4 + ["uniform"] * 4
     whole = accuracy_over_time(convert(pair[1].model()), small, 3, (0, 4), 30)

@@ -12,7 +12,7 @@ import pytest
 
 from snnlib.data.sets import Dataset
 from snnlib.experiments import made_with as made
-from snnlib.experiments.made_with import NAMES, made_with, named, summary
+from snnlib.experiments.made_with import NAMES, made_with, overview, runs_named
 from snnlib.experiments.outputs import Outputs
 from snnlib.runs import run as runs
 from snnlib.runs.preset import load_preset
@@ -48,7 +48,7 @@ def test_each_row_of_a_committed_csv_names_runs_that_are_known(file: Path) -> No
 def test_the_committed_runs_are_those_that_are_named_and_each_has_its_whole_row() -> None:
     table = pd.read_csv(SMOKE / made.FILE)
     assert list(table) == made.COLUMNS
-    assert list(table.run) == named(SMOKE)
+    assert list(table.run) == runs_named(SMOKE)
     assert table.notna().all(axis=None)
     assert table.weights_sha256.str.fullmatch("[0-9a-f]{64}").all()
     specs = [load_preset("smoke").all_runs()[name].spec for name in table.run]
@@ -101,7 +101,7 @@ def test_a_run_has_a_row_with_what_made_it(figures: Path, trained: Run) -> None:
     }
     assert row.wall_seconds == pytest.approx(sitting["wall_seconds"], abs=0.05)
     assert other.drop("run").isna().all()
-    assert summary(table).startswith("runs: 2, 1 of them missing or damaged, with nothing known\ndevice: ")
+    assert overview(table).startswith("runs: 2, 1 of them missing or damaged, with nothing known\ndevice: ")
 
 
 def test_sittings_that_differ_are_all_there_in_order(figures: Path, trained: Run) -> None:
@@ -127,12 +127,12 @@ def test_a_run_that_is_damaged_has_an_empty_row_or_the_one_that_it_had(figures: 
         case "unfinished":
             (trained.folder / "metadata.json").unlink()
     assert made_with(figures).drop(columns="run").isna().all(axis=None)
-    assert summary(made_with(figures)) == "runs: 2, 2 of them missing or damaged, with nothing known"
+    assert overview(made_with(figures)) == "runs: 2, 2 of them missing or damaged, with nothing known"
     Outputs(figures).write_csv(whole, "runs")
     before = (figures / made.FILE).read_bytes()
     Outputs(figures).write_csv(made_with(figures), "runs")
     assert (figures / made.FILE).read_bytes() == before
-    assert summary(made_with(figures)) == summary(whole)
+    assert overview(made_with(figures)) == overview(whole)
 
 
 def test_what_no_file_names_any_more_is_dropped(figures: Path) -> None:
@@ -140,4 +140,4 @@ def test_what_no_file_names_any_more_is_dropped(figures: Path) -> None:
     for file in ("a.csv", "b.csv"):
         (figures / file).unlink()
     assert made_with(figures).empty
-    assert summary(made_with(figures)) == "runs: 0"
+    assert overview(made_with(figures)) == "runs: 0"

@@ -14,18 +14,18 @@ import pytest
 from snnlib.batch.workflow import NOTEBOOKS
 from snnlib.checks import InputError
 from snnlib.experiments import notebook
-from snnlib.experiments.notebook import DEFAULTS, start
+from snnlib.experiments.notebook import DEFAULTS, begin
 from snnlib.runs import preset
 from snnlib.runs.preset import load_preset
 from snnlib.store.paths import ROOT
 
 BOOK = "fig7_potential_dynamics"
 PARAMETERS = 'preset = "smoke"  # the scale\nseed = 0  # of the noise'
-CALL = "p, out = start(BOOK, preset, seed=seed)"
+CALL = "p, out = begin(BOOK, preset, seed=seed)"
 
 
 def after(monkeypatch: pytest.MonkeyPatch, *cells: str) -> None:
-    """Let `start` believe that it is called in a notebook in which these cells were run."""
+    """Let `begin` believe that it is called in a notebook in which these cells were run."""
     shell = SimpleNamespace(user_ns={"In": ["", *cells]})
     monkeypatch.setitem(notebook.sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
 
@@ -43,7 +43,7 @@ def test_an_injected_name_that_the_notebook_lacks_is_refused(
 ) -> None:
     after(monkeypatch, PARAMETERS, injected, CALL)
     with pytest.raises(InputError, match=f"notebook parameter = '{name}': must be one of preset, seed$"):
-        start(BOOK, "smoke", seed=0)
+        begin(BOOK, "smoke", seed=0)
 
 
 @pytest.mark.parametrize(
@@ -59,21 +59,21 @@ def test_an_injected_name_that_the_notebook_lacks_is_refused(
 )
 def test_what_is_allowed_passes(monkeypatch: pytest.MonkeyPatch, cells: list[str]) -> None:
     after(monkeypatch, *cells)
-    p, out = start(BOOK, "smoke", seed=0)
+    p, out = begin(BOOK, "smoke", seed=0)
     assert (p.name, out.changed) == ("smoke", {})
 
 
 def test_outside_of_a_notebook_there_is_nothing_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(notebook.sys.modules, "IPython", raising=False)
-    assert start("claims", "smoke")[0].name == "smoke"
+    assert begin("claims", "smoke")[0].name == "smoke"
     monkeypatch.setitem(notebook.sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
-    assert start("claims", "smoke")[0].name == "smoke"
+    assert begin("claims", "smoke")[0].name == "smoke"
 
 
 def test_an_unknown_preset_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     after(monkeypatch, PARAMETERS, '# Parameters\npreset = "big"\n', CALL)
     with pytest.raises(InputError, match="preset = 'big': must be one of cpu, paper, smoke"):
-        start(BOOK, "big", seed=0)
+        begin(BOOK, "big", seed=0)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_an_unknown_preset_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_value_is_refused_before_any_work(parameters: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=f"^{message}"):
-        start(the_notebook_with(*parameters), **{"preset": "smoke", **parameters})
+        begin(the_notebook_with(*parameters), **{"preset": "smoke", **parameters})
 
 
 def the_notebook_with(name: str) -> str:
@@ -113,7 +113,7 @@ def the_notebook_with(name: str) -> str:
 @pytest.mark.parametrize("book", [BOOK, "claims"])
 def test_a_parameter_of_which_nobody_says_what_it_may_be_is_a_mistake_in_the_notebook(book: str) -> None:
     with pytest.raises(KeyError, match="colour"):
-        start(book, "smoke", colour="blue")
+        begin(book, "smoke", colour="blue")
 
 
 @pytest.mark.parametrize(
@@ -126,23 +126,23 @@ def test_a_parameter_of_which_nobody_says_what_it_may_be_is_a_mistake_in_the_not
     ],
 )
 def test_what_is_not_as_the_preset_has_it_is_changed(given: dict[str, object], changed: dict[str, object]) -> None:
-    p, out = start("method", "smoke", **given)
+    p, out = begin("method", "smoke", **given)
     assert out.changed == changed
     assert p.evaluation.changed(**out.changed).timesteps == changed.get("timesteps", 10)
 
 
 def test_results_go_to_the_readers_own_folder_of_the_preset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("SNNLIB_FIGURES", raising=False)
-    assert start("claims", "cpu")[1].folder == ROOT / "figures" / "mine" / "cpu"
+    assert begin("claims", "cpu")[1].folder == ROOT / "figures" / "mine" / "cpu"
     monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
-    assert start("claims", "cpu")[1].folder == tmp_path / "cpu"
+    assert begin("claims", "cpu")[1].folder == tmp_path / "cpu"
 
 
 def test_papermill_fails_at_the_first_call_in_one_line(tmp_path: Path) -> None:
-    """The real thing: papermill's cell is where `start` looks for it."""
+    """The real thing: papermill's cell is where `begin` looks for it."""
     cells = [
         PARAMETERS,
-        f"from snnlib.experiments.notebook import start\n{CALL.replace('BOOK', repr(BOOK))}",
+        f"from snnlib.experiments.notebook import begin\n{CALL.replace('BOOK', repr(BOOK))}",
         "raise SystemError('went on')",
     ]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
@@ -178,7 +178,7 @@ def test_a_notebook_starts_with_all_its_parameters_and_asks_for_runs_that_there_
     cell = ast.parse(sources(path, "parameters")).body
     parameters = {n.targets[0].id: ast.literal_eval(n.value) for n in cell}
     assert parameters == {"preset": "smoke", **DEFAULTS.get(path.stem, {})}  # elsewhere a reader's change is not seen
-    (call,) = calls(path, "start")
+    (call,) = calls(path, "begin")
     name, first = call.args
     assert (name.value, first.id) == (path.stem, "preset")
     assert {k.arg: k.value.id for k in call.keywords} == {name: name for name in parameters if name != "preset"}
@@ -200,4 +200,4 @@ def test_a_preset_without_a_notebooks_runs_is_refused(monkeypatch: pytest.Monkey
     (tmp_path / "half.toml").write_text(content.replace("fig5_alpha = ", "claims = "))
     monkeypatch.setattr(preset, "FOLDER", tmp_path)
     with pytest.raises(InputError, match="preset half, runs for notebook = 'fig5_alpha': must be one of method, fig2_"):
-        start("fig5_alpha", "half")[0].runs("fig5_alpha")
+        begin("fig5_alpha", "half")[0].runs("fig5_alpha")

@@ -25,7 +25,7 @@ from snnlib.experiments.silent_choices.table import (
     effects,
     measure,
     settings,
-    summary,
+    what_matters,
 )
 from snnlib.experiments.style import VERMILION
 from snnlib.runs import run as runs
@@ -254,7 +254,7 @@ def test_an_effect_needs_three_standard_errors_and_more_than_the_defaults_spread
 
 
 def test_the_summary_names_each_setting_by_size() -> None:
-    lines = summary(made_up()).splitlines()
+    lines = what_matters(made_up()).splitlines()
     assert lines[0] == "T = 5: default 81.0 ± 1.0 %, mean and sd of 3 seeds"
     assert lines[1] == "ablation: noise in training = none, run as LIF: -40.0 ± 10.0 points, matters"
     assert lines[2] == "batch norm = none: -6.0 ± 1.0 points, matters"
@@ -266,8 +266,8 @@ def test_the_summary_names_each_setting_by_size() -> None:
 def test_one_seed_cannot_tell() -> None:
     table = made_up(seeds=1)
     assert not effects(table).matters.any()
-    assert "batch norm = none: -6.0 points, one seed cannot tell" in summary(table)
-    assert "nan" not in summary(table) + ablation(table)
+    assert "batch norm = none: -6.0 points, one seed cannot tell" in what_matters(table)
+    assert "nan" not in what_matters(table) + ablation(table)
 
 
 def test_the_ablation_says_what_time_adds() -> None:

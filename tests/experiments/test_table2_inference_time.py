@@ -59,7 +59,7 @@ def test_the_papers_rows_are_as_printed() -> None:
 
 
 def test_each_printed_accuracy_is_a_row_with_its_own_time() -> None:
-    rows = table2.printed()
+    rows = table2.printed_rows()
     assert sorted(rows.accuracy_mean) == sorted(float(c.rstrip("%")) for c in PAPER.split() if c.endswith("%"))
     lee = rows[rows.author.str.contains("Lee")].set_index("dataset")
     assert lee.timesteps.to_dict() == {"mnist": 50, "cifar10": 100}
@@ -152,7 +152,7 @@ def test_the_table_holds_powers_of_two_and_the_papers_two(curves: pd.DataFrame) 
     assert list(found.columns) == table2.COLUMNS
     assert list(found[found.variant == "slow"].timesteps) == [1, 2, 4, 5, 8, 10, 16, 32]
     assert list(found[found.method == "ours"].timesteps) == [1, 2, 4, 5, 8, 10]
-    assert (found.source == "paper").sum() == len(table2.printed())
+    assert (found.source == "paper").sum() == len(table2.printed_rows())
     assert (found.runs.isna() == (found.source == "paper")).all()
     shown = found.query("variant == 'slow' and timesteps == 16").iloc[0]
     assert (shown.accuracy_mean, shown.seeds) == (pytest.approx(87.5), 2)
@@ -193,7 +193,7 @@ def made(*kinds: str, timesteps: int = 10, more: tuple[str, ...] = ()) -> Preset
 
 @pytest.mark.parametrize("name", preset.preset_names())
 def test_every_preset_has_the_runs(name: str) -> None:
-    assert table2.needed(preset.load_preset(name))
+    assert table2.compared(preset.load_preset(name))
 
 
 @pytest.mark.parametrize(
@@ -213,38 +213,38 @@ def test_every_preset_has_the_runs(name: str) -> None:
 )
 def test_a_preset_that_lacks_a_run_is_refused_before_any_work(p: Preset, words: list[str]) -> None:
     with pytest.raises(InputError) as error:
-        table2.accuracies(p)
+        table2.accuracy_by_method(p)
     assert "\n" not in str(error.value)
     for word in words:
         assert word in str(error.value)
 
 
 def test_ours_may_stand_beside_direct_training_at_another_width() -> None:
-    found = table2.needed(made("ours", "relu", "qcfs", more=("ours", "direct")))
+    found = table2.compared(made("ours", "relu", "qcfs", more=("ours", "direct")))
     assert {net: list(arms) for net, arms in found.items()} == {
         "net": ["ours", "relu", "qcfs"], "wider": ["ours", "direct"],
     }  # fmt: skip
     with pytest.raises(InputError, match="net wider: has no arm qcfs"):
-        table2.needed(made("ours", "relu", "qcfs", more=("ours", "direct", "relu")))
+        table2.compared(made("ours", "relu", "qcfs", more=("ours", "direct", "relu")))
     with pytest.raises(InputError, match="net wider: has no arm relu and qcfs"):
-        table2.needed(made(more=("ours", "direct")))  # nothing to compare with at all
+        table2.compared(made(more=("ours", "direct")))  # nothing to compare with at all
     with pytest.raises(InputError, match="net wider: has no arm ours"):
-        table2.needed(made("ours", "relu", "qcfs", more=("direct",)))
+        table2.compared(made("ours", "relu", "qcfs", more=("direct",)))
 
 
 def test_a_pair_at_another_width_is_in_table_and_picture_but_not_among_the_factors(curves: pd.DataFrame) -> None:
     narrow = line("ours", "gaussian noise, alpha 4", lambda t: 0.7, last=10, width=0.25)
     table = pd.concat([narrow, curves], ignore_index=True)
     assert set(table2.speedup(table).width) == {0.5}
-    assert "width 0.25" in text.markdown(table2.table2(table))
-    (ax,) = picture.accuracy_vs_timesteps(table).axes
+    assert "width 0.25" in text.table2_markdown(table2.table2(table))
+    (ax,) = picture.methods_vs_timesteps(table).axes
     assert ax.get_title() == "MNIST, CNN, width 0.5"
     assert "ours, readout potential, width 0.25" in [artist.get_label() for artist in ax.get_lines()]
 
 
 def test_bars_that_would_cross_the_panel_are_left_out(curves: pd.DataFrame) -> None:
     wild = curves.assign(accuracy=curves.accuracy.where((curves.variant != "slow") | (curves.seed == 0), 0.3))
-    (ax,) = picture.accuracy_vs_timesteps(wild).axes
+    (ax,) = picture.methods_vs_timesteps(wild).axes
     low, high = ax.get_ylim()
     bars = [segment for bars in ax.collections for segment in bars.get_segments() if len(segment) == 2]
     assert bars
@@ -261,7 +261,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Iterato
 
 
 def test_curves_are_the_accuracies_of_each_net_under_its_name(trained: Preset, small: Dataset) -> None:
-    found = table2.accuracies(trained)
+    found = table2.accuracy_by_method(trained)
     lasts = found.groupby(["method", "variant"], sort=False).timesteps.max().to_dict()
     assert lasts == {
         ("ours", "gaussian noise, alpha 4"): 10,
@@ -273,7 +273,7 @@ def test_curves_are_the_accuracies_of_each_net_under_its_name(trained: Preset, s
         ("direct", "at T = 2"): 10,
         ("tuned", "at T = 2"): 10,
     }
-    (run,) = table2.needed(trained)["net"]["relu"]
+    (run,) = table2.compared(trained)["net"]["relu"]
     snn = to_spiking(run.model(), calibration_images(small, 500), percentile=99.9, v_init=0.5)
     expected = accuracy_over_time(snn, small, 20).accuracy
     shown = found[found.variant == "percentile 99.9, V(0) = 1/2"]
@@ -326,7 +326,7 @@ def timed(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_markdown_has_the_papers_rows_as_printed_and_ours_as_measured(curves: pd.DataFrame) -> None:
-    shown = text.markdown(table2.table2(curves))
+    shown = text.table2_markdown(table2.table2(curves))
     cells = [[c.strip() for c in row.split("|")[1:-1]] for row in shown.splitlines() if row.startswith("|")]
     assert [tuple(row) for row in cells[2 : 2 + len(TABLE2)]] == list(TABLE2)
     head = next(row for row in cells if "T = 32" in row)
@@ -353,17 +353,17 @@ def test_the_papers_own_factors() -> None:
 def test_files_keep_what_is_written(curves: pd.DataFrame, timed: pd.DataFrame, tmp_path: Path) -> None:
     rows = table2.table2(curves)
     out = Outputs(tmp_path)
-    out.write_table(rows, "table2_inference_time", text.markdown(rows))
+    out.write_table(rows, "table2_inference_time", text.table2_markdown(rows))
     out.write_table(timed, "table2_speedup", text.speedup_markdown(timed))
     assert pd.read_csv(tmp_path / "table2_inference_time.csv").accuracy_mean.tolist() == rows.accuracy_mean.tolist()
-    assert (tmp_path / "table2_inference_time.md").read_text() == text.markdown(rows)
+    assert (tmp_path / "table2_inference_time.md").read_text() == text.table2_markdown(rows)
     back = pd.read_csv(tmp_path / "table2_speedup.csv")
     assert back.steps_needed.isna().sum() == 2
     assert (tmp_path / "table2_speedup.md").read_text() == text.speedup_markdown(timed)
 
 
 def test_the_picture_shows_every_line_on_a_log_axis(curves: pd.DataFrame) -> None:
-    fig = picture.accuracy_vs_timesteps(curves)
+    fig = picture.methods_vs_timesteps(curves)
     (ax,) = fig.axes
     assert ax.get_xscale() == "log"
     lines = {artist.get_label(): artist for artist in ax.get_lines()}
@@ -380,7 +380,7 @@ def test_the_picture_shows_every_line_on_a_log_axis(curves: pd.DataFrame) -> Non
 def test_the_picture_has_a_panel_for_each_net(curves: pd.DataFrame) -> None:
     sets = [("mnist", "cnn"), ("fashion_mnist", "cnn"), ("cifar10", "resnet18")]
     table = pd.concat([curves.assign(dataset=d, network=n) for d, n in sets])
-    fig = picture.accuracy_vs_timesteps(table)
+    fig = picture.methods_vs_timesteps(table)
     assert [ax.get_title() for ax in fig.axes] == [
         "MNIST, CNN, width 0.5", "Fashion-MNIST, CNN, width 0.5", "CIFAR-10, ResNet-18, width 0.5"
     ]  # fmt: skip

@@ -153,7 +153,7 @@ def main(fault: str, folder: Path) -> None:
         with refusing(fault, disk, 0):
             tries += 1
             survived += accuracy(Run(job.SPEC), job.EVALUATION).equals(accuracy(Run(job.SPEC), job.EVALUATION))
-            batch.train([Run(job.SPEC)], _Preset())
+            batch.train_runs([Run(job.SPEC)], _Preset())
         subprocess.run(["umount", str(disk)], check=True)
     print(json.dumps({"tries": tries, "survived": survived, "lost": lost}))
 

@@ -167,8 +167,9 @@ def test_a_killed_workflow_goes_on(
             family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
             for victim in reversed(family) if how == "SIGKILL" else family[:1]:
                 victim.send_signal(signal.Signals[how])
-            _, errors = process.communicate(timeout=60)
-            if how != "SIGKILL" and process.returncode:
+            answer, errors = process.communicate(timeout=60)
+            too_late = f"{NOTEBOOK}: done (" in answer  # Python gives signals back as it ends
+            if how != "SIGKILL" and process.returncode and not too_late:
                 assert process.returncode == 130, errors
                 assert errors.endswith("interrupted; the same command goes on from the last finished epoch\n"), errors
             _, alive = psutil.wait_procs(family, timeout=10)

@@ -58,7 +58,7 @@ def accept(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(*_: object, **__: object) -> None:
         raise ReadError
 
-    monkeypatch.setattr(torchvision_sets, "read", read)
+    monkeypatch.setattr(torchvision_sets, "read_torchvision", read)
     monkeypatch.setattr(data.np, "load", read)
 
 

@@ -18,7 +18,7 @@ from snnlib.runs import run as runs
 from snnlib.runs.run import Run, Spec, build_for, ensure
 from snnlib.store import locks
 from snnlib.training.failures import TrainingError
-from snnlib.training.loop import Recipe, start, train_epochs
+from snnlib.training.loop import Recipe, initial_state, train_epochs
 
 
 def tuned(**changes: Any) -> Spec:
@@ -81,7 +81,7 @@ def test_fine_tuning_is_fit_from_those_weights(folder: Path, small: Dataset) -> 
     run = ensure(tuned())
     model, r = build_for(tuned()), Recipe(**TINY["recipe"])
     model.load_state_dict(Run(spec()).model().state_dict())
-    state = train_epochs(start(model, small, r), small, r, timesteps=2, seed=3)
+    state = train_epochs(initial_state(model, small, r), small, r, timesteps=2, seed=3)
     assert weights(run.model()) == weights(state.model)
     assert run.history.to_dict("records") == state.history
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from toml_text import toml
 
-from snnlib.batch.workflow import draw
+from snnlib.batch.workflow import draw_notebook
 from snnlib.checks import InputError
 from snnlib.experiments.paper import EPOCHS
 from snnlib.runs import preset
@@ -339,7 +339,7 @@ def test_unknown_names_are_refused_with_the_choices() -> None:
     with pytest.raises(InputError, match="'fig99'.*must be one of .*method"):
         load_preset("smoke").runs("fig99")
     with pytest.raises(InputError, match="notebook = 'fig99': must be one of .*method"):
-        draw("fig99", load_preset("smoke"))
+        draw_notebook("fig99", load_preset("smoke"))
 
 
 @pytest.mark.parametrize("alpha", [1.9, 0, -3])

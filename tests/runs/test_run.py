@@ -25,7 +25,7 @@ from snnlib.runs.run import Run, Spec, build_for, ensure
 from snnlib.store import locks
 from snnlib.store.files import StoreError
 from snnlib.training.failures import TrainingError
-from snnlib.training.loop import Recipe, start, train_epochs
+from snnlib.training.loop import Recipe, initial_state, train_epochs
 
 
 def test_a_run_is_trained_once_and_then_loaded(folder: Path, trainings: list[str]) -> None:
@@ -49,7 +49,7 @@ def test_reading_a_finished_run_takes_no_lock(folder: Path, monkeypatch: pytest.
 def test_a_run_is_what_fit_trains(folder: Path, small: Dataset, precision: str) -> None:
     r = Recipe(**TINY["recipe"], precision=precision)
     run = ensure(spec(recipe=r))
-    state = train_epochs(start(build_for(spec()), small, r), small, r, seed=3)
+    state = train_epochs(initial_state(build_for(spec()), small, r), small, r, seed=3)
     model = run.model()
     assert weights(model) == weights(state.model)
     assert not model.training

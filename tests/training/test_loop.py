@@ -25,7 +25,7 @@ from snnlib.runs.checkpoints import found, restore, save_checkpoint
 from snnlib.simulation import Simulation
 from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.failures import DeviceError, TrainingError
-from snnlib.training.loop import Recipe, State, mse, start, train_epochs
+from snnlib.training.loop import Recipe, State, initial_state, mse, train_epochs
 from snnlib.training.seeds import stream
 
 SCHEDULES = ("warm_restarts", "cosine", "one_cycle", "constant")
@@ -47,7 +47,7 @@ def recipe(**options: Any) -> Recipe:
 
 
 def trained(data: Dataset, r: Recipe, **options: Any) -> State:
-    return train_epochs(start(fresh(), data, r), data, r, **options)
+    return train_epochs(initial_state(fresh(), data, r), data, r, **options)
 
 
 # --- what a step computes --------------------------------------------------------------------
@@ -63,7 +63,7 @@ def test_mse_is_the_mean_over_batch_and_classes() -> None:
 @pytest.mark.parametrize(("dynamics", "timesteps"), [(SingleStep(Uniform()), 1), (LIF(), 3)], ids=["single", "lif"])
 def test_an_epoch_is_adam_on_the_mse_of_the_mean_output(small: Dataset, dynamics: Dynamics, timesteps: int) -> None:
     r = recipe(epochs=1, lr=1e-3, schedule="constant")
-    state = train_epochs(start(fresh(dynamics, "potential"), small, r), small, r, timesteps=timesteps, seed=11)
+    state = train_epochs(initial_state(fresh(dynamics, "potential"), small, r), small, r, timesteps=timesteps, seed=11)
 
     model = fresh(dynamics, "potential").train()
     adam = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
@@ -90,7 +90,7 @@ def test_an_epoch_is_adam_on_the_mse_of_the_mean_output(small: Dataset, dynamics
 
 def test_the_paper_cnn_learns(small: Dataset) -> None:
     r = recipe(epochs=12, lr=1e-2, schedule="one_cycle", batch_size=16, evaluate_every=12)
-    state = train_epochs(start(fresh(readout="potential"), small, r), small, r)
+    state = train_epochs(initial_state(fresh(readout="potential"), small, r), small, r)
     assert state.history[-1]["train_loss"] < 0.6 * state.history[0]["train_loss"]
     assert state.history[-1]["test_accuracy"] > 0.4
 
@@ -127,7 +127,7 @@ QUICK = {"epochs": 6, "lr": 1e-2, "schedule": "one_cycle", "batch_size": 16, "ev
 @pytest.mark.parametrize("test_timesteps", [1, 4])
 def test_a_single_step_net_is_tested_converted(small: Dataset, test_timesteps: int) -> None:
     r = recipe(test_timesteps=test_timesteps, **QUICK)
-    state = train_epochs(start(fresh(readout="potential"), small, r), small, r)
+    state = train_epochs(initial_state(fresh(readout="potential"), small, r), small, r)
     table = accuracy_over_time(convert(state.model), small, test_timesteps)
     assert state.history[-1]["test_accuracy_t1"] == table.accuracy.iloc[0]
     assert state.history[-1]["test_accuracy"] == table.accuracy.iloc[-1]
@@ -147,7 +147,7 @@ def test_a_single_step_net_is_tested_converted(small: Dataset, test_timesteps: i
 )
 def test_any_other_net_is_tested_as_it_is(small: Dataset, dynamics: Dynamics, readout: str, timesteps: int) -> None:
     r = recipe(test_timesteps=7, **QUICK)
-    state = train_epochs(start(fresh(dynamics, readout), small, r), small, r, timesteps=timesteps)
+    state = train_epochs(initial_state(fresh(dynamics, readout), small, r), small, r, timesteps=timesteps)
     at = accuracy_over_time(state.model, small, 7).set_index("timesteps").accuracy
     assert state.history[-1]["test_accuracy_t1"] == at[1]
     assert state.history[-1]["test_accuracy"] == at[timesteps]
@@ -210,7 +210,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     with pytest.raises(InterruptError):
         trained(small, r, seed=2, save=save_then_stop)
 
-    state = start(build("cnn", SingleStep(), width=1 / 16), small, r)  # other weights: all come from the file
+    state = initial_state(build("cnn", SingleStep(), width=1 / 16), small, r)  # other weights: all come from the file
     restore(found(tmp_path)[0], state, "r")
     assert state.epoch == after
     train_epochs(state, small, r, seed=2)
@@ -222,7 +222,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
 def test_a_restored_state_keeps_the_memory_layout_of_weights_and_moments(small: Dataset, tmp_path: Path) -> None:
     r = recipe(epochs=1)
     state = trained(small, r)
-    again = start(fresh(), small, r)
+    again = initial_state(fresh(), small, r)
     restore(save_checkpoint(tmp_path, state, {"run": "r"}), again, "r")
     for old, new in zip(state.model.parameters(), again.model.parameters(), strict=True):
         assert old.stride() == new.stride()
@@ -260,7 +260,7 @@ def one_cycle(lr: float, k: int, total: int) -> float:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_each_update_takes_the_schedules_learning_rate(small: Dataset, schedule: str) -> None:
     r, n = recipe(schedule=schedule, epochs=5, evaluate_every=5), 160 // 32
-    state = start(fresh(), small, r)
+    state = initial_state(fresh(), small, r)
     taken: list[float] = []
     state.optimizer.register_step_pre_hook(lambda adam, *_: taken.append(float(adam.param_groups[0]["lr"])))
     train_epochs(state, small, r)
@@ -294,7 +294,7 @@ def test_a_loss_that_is_not_finite_stops_training_before_it_is_saved(small: Data
     r = recipe()
     words = rf"^my run: epoch 1, step 1 of 5: .* no longer finite \(mean loss (nan|inf)\): .*lr than {r.lr}"
     with pytest.raises(TrainingError, match=words):
-        train_epochs(start(model, small, r), small, r, label="my run", save=saved.append)
+        train_epochs(initial_state(model, small, r), small, r, label="my run", save=saved.append)
     assert not saved
 
 
@@ -340,13 +340,13 @@ def test_nan_weights_stop_training_with_a_spiking_readout_too(small: Dataset) ->
     model, r = fresh(), recipe(epochs=1)
     nn.init.constant_(model.encoder[0].weight, math.nan)
     with pytest.raises(TrainingError, match="epoch 1, step 1 of 5: loss, gradients or weights are no longer finite"):
-        train_epochs(start(model, small, r), small, r)
+        train_epochs(initial_state(model, small, r), small, r)
 
 
 @pytest.mark.parametrize("step", [2, 5])
 def test_the_step_is_the_first_one_that_went_wrong(small: Dataset, step: int) -> None:
     model, r = fresh(readout="potential"), recipe(epochs=2)
-    state, seen = start(model, small, r), []
+    state, seen = initial_state(model, small, r), []
     update = state.optimizer.step
 
     def spoil() -> None:
@@ -376,7 +376,7 @@ def test_what_stops_training_is_named_with_epoch_and_step(
     small: Dataset, error: Exception, kind: type[Exception], words: str
 ) -> None:
     r = recipe(epochs=2)
-    state = start(fresh(), small, r)
+    state = initial_state(fresh(), small, r)
     update, steps = state.optimizer.step, iter(range(1, 100))
 
     def fail() -> None:

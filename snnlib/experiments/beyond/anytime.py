@@ -146,7 +146,7 @@ def by_seed(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby(keys, dropna=False, sort=False)[["mean_steps", "accuracy"]].mean()
 
 
-def summary(table: pd.DataFrame, within: float = 0.005) -> str:
+def steps_saved(table: pd.DataFrame, within: float = 0.005) -> str:
     """What the rules save, in words: mean and sd over training seeds, which one seed does not have.
 
     Args:

@@ -23,7 +23,7 @@ SKIPPING = f"{ANN}, zeros skipped"
 PICOJOULES = {MAC: 4.6, ACCUMULATE: 0.9}
 
 
-def counts(pairs: Iterable[Pair], evaluation: Conversion) -> pd.DataFrame:
+def operation_counts(pairs: Iterable[Pair], evaluation: Conversion) -> pd.DataFrame:
     """Operations of converted nets and of ReLU nets, the latter also with products by zero left out.
 
     One noise seed, the evaluation's first: counts are means over the whole test set.
@@ -52,7 +52,7 @@ def counts(pairs: Iterable[Pair], evaluation: Conversion) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def firing_rates(table: pd.DataFrame) -> pd.Series:
+def spikes_per_step(table: pd.DataFrame) -> pd.Series:
     """Spikes per neuron and step up to T, by layer and T, from counts of one net."""
     by = table.set_index(["part", "timesteps"])
     return by[by.operation == SPIKE].per_image / by[by.operation == UPDATE].per_image
@@ -70,11 +70,11 @@ def break_even(snn: pd.DataFrame, ann: pd.DataFrame) -> pd.Series:
     return (energy(ann).iloc[0] - energy(snn)) / draws
 
 
-def allowed(table: pd.DataFrame) -> pd.DataFrame:
+def affordable_draws(table: pd.DataFrame) -> pd.DataFrame:
     """`break_even` of each pair: a row for each kind of ReLU net and training seed, a column for each T.
 
     Args:
-        table: from `counts`.
+        table: from `operation_counts`.
     """
     rows = {}
     for ann in (ANN, SKIPPING):
@@ -83,14 +83,14 @@ def allowed(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis(["net", "seed"])
 
 
-def summary(table: pd.DataFrame) -> str:
+def cheaper_until(table: pd.DataFrame) -> str:
     """Up to which T the energy proxy of the converted net is below the ReLU net's, if a draw costs nothing, in words.
 
     Args:
-        table: from `counts`.
+        table: from `operation_counts`.
     """
     lines = []
-    for ann, pairs in allowed(table).groupby("net", sort=False):
+    for ann, pairs in affordable_draws(table).groupby("net", sort=False):
         last = [int(pair.index[pair > 0].max()) if (pair > 0).any() else 0 for _, pair in pairs.iterrows()]
         low, high = min(last), max(last)
         until = f"up to T = {low}" if low else "at no T"

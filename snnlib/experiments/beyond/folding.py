@@ -50,7 +50,7 @@ def agreement(
     return pd.DataFrame(rows, columns=columns)
 
 
-def summary(table: pd.DataFrame) -> str:
+def kept(table: pd.DataFrame) -> str:
     """How much of the last net's outputs and predictions up to the last T are the first one's, in words.
 
     Args:

@@ -14,7 +14,7 @@ CONVERTED, ANN = "converted net", "ReLU net"
 Pair = tuple[Run, Run]  # single-step, ReLU
 
 
-def needed(preset: Preset) -> list[Pair]:
+def snn_ann_pairs(preset: Preset) -> list[Pair]:
     """The preset's pairs of a single-step and a ReLU net, by seed, trained or not.
 
     Raises:

@@ -84,7 +84,7 @@ def operations_per_image(table: pd.DataFrame) -> Figure:
     """Operations by part, the energy proxy as a function of what a draw costs, and firing rates, over training seeds.
 
     Args:
-        table: from `snnlib.experiments.beyond.energy.counts`.
+        table: from `snnlib.experiments.beyond.energy.operation_counts`.
     """
     nets = dict(list(table.groupby("net", sort=False)))
     fig = figure(8.6, 6.6)
@@ -143,7 +143,7 @@ def _proxy(ax: Axes, nets: dict[str, pd.DataFrame]) -> None:
 
 def _rates(ax: Axes, net: pd.DataFrame) -> None:
     last = net.timesteps.max()
-    rates = {seed: energy.firing_rates(rows).xs(last, level="timesteps") for seed, rows in net.groupby("seed")}
+    rates = {seed: energy.spikes_per_step(rows).xs(last, level="timesteps") for seed, rows in net.groupby("seed")}
     rates = pd.DataFrame(rates)
     mean = rates.mean(axis=1)
     bars = ax.bar(range(len(mean)), mean, width=0.6, color=BLUE, yerr=_bar(rates.std(axis=1)), capsize=3)

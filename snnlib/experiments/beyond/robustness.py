@@ -108,7 +108,7 @@ def accuracy_without_noise(runs: Iterable[Run], evaluation: Conversion) -> pd.Da
     return pd.concat(tables, ignore_index=True)
 
 
-def summary(table: pd.DataFrame) -> str:
+def points_lost(table: pd.DataFrame) -> str:
     """Whether the converted net loses fewer points to input noise than the ReLU net, in words, pair by pair.
 
     Args:
@@ -127,7 +127,7 @@ def summary(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def noise_summary(table: pd.DataFrame) -> str:
+def points_of_noise(table: pd.DataFrame) -> str:
     """What the noise of the neurons adds at the last T, in words, mean and sd over training seeds.
 
     Args:

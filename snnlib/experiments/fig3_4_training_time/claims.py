@@ -37,7 +37,7 @@ from snnlib.experiments.fig3_4_training_time.paired import (
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.tables import NotTestedError, Tables
-from snnlib.experiments.titles import TITLES, plain
+from snnlib.experiments.titles import TITLES, short_title
 
 SLACK = 5.0  # points of a saving: the paper's printed seconds save 1 to 2 points less than it rounds them to
 FASTER = 3.0  # the lower end of "3-5 times"
@@ -50,7 +50,7 @@ def saving(tables: Tables, network: str, claimed: float) -> Finding:
     """``claimed`` is the paper's saving in percent."""
 
     def judge(label: str, pairs: pd.DataFrame) -> list[Item]:
-        data = plain(pairs.index.get_level_values("dataset")[0])
+        data = short_title(pairs.index.get_level_values("dataset")[0])
         own = f"[{100 * (1 - pairs.ours_own / pairs.direct_own).mean():.0f}]"
         saved = 100 * (1 - pairs.ours / pairs.direct)
         return [_race(f"{label} on {data}", saved, pairs, claimed - SLACK, ".0f", " %", own)]

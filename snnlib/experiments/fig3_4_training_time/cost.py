@@ -21,7 +21,7 @@ from snnlib.data.sets import Dataset, Split
 from snnlib.runs.preset import Comparison
 from snnlib.runs.provenance import provenance
 from snnlib.runs.run import Spec, build_for, default_device
-from snnlib.training.loop import one_epoch, start
+from snnlib.training.loop import initial_state, one_epoch
 from snnlib.training.measure import peak_bytes, seconds
 
 LEAST = 0.05  # seconds, of one measurement
@@ -126,7 +126,7 @@ def trainer(spec: Spec, data: Dataset, batch_size: int | None = None) -> Callabl
     """A fresh net of this spec, as a function that trains it for an epoch on the images given."""
     # A measurement could run past the end of a schedule, and a schedule costs next to nothing.
     recipe = spec.recipe.model_copy(update={"batch_size": batch_size or spec.recipe.batch_size, "schedule": "constant"})
-    state = start(build_for(spec).to(data.train.images.device), data, recipe)
+    state = initial_state(build_for(spec).to(data.train.images.device), data, recipe)
     silent = tqdm(disable=True)
     return lambda images: one_epoch(state, images, recipe, spec.timesteps, spec.seed, silent)
 

@@ -132,7 +132,7 @@ def trained_on_several(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def printed() -> pd.DataFrame:
+def printed_curves() -> pd.DataFrame:
     """What the paper prints of Figure 4 (Sec. 3.2), and what follows from its seconds: saving and factor."""
     rows = [{"dataset": d, "network": n, **values} for (d, n), values in TRAINING_TIME.items()]
     table = pd.DataFrame(rows).rename(columns={"saving": "saving_printed"})

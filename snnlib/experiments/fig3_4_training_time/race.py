@@ -9,7 +9,7 @@ from snnlib.runs.run import Spec
 NOTEBOOK = "fig3_4_training_time"
 
 
-def needed(preset: Preset) -> list[Comparison]:
+def raced(preset: Preset) -> list[Comparison]:
     """The runs of each race, one for each net, trained or not.
 
     Raises:

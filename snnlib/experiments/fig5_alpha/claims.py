@@ -24,7 +24,7 @@ from snnlib.experiments.evidence import (
 from snnlib.experiments.tables import RUN_COLUMNS, Table, Tables
 
 FIG5 = Table("fig5_alpha", {**RUN_COLUMNS, "alpha": "alpha"})
-NETWORKS = ("vgg16", "resnet18")
+ALPHA_NETWORKS = ("vgg16", "resnet18")
 NO_NOISE, ALPHA = 2.0, 4.0  # where N' is gone; the paper's default
 LOSSLESS = 0.5  # points
 
@@ -35,7 +35,7 @@ def lossless(tables: Tables) -> Finding:
             return [missing(label)]
         return [exceeds(label, (at[ALPHA] - at[math.inf]).dropna(), -LOSSLESS)]
 
-    items = each_network(_at_alphas(tables)[10].unstack("alpha"), judge, NETWORKS)
+    items = each_network(_at_alphas(tables)[10].unstack("alpha"), judge, ALPHA_NETWORKS)
     return Finding(items, "points from step 2 to step 3 at T = 10")
 
 
@@ -54,7 +54,9 @@ def slight_without_noise(tables: Tables) -> Finding:
         return [Item(label, shown, says, len(gain))]
 
     at = _at_alphas(tables)
-    return Finding(each_network((at[10] - at[1]).unstack("alpha"), judge, NETWORKS), "points from T = 1 to 10 at α = 2")
+    return Finding(
+        each_network((at[10] - at[1]).unstack("alpha"), judge, ALPHA_NETWORKS), "points from T = 1 to 10 at α = 2"
+    )
 
 
 def alphas_converge(tables: Tables) -> Finding:
@@ -69,7 +71,7 @@ def alphas_converge(tables: Tables) -> Finding:
         texts.append(f"{label} {found[worst].shown} at α = {'∞' if math.isinf(worst) else f'{worst:g}'}")
         return list(found.values())
 
-    items = each_network(_at_alphas(tables)[10].unstack("alpha"), judge, NETWORKS)
+    items = each_network(_at_alphas(tables)[10].unstack("alpha"), judge, ALPHA_NETWORKS)
     texts += [f"{item.label} {item.shown}" for item in items if item.says == MISSING]
     return Finding(items, f"points off α = {ALPHA:g} at T = 10, at worst", "; ".join(texts))
 

@@ -28,7 +28,7 @@ def alpha(accuracies: pd.DataFrame, spreads: pd.DataFrame) -> Figure:
     """A column for each network.
 
     Args:
-        accuracies: from `snnlib.experiments.fig5_alpha.table.accuracies`.
+        accuracies: from `snnlib.experiments.fig5_alpha.table.accuracy_by_alpha`.
         spreads: from `snnlib.experiments.fig5_alpha.table.term_spreads`.
     """
     nets = list(accuracies.groupby([*NET, "noise"], sort=False))

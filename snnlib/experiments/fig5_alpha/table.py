@@ -10,7 +10,7 @@ from torch import Tensor
 
 from snnlib.checks import InputError
 from snnlib.experiments import eq6_terms
-from snnlib.experiments.fig5_alpha.claims import ALPHA, NETWORKS, NO_NOISE
+from snnlib.experiments.fig5_alpha.claims import ALPHA, ALPHA_NETWORKS, NO_NOISE
 from snnlib.models import Network
 from snnlib.neurons import Neuron
 from snnlib.runs.evaluations import Conversion
@@ -28,17 +28,19 @@ ALPHAS = (NO_NOISE, 2.5, 3.0, ALPHA, 8.0, math.inf)  # the last is step 2
 IMAGES, TIMESTEPS = 100, 3
 
 
-def needed(preset: Preset) -> list[Run]:
+def alpha_runs(preset: Preset) -> list[Run]:
     """The runs of Figure 5; an `InputError` if the preset lacks one of the networks, or has another arm than ours."""
     runs = [run for arms in preset.comparison(NOTEBOOK, must=("ours",)).values() for run in arms["ours"]]
     there = sorted({run.spec.network for run in runs})
-    if set(there) != set(NETWORKS):
+    if set(there) != set(ALPHA_NETWORKS):
         found = ", ".join(there)
-        raise InputError(f"preset {preset.name}, {NOTEBOOK}: networks = {found}: must be {' and '.join(NETWORKS)}")
+        raise InputError(
+            f"preset {preset.name}, {NOTEBOOK}: networks = {found}: must be {' and '.join(ALPHA_NETWORKS)}"
+        )
     return runs
 
 
-def accuracies(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
+def accuracy_by_alpha(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
     """Accuracy at every T and alpha; trains what is missing.
 
     Returns:

@@ -18,7 +18,7 @@ def noise_type(table: pd.DataFrame) -> Figure:
     """A column for each pair of data set and network: accuracies above, their paired differences below.
 
     Args:
-        table: from `snnlib.experiments.fig6_noise_type.table.accuracies`.
+        table: from `snnlib.experiments.fig6_noise_type.table.accuracy_by_noise`.
     """
     at = at_timesteps(table, *NET, "noise")
     nets = list(gaps(table).groupby(NET, sort=False))

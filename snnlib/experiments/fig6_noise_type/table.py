@@ -19,7 +19,7 @@ ARMS, NOISES = ("ours", "uniform"), ("gaussian", "uniform")
 DRAWS = 1_000_000
 
 
-def needed(preset: Preset) -> list[Run]:
+def noise_runs(preset: Preset) -> list[Run]:
     """The runs of Figure 6, first all with Gaussian, then all with uniform noise; nothing else differs.
 
     Raises:
@@ -29,7 +29,7 @@ def needed(preset: Preset) -> list[Run]:
     return [run for arm in ARMS for arms in nets.values() for run in arms[arm]]
 
 
-def accuracies(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
+def accuracy_by_noise(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
     """Accuracy at T = 1 and at the last T; trains what is missing. A converted net keeps its noise's kind in N'.
 
     Returns:

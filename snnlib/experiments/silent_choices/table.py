@@ -137,7 +137,7 @@ def _kind(choice: str) -> str:
     return "converted" if choice in CONVERTED else "trained"
 
 
-def summary(table: pd.DataFrame) -> str:
+def what_matters(table: pd.DataFrame) -> str:
     """Which settings move the accuracy at the last T by more than another seed does, the largest effect first."""
     last = table.timesteps.max()
     found = effects(table)

@@ -30,7 +30,7 @@ from snnlib.experiments.evidence import (
 from snnlib.experiments.over_seeds import ARCHITECTURE, NET
 from snnlib.experiments.paper import TABLE2_OURS
 from snnlib.experiments.tables import NET_COLUMNS, SCALE, NotTestedError, Table, Tables
-from snnlib.experiments.titles import TITLES, plain
+from snnlib.experiments.titles import TITLES, short_title
 
 ACCURACIES = Table(
     "table2_accuracy_vs_timesteps",
@@ -104,8 +104,8 @@ def table2_accuracy(tables: Tables, dataset: str) -> Finding:
         here = ""
         if len(ours):
             best = _best(accuracy_at(ours, (5, 10)))[10].mean()
-            here = f", here {plain(dataset)} at width {ours.width.max():g}: {best:.2f} % at T = 10"
-        raise NotTestedError(f"needs {plain(dataset)} at full width{here}", SCALE)
+            here = f", here {short_title(dataset)} at width {ours.width.max():g}: {best:.2f} % at T = 10"
+        raise NotTestedError(f"needs {short_title(dataset)} at full width{here}", SCALE)
     at = _best(accuracy_at(full, (5, 10)))
     items = []
     for t, printed in TABLE2_OURS[dataset].items():

@@ -20,14 +20,14 @@ from snnlib.experiments.style import (
     figure,
     style,
 )  # fmt: skip
-from snnlib.experiments.table2_inference_time.table import LINE, by_line, power_of_two, printed
+from snnlib.experiments.table2_inference_time.table import LINE, by_line, power_of_two, printed_rows
 from snnlib.experiments.titles import TITLES
 
 PANEL = ["dataset", "network"]
 GREY = "#777777"
 BROWN = "#7A4A1E"
 PRINTED = {"Spike-based BP": "s", "ANN-SNN": "^", "Hybrid": "v"}
-METHODS = {
+METHOD_TITLES = {
     "ours": "ours",
     "direct": "direct",
     "tuned": "ours, fine-tuned",
@@ -36,11 +36,11 @@ METHODS = {
 }
 
 
-def accuracy_vs_timesteps(table: pd.DataFrame) -> Figure:
+def methods_vs_timesteps(table: pd.DataFrame) -> Figure:
     """A panel for each data set and network, T on a log axis; cut off below what ours and the paper's rows reach.
 
     Args:
-        table: as from `table2_inference_time.table.accuracies` or `table2_inference_time.table.thinned`.
+        table: as from `table2_inference_time.table.accuracy_by_method` or `table2_inference_time.table.thinned`.
     """
     panels = list(by_line(table).groupby(PANEL, sort=False))
     columns = min(len(panels), 2)
@@ -50,7 +50,7 @@ def accuracy_vs_timesteps(table: pd.DataFrame) -> Figure:
     with style():
         axes = list(fig.subplots(rows, columns, squeeze=False).flat)
         for ax, ((dataset, network), lines) in zip(axes, panels, strict=False):
-            _panel(ax, lines, printed().query("dataset == @dataset"))
+            _panel(ax, lines, printed_rows().query("dataset == @dataset"))
             ax.set_title(f"{TITLES[dataset]}, {TITLES[network]}, width {_width(lines):g}")
             for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
                 handles.setdefault(name, handle)
@@ -113,7 +113,7 @@ def _width(lines: pd.DataFrame) -> float:
 
 def _name(line: pd.Series, width: float) -> str:
     """A line in the legend; what is not said, the readout of spikes and the panel's width, is the rule."""
-    name = METHODS[line.method]
+    name = METHOD_TITLES[line.method]
     match line.method:
         case "ours":
             name += f", readout {line.readout}"
@@ -126,7 +126,7 @@ def _name(line: pd.Series, width: float) -> str:
 
 def _place(name: str) -> int:
     """Where a name stands in the legend: methods in their order, ANNs, the paper."""
-    starts = [*METHODS.values(), "ReLU net", "QCFS net", "paper"]
+    starts = [*METHOD_TITLES.values(), "ReLU net", "QCFS net", "paper"]
     return max(i for i, start in enumerate(starts) if name.startswith(start))
 
 

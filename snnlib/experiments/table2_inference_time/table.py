@@ -31,7 +31,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def needed(preset: Preset) -> dict[str, Comparison]:
+def compared(preset: Preset) -> dict[str, Comparison]:
     """The preset's runs for the table, by net and arm, trained or not.
 
     Raises:
@@ -52,7 +52,7 @@ def needed(preset: Preset) -> dict[str, Comparison]:
     return nets
 
 
-def accuracies(preset: Preset) -> pd.DataFrame:
+def accuracy_by_method(preset: Preset) -> pd.DataFrame:
     """Accuracy of everything at every T; trains and evaluates what the run store does not hold.
 
     Returns:
@@ -60,7 +60,7 @@ def accuracies(preset: Preset) -> pd.DataFrame:
         before it was converted), variant, noise_seed, timesteps, accuracy (a fraction).
     """
     tables = []
-    for arm, run in members(needed(preset)):
+    for arm, run in members(compared(preset)):
         for evaluation in preset.evaluations(run):
             method, variant = label(arm, run.spec, evaluation)
             table = accuracy(run, evaluation).assign(method=method, variant=variant)
@@ -105,7 +105,7 @@ def by_line(table: pd.DataFrame) -> pd.DataFrame:
     return found.assign(line=number).sort_values(["line", "timesteps"], ignore_index=True).drop(columns="line")
 
 
-def printed() -> pd.DataFrame:
+def printed_rows() -> pd.DataFrame:
     """The paper's rows, one for each accuracy that it prints; columns as in `table2`.
 
     "50/100" stands before two accuracies, which take one each, in this order.
@@ -131,7 +131,7 @@ def table2(table: pd.DataFrame) -> pd.DataFrame:
     measured = by_line(table)
     measured = measured[power_of_two(measured.timesteps) | measured.timesteps.isin(OUR_TIMESTEPS)]
     measured = measured.assign(source="measured", author="snnlib", inference_time=measured.timesteps.map(str))
-    return pd.concat([printed(), measured[COLUMNS].astype({"seeds": "Int64"})], ignore_index=True)
+    return pd.concat([printed_rows(), measured[COLUMNS].astype({"seeds": "Int64"})], ignore_index=True)
 
 
 def speedup(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,12 +10,12 @@ import pandas as pd
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TABLE2
 from snnlib.experiments.table2_inference_time.claims import CLAIMED
-from snnlib.experiments.table2_inference_time.plot import METHODS
-from snnlib.experiments.table2_inference_time.table import OUR_TIMESTEPS, printed
+from snnlib.experiments.table2_inference_time.plot import METHOD_TITLES
+from snnlib.experiments.table2_inference_time.table import OUR_TIMESTEPS, printed_rows
 from snnlib.experiments.titles import TITLES
 
 
-def markdown(table: pd.DataFrame) -> str:
+def table2_markdown(table: pd.DataFrame) -> str:
     """Table 2 for readers: the paper's rows as printed, then a line for each measured net, T across.
 
     Args:
@@ -41,7 +41,7 @@ def _wide(lines: pd.DataFrame) -> pd.DataFrame:
     shown = lines[lines.method != "ann"]
     found = []
     for (method, variant, readout), line in shown.groupby(["method", "variant", "readout"], sort=False):
-        row = {"Method": METHODS[method], "Variant": variant, "Readout": readout, "Seeds": line.seeds.iloc[0]}
+        row = {"Method": METHOD_TITLES[method], "Variant": variant, "Readout": readout, "Seeds": line.seeds.iloc[0]}
         found.append({**row, "ANN": before.get(method, ""), **dict(zip(line.timesteps, line.text, strict=True))})
     columns = ["Method", "Variant", "Readout", "Seeds", "ANN", *sorted(set(shown.timesteps))]
     return pd.DataFrame(found)[columns].fillna("").rename(columns=lambda c: c if isinstance(c, str) else f"T = {c}")
@@ -62,7 +62,7 @@ def speedup_markdown(found: pd.DataFrame) -> str:
     for net, rows in found.groupby(ARCHITECTURE, sort=False):
         lines = []
         for row in rows.itertuples():
-            name = f"{METHODS[row.opponent]}, {row.variant}"
+            name = f"{METHOD_TITLES[row.opponent]}, {row.variant}"
             reached = not pd.isna(row.steps_needed)
             lines.append({
                 "Ours": f"{row.readout}, T = {row.our_timesteps}", "Ours, %": f"{row.our_accuracy:.2f}",
@@ -79,7 +79,7 @@ def speedup_markdown(found: pd.DataFrame) -> str:
 
 def printed_factors() -> str:
     """How many times the steps of ours ANN-SNN takes by the rows that the paper printed, in a sentence."""
-    paper = printed()
+    paper = printed_rows()
     factors = [t / ours for t in paper[paper.method == "ANN-SNN"].timesteps for ours in OUR_TIMESTEPS]
     over = sum(factor > CLAIMED for factor in factors)
     return (

@@ -12,7 +12,7 @@ from torch import Tensor
 from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.data.batches import standardise
 from snnlib.experiments.over_seeds import ARCHITECTURE
-from snnlib.experiments.table2_inference_time.table import label, members, needed
+from snnlib.experiments.table2_inference_time.table import compared, label, members
 from snnlib.models import Network
 from snnlib.runs.preset import Preset
 from snnlib.runs.provenance import provenance
@@ -42,7 +42,7 @@ def with_times(found: pd.DataFrame, preset: Preset, device: torch.device | str |
     """
     device = torch.device(device or default_device())
     runs: dict[tuple, Run] = {}
-    for arm, run in members(needed(preset)):
+    for arm, run in members(compared(preset)):
         runs.setdefault((*(getattr(run.spec, name) for name in ARCHITECTURE), *_side(preset, arm, run)), run)
     parts = []
     for net, rows in found.groupby(ARCHITECTURE, sort=False):
