@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from snnlib.batch.jobs import jobs
-from snnlib.batch.notebook_files import FILES
+from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.store.paths import figures_dir
 from snnlib.runs.preset import load_preset
 from snnlib.runs.run import Run
@@ -26,19 +26,19 @@ def evaluated(run):
 
 
 def drawn(name):
-    return [f"build/{PRESET.name}/{name}.ipynb", *(FIGURES / file for file in FILES[name])]
+    return [f"build/{PRESET.name}/{name}.ipynb", *(FIGURES / file for file in NOTEBOOK_FILES[name])]
 
 
 def needed(name):
     """Its runs, evaluated; the claims are decided from what the other notebooks wrote."""
     if name == "claims":
-        return [FIGURES / f for other in FILES if other != name for f in FILES[other] if f.endswith(".csv")]
+        return [FIGURES / f for other in NOTEBOOK_FILES if other != name for f in NOTEBOOK_FILES[other] if f.endswith(".csv")]
     return [evaluated(run) for run in (PRESET.runs(name) if name in PRESET.notebooks else ())]
 
 
 rule all:
     input:
-        [drawn(name) for name in FILES],
+        [drawn(name) for name in NOTEBOOK_FILES],
 
 
 rule trained:
@@ -65,7 +65,7 @@ for number, runs in enumerate(jobs(PRESET)):
             "python -m snnlib train {params.runs} --preset {PRESET.name}"
 
 
-for name in FILES:
+for name in NOTEBOOK_FILES:
 
     rule:
         name:

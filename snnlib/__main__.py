@@ -67,7 +67,7 @@ def list_runs(preset: PresetName = "smoke") -> None:
     left = estimate(p)
     print(
         listing.states(p, left).to_markdown(
-            index=False, disable_numparse=True, colalign=["left", "left", *["right"] * 3]
+            index=False, disable_numparse=True, colalign=[*["left"] * 3, *["right"] * 3]
         )
     )
     print(f"\n{time_left(p, left)}")
@@ -112,7 +112,9 @@ def evaluate_run(
     p = load_preset(preset)
     found = _select(p, [name])
     if len(found) > 1:
-        one_of(f"preset {p.name}, name (several runs begin with it)", name, [run.spec.name for run in found])
+        uses = p.uses()
+        choices = [f"{run.spec.name} ({uses[run.spec.name]})" for run in found]
+        one_of(f"preset {p.name}, name (several runs begin with it)", name, choices)
     (run,) = found
     seeds = None if noise_seeds is None else tuple(range(noise_seeds))
     given = {

@@ -60,7 +60,7 @@ class Bounded(Value):
         return self.numbers(math.prod(shape), dtype, generator).reshape(tuple(shape)).clone()
 
     def numbers(self, n: int, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
-        """n of them on the generator's device; like `like`, not to be written to."""
+        """n random numbers on the generator's device; not to be written to, as those of `like`."""
         if self.half_width == 0:
             return torch.full((n,), self.centre, dtype=dtype, device=generator.device)
         return self._draw(n, dtype, generator)

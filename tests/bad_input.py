@@ -64,7 +64,7 @@ def _places() -> list[tuple[Any, ...]]:
     net, but = ("nets", "cnn"), (*ENTRY, "but")
     found = [(name,) for name in (*Preset.model_fields, *preset.WRITTEN_OUT)]
     found += [("evaluation", name) for name in Conversion.model_fields]
-    found += [(*net, name) for name in preset_file.NET]
+    found += [(*net, name) for name in preset_file.NET_FIELDS]
     found += [(*recipe, name) for recipe in (("recipe",), (*net, "recipe")) for name in Recipe.model_fields]
     found += [("arms", "tuned"), ("arms", "tuned", "epochs"), ("arms", "tuned", "lr")]
     found += [(*ENTRY, name) for name in preset_file.Entry.model_fields]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import re
@@ -77,6 +78,17 @@ def test_names_of_the_library_can_be_imported(file: Path) -> None:
                 fields = getattr(found, "model_fields", {})
                 found = fields.get(attribute) or getattr(found, attribute)
             break
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".ipynb"], ids=lambda page: page.name)
+def test_names_in_a_notebooks_prose_are_those_of_its_imports(page: Path) -> None:
+    cells = json.loads(page.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    imports = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    known: dict[str, object] = {}
+    exec("\n".join(ast.unparse(node) for node in imports if node.names[0].name != "nir"), known)
+    for first, second in re.findall(r"`(\w+)\.(?!csv)(\w+)", prose(page)):
+        assert first not in known or hasattr(known[first], second), f"{first}.{second}"
 
 
 def test_commands_have_these_names_and_options() -> None:

@@ -15,7 +15,7 @@ from conftest import generator, images, lively
 from torch import Tensor, nn
 
 from snnlib.baselines.ann_neurons import IF, ReLU
-from snnlib.models import INPUT_SHAPES, Network, build
+from snnlib.models import INPUT_SHAPES, Network, Pointwise, build
 from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.simulation import Simulation
 
@@ -321,3 +321,20 @@ def test_resnet_pools_the_whole_map(side: int) -> None:
     with torch.no_grad():
         model(images(2, (1, side, side)), Simulation(generator(), 1))
     torch.testing.assert_close(seen[0][1].flatten(1), seen[0][0].mean((2, 3)))
+
+
+@pytest.mark.parametrize("channels", [8, 16])  # from 8 on PyTorch's own is right on every processor
+def test_a_pointwise_convolution_is_pytorchs_and_keeps_the_layout(channels: int) -> None:
+    theirs, ours = (layer(channels, 2 * channels, 1, 2, bias=False) for layer in (torch.nn.Conv2d, Pointwise))
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(4, channels, 8, 8).contiguous(memory_format=torch.channels_last)
+    found = []
+    for layer in (theirs, ours):
+        given = x.clone().requires_grad_()
+        out = layer(given)
+        out.square().sum().backward()
+        found.append((out, given.grad, layer.weight.grad))
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b)
+    for a, b in zip(found[0][:2], found[1][:2], strict=True):
+        assert a.stride() == b.stride()  # else sums before it are taken in another order

@@ -122,7 +122,7 @@ def test_the_search_finds(source: str, name: str) -> None:
         "import yaml\nyaml.safe_load(f)",
         "import numpy as np\nnp.load(f, allow_pickle=False)",
         "from http.client import HTTPException",
-        "from snnlib.data.sets import load_dataset\nload('mnist')",
+        "from safetensors.torch import load\nload(b'')",
         "import torch\ntorch.load_it",
     ],
 )

@@ -75,7 +75,8 @@ def estimate(preset: Preset, rates: Rates | None = None) -> dict[str, float]:
     found = {name: to_do(run, preset) for name, run in preset.all_runs().items()}
     left = {name: work for name, work in found.items() if work is not None}
     rates = rates or Throughput()
-    bar = tqdm(left.items(), "measuring", leave=False, bar_format="{desc}: run {n_fmt} of {total_fmt} |{bar:20}|")
+    shape = "{desc}: run {n_fmt} of {total_fmt} |{bar:20}|"
+    bar = tqdm(left.items(), "measuring", leave=False, disable=not left, bar_format=shape)
     return {name: work.seconds(rates) for name, work in bar}
 
 
@@ -99,7 +100,7 @@ def time_left(preset: Preset, left: Mapping[str, float], cores: int | None = Non
     specs = {name: runs[name].spec for name in left}
     total = sum(left[name] * spec.recipe.threads for name, spec in specs.items())
 
-    def through(spec: Spec) -> float:  # not before what it comes after
+    def through(spec: Spec) -> float:  # until it is done: the run that it comes after has to be, before
         return left.get(spec.name, 0.0) + (through(spec.after) if spec.after else 0.0)
 
     longest = max(through(spec) for spec in specs.values())

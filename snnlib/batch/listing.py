@@ -13,18 +13,19 @@ from snnlib.runs.run import Run
 
 
 def states(preset: Preset, left: Mapping[str, float]) -> pd.DataFrame:
-    """A row for each run, all columns text: run, state, accuracies of its last evaluation, seconds.
+    """A row for each run, all columns text: run, net and arm, state, accuracies of its last evaluation, seconds.
 
     Args:
         preset: whose runs.
         left: seconds that each unfinished run will still take, from `snnlib.batch.estimate.estimate`.
     """
-    return pd.DataFrame([_row(run, preset, left.get(name)) for name, run in preset.all_runs().items()])
+    uses = preset.uses()
+    return pd.DataFrame([_row(run, preset, left.get(name), uses[name]) for name, run in preset.all_runs().items()])
 
 
-def _row(run: Run, preset: Preset, left: float | None) -> dict[str, str]:
-    """A line of the list; ``left``: seconds that the run will still take, None if it is done."""
-    row = {"run": run.spec.name, "state": "missing", "T = 1, %": "", "T = last, %": ""}
+def _row(run: Run, preset: Preset, left: float | None, use: str) -> dict[str, str]:
+    """A line of the list; ``left``: seconds that the run will still take, None if it is done; ``use``: net and arm."""
+    row = {"run": run.spec.name, "net, arm": use, "state": "missing", "T = 1, %": "", "T = last, %": ""}
     if left is None:
         at = accuracy(run, preset.evaluations(run)[-1]).groupby("timesteps").accuracy.mean() * 100
         row |= {"state": "done", "T = 1, %": f"{at.iloc[0]:.2f}", "T = last, %": f"{at.iloc[-1]:.2f}"}

@@ -11,7 +11,7 @@ def _tables(*names: str) -> list[str]:
     return [f"{name}.{ending}" for name in names for ending in ("csv", "md")]
 
 
-FILES = {
+NOTEBOOK_FILES = {
     "method": _pictures("method"),
     "table1_networks": _tables("table1_networks"),
     "fig2_accuracy_vs_timesteps": _pictures("fig2_accuracy_vs_timesteps"),

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from snnlib.batch import readme
-from snnlib.batch.notebook_files import FILES
+from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, environment, figures
 from snnlib.experiments.made_with import made_with
 from snnlib.experiments.outputs import Outputs
@@ -21,7 +21,7 @@ def publish_preset(preset: Preset) -> str:
     """Draw what is missing or out of date, and copy the reader's own results to the published ones; returns where.
 
     Of `SHOWN` the committed notebooks are executed in place too, since they are to show what is published: times are
-    measured anew each time. The claims come last, when the others' files are published, beside which they put theirs.
+    measured anew each time. The claims come last: they are shown beside what is published, which must be new by then.
 
     Raises:
         BatchError: something could not be drawn; nothing is published then.
@@ -30,7 +30,7 @@ def publish_preset(preset: Preset) -> str:
     """
     figures(preset)
     if preset.name == SHOWN:
-        _execute(*(name for name in FILES if name != "claims"))
+        _execute(*(name for name in NOTEBOOK_FILES if name != "claims"))
         _copy(preset)
         _execute("claims")
     folder = _copy(preset)
@@ -41,8 +41,8 @@ def publish_preset(preset: Preset) -> str:
 
 
 def _copy(preset: Preset) -> str:
-    """The preset's files, and with what the runs that these name, no others, were made."""
-    folder = copy(preset.name, [file for files in FILES.values() for file in files])
+    """Publish the preset's files, and a ``runs.csv`` of the runs that they name; returns the folder."""
+    folder = copy(preset.name, [file for files in NOTEBOOK_FILES.values() for file in files])
     Outputs(folder).write_csv(made_with(folder), "runs")
     return from_root(folder)
 

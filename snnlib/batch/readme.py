@@ -7,6 +7,7 @@ from collections import Counter
 import pandas as pd
 
 from snnlib.checks import InputError
+from snnlib.experiments.evidence import RULE
 from snnlib.experiments.tables import VERDICTS
 from snnlib.runs.preset import load_preset
 from snnlib.store.markdown import put
@@ -27,10 +28,7 @@ def claims_markdown(table: pd.DataFrame, preset: str) -> str:
     scale = "the paper's scale" if preset == "paper" else "far below the paper's scale, for which it settles nothing"
     caption = (
         f"*{verdict_counts(table)}, at preset `{preset}` ({load_preset(preset).description}): {scale}. "
-        f"Nets: {', '.join(nets) or 'none'}. Mean ± standard deviation over training seeds. Reproduced: the mean "
-        "clears the threshold that is fixed in the code by two standard errors, in every network. Not reproduced: it "
-        "misses it by as many in a network, and none shows even half of it. Undecided: neither in any network. Partly: "
-        "anything between. "
+        f"Nets: {', '.join(nets) or 'none'}. Mean ± standard deviation over training seeds. {' '.join(RULE)} "
         "The paper's words and every test: `notebooks/claims.ipynb`.*"
     )
     return f"{_rows(table)}\n\n{caption}\n"
@@ -58,7 +56,7 @@ def drawn(preset: str) -> str:
     """
     file = figures_dir() / load_preset(preset).name / "claims.md"
     if not file.exists():
-        raise InputError(f"{file} is missing: `python -m snnlib draw claims --preset {preset}` writes it")
+        raise InputError(f"{file} is missing: `python -m snnlib figures --preset {preset}` writes it")
     return file.read_text(encoding="utf-8")
 
 

@@ -9,18 +9,19 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 from filelock import FileLock, Timeout
 
 from snnlib.batch import train as batch
 from snnlib.batch.estimate import incomplete
+from snnlib.batch.readme import verdict_counts
 from snnlib.checks import one_of
 from snnlib.experiments import compare
 from snnlib.runs.preset import Preset
 from snnlib.store import locks
 from snnlib.store.files import explained
-from snnlib.store.paths import ROOT, figures_dir
+from snnlib.store.paths import NOTEBOOKS, ROOT, figures_dir
 
-NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "build"
 
 
@@ -116,8 +117,10 @@ def figures(preset: Preset, *targets: str) -> str:
     lines = [f"drawn in {took}, in {folder}:", *(f"  {name}" for name in drawn)]
     if not drawn:
         lines = [f"nothing to do: everything in {folder} is up to date ({took})"]
-    claims = folder / "claims.md"
-    lines += ["", claims.read_text(encoding="utf-8")] if claims.exists() else []
+    if (claims := folder / "claims.csv").exists():
+        table = pd.read_csv(claims, keep_default_na=False)
+        lines += ["", *(f"{row.verdict}: {row.claim} ({row.section})" for row in table.itertuples())]
+        lines += [f"{verdict_counts(table)}; measured values: {claims.with_suffix('.md')}"]
     lines += ["", compare.report(preset.name, listed=compare.UNLIKE)]
     lines += [f"each of these numbers: python -m snnlib compare --preset {preset.name}"]
     return "\n".join(lines)

@@ -60,7 +60,7 @@ def others() -> list[Contestant]:
     return [Contestant(n, "cnn", task, t, p, s) for n in names for s, p in settings for task, t in tasks]
 
 
-def race(contestants: Iterable[Contestant], rounds: int = 7) -> pd.DataFrame:
+def timings(contestants: Iterable[Contestant], rounds: int = 7) -> pd.DataFrame:
     """Seconds of a call of each contestant, one after another in each of ``rounds`` rounds, after a warm-up.
 
     Returns:

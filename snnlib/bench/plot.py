@@ -16,7 +16,7 @@ COLUMNS = {
 }
 PANELS = (("training", 1), ("training", 10), ("inference", 10))
 NAMES = {BARE: "no neurons", RELU: "ReLU net", OURS: "ours", DIRECT: "ours"}  # in this order, then the peers
-ARMS = {"single-step training": (BLUE, "o"), "direct training": (VERMILION, "s"), "inference, converted": (GREEN, "^")}
+LOOKS = {"single-step training": (BLUE, "o"), "direct training": (VERMILION, "s"), "inference, converted": (GREEN, "^")}
 AXES = {"timesteps": "time steps T", "batch_size": "images in a batch", "width": "width (1: the paper's)"}
 BAR = 0.26
 
@@ -90,7 +90,7 @@ def scaling_plot(table: pd.DataFrame) -> Figure:
 
 
 def _curves(ax: Axes, points: pd.DataFrame, quantity: str, unit: float) -> None:
-    for arm, (colour, marker) in ARMS.items():
+    for arm, (colour, marker) in LOOKS.items():
         line = points[points.arm == arm].sort_values("value")
         if line.empty:
             continue

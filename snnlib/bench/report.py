@@ -29,7 +29,7 @@ def bench_steps(*, peers: bool = False, rounds: int = 7) -> str:
         InputError: fewer than three rounds; peers are asked for and none is installed.
     """
     contestants = bench.ours() + (bench.others() if peers else [])
-    found = bench.race(contestants, rounds)
+    found = bench.timings(contestants, rounds)
     out = Outputs(figures_dir() / (FOLDER if peers else QUICK))
     out.write_csv(found, "bench_rounds")  # safe before anything is drawn
     steps = [c for c in contestants if (c.network, c.task, c.setting) == ("cnn", "training", TUNED)]

@@ -8,18 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from snnlib.bench.contest import machine, memory, race
+from snnlib.bench.contest import machine, memory, timings
 from snnlib.bench.contestants import DIRECT, OURS, Contestant
 
 STEP = Contestant(OURS, "cnn", "training", 1, "bfloat16")
 DIRECT_STEP = Contestant(DIRECT, "cnn", "training", 10, "bfloat16")
 INFERENCE = Contestant(OURS, "cnn", "inference", 10, "bfloat16")
-ARMS = {"single-step training": STEP, "direct training": DIRECT_STEP, "inference, converted": INFERENCE}
+SCALED = {"single-step training": STEP, "direct training": DIRECT_STEP, "inference, converted": INFERENCE}
 
 AXES: dict[str, tuple[tuple[float, ...], tuple[str, ...]]] = {
     "timesteps": ((1, 2, 4, 8, 16, 32), ("direct training", "inference, converted")),
-    "batch_size": ((1, 2, 4, 8, 16, 32, 64, 128, 256, 512), tuple(ARMS)),
-    "width": ((0.125, 0.25, 0.5, 1.0, 2.0), tuple(ARMS)),
+    "batch_size": ((1, 2, 4, 8, 16, 32, 64, 128, 256, 512), tuple(SCALED)),
+    "width": ((0.125, 0.25, 0.5, 1.0, 2.0), tuple(SCALED)),
 }
 
 
@@ -31,9 +31,9 @@ def scaling(rounds: int = 7) -> pd.DataFrame:
     """
     parts = []
     for axis, (values, arms) in AXES.items():
-        points = {(arm, value): replace(ARMS[arm], **{axis: value}) for arm in arms for value in values}
+        points = {(arm, value): replace(SCALED[arm], **{axis: value}) for arm in arms for value in values}
         fields = [field.name for field in dataclasses.fields(Contestant)]
-        ms = race(points.values(), rounds).groupby(fields).seconds.quantile([0.5, 0.25, 0.75]).mul(1e3).unstack()
+        ms = timings(points.values(), rounds).groupby(fields).seconds.quantile([0.5, 0.25, 0.75]).mul(1e3).unstack()
         ms.columns = ["ms", "ms_q25", "ms_q75"]
         table = memory(points.values())
         table["arm"], table["value"] = zip(*points, strict=True)

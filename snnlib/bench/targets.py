@@ -75,7 +75,7 @@ def judge(rounds: pd.DataFrame, memory: pd.DataFrame) -> pd.DataFrame:
     """Each target's ratio, in both precisions.
 
     Args:
-        rounds: from `snnlib.bench.contest.race`; targets whose sides did not run are left out.
+        rounds: from `snnlib.bench.contest.timings`; targets whose sides did not run are left out.
         memory: from `snnlib.bench.contest.memory`, of the sides of `MEMORY` that ran.
 
     Returns:

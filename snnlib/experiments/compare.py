@@ -24,7 +24,7 @@ from snnlib.store.paths import figures_dir, from_root, published_dir
 
 ERRORS = 3  # standard errors of their difference within which two means agree
 
-IDENTICAL, AGREES, DIFFERS, ONLY_OWN, ONLY_PUBLISHED = VERDICTS = (
+IDENTICAL, AGREES, DIFFERS, ONLY_OWN, ONLY_PUBLISHED = OUTCOMES = (
     "identical", "agrees", "differs", "only own", "only published",
 )  # fmt: skip
 UNLIKE = (DIFFERS, ONLY_OWN, ONLY_PUBLISHED)
@@ -36,7 +36,7 @@ RULE = (
     "the same bytes. Times and memory are left out: they are the machine's, and what they decide is in the verdicts."
 )
 NET_AND_NOISE = ["dataset", "network", "width", "readout", "noise"]
-COLUMNS = ["where", "net", "what", "own", "published", "difference", "allowed", "verdict"]
+COLUMNS = ["where", "net", "what", "own", "published", "difference", "allowed", "outcome"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ SOURCES = (
         lambda table: table.timesteps.isin((5, 10)) | (table.method == "ann"),
     ),
 )  # fmt: skip
-CLAIMS = "claims"
+CLAIMS_FILE = "claims"
 
 
 def deviation(groups: Iterable[Sequence[float]], images: int) -> float:
@@ -131,22 +131,22 @@ def compare(own: Path, published: Path) -> tuple[pd.DataFrame, list[str], list[s
             except NotTestedError as error:
                 lacking.append(str(error))
         if len(found) == 2:
-            file = f"{source.table.name if source else CLAIMS}.csv"
+            file = f"{source.table.name if source else CLAIMS_FILE}.csv"
             same = (own / file).read_bytes() == (published / file).read_bytes()
             rows += _numbers(source, *found, same) if source else _verdicts(*found, same)
     return pd.DataFrame(rows, columns=COLUMNS), *problems
 
 
-def report(preset: str, listed: Collection[str] = VERDICTS) -> str:
+def report(preset: str, listed: Collection[str] = OUTCOMES) -> str:
     """`compare` for readers, a preset's own results beside its published ones: a table, the rule and a count.
 
     Args:
-        listed: the verdicts whose rows are in the table; all are counted.
+        listed: the outcomes whose rows are in the table; all are counted.
     """
     own, published = figures_dir() / preset, published_dir() / preset
     table, own_lacks, published_lacks = compare(own, published)
     parts = []
-    if len(rows := table[table.verdict.isin(listed)].to_numpy().tolist()):
+    if len(rows := table[table.outcome.isin(listed)].to_numpy().tolist()):
         lines = [COLUMNS, ["---"] * len(COLUMNS), *rows]
         parts += ["\n".join(f"| {' | '.join(line)} |" for line in lines), f"*{RULE}*"]
     if own_lacks:
@@ -154,8 +154,8 @@ def report(preset: str, listed: Collection[str] = VERDICTS) -> str:
     if published_lacks:
         parts.append(f"{from_root(published)}: {', '.join(published_lacks)}: nothing published to compare with")
     if len(table):
-        counts = Counter(table.verdict)
-        found = ", ".join(f"{counts[verdict]} {verdict.removesuffix('s')}" for verdict in VERDICTS if counts[verdict])
+        counts = Counter(table.outcome)
+        found = ", ".join(f"{counts[outcome]} {outcome.removesuffix('s')}" for outcome in OUTCOMES if counts[outcome])
         parts.append(f"own beside published, at preset {preset}: {found}")
     return "\n\n".join(parts)
 
@@ -170,10 +170,10 @@ def _numbers(source: Source, own: pd.DataFrame, published: pd.DataFrame, same: b
         if name in ours and name in theirs:
             difference = float(ours[name].mean() - theirs[name].mean())
             most = tolerance(ours[name], theirs[name], SIZES[name[0]][1])
-            verdict = IDENTICAL if same else AGREES if abs(difference) <= most + 1e-9 else DIFFERS
-            row |= {"difference": f"{difference:+.1f}", "allowed": f"{most:.1f}", "verdict": verdict}
+            outcome = IDENTICAL if same else AGREES if abs(difference) <= most + 1e-9 else DIFFERS
+            row |= {"difference": f"{difference:+.1f}", "allowed": f"{most:.1f}", "outcome": outcome}
         else:
-            row["verdict"] = ONLY_OWN if name in ours else ONLY_PUBLISHED
+            row["outcome"] = ONLY_OWN if name in ours else ONLY_PUBLISHED
         rows.append(row)
     return rows
 
@@ -184,16 +184,16 @@ def _verdicts(own: Mapping[str, str], published: Mapping[str, str], same: bool) 
     for claim in dict.fromkeys([*own, *published]):
         found = {"own": own.get(claim, ""), "published": published.get(claim, "")}
         if claim in own and claim in published:
-            verdict = IDENTICAL if same else AGREES if own[claim] == published[claim] else DIFFERS
+            outcome = IDENTICAL if same else AGREES if own[claim] == published[claim] else DIFFERS
         else:
-            verdict = ONLY_OWN if claim in own else ONLY_PUBLISHED
-        rows.append(dict.fromkeys(COLUMNS, "") | {"where": "claim", "what": claim, **found, "verdict": verdict})
+            outcome = ONLY_OWN if claim in own else ONLY_PUBLISHED
+        rows.append(dict.fromkeys(COLUMNS, "") | {"where": "claim", "what": claim, **found, "outcome": outcome})
     return rows
 
 
 def _claims(folder: Path) -> dict[str, str]:
     """The verdict on each claim."""
-    file = folder / f"{CLAIMS}.csv"
+    file = folder / f"{CLAIMS_FILE}.csv"
     if not file.exists():
         raise NotTestedError(f"no {file.name}")
     try:

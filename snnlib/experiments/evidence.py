@@ -37,10 +37,10 @@ RULE = (
     "and fails there if the mean misses it by as many.",
     "Where a factor or saving is claimed, half of it counts in part, and to fail is to miss that half.",
     "One seed is never enough for either, but where seeds change nothing: memory, and potentials without input.",
-    "reproduced: it counts in every network",
-    "not reproduced: it fails in a network, and counts in none, not even in part",
-    "undecided: no network shows that it counts, in part or that it fails",
-    "partly: anything between",
+    "Reproduced: it counts in every network.",
+    "Not reproduced: it fails in a network, and counts in none, not even in part.",
+    "Undecided: no network shows that it counts, in part or that it fails.",
+    "Partly: anything between.",
 )
 
 

@@ -1,7 +1,7 @@
 """The same spikes sooner: what the method calls in place of PyTorch's plain operations, to the same result.
 
-The method knows the names below and nothing else of this package; of surrogates and neurons it knows only that they
-can do what `compiled.Derivative` and the arguments say.
+Neurons, noise and surrogates know the names below and nothing else of this package. Of surrogates and neurons it knows
+only that they can do what `compiled.SurrogateDerivative` and the arguments say.
 """
 
 from snnlib.fast.all_steps import Currents, lif_steps

@@ -13,7 +13,7 @@ from snnlib.runs.spec import Spec
 class Arm:
     """What is compared: the changes that it makes to a net, a spec's fields without a word on neurons."""
 
-    what: str  # it is, and is for
+    what: str  # in words, for those who read a preset
     changes: Mapping[str, Any]
     own: tuple[str, ...] = ()  # fields of the recipe that a preset sets for this arm alone, under [arms.NAME]
     after: bool = False  # trained from the last weights of the same net as `ours`
@@ -39,19 +39,22 @@ def _single_step(**changes: Any) -> dict[str, Any]:
     return {"dynamics": {"kind": "single_step", **changes}}
 
 
-LIF = {"kind": "lif"}
-POTENTIAL = {"readout": "potential"}
+THROUGH_TIME = {"kind": "lif"}
+POTENTIAL_READOUT = {"readout": "potential"}
 
 # A comparison lists its arms, and a figure draws them, in this order.
 ARMS = {
     "ours": Arm("the paper's method: one step, Gaussian noise on [0, 1], spikes read out", {}),
-    "potential": Arm("ours, read out as the ANNs below are", POTENTIAL),
-    "direct": Arm("surrogate gradients through time, without noise", {"dynamics": LIF, "timesteps": 10}),
+    "potential": Arm("ours, read out as the ANNs below are", POTENTIAL_READOUT),
+    "direct": Arm("surrogate gradients through time, without noise", {"dynamics": THROUGH_TIME, "timesteps": 10}),
     "tuned": Arm(
-        "ours, then a little direct training", {"dynamics": LIF, "timesteps": 4}, own=("epochs", "lr"), after=True
+        "ours, then a little direct training",
+        {"dynamics": THROUGH_TIME, "timesteps": 4},
+        own=("epochs", "lr"),
+        after=True,
     ),
-    "relu": Arm("an ANN to convert, activations normalised", {**POTENTIAL, "dynamics": {"kind": "relu"}}),
-    "qcfs": Arm("an ANN made for few steps", {**POTENTIAL, "dynamics": {"kind": "qcfs", "levels": 4}}),
+    "relu": Arm("an ANN to convert, activations normalised", {**POTENTIAL_READOUT, "dynamics": {"kind": "relu"}}),
+    "qcfs": Arm("an ANN made for few steps", {**POTENTIAL_READOUT, "dynamics": {"kind": "qcfs", "levels": 4}}),
     "uniform": Arm("another noise, as wide as ours", _single_step(noise={"kind": "uniform"})),
     # What the paper does not say: the surrogate gradient, what "Gaussian in [0, 1]" means, batch norm.
     "rectangle": Arm("another surrogate gradient", _single_step(surrogate={"kind": "rectangle"})),

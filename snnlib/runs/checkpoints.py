@@ -57,7 +57,7 @@ def save_checkpoint(folder: Path, state: State, about: dict[str, Any]) -> Path:
 
 
 def remove(paths: list[Path]) -> None:
-    """Those that a later one, or the finished run, stands for."""
+    """Delete checkpoints that are no longer needed: there are later ones, or the run is finished."""
     for path in paths:
         with explained(path):
             path.unlink(missing_ok=True)

@@ -52,6 +52,16 @@ class Preset(Checked):
         one_of(f"preset {self.name}, runs for notebook", notebook, self.notebooks)
         return [Run(spec) for arms in self.notebooks[notebook].values() for specs in arms.values() for spec in specs]
 
+    def uses(self) -> dict[str, str]:
+        """What each run is in the comparisons, by its name: net and arm."""
+        found: dict[str, dict[str, None]] = {}
+        for nets in self.notebooks.values():
+            for net, arms in nets.items():
+                for arm, specs in arms.items():
+                    for spec in specs:
+                        found.setdefault(spec.name, {})[f"{net} {arm}"] = None
+        return {name: ", ".join(uses) for name, uses in found.items()}
+
     def comparison(self, notebook: str, must: Collection[str], may: Collection[str] = ()) -> dict[str, Comparison]:
         """The runs that a notebook compares, by net and arm. They differ in their arms' changes (`ARMS`) alone.
 

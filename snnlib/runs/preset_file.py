@@ -15,13 +15,12 @@ from pydantic import Field, ValidationInfo, field_validator
 from snnlib.checks import Checked, InputError, fields, one_of, short, shown
 from snnlib.runs.arms import ARMS, merged
 from snnlib.runs.spec import Spec
-from snnlib.store.paths import ROOT
+from snnlib.store.paths import NOTEBOOKS
 from snnlib.training.loop import Recipe
 
-NOTEBOOKS = ROOT / "notebooks"
 LARGEST = 20_000  # bytes, six times what a preset takes; over a dotted key of a megabyte, tomllib sits for an hour
-NET = ("dataset", "network", "width", "hold_out", "recipe")
-APART = ("dataset", "network", "width")  # by which tables tell nets apart
+NET_FIELDS = ("dataset", "network", "width", "hold_out", "recipe")
+TELLING_APART = ("dataset", "network", "width")  # by which tables tell nets apart
 
 T = TypeVar("T", bound=Checked)
 
@@ -88,7 +87,7 @@ def written_out(notebooks: object, nets: object, recipe: object, arms: object) -
         if not re.fullmatch(r"\w[\w.-]{,49}", net):
             raise InputError(f"nets, name = {shown(net)}: must be at most 50 letters, digits, dots, - and _")
         bases[net] = merged({"recipe": recipe}, _table(f"nets.{net}", given))
-        _checked(f"nets.{net}", Spec, bases[net], NET)
+        _checked(f"nets.{net}", Spec, bases[net], NET_FIELDS)
     for arm, own in arms.items():
         one_of("arms", arm, [name for name in ARMS if ARMS[name].own])
         _checked(f"arms.{arm}", Recipe, own, ARMS[arm].own)
@@ -126,10 +125,10 @@ def _check_comparable(where: str, nets: Nets) -> None:
         for arm, seeds in others:
             if seeds != first:
                 raise InputError(f"{where}, net {net}: seeds = {first} ({ours}) and {seeds} ({arm}): must be the same")
-        key = tuple(getattr(arms[ours][0], name) for name in APART)
+        key = tuple(getattr(arms[ours][0], name) for name in TELLING_APART)
         if key in known:
             raise InputError(
-                f"{where}, net {net}: {', '.join(APART)} = {shown(key)}: must not be as in net {known[key]}"
+                f"{where}, net {net}: {', '.join(TELLING_APART)} = {shown(key)}: must not be as in net {known[key]}"
             )
         known[key] = net
 

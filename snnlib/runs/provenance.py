@@ -49,13 +49,13 @@ def _processor() -> str:
 
 
 def _git() -> dict[str, Any] | None:
-    """The commit, and whether the tree is as committed, but for the figures, which a workflow draws meanwhile."""
+    """The commit, and whether the tree is as committed."""
 
     def ask(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        changed = ask("status", "--porcelain", "--", ".", ":(exclude)figures")
+        changed = ask("status", "--porcelain")
         return {"commit": ask("rev-parse", "HEAD"), "clean": not changed}
     except (OSError, subprocess.CalledProcessError):
         return None  # no git, or an unpacked archive

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from typing import Any
 
@@ -11,7 +10,7 @@ import pandas as pd
 import torch
 
 from snnlib.runs import checkpoints
-from snnlib.runs.evaluations import Conversion, Evaluation
+from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.provenance import now, provenance
 from snnlib.runs.run import Run, default_device, ensure
 from snnlib.store.files import DamagedError, check, explained, seal, set_aside, sha256, unseal, write
@@ -95,21 +94,3 @@ def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None
     made |= {"finished": now(), "wall_seconds": time.perf_counter() - began}
     write(file.with_suffix(".json"), seal({**_about(run, evaluation), "table": sha256(file), "made": made}))
     return pd.read_csv(file)
-
-
-def three_steps(run: Run, evaluation: Conversion) -> pd.DataFrame:
-    """Accuracy after each step of the method: T = 1, the ensemble (alpha = inf), and the conversion.
-
-    Returns:
-        Columns step, timesteps, mean, std (percent, over noise seeds), noise_seeds.
-    """
-    rows = []
-    for step, timesteps, alpha in (
-        (1, 1, math.inf),
-        (2, evaluation.timesteps, math.inf),
-        (3, evaluation.timesteps, evaluation.alpha),
-    ):
-        table = accuracy(run, evaluation.changed(alpha=alpha))
-        percent = table[table.timesteps == timesteps].accuracy * 100
-        rows.append((step, timesteps, percent.mean(), percent.std(), len(percent)))
-    return pd.DataFrame(rows, columns=["step", "timesteps", "mean", "std", "noise_seeds"])

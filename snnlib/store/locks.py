@@ -31,7 +31,7 @@ def alone(lock: Path, what: str) -> Iterator[None]:
 
     Args:
         lock: a file beside what is to be written; its folder is made.
-        what: is done, for those who wait: "trains cnn-s0".
+        what: what the holder does, which those who wait are told: "trains cnn-s0".
 
     Raises:
         StoreError: the folder cannot be written to, or its file system has no locks.

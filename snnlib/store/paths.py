@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-README, DOCS = ROOT / "README.md", ROOT / "docs"
+README, DOCS, NOTEBOOKS = ROOT / "README.md", ROOT / "docs", ROOT / "notebooks"
 
 
 def _folder(variable: str, default: str) -> Path:

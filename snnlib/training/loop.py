@@ -55,7 +55,7 @@ class Recipe(Checked):
     evaluate_every: int = Field(1, ge=1, le=100_000)  # epochs; the last one is always evaluated
     test_timesteps: int = Field(10, ge=1, le=1000)  # T at which a single-step net is tested, converted (step 3)
     compile: bool = False  # the neurons (`fast.compiled`): seconds to start, faster then; part of the recipe likewise
-    devices: Annotated[Literal[1], ADDED] = 1  # that share a batch
+    devices: Annotated[Literal[1], ADDED] = 1  # GPUs, among which each batch is divided
 
     @contextmanager
     def execution(self) -> Iterator[None]:

@@ -292,9 +292,9 @@ def test_the_command_lists_states_and_seconds(monkeypatch: pytest.MonkeyPatch, t
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
     cells = {line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]] for line in lines[2:-1]}
     assert cells == {
-        done.spec.name: ["done", "50.00", "75.00", "12"],
-        only_trained.spec.name: ["trained", "", "", "~100"],
-        begun.spec.name: ["begun", "", "", "~6200"],  # 6,000 images, then two passes of 1,000 at T = 10
-        missing.spec.name: ["missing", "", "", "~6200"],
+        done.spec.name: ["cnn ours", "done", "50.00", "75.00", "12"],
+        only_trained.spec.name: ["cnn ours", "trained", "", "", "~100"],
+        begun.spec.name: ["cnn ours", "begun", "", "", "~6200"],  # 6,000 images, then two passes of 1,000 at T = 10
+        missing.spec.name: ["cnn ours", "missing", "", "", "~6200"],
     }
     assert lines[-1] == "1 done, 3 missing: about 3.5 h of one core, 1.7 h on this machine's 2 cores"

@@ -9,7 +9,7 @@ import pytest
 
 from snnlib.batch import publish as publishing
 from snnlib.batch import readme
-from snnlib.batch.notebook_files import FILES
+from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.train import BatchError
 from snnlib.checks import InputError
 from snnlib.experiments.claims import decide
@@ -30,7 +30,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     executed.clear()
 
     def figures(preset: object) -> None:
-        write(preset.name, "drawn", *FILES)
+        write(preset.name, "drawn", *NOTEBOOK_FILES)
 
     def execute(*names: str) -> None:
         executed.append(names)
@@ -48,7 +48,7 @@ def write(preset: str, text: str, *names: str) -> None:
     folder = paths.figures_dir() / preset
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        for file in FILES[name]:
+        for file in NOTEBOOK_FILES[name]:
             (folder / file).write_text(f"{text}\n")
         if name == "claims":  # the one file that is read again
             decide(folder).to_csv(folder / "claims.csv", index=False)
@@ -61,10 +61,10 @@ def published(preset: str) -> dict[str, str]:
 def test_of_smoke_the_notebooks_and_the_readme_show_what_is_published(own: Path) -> None:
     said = publishing.publish_preset(load_preset("smoke"))
     assert said == "published in figures/smoke, in notebooks/, README.md and docs/claims.md; commit it"
-    assert [name for names in executed for name in names] == [*(n for n in FILES if n != "claims"), "claims"]
+    assert [name for names in executed for name in names] == [*(n for n in NOTEBOOK_FILES if n != "claims"), "claims"]
     assert executed[-1] == ("claims",)  # when the others' files are published
     found = published("smoke")
-    assert set(found) == {file for files in FILES.values() for file in files}
+    assert set(found) == {file for files in NOTEBOOK_FILES.values() for file in files}
     assert {text for file, text in found.items() if file not in ("runs.csv", "claims.csv")} == {"executed\n"}
     assert list(pd.read_csv(paths.published_dir() / "smoke" / "runs.csv").columns)[:2] == ["run", "seed"]
     assert "executed" in (own.parents[1] / "claims.md").read_text()
@@ -81,7 +81,7 @@ def test_of_another_preset_the_figures_alone(own: Path) -> None:
 
 def test_runs_of_what_is_not_published_are_not_in_its_runs(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def figures(preset: object) -> None:
-        write("cpu", "run\nused", *FILES)
+        write("cpu", "run\nused", *NOTEBOOK_FILES)
         (own / "cpu" / "method-timesteps20.csv").write_text("run\nexplored\n")
 
     monkeypatch.setattr(publishing, "figures", figures)
@@ -96,7 +96,8 @@ def test_nothing_is_published_where_something_failed_or_is_missing(own: Path, mo
     monkeypatch.setattr(publishing, "figures", failed)
     with pytest.raises(BatchError):
         publishing.publish_preset(load_preset("smoke"))
-    monkeypatch.setattr(publishing, "figures", lambda _: write("cpu", "drawn", *(n for n in FILES if n != "method")))
+    others = [name for name in NOTEBOOK_FILES if name != "method"]
+    monkeypatch.setattr(publishing, "figures", lambda _: write("cpu", "drawn", *others))
     with pytest.raises(InputError, match=r"method.svg, method.png, method.csv missing; nothing was published"):
         publishing.publish_preset(load_preset("cpu"))
     assert not paths.published_dir().joinpath("cpu").exists()

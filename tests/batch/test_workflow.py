@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 
 from snnlib.batch import workflow
-from snnlib.batch.notebook_files import FILES
+from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.workflow import NOTEBOOKS, WorkflowError
 from snnlib.experiments import compare
 from snnlib.runs.preset import load_preset
@@ -44,12 +44,13 @@ def snakefile(name: str) -> dict[str, Any]:
 
 
 def test_every_notebook_is_drawn_and_all_of_its_files_are_published_and_no_others() -> None:
-    assert set(FILES) == {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
-    files = [file for notebook in FILES.values() for file in notebook]
+    assert set(NOTEBOOK_FILES) == {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
+    files = [file for notebook in NOTEBOOK_FILES.values() for file in notebook]
     assert len(files) == len(set(files))
     assert set(files) == {path.name for path in (published_dir() / "smoke").iterdir()}
     # What a notebook reads that another one drew has to be drawn first.
-    csv = {file for notebook, own in FILES.items() for file in own if notebook != "claims" and file.endswith(".csv")}
+    drawn = [file for notebook, own in NOTEBOOK_FILES.items() for file in own if notebook != "claims"]
+    csv = {file for file in drawn if file.endswith(".csv")}
     assert {Path(path).name for path in snakefile("smoke")["needed"]("claims")} == csv
 
 
@@ -61,14 +62,15 @@ def test_the_claims_follow_what_was_drawn(tmp_path: Path, monkeypatch: pytest.Mo
 
     def draw(*_: object) -> int:
         (tmp_path / "smoke").mkdir()
-        (tmp_path / "smoke" / "claims.md").write_text("| claim | verdict |\n")
+        (tmp_path / "smoke" / "claims.csv").write_text("claim,section,verdict\nit rises,3.1,partly\n")
         return 0
 
     monkeypatch.setattr(workflow, "_snakemake", draw)
     first, file, blank, verdicts, *rest = workflow.figures(smoke).split("\n")
-    assert (first[:8], file, blank, verdicts) == ("drawn in", "  claims.md", "", "| claim | verdict |")
+    assert (first[:8], file, blank, verdicts) == ("drawn in", "  claims.csv", "", "partly: it rises (3.1)")
+    assert rest[0].startswith("1 partly; measured values: ")
     assert rest[-2:] == [
-        compare.report("smoke"),  # one line: nothing to compare
+        compare.report("smoke", compare.UNLIKE).splitlines()[-1],
         "each of these numbers: python -m snnlib compare --preset smoke",
     ]
     monkeypatch.setattr(workflow, "_snakemake", lambda *_: 0)

@@ -141,7 +141,7 @@ def test_a_direct_net_is_the_peers_neuron() -> None:
 def test_everybody_takes_a_turn_in_each_round_in_a_process_with_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNNLIB_KEEP_PROCESS", "kept")
     cs = [contestant(who, "training", 1) for who in (RELU, OURS)]
-    table = bench.race(cs, rounds=3)
+    table = bench.timings(cs, rounds=3)
     assert len(table) == 6
     assert (table.groupby("round").who.nunique() == 2).all()
     assert (table.seconds > 0).all()
@@ -151,7 +151,7 @@ def test_everybody_takes_a_turn_in_each_round_in_a_process_with_its_settings(mon
         assert keep == {TUNED: "0", INSTALLED: "1"}
         assert ask(TUNED, bench.os.getpid) != ask(INSTALLED, bench.os.getpid)
     with pytest.raises(InputError, match="rounds = 2: must be"):
-        bench.race(cs, rounds=2)
+        bench.timings(cs, rounds=2)
 
 
 def test_others_run_tuned_and_as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,14 +196,14 @@ def test_scaling_measures_each_point_of_each_axis(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(
         scaling, "AXES", {"timesteps": ((1, 2), ("direct training",)), "width": ((0.1, 0.2), ("single-step training",))}
     )
-    small = {arm: dataclasses.replace(c, batch_size=4, width=0.1) for arm, c in scaling.ARMS.items()}
-    monkeypatch.setattr(scaling, "ARMS", small)
+    small = {arm: dataclasses.replace(c, batch_size=4, width=0.1) for arm, c in scaling.SCALED.items()}
+    monkeypatch.setattr(scaling, "SCALED", small)
 
     def race(points: Iterable[Contestant], rounds: int) -> pd.DataFrame:
         turns = [(c, i) for c in points for i in range(rounds)]
         return pd.DataFrame([{**dataclasses.asdict(c), "round": i, "seconds": c.timesteps * c.width} for c, i in turns])
 
-    monkeypatch.setattr(scaling, "race", race)
+    monkeypatch.setattr(scaling, "timings", race)
     table = scaling.scaling(3)
     assert table[["axis", "arm", "value"]].to_numpy().tolist() == [
         ["timesteps", "direct training", 1], ["timesteps", "direct training", 2],

@@ -143,7 +143,7 @@ def test_the_command_measures_draws_and_prints(
 ) -> None:
     monkeypatch.delenv("SNNLIB_FIGURES", raising=False)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
-    monkeypatch.setattr(bench, "race", lambda *_: rounds)
+    monkeypatch.setattr(bench, "timings", lambda *_: rounds)
     monkeypatch.setattr(bench, "memory", lambda _: memory)
     monkeypatch.setattr(peers, "installed", lambda: {"Norse": "1.1"})
     for options in (["--peers"], []):

@@ -46,9 +46,9 @@ def put(folder: Path, table: pd.DataFrame, name: str = "fig2_accuracy_vs_timeste
     table.to_csv(folder / f"{name}.csv", index=False)
 
 
-def verdicts(own: Path, published: Path) -> dict[tuple[str, str], str]:
+def outcomes(own: Path, published: Path) -> dict[tuple[str, str], str]:
     table, _, _ = compare.compare(own, published)
-    return {(row.net.split(",")[0].removeprefix("MNIST "), row.what): row.verdict for row in table.itertuples()}
+    return {(row.net.split(",")[0].removeprefix("MNIST "), row.what): row.outcome for row in table.itertuples()}
 
 
 # --- the rule --------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ def test_numbers_agree_or_differ_by_their_spread(folders: tuple[Path, Path]) -> 
     own, published = folders
     put(own, fig2({"cnn": [83, 85], "vgg16": [84, 86], "resnet18": [80.4]}))
     put(published, fig2({"cnn": [79, 81], "vgg16": [79, 81], "resnet18": [80]}))
-    assert verdicts(own, published) == {
+    assert outcomes(own, published) == {
         ("CNN", "T = 5"): AGREES, ("CNN", "T = 10"): AGREES,
         ("VGG-16", "T = 5"): DIFFERS, ("VGG-16", "T = 10"): DIFFERS,
         ("ResNet-18", "T = 5"): AGREES, ("ResNet-18", "T = 10"): AGREES,
@@ -88,7 +88,7 @@ def test_one_seed_each_is_held_against_one_test_set(folders: tuple[Path, Path]) 
     own, published = folders
     put(own, fig2({"cnn": [81.6], "vgg16": [82.0]}))
     put(published, fig2({"cnn": [80], "vgg16": [80]}))
-    found = verdicts(own, published)
+    found = outcomes(own, published)
     assert (found["CNN", "T = 10"], found["VGG-16", "T = 10"]) == (AGREES, DIFFERS)
 
 
@@ -98,7 +98,7 @@ def test_noise_seeds_are_averaged_first(folders: tuple[Path, Path]) -> None:
     put(published, fig2({"cnn": [79, 81]}))
     table, _, _ = compare.compare(own, published)
     assert list(table.own) == list(table.published) == ["79.0 ± 1.4 (2)", "80.0 ± 1.4 (2)"]
-    assert set(table.verdict) == {AGREES}  # the files are not the same
+    assert set(table.outcome) == {AGREES}  # the files are not the same
     assert set(table.difference) == {"+0.0"}
     assert set(table.allowed) == {f"{3 * math.sqrt(2):.1f}"}
 
@@ -107,14 +107,14 @@ def test_the_same_bytes_are_identical(folders: tuple[Path, Path]) -> None:
     for folder in folders:
         put(folder, fig2({"cnn": [79, 81]}))
         put(folder, pd.DataFrame({"claim": ["it rises"], "verdict": ["partly"]}), "claims")
-    assert set(verdicts(*folders).values()) == {IDENTICAL}
+    assert set(outcomes(*folders).values()) == {IDENTICAL}
 
 
 def test_what_one_side_alone_has_is_said(folders: tuple[Path, Path]) -> None:
     own, published = folders
     put(own, fig2({"cnn": [80]}))
     put(published, fig2({"vgg16": [80]}))
-    found = verdicts(own, published)
+    found = outcomes(own, published)
     assert found["CNN", "T = 10"] == ONLY_OWN
     assert found["VGG-16", "T = 10"] == ONLY_PUBLISHED
 
@@ -125,7 +125,7 @@ def test_claims_agree_if_their_verdicts_do(folders: tuple[Path, Path]) -> None:
     put(published, pd.DataFrame({"claim": ["a", "b", "d"], "verdict": ["partly", "partly", "partly"]}), "claims")
     table, _, _ = compare.compare(own, published)
     assert list(table.what) == ["a", "b", "c", "d"]
-    assert list(table.verdict) == [AGREES, DIFFERS, ONLY_OWN, ONLY_PUBLISHED]
+    assert list(table.outcome) == [AGREES, DIFFERS, ONLY_OWN, ONLY_PUBLISHED]
 
 
 def test_every_figure_counts_at_its_key_numbers(folders: tuple[Path, Path]) -> None:

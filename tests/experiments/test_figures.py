@@ -9,6 +9,7 @@ import torch
 from snnlib.conversion import convert
 from snnlib.experiments import eq6_terms
 from snnlib.experiments.method import plot as fig1
+from snnlib.experiments.method import table
 from snnlib.experiments.table1_networks import size, table1
 from snnlib.models import build
 from snnlib.neurons import SingleStep
@@ -85,7 +86,7 @@ def test_figure_1_draws_for_any_number_of_layers(recorded: dict) -> None:
     fig = fig1.method(steps, densities, net)
     texts = [t.get_text() for ax in fig.axes for t in ax.texts]
     assert "T = 10: 80.00 ± 1.00 %" in texts
-    tidy = fig1.tidy(steps, densities, net)
+    tidy = table.tidy(steps, densities, net)
     assert (tidy[list(net)] == list(net.values())).all(axis=None)
     assert set(tidy.panel) == {"accuracy", "terms"}
     assert len(tidy) == 3 + len(densities)

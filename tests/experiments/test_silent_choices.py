@@ -160,7 +160,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
                 (0,), {arm: usual | f | ({"readout": "spikes"} if "readout" in f else {}) for arm, f in TRAINED.items()}
             )
         )
-        yield [s for s in found if s.choice in (choices.ABLATION, *choices.CONVERTED)]
+        yield [s for s in found if s.choice in (choices.ABLATION, *choices.CONVERSION_CHOICES)]
 
 
 def test_measured_are_the_first_and_the_last_t(tiny: list[Setting]) -> None:

@@ -12,13 +12,14 @@ from snnlib.baselines.ann_to_snn import thresholds, to_spiking
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble, with_dynamics
 from snnlib.data.sets import Dataset
+from snnlib.experiments.method.table import three_steps
 from snnlib.models import Network
 from snnlib.neurons import LIF, SingleStep
 from snnlib.noise import Gaussian
 from snnlib.runs import results
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
-from snnlib.runs.results import accuracy, known, three_steps
+from snnlib.runs.results import accuracy, known
 from snnlib.runs.run import Run, Spec, ensure
 from snnlib.store.files import DamagedError, seal, unseal, write
 from snnlib.training.evaluation import accuracy_over_time, calibration_images

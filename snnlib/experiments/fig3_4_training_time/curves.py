@@ -41,8 +41,8 @@ def time_to_benchmark(table: pd.DataFrame, benchmark: Mapping[str, float]) -> pd
     """Figure 4: when each run of `learning_curves` was first evaluated at or above its network's benchmark.
 
     Returns:
-        The run's columns, then arm, benchmark (a fraction), reached, seconds and epoch (empty if never), and
-        total_seconds, epochs, final_accuracy of the whole run.
+        The run's columns, then arm, benchmark (a fraction), reached, seconds, epoch and steps (empty if never), and
+        total_seconds, total_epochs, total_steps, final_accuracy of the whole run.
     """
     rows = []
     for _, run in table.groupby("run", sort=False):

@@ -14,9 +14,9 @@ from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.style import BLACK, BLUE, GREEN, VERMILION, figure, style
 from snnlib.experiments.titles import TITLES
 
-ARMS = {"ours": BLUE, "direct": VERMILION, "tuned": GREEN}
+ARM_COLOURS = {"ours": BLUE, "direct": VERMILION, "tuned": GREEN}
 MARKED = 30  # evaluations, up to which each gets a marker
-APART = 0.065  # of the axis' height, between two labels
+LABEL_DISTANCE = 0.065  # of the axis' height, between two labels
 
 
 def training_speed(table: pd.DataFrame, benchmark: Mapping[str, float]) -> Figure:
@@ -50,7 +50,7 @@ def arm_label(arm: str, timesteps: int) -> str:
 
 def _panel(ax: Axes, pair: pd.DataFrame, benchmark: float) -> None:
     ends = []
-    for arm, colour in ARMS.items():
+    for arm, colour in ARM_COLOURS.items():
         runs = pair[pair.arm == arm]
         if runs.empty:
             continue
@@ -84,7 +84,7 @@ def _annotate(ax: Axes, ends: list[tuple[pd.Series, str]]) -> None:
     y = -math.inf
     for percent, colour in sorted(ends, key=lambda end: end[0].mean()):
         spread = f"±{percent.std():.1f}" if len(percent) > 1 else ""
-        y = max(percent.mean(), y + APART * (high - low))
+        y = max(percent.mean(), y + LABEL_DISTANCE * (high - low))
         ax.annotate(
             f"{percent.mean():.1f}{spread}", (1, y), xycoords=("axes fraction", "data"),
             xytext=(3, 0), textcoords="offset points", va="center", fontsize=8, color=colour, annotation_clip=False,

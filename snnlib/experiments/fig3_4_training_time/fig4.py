@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from snnlib.experiments.fig3_4_training_time.curves import savings
-from snnlib.experiments.fig3_4_training_time.fig3 import ARMS
+from snnlib.experiments.fig3_4_training_time.fig3 import ARM_COLOURS
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.style import BLACK, figure, style
@@ -76,7 +76,7 @@ def _times(ax: Axes, pair: pd.DataFrame, rows: list[str]) -> None:
     ends = []
 
     def bar(row: str, share: float, text: str, saving: str = "", error: float = 0.0, **look: object) -> None:
-        y, colour = rows.index(row), ARMS[row.split()[-1]]
+        y, colour = rows.index(row), ARM_COLOURS[row.split()[-1]]
         ends.append(100 * (share + error))
         if row == "here, ours" and by_steps.bound in SIGNS:
             ax.plot(100 * (1 - by_steps.saving), y, "D", color=BLACK, mfc="white", ms=6, zorder=3)
@@ -95,7 +95,7 @@ def _times(ax: Axes, pair: pd.DataFrame, rows: list[str]) -> None:
         look = {}
         if there < len(runs):
             text = f"reached by {there} of {len(runs)}, {text}" if there else f"not reached in {text}"
-            look = {"color": "white", "edgecolor": ARMS[arm], "hatch": "////"}
+            look = {"color": "white", "edgecolor": ARM_COLOURS[arm], "hatch": "////"}
         saving = f" {SIGNS[saved.bound]}{_percent(saved.saving)}" if arm == "ours" and saved.bound in SIGNS else ""
         bar(f"here, {arm}", time.mean() / unit, text, saving, time.std() / unit if len(runs) > 1 else 0.0, **look)
     ax.set_yticks(range(len(rows)), rows)

@@ -50,15 +50,6 @@ def method(steps: pd.DataFrame, densities: pd.DataFrame, net: dict) -> Figure:
     return fig
 
 
-def tidy(steps: pd.DataFrame, densities: pd.DataFrame, net: dict) -> pd.DataFrame:
-    """What `method` was given as the figure's one CSV: the run's columns, then those of both tables.
-
-    Column panel tells the tables apart: "accuracy" or "terms".
-    """
-    table = pd.concat([steps.assign(panel="accuracy"), densities.assign(panel="terms")], ignore_index=True)
-    return table.assign(**net)[[*net, *table]]
-
-
 def _histograms(ax: Axes, layer: str, table: pd.DataFrame) -> None:
     for term, colour in _TERM_COLOURS.items():
         h = table[table.term == term]

@@ -33,7 +33,7 @@ TRAINED = {
     ABLATION: ("no_noise",),
 }
 # Fields of `Conversion`, with the values that they can have.
-CONVERTED = {"statistics of Eqs. 8-9": ("statistics", STATISTICS), "first step": ("first_step", FIRST_STEPS)}
+CONVERSION_CHOICES = {"statistics of Eqs. 8-9": ("statistics", STATISTICS), "first step": ("first_step", FIRST_STEPS)}
 # Three, where one comparison would ask for two: a dozen settings are compared at once.
 ERRORS = 3
 POINTS = "+z.1f"  # how a difference is written; z: never -0.0
@@ -68,7 +68,7 @@ def settings(preset: Preset) -> list[Setting]:
             raise InputError(f"{where}: has no arm for {choice}; must have one of {', '.join(known)}")
         found += [Setting(choice, _value(choice, run.spec), True, run, preset.evaluation) for run in default]
         found += [Setting(choice, _value(choice, r.spec), False, r, preset.evaluations(r)[-1]) for r in others]
-    for choice, (field, values) in CONVERTED.items():
+    for choice, (field, values) in CONVERSION_CHOICES.items():
         first = getattr(preset.evaluation, field)
         for value in (first, *(v for v in values if v != first)):
             evaluation = preset.evaluation.changed(**{field: value})
@@ -134,7 +134,7 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
 def _kind(choice: str) -> str:
     if choice == ABLATION:
         return "ablation"
-    return "converted" if choice in CONVERTED else "trained"
+    return "converted" if choice in CONVERSION_CHOICES else "trained"
 
 
 def what_matters(table: pd.DataFrame) -> str:

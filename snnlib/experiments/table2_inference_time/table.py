@@ -23,7 +23,7 @@ OUR_TIMESTEPS = (5, 10)  # of the rows "Ours"
 METHODS = {
     "ours": "ours", "potential": "ours", "direct": "direct", "tuned": "tuned", "relu": "conversion", "qcfs": "qcfs",
 }  # fmt: skip
-CONVERTED = ("relu", "qcfs")
+ANN_ARMS = ("relu", "qcfs")
 LINE = [*ARCHITECTURE, "readout", "training", "method", "variant"]
 COLUMNS = [
     "source", "author", "method", "variant", *ARCHITECTURE, "readout", "inference_time", "timesteps",
@@ -43,12 +43,12 @@ def compared(preset: Preset) -> dict[str, Comparison]:
     if preset.evaluation.timesteps < max(OUR_TIMESTEPS):
         found = preset.evaluation.timesteps
         raise InputError(f"{where}, evaluation.timesteps = {found}: must be at least {max(OUR_TIMESTEPS)}")
-    lacking = {net: [arm for arm in CONVERTED if arm not in arms] for net, arms in nets.items()}
+    lacking = {net: [arm for arm in ANN_ARMS if arm not in arms] for net, arms in nets.items()}
     for net, arms in nets.items():
-        beside = "direct" in arms and len(lacking[net]) == len(CONVERTED) and not all(lacking.values())
+        beside = "direct" in arms and len(lacking[net]) == len(ANN_ARMS) and not all(lacking.values())
         if lacking[net] and not beside:
             missing = " and ".join(lacking[net])
-            raise InputError(f"{where}, net {net}: has no arm {missing}; must have ours, {' and '.join(CONVERTED)}")
+            raise InputError(f"{where}, net {net}: has no arm {missing}; must have ours, {' and '.join(ANN_ARMS)}")
     return nets
 
 

@@ -49,8 +49,8 @@ def with_times(found: pd.DataFrame, preset: Preset, device: torch.device | str |
         ours = [(("ours", r.readout, r.our_variant), r.our_timesteps) for r in rows.itertuples()]
         theirs = [((opponent,), steps) for opponent, steps in zip(rows.opponent, rows.steps_needed, strict=True)]
         wanted = dict.fromkeys((side, min(t, CHUNK)) for side, t in ours + theirs if not pd.isna(t))
-        seconds = _seconds({(side, t): runs[*net, *side] for side, t in wanted}, preset, device)
-        times = [_compare(seconds, our, their) for our, their in zip(ours, theirs, strict=True)]
+        measured = _seconds({(side, t): runs[*net, *side] for side, t in wanted}, preset, device)
+        times = [_compare(measured, our, their) for our, their in zip(ours, theirs, strict=True)]
         names = ["our_seconds", "opponent_seconds", "time_factor", "time_factor_sd"]
         parts.append(rows.join(pd.DataFrame(times, index=rows.index, columns=names)))
     return pd.concat(parts).assign(device=provenance(device)["device"])
