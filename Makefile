@@ -41,6 +41,7 @@ test: $(VENV)/installed
 
 # Kills, full disks, damaged files, crowds: what `make test` tries a few times, many times.
 test-faults: $(VENV)/installed
+	@$(BIN)/python -m snnlib figures --preset smoke trained
 	@$(BIN)/python -m pytest tests/faults -m faults -n 2 --dist worksteal
 
 publish-faults: $(VENV)/installed

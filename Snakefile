@@ -9,24 +9,29 @@ from pathlib import Path
 import torch
 
 from snnlib.batch.jobs import jobs
+from snnlib.batch.killed import log_file, status_file, training
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
+from snnlib.batch.workflow import BUILD, outputs
 from snnlib.store.paths import figures_dir
 from snnlib.runs.preset import load_preset
 from snnlib.runs.run import Run
 
-PRESET = load_preset(config.get("preset", "smoke"))
+PRESET = load_preset(str(config.get("preset", "smoke")))
 RUNS = PRESET.all_runs()
 FIGURES = figures_dir() / PRESET.name
 CODE = sorted(map(str, Path("snnlib").rglob("*.py")))
+LOGS = BUILD / PRESET.name
+LOGS.mkdir(parents=True, exist_ok=True)
 GPU = int(torch.cuda.is_available())
+
+
+# A process that is killed cannot say so: its exit code does, which is left beside its log.
+ARMED = "rm -f {params.status}; python -X faulthandler -m snnlib"
+LEFT = "|| {{ echo ${{PIPESTATUS[0]}} > {params.status}; exit 1; }}"
 
 
 def evaluated(run):
     return [evaluation.file(run) for evaluation in PRESET.evaluations(run)]
-
-
-def drawn(name):
-    return [f"build/{PRESET.name}/{name}.ipynb", *(FIGURES / file for file in NOTEBOOK_FILES[name])]
 
 
 def needed(name):
@@ -38,7 +43,7 @@ def needed(name):
 
 rule all:
     input:
-        [drawn(name) for name in NOTEBOOK_FILES],
+        [outputs(PRESET, name) for name in NOTEBOOK_FILES],
 
 
 rule trained:
@@ -50,19 +55,21 @@ for number, runs in enumerate(jobs(PRESET)):
 
     rule:
         name:
-            f"train_{number}"
+            training(number)
         input:
             [evaluated(Run(run.spec.after)) for run in runs if run.spec.after],
         output:
             update([str(file) for run in runs for file in evaluated(run)]),  # else deleted before a job, and if it fails
         params:
             runs=[run.spec.name for run in runs],
+            status=status_file(LOGS, training(number)),
+            log=log_file(LOGS, training(number)),  # and on the screen, as it comes
         threads: max(run.spec.recipe.threads for run in runs)
         priority: -number
         resources:
             gpu=GPU,
         shell:
-            "python -m snnlib train {params.runs} --preset {PRESET.name}"
+            f"{ARMED} train {{params.runs}} --preset {PRESET.name} 2>&1 | {{{{ tee -i {{params.log}} || true; }}}} {LEFT}"
 
 
 for name in NOTEBOOK_FILES:
@@ -76,12 +83,13 @@ for name in NOTEBOOK_FILES:
             CODE,  # a redraw costs seconds; training is not repeated for an edit
             needed(name),
         output:
-            update([str(file) for file in drawn(name)]),
+            update([str(file) for file in outputs(PRESET, name)]),
         log:
-            f"build/{PRESET.name}/{name}.log",
+            log_file(LOGS, name),
         params:
             notebook=name,
+            status=status_file(LOGS, name),
         resources:
             gpu=GPU,
         shell:
-            "python -m snnlib draw {params.notebook} --preset {PRESET.name} > {log} 2>&1"
+            f"{ARMED} draw {{params.notebook}} --preset {PRESET.name} > {{log}} 2>&1 {LEFT}"

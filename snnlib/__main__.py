@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import signal
 import sys
@@ -13,6 +14,8 @@ import typer
 from snnlib.batch import listing, readme
 from snnlib.batch import train as batch
 from snnlib.batch.estimate import estimate, time_left
+from snnlib.batch.parent import end_with_parent
+from snnlib.batch.starting import INTERRUPTED, started
 from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, draw_notebook, figures
 from snnlib.checks import InputError, one_of, short, shown, whole
 from snnlib.data.sets import DATASETS, DataError, load_dataset
@@ -31,7 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-INTERRUPTED = 130  # the exit code that shells expect after Ctrl-C
 _UsageError = typer.BadParameter.__base__  # of click, which newer versions of typer bring along
 
 
@@ -217,6 +219,11 @@ def main() -> None:
     Exit codes: 2 after an error, which is one line with its way out; 1 if a part of a batch failed, a line each; 130
     after Ctrl-C or a signal to end, one line too.
     """
+    started()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no ± gets \xb1
+    end_with_parent()
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.raiseExceptions = False  # a log that cannot be written, on a full disk, stops nothing
     logging.getLogger("snnlib").setLevel(logging.INFO)

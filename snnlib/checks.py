@@ -100,6 +100,12 @@ def whole(name: str, value: int, least: int, most: float = math.inf) -> None:
         raise InputError(f"{name} = {shown(value)}: must be at most {most}")
 
 
+def sequence(name: str, value: Iterable[Any]) -> None:
+    """Refuse with an `InputError` what has no members to go through one by one, and text, which has letters."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise InputError(f"{name} = {shown(value)}: must be a list")
+
+
 def one_of(name: str, value: T, choices: Iterable[T]) -> None:
     """Refuse anything outside ``choices`` with an `InputError`."""
     choices = tuple(choices)

@@ -64,6 +64,11 @@ class Network(nn.Module):
         if images.shape[1:] != self.input_shape:
             wanted = f"must be [B, C, H, W] with C, H, W = {self.input_shape}"
             raise InputError(f"images of shape {tuple(images.shape)}: {wanted}")
+        if not len(images) or not images.is_floating_point():
+            found = f"{len(images)} of {images.dtype}"
+            raise InputError(f"images = {found}: must be at least one, of floating-point numbers (`standardise`)")
+        if not self.training and not images.isfinite().all():  # in training the loss says so, and no step waits
+            raise InputError("images: must be finite; some value is nan or infinite")
         current = self.encoder(images)  # [B, C', H', W']
         spikes = self.first.hold(current, sim)  # [T·B, C', H', W']
         return self.layers(spikes, sim).unflatten(0, (sim.timesteps, -1))

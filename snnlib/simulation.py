@@ -17,6 +17,8 @@ from snnlib.fast.process import autocast
 
 CHUNK = 16  # time steps in one pass of a long simulation: enough to keep a processor busy
 
+MOST_TIMESTEPS = 10_000  # time steps: more are a slip, and would take all memory there is
+
 Observer = Callable[[nn.Module, int, Tensor, Any], None]
 
 
@@ -35,7 +37,7 @@ class Simulation:
     states: dict[nn.Module, Any] | None = None
 
     def __post_init__(self) -> None:
-        whole("timesteps", self.timesteps, least=1)
+        whole("timesteps", self.timesteps, 1, MOST_TIMESTEPS)
 
 
 def simulate(
@@ -54,9 +56,13 @@ def simulate(
         generator: of the noise, on the images' device.
         timesteps: T.
 
+    Raises:
+        InputError: more than `MOST_TIMESTEPS` time steps, or fewer than one.
+
     Yields:
         The number of steps before this piece, and its outputs, float32 [steps, B, classes].
     """
+    whole("timesteps", timesteps, 1, MOST_TIMESTEPS)
     training = model.training
     model.eval()
     states: dict[nn.Module, Any] = {}

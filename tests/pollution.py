@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from operator import attrgetter
 
 import numpy as np
 import torch
@@ -50,3 +52,17 @@ POLLUTIONS: dict[str, Callable[[], AbstractContextManager[object]]] = {
         lambda: setattr(torch.backends.mkldnn, "enabled", True),
     ),
 }
+
+# By PyTorch's newer interface (2.9), after which the older one refuses to say what holds.
+NEWER = {"cuda.matmul": "tf32", "cudnn.conv": "ieee", "mkldnn": "bf16", "mkldnn.matmul": "bf16", "mkldnn.conv": "bf16"}
+if hasattr(torch.backends, "fp32_precision"):
+    for owner, precision in NEWER.items():
+        backend = attrgetter(owner)(torch.backends)
+        POLLUTIONS[f"{owner} in {precision}"] = _setting(
+            partial(setattr, backend, "fp32_precision", precision),
+            partial(setattr, backend, "fp32_precision", backend.fp32_precision),
+        )
+    POLLUTIONS["all in tf32"] = _setting(
+        lambda: setattr(torch.backends, "fp32_precision", "tf32"),
+        lambda: setattr(torch.backends, "fp32_precision", "none"),
+    )

@@ -12,6 +12,7 @@ from snnlib.experiments.tables import VERDICTS
 from snnlib.runs.preset import load_preset
 from snnlib.store.markdown import put
 from snnlib.store.paths import DOCS, README, figures_dir, published_dir
+from snnlib.store.sums import verified
 
 HEADLINES = ("rises", "lossless", "faster", "accuracy_kept", "speed_conversion")  # the claims of the README
 
@@ -53,11 +54,12 @@ def drawn(preset: str) -> str:
 
     Raises:
         InputError: an unknown preset, or its claims have not been drawn.
+        DamagedError: they are not as they were drawn.
     """
     file = figures_dir() / load_preset(preset).name / "claims.md"
     if not file.exists():
         raise InputError(f"{file} is missing: `python -m snnlib figures --preset {preset}` writes it")
-    return file.read_text(encoding="utf-8")
+    return verified(file).read_text(encoding="utf-8")
 
 
 def update(preset: str) -> None:
@@ -65,8 +67,9 @@ def update(preset: str) -> None:
 
     Raises:
         InputError: as in `put`; that file is untouched then.
+        DamagedError: they are not as they were published; nothing has changed then.
     """
     folder = published_dir() / preset
-    put(DOCS / "claims.md", "claims", (folder / "claims.md").read_text(encoding="utf-8"))
-    table = pd.read_csv(folder / "claims.csv", keep_default_na=False)
+    put(DOCS / "claims.md", "claims", verified(folder / "claims.md").read_text(encoding="utf-8"))
+    table = pd.read_csv(verified(folder / "claims.csv"), keep_default_na=False)
     put(README, "headlines", headlines(table, preset))

@@ -12,7 +12,7 @@ from snnlib.data.checksums import DataError
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
-from snnlib.store.files import StoreError, UnwritableError, write
+from snnlib.store.files import StoreError, UnwritableError, regular, write
 from snnlib.training.failures import DeviceError, TrainingError
 
 log = logging.getLogger("snnlib")
@@ -60,8 +60,8 @@ def failure(run: Run, since: float = 0.0) -> str | None:
     try:
         if _file(run).stat().st_mtime < since:
             return None
-        return _file(run).read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
+        return regular(_file(run)).read_text(encoding="utf-8", errors="replace").strip()
+    except (StoreError, OSError):
         return None
 
 

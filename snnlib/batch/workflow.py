@@ -10,17 +10,20 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from snnlib.batch import train as batch
 from snnlib.batch.estimate import incomplete
+from snnlib.batch.killed import killed, log_file
+from snnlib.batch.notebook_files import NOTEBOOK_FILES
+from snnlib.batch.parent import BUSY, ending_with_this
 from snnlib.batch.readme import verdict_counts
-from snnlib.checks import one_of
+from snnlib.checks import InputError, one_of
 from snnlib.experiments import compare
 from snnlib.runs.preset import Preset
 from snnlib.store import locks
-from snnlib.store.files import explained
-from snnlib.store.paths import NOTEBOOKS, ROOT, figures_dir
+from snnlib.store.files import StoreError, explained
+from snnlib.store.paths import NOTEBOOKS, ROOT, figures_dir, runs_dir
+from snnlib.store.sums import ENDING, record, sums, verified
 
 BUILD = ROOT / "build"
 
@@ -55,6 +58,7 @@ def draw_notebook(name: str, preset: Preset) -> Path:
             cause = f"{error.ename}: {error.evalue}".splitlines()[0]
             raise WorkflowError(f"{name}: cell {error.exec_count}: {cause} (see {so_far})") from None
         os.replace(so_far, copy)
+        record(copy)
     return copy
 
 
@@ -65,28 +69,26 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": path, "TQDM_DISABLE": "1"}
 
 
-def _snakemake(command: list[str], environment: dict[str, str]) -> int:
-    """Exit code of Snakemake, which runs once at a time; the lock is free again when its holder dies.
+def _snakemake(arguments: list[str]) -> int:
+    """Exit code of Snakemake, which runs once at a time and ends with this process, however that ends.
 
     Snakemake and its jobs are a process group of their own, so that whatever interrupts this process is passed on to
     all of them, once.
     """
-    try:
-        with explained(BUILD):
-            BUILD.mkdir(exist_ok=True)
-        with (
-            explained(BUILD),
-            FileLock(BUILD / "workflow.lock", timeout=0),
-            subprocess.Popen(command, cwd=ROOT, env=environment, process_group=0) as snakemake,
-        ):
-            try:
-                return snakemake.wait()
-            except KeyboardInterrupt:
-                os.killpg(snakemake.pid, signal.SIGINT)
-                snakemake.wait()
-                raise
-    except Timeout:
-        raise WorkflowError("another `make figures` or `make test` is at work here; wait for it") from None
+    with explained(BUILD):
+        BUILD.mkdir(exist_ok=True)
+        (BUILD / "workflow.lock").touch()  # it can be written: else this says why not
+    command = [sys.executable, "-m", "snnlib.batch.engine", str(BUILD / "workflow.lock"), *arguments]
+    with subprocess.Popen(command, cwd=ROOT, env=ending_with_this(environment()), process_group=0) as snakemake:
+        try:
+            code = snakemake.wait()
+        except KeyboardInterrupt:
+            os.killpg(snakemake.pid, signal.SIGINT)
+            snakemake.wait()
+            raise
+    if code == BUSY:
+        raise WorkflowError("another `make figures` or `make test` is at work here; wait for it")
+    return code
 
 
 def figures(preset: Preset, *targets: str) -> str:
@@ -97,15 +99,19 @@ def figures(preset: Preset, *targets: str) -> str:
 
     Raises:
         BatchError: jobs failed; it lists them.
+        InputError: a folder that Snakemake cannot handle.
         WorkflowError: another one is at work.
     """
+    _without_braces()
     began, start = time.perf_counter(), time.time() - 0.1  # files' times lag behind by a tick of the kernel
-    # Targets first: --config would take them for settings. No lock of Snakemake's: it outlives a killed Snakemake.
-    command = [sys.executable, "-m", "snakemake", *targets, "--profile", "profiles/local", "--nolock"]
-    command += ["--config", f"preset={preset.name}", "--forcerun", *_not_as_they_look(preset)]
-    if _snakemake(command, environment()):
+    # Targets first: --config would take them for settings, and a name like 2024 for a number.
+    # No lock of Snakemake's: it outlives a killed Snakemake.
+    arguments = [*targets, "--profile", "profiles/local", "--nolock"]
+    arguments += ["--config", f"preset=!!str {preset.name}", "--forcerun", *_not_as_they_look(preset)]
+    if _snakemake(arguments):
         of_all = set(targets) <= {"all", "trained"}
         failed = (batch.unfinished if of_all else batch.failed)(preset, start) | _undrawn(preset, start)
+        failed |= killed(preset, BUILD / preset.name, start)
         notebooks = len(list(NOTEBOOKS.glob("*.ipynb")))
         of = f"{len(preset.all_runs())} runs and {notebooks} notebooks"
         raise batch.BatchError(failed or {"Snakemake": "failed, see above"}, of)
@@ -126,19 +132,51 @@ def figures(preset: Preset, *targets: str) -> str:
     return "\n".join(lines)
 
 
+def _without_braces() -> None:
+    """Refuse folders whose names Snakemake takes for patterns, which it has no way to escape."""
+    for variable, folder in (
+        ("SNNLIB_RUNS", runs_dir()), ("SNNLIB_FIGURES", figures_dir()), ("the repository's folder", ROOT),
+    ):  # fmt: skip
+        if set("{}") & set(str(folder)):
+            raise InputError(f"{variable} = {folder}: must be without braces, for Snakemake's sake")
+
+
+def outputs(preset: Preset, name: str) -> list[Path]:
+    """What drawing a notebook leaves: its executed copy, and its files in the preset's folder, each with its sum."""
+    files = [
+        BUILD / preset.name / f"{name}.ipynb",
+        *(figures_dir() / preset.name / file for file in NOTEBOOK_FILES[name]),
+    ]
+    return list(dict.fromkeys(path for file in files for path in (file, sums(file))))
+
+
 def _not_as_they_look(preset: Preset) -> list[str]:
-    """Evaluations of runs that are damaged or incomplete: Snakemake looks at times alone, and takes them for done."""
+    """Damaged results, which Snakemake takes for done, since it looks at times alone: of runs and of notebooks."""
     runs = incomplete(preset)
     files = [evaluation.file(run) for run in runs for evaluation in preset.evaluations(run)]
+    files += [
+        file for name in NOTEBOOK_FILES for file in outputs(preset, name) if file.suffix != ENDING and not _whole(file)
+    ]
     return [str(file) for file in files if file.exists()]
+
+
+def _whole(file: Path) -> bool:
+    """Whether a file is as it was written."""
+    try:
+        return verified(file).exists()
+    except StoreError:
+        return False
 
 
 def _undrawn(preset: Preset, start: float) -> dict[str, str]:
     """Why each notebook that was begun since then has no finished copy, from its log's last line."""
     found = {}
-    for log in sorted((BUILD / preset.name).glob("*.log")):
-        last = (log.read_text(encoding="utf-8", errors="replace").splitlines() or [""])[-1]
-        if log.stat().st_mtime >= start and not last.endswith(f"{log.stem}.ipynb"):
+    for name in sorted(NOTEBOOK_FILES):
+        file = log_file(BUILD / preset.name, name)
+        if not file.is_file() or file.stat().st_mtime < start:
+            continue
+        last = (file.read_text(encoding="utf-8", errors="replace").splitlines() or [""])[-1]
+        if not last.endswith(f"{name}.ipynb"):
             message = last.removeprefix("error: ")
-            found[log.stem] = message if message != last else f"not done, see {log}"
+            found[name] = message if message != last else f"not done, see {file}"
     return found

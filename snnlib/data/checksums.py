@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
-from snnlib.store.files import DamagedError, StoreError, set_aside
+from snnlib.store.files import DamagedError, StoreError, set_aside, sha256
 from snnlib.store.locks import alone
 from snnlib.store.once import once
 
@@ -81,13 +80,15 @@ def _inspect(files: Files) -> tuple[dict[str, str], list[str]]:
     for file, expected in files.checksums.items():
         path = files.folder / file
         try:
-            with path.open("rb") as stream:
-                found = hashlib.file_digest(stream, "sha256").hexdigest()
-        except (FileNotFoundError, NotADirectoryError):
-            missing.append(file)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise DataError(f"{path} cannot be read: {reason}; mend that, or move it away and run again") from error
+            found = sha256(path)
+        except StoreError as error:
+            if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+                missing.append(file)
+            elif error.__cause__ is None:  # a pipe or a device
+                damaged[file] = str(error)
+            else:
+                reason = getattr(error.__cause__, "strerror", None) or error
+                raise DataError(f"{path} cannot be read: {reason}; mend that, or move it away and run again") from error
         else:
             if found != expected:
                 damaged[file] = f"{path} is damaged: its sha256 is {found[:12]}..., not {expected[:12]}..."

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from snnlib.checks import InputError, one_of, whole
+from snnlib.checks import InputError, one_of, sequence, shown, whole
 from snnlib.data.checksums import DataError, Files, require
+from snnlib.fast.process import usable
 from snnlib.store.paths import ROOT
 
 __all__ = ["DATASETS", "DataError", "Dataset", "Split", "load_dataset"]
@@ -87,6 +88,7 @@ def load_dataset(
         train, test = (Split(_fit(split.images, shape), split.labels) for split in (train, test))
         repeats = shape[0] // len(mean)
         mean, std = mean.repeat(repeats, 1, 1), std.repeat(repeats, 1, 1)
+    device = usable(device)
     train, test = (Split(split.images.to(device), split.labels.to(device)) for split in (train, test))
     return Dataset(name, train, test, mean.to(device), std.to(device), CLASSES[name])
 
@@ -111,6 +113,10 @@ def _pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
 
 def _fit(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """Pad and repeat the channels of uint8 [N, C, H, W]; ``ValueError`` if they do not fit."""
+    sequence("shape", shape)
+    for size in shape:
+        whole(f"a number in shape {shown(shape)}", size, 0, 10_000)
+    whole("length of shape", len(shape), 3, 3)
     channels, height, width = images.shape[1:]
     rows, columns = shape[1] - height, shape[2] - width
     if rows < 0 or columns < 0 or shape[0] < channels or shape[0] % channels:

@@ -22,13 +22,13 @@ import torch
 from torch import Tensor, nn
 
 from snnlib.baselines.ann_to_snn import fold_batch_norm
-from snnlib.checks import InputError, Value, between, finite, positive
+from snnlib.checks import InputError, Value, between, finite, positive, whole
 from snnlib.conversion import with_dynamics
 from snnlib.fast import Currents, lif_steps
 from snnlib.models import Network
 from snnlib.neurons import LIF, Converted, Neuron, reset
 from snnlib.noise import Gaussian, Noise
-from snnlib.simulation import Simulation
+from snnlib.simulation import MOST_TIMESTEPS, Simulation
 from snnlib.statistics import Frozen
 from snnlib.surrogate import Surrogate, Triangle, spike
 
@@ -145,6 +145,7 @@ def clamped(model: Network, images: Tensor, generator: torch.Generator, timestep
         Columns layer, leak, bias (of the folded net), share (0 to 1), beyond (by how much the term farthest out leaves
         the range, in units of its half-width 1/alpha; 0 if none does).
     """
+    whole("timesteps", timesteps, 2, MOST_TIMESTEPS)  # the first has no potential
     folded = dict(fold(model).neurons())
     found: dict[Neuron, list[tuple[float, float]]] = defaultdict(list)
 

@@ -18,7 +18,7 @@ from snnlib.experiments.fig5_alpha.claims import FIG5
 from snnlib.experiments.fig6_noise_type.claims import FIG6
 from snnlib.experiments.silent_choices.claims import CHOICES
 from snnlib.experiments.table2_inference_time.claims import ACCURACIES
-from snnlib.experiments.tables import NotTestedError, Table, Tables
+from snnlib.experiments.tables import NotTestedError, Table, Tables, whole_table
 from snnlib.experiments.titles import short_title
 from snnlib.store.paths import figures_dir, from_root, published_dir
 
@@ -194,10 +194,8 @@ def _verdicts(own: Mapping[str, str], published: Mapping[str, str], same: bool) 
 def _claims(folder: Path) -> dict[str, str]:
     """The verdict on each claim."""
     file = folder / f"{CLAIMS_FILE}.csv"
-    if not file.exists():
-        raise NotTestedError(f"no {file.name}")
     try:
-        table = pd.read_csv(file, usecols=["claim", "verdict"], dtype=str, keep_default_na=False)
+        table = pd.read_csv(whole_table(file), usecols=["claim", "verdict"], dtype=str, keep_default_na=False)
     except (OSError, ValueError):  # not text, not a table, or without these columns
         raise NotTestedError(f"{file.name} cannot be read") from None
     return dict(zip(table.claim, table.verdict, strict=True))

@@ -9,9 +9,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from snnlib.checks import whole
 from snnlib.models import Network
 from snnlib.neurons import Neuron
-from snnlib.simulation import Simulation
+from snnlib.simulation import MOST_TIMESTEPS, Simulation
 
 NOISE, POTENTIAL, RESIDUAL, SUM = "N_noise", "N(λV)", "N'", "N(λV) + N'"
 
@@ -31,6 +32,7 @@ def record(
         Layer name -> term -> values. Potentials are those of the run; noise is drawn anew from the
         distributions that the run draws from.
     """
+    whole("timesteps", timesteps, 2, MOST_TIMESTEPS)  # the first has no potential
     potentials: dict[Neuron, list[Tensor]] = defaultdict(list)
 
     def observe(neuron: Neuron, t: int, spikes: Tensor, v: Tensor) -> None:

@@ -12,17 +12,18 @@ from pydantic import ValidationError
 from snnlib.checks import InputError
 from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec
-from snnlib.store.files import StoreError, unseal
+from snnlib.store.files import StoreError, regular, unseal
 from snnlib.store.paths import runs_dir
 
 NAMES = ("run", "runs", "our_runs", "opponent_runs")  # columns of the figures' CSV files that name runs
 FILE = "runs.csv"
 COLUMNS = [
-    "run", "seed", "epochs", "device", "torch", "python", "commit", "clean", "same_bytes", "started", "finished",
-    "sittings", "train_seconds", "wall_seconds", "weights_sha256",
+    "run", "seed", "epochs", "device", "torch", "python", "commit", "clean", "instructions", "same_bytes",
+    "started", "finished", "sittings", "train_seconds", "wall_seconds", "weights_sha256",
 ]  # fmt: skip
 _TOLD = {
     "device": "device", "torch": "torch", "python": "python", "commit": "git commit", "clean": "working tree clean",
+    "instructions": "instructions",
     "same_bytes": "same bytes if trained again",
 }  # fmt: skip
 
@@ -43,11 +44,11 @@ def made_with(folder: Path) -> pd.DataFrame:
     So figures keep what was known of runs that are no longer there.
 
     Returns:
-        Columns run, seed, epochs, device, torch, python, commit, clean (the working tree: yes or no), same_bytes,
-        started and finished (UTC), sittings (how many: one, and one more for each interruption), train_seconds,
-        wall_seconds (evaluation while training and saving included), weights_sha256. What differs between sittings is
-        there for each, joined by "; ". All but the name is empty where nothing is known: the run is not in the store,
-        or damaged, and ``runs.csv`` did not have it.
+        Columns run, seed, epochs, device, torch, python, commit, clean (the working tree: yes or no), instructions
+        (that its kernels could use), same_bytes, started and finished (UTC), sittings (how many: one, and one more for
+        each interruption), train_seconds, wall_seconds (evaluation while training and saving included),
+        weights_sha256. What differs between sittings is there for each, joined by "; ". All but the name is empty where
+        nothing is known: the run is not in the store, or damaged, and ``runs.csv`` did not have it.
     """
     before = {row.get("run"): row for row in _read(folder / FILE, COLUMNS).to_dict("records")}
     rows = [_stored(name) or before.get(name, {"run": name}) for name in runs_named(folder)]
@@ -78,6 +79,7 @@ def _stored(name: str) -> dict[str, Any] | None:
     except (StoreError, InputError, ValidationError):
         return None
     sittings = found["sittings"]
+    alike = len({(s["device"], s.get("instructions"), *sorted(s["packages"].items())) for s in sittings}) == 1
     git = [s["git"] or {"commit": "unknown", "clean": "unknown"} for s in sittings]
     return {
         "run": name,
@@ -88,7 +90,8 @@ def _stored(name: str) -> dict[str, Any] | None:
         "python": _joined(s["python"] for s in sittings),
         "commit": _joined(g["commit"] for g in git),
         "clean": _joined({True: "yes", False: "no"}.get(g["clean"], g["clean"]) for g in git),
-        "same_bytes": _joined(s["same_bytes"] for s in sittings),
+        "instructions": _joined(s.get("instructions", "unknown") for s in sittings),
+        "same_bytes": _joined(s["same_bytes"] for s in sittings) if alike else "not promised: made on several machines",
         "started": sittings[0]["started"],
         "finished": sittings[-1]["finished"],
         "sittings": len(sittings),
@@ -107,6 +110,6 @@ def _joined(values: Iterable[str]) -> str:
 def _read(file: Path, columns: Container[str]) -> pd.DataFrame:
     """Those of the columns that a CSV file has, as text; nothing if it cannot be read."""
     try:
-        return pd.read_csv(file, usecols=lambda column: column in columns, dtype=str)
-    except (OSError, ValueError):  # not there, not text, not a table, or nothing in it
+        return pd.read_csv(regular(file), usecols=lambda column: column in columns, dtype=str)
+    except (StoreError, OSError, ValueError):  # not there, not text, not a table, or nothing in it
         return pd.DataFrame()

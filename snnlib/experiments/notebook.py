@@ -9,11 +9,14 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import torch
+
 from snnlib.checks import between, one_of, positive, whole
 from snnlib.experiments.fig7_potential_dynamics.table import NOISES
 from snnlib.experiments.outputs import Outputs
 from snnlib.neurons import Converted
 from snnlib.runs.preset import Preset, load_preset
+from snnlib.simulation import MOST_TIMESTEPS
 from snnlib.store.paths import figures_dir
 
 _INJECTED = "# Parameters\n"  # the first line of the cell that papermill adds
@@ -43,7 +46,7 @@ _VALUES: dict[str, Callable[[str, Any], None]] = {
     "memory_gib": _gibibytes,
     "repeats": partial(whole, least=2, most=1000),
     "seed": partial(whole, least=0, most=2**63 - 1),
-    "timesteps": partial(whole, least=1, most=10_000),
+    "timesteps": partial(whole, least=2, most=MOST_TIMESTEPS),
     "alpha": _convertible,
     "beta": _convertible,
     "leak": _convertible,
@@ -53,7 +56,7 @@ _VALUES: dict[str, Callable[[str, Any], None]] = {
 
 
 def begin(notebook: str, preset: str, **others: Any) -> tuple[Preset, Outputs]:
-    """Check what papermill injected, and load the preset.
+    """Check what papermill injected, load the preset, and compute on one thread from here on.
 
     papermill only warns of a parameter that the notebook does not have, and goes on with the default. Its own cell
     follows the one that holds the parameters, which tells it from a reader's cell with the same first line.
@@ -81,6 +84,7 @@ def begin(notebook: str, preset: str, **others: Any) -> tuple[Preset, Outputs]:
     ]
     for name in injected[-1] if injected else ():  # the last one: cells may have been mended and run again
         one_of("notebook parameter", name, ("preset", *others))
+    torch.set_num_threads(1)  # for all that is no run's own: how a sum is split among threads decides its last bit
     defaults = DEFAULTS.get(notebook, {})
     given = {name: value for name, value in others.items() if value is not None or defaults[name] is not None}
     for name, value in given.items():

@@ -1,4 +1,4 @@
-"""How a figure or a table reaches a file: the one way for all notebooks, for the benchmark and for the tests."""
+"""How a figure or a table reaches a file, with its sum beside it: the one way for notebooks, benchmark and tests."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from snnlib.experiments.made_with import NAMES
 from snnlib.experiments.style import png, style, svg
-from snnlib.store.files import write
 from snnlib.store.paths import from_root
+from snnlib.store.sums import write_summed
 
 
 @dataclass
@@ -62,13 +62,10 @@ class Outputs:
     def _write(self, name: str, contents: Mapping[str, bytes | str]) -> list[Path]:
         name = "-".join([name, *(f"{parameter}{_text(value)}" for parameter, value in self.changed.items())])
         endings = self._written.setdefault(name, [])
-        paths = []
-        for ending, content in contents.items():
-            paths.append(self.folder / f"{name}.{ending}")
-            write(paths[-1], content)
-            if ending not in endings:
-                endings.append(ending)
-        return paths
+        endings += [ending for ending in contents if ending not in endings]
+        paths = {ending: self.folder / f"{name}.{ending}" for ending in contents}
+        write_summed({paths[ending]: content for ending, content in contents.items()})
+        return list(paths.values())
 
 
 def _text(value: Any) -> str:

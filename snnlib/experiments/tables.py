@@ -15,6 +15,8 @@ import pandas as pd
 
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.titles import short_title
+from snnlib.store.files import StoreError
+from snnlib.store.sums import verified
 
 REPRODUCED, PARTLY, NOT, UNDECIDED = "reproduced", "partly", "not reproduced", "undecided"
 UNTESTED, SCALE = "not tested", "not tested at this scale"
@@ -86,11 +88,19 @@ class Tables:
         return ", ".join(f"{short_title(d)} {short_title(n)} at width {width:g}" for d, n, width in sorted(nets))
 
 
-def _read(file: Path, kinds: dict[str, str]) -> pd.DataFrame:
+def whole_table(file: Path) -> Path:
+    """The path of a table that is as it was written; a `NotTestedError` if it is missing or is not."""
     if not file.exists():
         raise NotTestedError(f"no {file.name}")
     try:
-        table = pd.read_csv(file)
+        return verified(file)
+    except StoreError:
+        raise NotTestedError(f"{file.name} is not as it was drawn, draw it again") from None
+
+
+def _read(file: Path, kinds: dict[str, str]) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(whole_table(file))
     except (OSError, ValueError):  # not text, not a table, or nothing in it
         raise NotTestedError(f"{file.name} cannot be read") from None
     if missing := [column for column in kinds if column not in table]:

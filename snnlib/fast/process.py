@@ -10,14 +10,27 @@ import ctypes
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from operator import attrgetter
 
 import torch
 
-from snnlib.checks import one_of
+from snnlib.checks import InputError, one_of, short, shown, whole
 
 PRECISIONS = ("float32", "bfloat16")
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # names and values of glibc's <malloc.h>
+
+
+def usable(device: torch.device | str) -> torch.device:
+    """The device of this name, if tensors can be kept there; else an `InputError`."""
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:  # each of them, for some name
+        why = short(str(error).partition("\n")[0])
+        raise InputError(f"device = {shown(device)}: must be cpu, or a GPU that PyTorch sees ({why})") from None
+    one_of("device", found.type, ("cpu", "cuda", "mps", "xpu"))
+    return found
 
 
 def configure() -> None:
@@ -45,22 +58,55 @@ def pinned() -> Iterator[None]:
 
     Gradients on, float32, the CPU, no autocast, oneDNN with float32 products, cuDNN with algorithms that repeat.
     """
+    cudnn = torch.backends.cudnn
     with ExitStack() as settings:
         settings.callback(torch.set_default_dtype, torch.get_default_dtype())
-        settings.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
-        settings.callback(setattr, torch.backends.mkldnn, "enabled", torch.backends.mkldnn.enabled)
         torch.set_default_dtype(torch.float32)
-        torch.set_float32_matmul_precision("highest")
-        torch.backends.mkldnn.enabled = True
+        settings.enter_context(_products())
+        for backend, name, value in (
+            (torch.backends.mkldnn, "enabled", True),
+            (cudnn, "enabled", True), (cudnn, "benchmark", False), (cudnn, "deterministic", True),
+        ):  # fmt: skip
+            settings.callback(setattr, backend, name, getattr(backend, name))
+            setattr(backend, name, value)
         settings.enter_context(torch.inference_mode(False))
         settings.enter_context(torch.enable_grad())
         if torch.get_default_device().type != "cpu":  # only then: it slows every call of PyTorch
             settings.enter_context(torch.device("cpu"))
         for kind in ("cpu", "cuda"):
             settings.enter_context(torch.autocast(kind, enabled=False))
-        settings.enter_context(
-            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=True)
-        )
+        yield
+
+
+@contextmanager
+def _products() -> Iterator[None]:
+    """Products of float32 in float32, but for cuDNN's convolutions, in TF32, which is PyTorch's default.
+
+    PyTorch has two interfaces for this. Where its user has spoken by the newer one (2.9), the older one refuses to
+    say what holds, and it refuses to compute where both are set and differ. So both are set, and both given back.
+    """
+    older = [
+        (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest"),
+        (
+            lambda: torch.backends.cudnn.allow_tf32,
+            lambda value: setattr(torch.backends.cudnn, "allow_tf32", value),
+            True,
+        ),
+    ]
+    with ExitStack() as before:
+        with suppress(AttributeError):  # before 2.9
+            inherited = {"cuda": torch.backends.fp32_precision, "mkldnn": torch.backends.mkldnn.fp32_precision}
+            for name in ("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn"):
+                owner, operations = name.split(".")[0], attrgetter(name)(torch.backends)
+                found = operations.fp32_precision
+                own = "none" if found == inherited.get(owner) else found  # what it says may be what is said above it
+                before.callback(setattr, operations, "fp32_precision", own)
+                if owner == "mkldnn":  # of which the older interface knows matmul alone
+                    operations.fp32_precision = "ieee"
+        for read, write, value in older:
+            with suppress(RuntimeError):  # it refuses to say: then what the newer one says is all there is
+                before.callback(write, read())
+            write(value)
         yield
 
 
@@ -75,6 +121,7 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 @contextmanager
 def threads(n: int) -> Iterator[None]:
     """Run on ``n`` CPU threads: how a sum is split among them decides its last bit."""
+    whole("threads", n, 1, 1024)
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:

@@ -17,6 +17,7 @@ from snnlib.conversion import STATISTICS, convert, with_dynamics
 from snnlib.models import Network
 from snnlib.neurons import FIRST_STEPS, LIF, Converted, SingleStep
 from snnlib.runs.run import Run, Spec
+from snnlib.simulation import MOST_TIMESTEPS
 from snnlib.training.evaluation import calibration_images
 
 # Raised when the same evaluation would give other numbers.
@@ -35,7 +36,7 @@ class Evaluation(Checked):
 
     model_config = ConfigDict(ser_json_inf_nan="strings")
 
-    timesteps: int = Field(10, ge=1, le=10_000)
+    timesteps: int = Field(10, ge=1, le=MOST_TIMESTEPS)
     noise_seeds: NoiseSeeds = (0, 1, 2)
     batch_size: int = Field(250, ge=1, le=4096)
     calibration: int = Field(500, ge=1, le=10_000)  # training images, for what is measured before

@@ -15,6 +15,7 @@ from snnlib.runs import preset_file
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
 from snnlib.runs.preset_file import Nets
 from snnlib.runs.run import Run
+from snnlib.simulation import MOST_TIMESTEPS
 
 FOLDER = Path(__file__).parent / "presets"
 WRITTEN_OUT = ("nets", "recipe", "arms")  # in the file, of which the notebooks' runs are made
@@ -33,8 +34,8 @@ class Preset(Checked):
     name: str = Field(pattern=r"^\w[\w.-]*$", max_length=100)  # of its folder under figures/
     description: str = Field(max_length=500)
     evaluation: Conversion
-    ann_timesteps: int = Field(2048, ge=1, le=10_000)  # of nets converted from relu nets
-    qcfs_timesteps: int = Field(64, ge=1, le=10_000)  # and from qcfs nets
+    ann_timesteps: int = Field(2048, ge=1, le=MOST_TIMESTEPS)  # of nets converted from relu nets
+    qcfs_timesteps: int = Field(64, ge=1, le=MOST_TIMESTEPS)  # and from qcfs nets
     # Accuracy to reach in Fig. 4, by network.
     benchmark: dict[Literal[tuple(NETWORKS)], Annotated[float, Field(gt=0, lt=1)]]
     notebooks: dict[str, Nets]

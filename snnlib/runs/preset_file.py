@@ -15,6 +15,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from snnlib.checks import Checked, InputError, fields, one_of, short, shown
 from snnlib.runs.arms import ARMS, merged
 from snnlib.runs.spec import Spec
+from snnlib.store.files import StoreError, regular
 from snnlib.store.paths import NOTEBOOKS
 from snnlib.training.loop import Recipe
 
@@ -49,8 +50,10 @@ class Entry(Checked):
 def read_toml(file: Path) -> dict[str, Any]:
     """What a file holds; an `InputError` if it cannot be read, is too large, or is no TOML."""
     try:
-        with open(file, "rb") as f:
+        with open(regular(file), "rb") as f:
             content = f.read(LARGEST + 1)
+    except StoreError as error:
+        raise InputError(f"{error}: must be a file that can be read") from None
     except OSError as error:
         raise InputError(f"{file}: must be a file that can be read ({error.strerror})") from None
     if len(content) > LARGEST:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from snnlib.fast.process import usable
 from snnlib.runs import checkpoints
 from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.provenance import now, provenance
@@ -75,11 +76,13 @@ def _about(run: Run, evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None) -> pd.DataFrame:
-    device = torch.device(device or default_device())
+    device = usable(device or default_device())
     made, began = provenance(device), time.perf_counter()
     with (
         run.spec.recipe.execution(),
-        failures.naming_place(lambda: f"{run.spec.label}: {type(evaluation).__name__}", evaluation.batch_size),
+        failures.naming_place(
+            lambda: f"{run.spec.label}: {type(evaluation).__name__}", "evaluation.batch_size", evaluation.batch_size
+        ),
     ):
         table = accuracy_over_time(
             evaluation.network(run, device),

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from snnlib.data.sets import Dataset, load_dataset
+from snnlib.fast.process import usable
 from snnlib.models import INPUT_SHAPES, Network, build
 from snnlib.runs import checkpoints
 from snnlib.runs.provenance import now, provenance
@@ -29,7 +30,8 @@ from snnlib.training.seeds import stream
 
 log = logging.getLogger("snnlib")
 
-FILES = ("weights.safetensors", "history.csv", "timing.csv")
+WEIGHTS, CURVES = "weights.safetensors", ("history.csv", "timing.csv")
+FILES = (WEIGHTS, *CURVES)
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Run:
     @property
     def metadata(self) -> dict[str, Any]:
         """Spec, hashes of the other files, seconds, and ``sittings``: what each stretch of training was made with.
+
+        It also has ``copies`` of `CURVES`, which could not be had again without training; older ones have none.
 
         Raises:
             DamagedError: it is not as it was written, or it is another run's.
@@ -99,10 +103,23 @@ class Run:
             return error
         return None
 
+    def mend(self) -> bool:
+        """Write `CURVES` anew that are damaged, from the metadata's copies; whether the run is whole then."""
+        with suppress(DamagedError):
+            found = self.metadata
+            for name, content in found.get("copies", {}).items():
+                try:
+                    check(self.folder / name, found["files"][name])
+                except DamagedError as damage:
+                    aside = set_aside(self.folder / name)
+                    write(self.folder / name, content)
+                    log.warning("%s; moved to %s and written anew from the metadata's copy", damage, aside)
+        return self.damage() is None
+
     def model(self, device: torch.device | str | None = None) -> Network:
         """The trained network, in evaluation mode; a `DamagedError` if the run is not finished or the file is not."""
         weights = self._file("weights.safetensors")
-        device = torch.device(device or default_device())
+        device = usable(device or default_device())
         model = build_for(self.spec).to(device)
         model.load_state_dict(load_tensors(weights, device)[0])
         return model.eval()
@@ -148,7 +165,7 @@ def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
             last good checkpoint stays.
         StoreError: the store cannot be written to, or read; likewise.
     """
-    run, device = Run(spec), torch.device(device or default_device())
+    run, device = Run(spec), usable(device or default_device())
 
     def read() -> Run | None:
         if run.done and (damage := run.damage()):
@@ -156,15 +173,22 @@ def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
         return run if run.done else None
 
     def move_aside(damage: DamagedError) -> None:
+        if run.mend():
+            return
         aside = set_aside(*(run.folder / name for name in (*FILES, "metadata.json")))
         log.warning("%s; moved to %s with the rest of the run, which is trained anew", damage, aside)
 
     def make() -> Run:
+        if run.done:  # it has just been mended
+            return run
         if not checkpoints.found(run.folder) and any((run.folder / name).exists() for name in FILES):
             aside = set_aside(*(run.folder / name for name in FILES))
             missing = "missing, so nothing vouches for the run's other files"
             log.warning("%s: %s; moved to %s, the run is trained anew", run.folder / "metadata.json", missing, aside)
-        with spec.recipe.execution(), failures.naming_place(lambda: spec.label, spec.recipe.batch_size):
+        with (
+            spec.recipe.execution(),
+            failures.naming_place(lambda: spec.label, "recipe.batch_size", spec.recipe.batch_size),
+        ):
             _train(run, device)
         return run
 
@@ -199,13 +223,16 @@ def _train(run: Run, device: torch.device) -> None:
         save=lambda s: checkpoints.save_checkpoint(folder, s, {"run": spec.name, "sittings": sittings()}),
     )  # fmt: skip
     save_tensors(folder / "weights.safetensors", state.model.state_dict(), {"run": spec.name})
-    write(folder / "history.csv", pd.DataFrame(state.history).to_csv(index=False))
-    write(folder / "timing.csv", pd.DataFrame(state.timing).to_csv(index=False))
+    curves = zip(CURVES, (state.history, state.timing), strict=True)
+    copies = {name: pd.DataFrame(rows).to_csv(index=False) for name, rows in curves}
+    for name, content in copies.items():
+        write(folder / name, content)
     made_of = sittings()
     metadata = {
         "run": spec.name,
         "spec": spec.model_dump(mode="json"),
         "files": {name: sha256(folder / name) for name in FILES},
+        "copies": copies,
         "train_seconds": sum(row["seconds"] for row in state.timing),
         "wall_seconds": sum(sitting["wall_seconds"] for sitting in made_of),
         "sittings": made_of,

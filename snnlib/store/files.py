@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -77,7 +78,7 @@ def write(path: Path, content: bytes | str) -> None:
                     if left_over.stat().st_mtime < time.time() - _LEFT_OVER:
                         left_over.unlink()
             with open(partial, "wb") as f:
-                f.write(content.encode() if isinstance(content, str) else content)
+                f.write(_bytes(content))
                 f.flush()
                 os.fsync(f.fileno())
             os.replace(partial, path)
@@ -85,6 +86,10 @@ def write(path: Path, content: bytes | str) -> None:
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def _bytes(content: bytes | str) -> bytes:
+    return content.encode() if isinstance(content, str) else content
 
 
 def _sync(folder: Path) -> None:
@@ -97,30 +102,43 @@ def _sync(folder: Path) -> None:
             os.close(descriptor)
 
 
+def regular(path: Path) -> Path:
+    """The path, if it can be read to an end; a `DamagedError` for a pipe or a device, which might never have one."""
+    with explained(path):
+        mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise DamagedError(f"{path}: a pipe or a device, where a file belongs")
+    return path
+
+
+def digest(content: bytes | str) -> str:
+    """SHA-256 of what a file is to hold, as `sha256` finds it."""
+    return hashlib.sha256(_bytes(content)).hexdigest()
+
+
 def sha256(path: Path) -> str:
     """Hex digest of a file's bytes."""
-    with explained(path), open(path, "rb") as f:
+    with explained(path), open(regular(path), "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
-def check(path: Path, digest: str) -> Path:
+def check(path: Path, expected: str) -> Path:
     """The path, if its bytes have this SHA-256; else a `DamagedError`."""
     found = sha256(path)
-    if found != digest:
-        raise DamagedError(f"{path}: damaged, its sha256 is {found[:12]}..., not {digest[:12]}...")
+    if found != expected:
+        raise DamagedError(f"{path}: damaged, its sha256 is {found[:12]}..., not {expected[:12]}...")
     return path
 
 
 def seal(content: dict[str, Any]) -> str:
     """JSON that ends with the SHA-256 of all before."""
-    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    return json.dumps({**content, "sha256": digest}, indent=2) + "\n"
+    return json.dumps({**content, "sha256": digest(json.dumps(content))}, indent=2) + "\n"
 
 
 def unseal(path: Path) -> dict[str, Any]:
     """What `seal` was given; a `DamagedError` if a byte of the file is another one, or it is missing."""
     with explained(path):
-        found = path.read_bytes()
+        found = regular(path).read_bytes()
     try:
         content = json.loads(found)
         del content["sha256"]

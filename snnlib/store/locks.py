@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from snnlib.store.files import explained, write
+from snnlib.store.files import StoreError, explained, regular, write
 
 log = logging.getLogger("snnlib")
 
@@ -71,7 +71,7 @@ def _acquire(held: FileLock, lock: Path, holder: Path, what: str) -> None:
 def _read(holder: Path) -> str:
     """Who holds the lock; what a killed process left is overwritten by the next holder."""
     try:
-        by = json.loads(holder.read_text())
+        by = json.loads(regular(holder).read_text())
         return f"process {by['process']} on {by['host']} (since {by['since']})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (StoreError, OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -8,12 +8,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from snnlib.checks import InputError
+
 ROOT = Path(__file__).resolve().parents[2]
 README, DOCS, NOTEBOOKS = ROOT / "README.md", ROOT / "docs", ROOT / "notebooks"
 
 
 def _folder(variable: str, default: str) -> Path:
-    return ROOT / (os.environ.get(variable) or default)  # an absolute path stays what it is
+    given = os.environ.get(variable) or default
+    try:
+        return ROOT / Path(given).expanduser()  # an absolute path stays what it is
+    except RuntimeError as error:  # ~somebody
+        raise InputError(f"{variable} = {given}: {error}") from None
 
 
 def data_dir() -> Path:

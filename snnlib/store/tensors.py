@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from snnlib.store.files import DamagedError, explained, write
+from snnlib.store.files import DamagedError, explained, regular, write
 
 
 def pack(tensors: dict[str, Tensor], info: dict[str, Any]) -> bytes:
@@ -29,7 +29,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], info: dict[str, Any]) -
 def load_tensors(path: Path, device: torch.device | str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `save_tensors` wrote; a `DamagedError` for anything else, such as a pickle, whose code does not run."""
     try:
-        with explained(path), safe_open(path, framework="pt", device=str(device)) as f:
+        with explained(path), safe_open(regular(path), framework="pt", device=str(device)) as f:
             return {k: f.get_tensor(k) for k in f.keys()}, json.loads(f.metadata()["info"])  # noqa: SIM118
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DamagedError(f"{path}: not a file that snnlib wrote ({type(error).__name__})") from error

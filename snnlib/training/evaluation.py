@@ -9,12 +9,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from snnlib.checks import whole
+from snnlib.checks import sequence, whole
 from snnlib.data.batches import batches, standardise
 from snnlib.data.sets import Dataset
 from snnlib.models import Network
 from snnlib.neurons import Neuron
-from snnlib.simulation import simulate
+from snnlib.simulation import MOST_TIMESTEPS, simulate
 from snnlib.training.seeds import stream
 
 
@@ -36,8 +36,9 @@ def accuracy_over_time(
     Returns:
         Columns noise_seed, timesteps, accuracy (a fraction), one row for each pair of the first two.
     """
-    whole("timesteps", timesteps, least=1)
+    whole("timesteps", timesteps, 1, MOST_TIMESTEPS)
     whole("batch_size", batch_size, least=1)
+    sequence("noise seeds", noise_seeds)
     noise_seeds = tuple(noise_seeds)
     whole("number of noise seeds", len(noise_seeds), least=1)
     rows = []
@@ -67,6 +68,7 @@ def firing_rates(
     Returns:
         Columns layer (name, from the input on), rate (spikes per neuron and step, 0 to 1).
     """
+    whole("timesteps", timesteps, 1, MOST_TIMESTEPS)
     spikes: dict[Neuron, float] = defaultdict(float)
 
     def observe(neuron: Neuron, t: int, s: Tensor, state: Tensor | None) -> None:

@@ -21,15 +21,16 @@ _DEVICE_WORDS = ("CUDA error", "CUDNN_STATUS", "CUBLAS_STATUS", "NCCL error", "C
 
 
 @contextmanager
-def naming_place(where: Callable[[], str], batch_size: int) -> Iterator[None]:
+def naming_place(where: Callable[[], str], field: str, batch_size: int) -> Iterator[None]:
     """Name where it happened and what to try, if memory runs out or the device fails; other errors pass.
 
     Args:
         where: called when it happens; the run, the epoch, the step.
-        batch_size: of what was computed.
+        field: that says how many images are computed at once; of the recipe, or of the evaluation.
+        batch_size: its value.
 
     Raises:
-        TrainingError: out of memory; it suggests half the batch size.
+        TrainingError: out of memory; it suggests half of the field's value.
         DeviceError: the device failed.
     """
     try:
@@ -39,8 +40,8 @@ def naming_place(where: Callable[[], str], batch_size: int) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         cause = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         if _memory_is_full(error):
-            half = max(batch_size // 2, 1)
-            raise TrainingError(f"{where()}: out of memory at batch_size {batch_size}: try {half} ({cause})") from error
+            way_out = f"try {batch_size // 2}" if batch_size > 1 else "it must be had from other programs"
+            raise TrainingError(f"{where()}: out of memory at {field} = {batch_size}: {way_out} ({cause})") from error
         if isinstance(error, _DEVICE) or any(words in str(error) for words in _DEVICE_WORDS):
             way_out = "see that it works (nvidia-smi), then run the same command again"
             raise DeviceError(f"{where()}: the device failed: {way_out} ({cause})") from error

@@ -36,8 +36,6 @@ from snnlib.training.seeds import stream
 
 log = logging.getLogger("snnlib")
 
-TEST_BATCH = 250  # images; of the tests between epochs
-
 
 class Recipe(Checked):
     """How a network is trained. Defaults are the paper's (Sec. 3), or design choices where it is silent."""
@@ -54,6 +52,9 @@ class Recipe(Checked):
     threads: int = Field(1, ge=1, le=1024)  # on a CPU; part of the recipe, since it decides the last bit
     evaluate_every: int = Field(1, ge=1, le=100_000)  # epochs; the last one is always evaluated
     test_timesteps: int = Field(10, ge=1, le=1000)  # T at which a single-step net is tested, converted (step 3)
+    test_batch: Annotated[int, ADDED] = Field(
+        250, ge=1, le=65_536
+    )  # images; a part of the recipe: noise is drawn by it
     compile: bool = False  # the neurons (`fast.compiled`): seconds to start, faster then; part of the recipe likewise
     devices: Annotated[Literal[1], ADDED] = 1  # GPUs, among which each batch is divided
 
@@ -115,7 +116,7 @@ def train_epochs(
         while state.epoch < recipe.epochs:
             began = time.perf_counter()
             with failures.naming_place(
-                lambda: f"{label}: epoch {state.epoch + 1}, step {state.step}", recipe.batch_size
+                lambda: f"{label}: epoch {state.epoch + 1}, step {state.step}", "recipe.batch_size", recipe.batch_size
             ):
                 row, broke = one_epoch(state, data, recipe, timesteps, seed, bar)
             seconds = time.perf_counter() - began
@@ -126,7 +127,9 @@ def train_epochs(
                 )
             state.epoch = row["epoch"]
             if state.epoch % recipe.evaluate_every == 0 or state.epoch == recipe.epochs:
-                with failures.naming_place(lambda: f"{label}: test after epoch {state.epoch}", TEST_BATCH):
+                with failures.naming_place(
+                    lambda: f"{label}: test after epoch {state.epoch}", "recipe.test_batch", recipe.test_batch
+                ):
                     row |= _test(state.model, data, recipe, timesteps)
             rate = per_epoch * min(recipe.batch_size, len(data.train)) / seconds
             state.history.append(row)
@@ -191,7 +194,9 @@ def _test(model: Network, data: Dataset, recipe: Recipe, timesteps: int) -> dict
     dynamics = model.first.dynamics
     if isinstance(dynamics, SingleStep) and dynamics.noise.half_width:
         model, timesteps = convert(model), recipe.test_timesteps
-    accuracy = accuracy_over_time(model, data, timesteps, batch_size=TEST_BATCH, precision=recipe.precision).accuracy
+    accuracy = accuracy_over_time(
+        model, data, timesteps, batch_size=recipe.test_batch, precision=recipe.precision
+    ).accuracy
     return {"test_accuracy_t1": accuracy.iloc[0], "test_accuracy": accuracy.iloc[-1]}
 
 

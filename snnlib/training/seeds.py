@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from snnlib.checks import one_of, whole
+from snnlib.fast.process import usable
+
 _PURPOSES = ("weights", "order", "augmentation", "noise", "evaluation", "calibration")
 
 
@@ -13,6 +16,12 @@ def stream(seed: int, purpose: str, index: int = 0, device: torch.device | str =
 
     Streams differ by purpose, so two nets with the same seed see the same images in the same order
     whatever noise they draw; and by index, so a resumed run needs no saved generator state.
+
+    Raises:
+        InputError: a negative or fractional seed or index, an unknown purpose, a device that is not there.
     """
+    whole("seed", seed, 0, 2**63 - 1)
+    whole(f"index of {purpose}", index, 0, 2**63 - 1)
+    one_of("purpose", purpose, _PURPOSES)
     words = np.random.SeedSequence([seed, _PURPOSES.index(purpose), index]).generate_state(2, np.uint32)
-    return torch.Generator(device).manual_seed((int(words[0]) << 31) ^ int(words[1]))
+    return torch.Generator(usable(device)).manual_seed((int(words[0]) << 31) ^ int(words[1]))

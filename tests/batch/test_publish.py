@@ -16,6 +16,7 @@ from snnlib.experiments.claims import decide
 from snnlib.runs.preset import load_preset
 from snnlib.store import paths
 from snnlib.store.markdown import markers
+from snnlib.store.sums import ENDING, verified, write_summed
 
 
 @pytest.fixture
@@ -49,13 +50,14 @@ def write(preset: str, text: str, *names: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         for file in NOTEBOOK_FILES[name]:
-            (folder / file).write_text(f"{text}\n")
+            write_summed({folder / file: f"{text}\n"})
         if name == "claims":  # the one file that is read again
-            decide(folder).to_csv(folder / "claims.csv", index=False)
+            write_summed({folder / "claims.csv": decide(folder).to_csv(index=False)})
 
 
 def published(preset: str) -> dict[str, str]:
-    return {path.name: path.read_text() for path in (paths.published_dir() / preset).iterdir()}
+    files = (paths.published_dir() / preset).iterdir()
+    return {path.name: path.read_text() for path in files if path.suffix != ENDING and verified(path)}
 
 
 def test_of_smoke_the_notebooks_and_the_readme_show_what_is_published(own: Path) -> None:

@@ -94,7 +94,11 @@ def test_the_workflow_lists_runs_and_notebooks_that_failed(
 ) -> None:
     def snakemake(*_: object) -> int:
         write(Run(FEW[1]).folder / "failure.txt", "diverged\n")
-        for name, last in (("good", "build/p/good.ipynb"), ("bad", "error: bad: cell 3: KeyError"), ("gone", "so far")):
+        for name, last in (
+            ("method", "build/p/method.ipynb"),
+            ("beyond", "error: bad: cell 3: KeyError"),
+            ("claims", "so far"),
+        ):
             write(tmp_path / "p" / f"{name}.log", f"a line\n{last}\n")
         return 1
 
@@ -107,12 +111,16 @@ def test_the_workflow_lists_runs_and_notebooks_that_failed(
         f"  {FEW[1].name}: diverged",
         f"  {FEW[2].name}: not done; why not, may stand above",
         f"  {FEW[3].name}: not done; why not, may stand above",
-        "  bad: bad: cell 3: KeyError",
-        f"  gone: not done, see {tmp_path / 'p' / 'gone.log'}",
+        "  beyond: bad: cell 3: KeyError",
+        f"  claims: not done, see {tmp_path / 'p' / 'claims.log'}",
     ]
     with pytest.raises(BatchError) as found:  # runs that nobody asked for are not missed
         workflow.figures(preset, "method")
-    assert [line.split(":")[0].strip() for line in str(found.value).splitlines()[1:]] == [FEW[1].name, "bad", "gone"]
+    assert [line.split(":")[0].strip() for line in str(found.value).splitlines()[1:]] == [
+        FEW[1].name,
+        "beyond",
+        "claims",
+    ]
 
 
 def test_the_exit_code_of_a_batch_that_failed_in_part_is_one(

@@ -8,18 +8,23 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-from filelock import FileLock
+from filelock import FileLock, Timeout
+from snakemake.cli import parse_config
 
 from snnlib.batch import workflow
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.workflow import NOTEBOOKS, WorkflowError
+from snnlib.checks import InputError
 from snnlib.experiments import compare
 from snnlib.runs.preset import load_preset
 from snnlib.store.paths import ROOT, published_dir
+from snnlib.store.sums import ENDING, sums, write_summed
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
@@ -47,7 +52,7 @@ def test_every_notebook_is_drawn_and_all_of_its_files_are_published_and_no_other
     assert set(NOTEBOOK_FILES) == {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
     files = [file for notebook in NOTEBOOK_FILES.values() for file in notebook]
     assert len(files) == len(set(files))
-    assert set(files) == {path.name for path in (published_dir() / "smoke").iterdir()}
+    assert set(files) == {path.name for path in (published_dir() / "smoke").iterdir() if path.suffix != ENDING}
     # What a notebook reads that another one drew has to be drawn first.
     drawn = [file for notebook, own in NOTEBOOK_FILES.items() for file in own if notebook != "claims"]
     csv = {file for file in drawn if file.endswith(".csv")}
@@ -83,27 +88,89 @@ def test_only_one_workflow_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.Mo
         workflow.figures(load_preset("smoke"))
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_workflow_can_be_called_again(tmp_path: Path, how: signal.Signals) -> None:
-    held = f"""
+JOB = """
+from pathlib import Path
+import time
+from snnlib.batch.parent import end_with_parent
+end_with_parent()
+Path("at_work").touch()
+time.sleep(60)
+"""
+WORKFLOW = """
 import signal, sys
 from pathlib import Path
 from snnlib.batch import workflow
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
-workflow.BUILD = Path({str(tmp_path)!r})
-try:
-    workflow._snakemake([sys.executable, "-c", "print(1, flush=True); import time; time.sleep(10)"], {{}})
-except KeyboardInterrupt:
-    print("interrupted", file=sys.stderr)
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.default_int_handler)  # as the command line has it
+folder = sys.argv[1]
+workflow.BUILD = Path(folder)
+workflow._snakemake(["--snakefile", f"{folder}/Snakefile", "--directory", folder, "--cores", "1", "--nolock"])
 """
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_what_a_workflow_started_ends_with_it(tmp_path: Path, how: signal.Signals) -> None:
+    """Its jobs, and the process that holds the lock: another workflow can begin at once, and has nobody beside it."""
+    (tmp_path / "job.py").write_text(JOB)
+    (tmp_path / "Snakefile").write_text(f'rule all:\n    output: "never"\n    shell: "{sys.executable} job.py"\n')
     process = subprocess.Popen(
-        [sys.executable, "-c", held], cwd=ROOT, env={**os.environ}, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-c", WORKFLOW, str(tmp_path)], cwd=ROOT, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == "1\n"
-    time.sleep(0.2)
-    os.killpg(process.pid, how)  # as a terminal does
-    _, err = process.communicate(timeout=30)
-    assert ("interrupted" in err) == (how == signal.SIGINT)
-    FileLock(tmp_path / "workflow.lock").acquire(timeout=0)  # nothing holds it
+    wait_for(lambda: (tmp_path / "at_work").exists())
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert len(family) >= 2
+    with pytest.raises(Timeout):
+        FileLock(tmp_path / "workflow.lock").acquire(timeout=0)
+    process.send_signal(how)
+    process.wait(timeout=30)
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert not alive
+    FileLock(tmp_path / "workflow.lock").acquire(timeout=0)  # nobody holds it
+
+
+def test_what_is_damaged_or_edited_is_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snakemake looks at times; it is told of what only looks done."""
+    monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path / "figures"))
+    monkeypatch.setattr(workflow, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(workflow, "incomplete", lambda _: [])
+    p = load_preset("smoke")
+    files = [file for name in NOTEBOOK_FILES for file in workflow.outputs(p, name) if file.suffix != ENDING]
+    assert len(files) == sum(len(own) + 1 for own in NOTEBOOK_FILES.values())
+    write_summed({file: f"{file.name} is whole\n" for file in files})
+    assert workflow._not_as_they_look(p) == []
+    folder = tmp_path / "figures" / "smoke"
+    emptied, cut, edited, copy, unknown, missing = (
+        folder / "fig2_accuracy_vs_timesteps.png", folder / "method.svg", folder / "fig5_alpha.csv",
+        tmp_path / "build" / "smoke" / "beyond.ipynb", folder / "runs.csv", folder / "fig7_silence.md",
+    )  # fmt: skip
+    emptied.write_bytes(b"")
+    cut.write_text("method.svg is")
+    edited.write_text(edited.read_text().replace("whole", "0.99"))
+    copy.write_text("{}")
+    sums(unknown).unlink()
+    missing.unlink()  # of which Snakemake knows itself
+    assert set(workflow._not_as_they_look(p)) == set(map(str, (emptied, cut, edited, copy, unknown)))
+
+
+@pytest.mark.parametrize("name", ["2024", "1e5", "True", "null", "a.b-c", "smoke"])
+def test_snakemake_takes_any_preset_for_its_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(workflow, "_snakemake", lambda arguments: given.extend(arguments) or 0)
+    monkeypatch.setattr(workflow, "_not_as_they_look", lambda _: [])
+    workflow.figures(load_preset("smoke").model_copy(update={"name": name}), "trained")
+    assert parse_config([given[given.index("--config") + 1]]) == {"preset": name}
+
+
+@pytest.mark.parametrize("variable", ["SNNLIB_RUNS", "SNNLIB_FIGURES"])
+def test_folders_that_snakemake_cannot_have_are_refused(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "/tmp/{a}")
+    with pytest.raises(InputError, match=rf"{variable} = /tmp/{{a}}: must be without braces"):
+        workflow.figures(load_preset("smoke"))
+
+
+def wait_for(true: Callable[[], bool], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)

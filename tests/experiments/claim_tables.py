@@ -9,6 +9,7 @@ import pandas as pd
 
 from snnlib.experiments.claims import CLAIMS, COLUMNS, decide
 from snnlib.experiments.tables import VERDICTS
+from snnlib.store.sums import write_summed
 
 PAIRS = [("fashion_mnist", "cnn"), ("cifar10", "vgg16"), ("cifar10", "resnet18")]
 SEEDS = (0, 1, 2)
@@ -183,9 +184,9 @@ def decided(folder: Path, column: str = "verdict", **changed: pd.DataFrame | byt
         file = folder / f"{name}.csv"
         file.unlink(missing_ok=True)
         if isinstance(table, pd.DataFrame):
-            table.to_csv(file, index=False)
+            write_summed({file: table.to_csv(index=False)})
         elif table is not None:
-            file.write_bytes(table)
+            write_summed({file: table})
     found = decide(folder, claims)
     assert list(found.columns) == COLUMNS
     assert set(found.verdict) <= set(VERDICTS)

@@ -32,6 +32,15 @@ def test_every_claim_can_be_reproduced_and_can_fail(verdicts: Callable) -> None:
     assert set(verdicts(**FAILS).values()) == {NOT}
 
 
+def test_a_table_that_somebody_edited_decides_nothing(verdicts: Callable, tmp_path: Path) -> None:
+    verdicts(**FAILS)
+    file = tmp_path / "fig2_accuracy_vs_timesteps.csv"
+    table = pd.read_csv(file)
+    table.assign(accuracy=table.accuracy.where(table.timesteps != 10, 0.99)).to_csv(file, index=False)
+    found = decide(tmp_path).set_index("id").loc["rises"]
+    assert (found.verdict, found.measured) == (UNTESTED, f"{file.name} is not as it was drawn, draw it again")
+
+
 def test_the_claims_are_those_of_the_paper() -> None:
     ids = [claim.id for claim in CLAIMS]
     assert len(set(ids)) == len(ids)

@@ -14,6 +14,7 @@ from snnlib.__main__ import app
 from snnlib.experiments import compare
 from snnlib.experiments.compare import AGREES, DIFFERS, IDENTICAL, ONLY_OWN, ONLY_PUBLISHED
 from snnlib.store import paths
+from snnlib.store.sums import write_summed
 
 NET = {"dataset": "mnist", "width": 1.0, "readout": "spikes", "noise": "gaussian"}  # 10,000 test images
 
@@ -43,7 +44,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
 
 
 def put(folder: Path, table: pd.DataFrame, name: str = "fig2_accuracy_vs_timesteps") -> None:
-    table.to_csv(folder / f"{name}.csv", index=False)
+    write_summed({folder / f"{name}.csv": table.to_csv(index=False)})
 
 
 def outcomes(own: Path, published: Path) -> dict[tuple[str, str], str]:
@@ -159,7 +160,7 @@ def test_every_figure_counts_at_its_key_numbers(folders: tuple[Path, Path]) -> N
 def test_what_is_missing_is_a_line_with_the_command_that_makes_it(folders: tuple[Path, Path]) -> None:
     own, published = folders
     put(own, fig2({"cnn": [80]}))
-    (published / "claims.csv").write_bytes(b"\xff\xfe\x00")
+    write_summed({published / "claims.csv": b"\xff\xfe\x00"})
     mine, theirs = compare.report("smoke").split("\n\n")
     assert mine.startswith("figures/mine/smoke: no fig3_training_speed.csv, no fig5_alpha.csv")
     assert mine.endswith("no claims.csv: `make figures PRESET=smoke` makes them")

@@ -85,7 +85,7 @@ def test_an_unknown_preset_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"leak": -1}, "leak = -1: must be"),
         ({"noise": "pink"}, "noise = 'pink': must be one of gaussian, uniform, max_normalised"),
         ({"weight": 2}, "weight = 2: must be a number between 0 and 1"),
-        ({"timesteps": 0}, "timesteps = 0: must be a whole number of at least 1"),
+        ({"timesteps": 0}, "timesteps = 0: must be a whole number of at least 2"),
         ({"preset": 3}, "preset = 3: must be one of cpu, paper, smoke"),
         ({"preset": ["smoke"]}, r"preset = \['smoke'\]: must be one of"),
         ({"preset": None}, "preset = None: must be one of"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,8 @@ from snnlib.experiments.method import plot as fig1
 from snnlib.experiments.outputs import Outputs
 from snnlib.experiments.style import figure, style
 from snnlib.store import paths, published
+from snnlib.store.files import DamagedError
+from snnlib.store.sums import ENDING, verified, write_summed
 
 TABLE = pd.DataFrame({"timesteps": [1, 10], "accuracy": [0.1, 0.5]})
 
@@ -33,7 +36,11 @@ def test_a_figure_and_its_table_have_the_same_bytes_each_time(tmp_path: Path) ->
         written = Outputs(tmp_path).write_figure(drawn(), TABLE, "f")
         files.append({path.name: path.read_bytes() for path in written})
     assert files[0] == files[1]
-    assert set(files[0]) == {"f.csv", "f.svg", "f.png"} == {path.name for path in tmp_path.iterdir()}
+    assert set(files[0]) == {"f.csv", "f.svg", "f.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {*files[0], "f.sha256"}
+    subprocess.run(
+        ["sha256sum", "--check", "--strict", "f.sha256"], cwd=tmp_path, check=True
+    )  # somebody else's reading
     assert pd.read_csv(tmp_path / "f.csv").equals(TABLE)
 
 
@@ -105,12 +112,12 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for file, text in {"mine/smoke/a": "new a", "mine/smoke/b": "new b", "smoke/a": "old a", "smoke/c": "c"}.items():
         path = tmp_path / "figures" / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        write_summed({path: text})
     return tmp_path / "figures" / "mine" / "smoke"
 
 
 def contents(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in folder.iterdir()}
+    return {path.name: path.read_text() for path in folder.iterdir() if path.suffix != ENDING}
 
 
 def test_files_are_published_and_what_is_no_longer_made_goes(own: Path) -> None:
@@ -119,6 +126,15 @@ def test_files_are_published_and_what_is_no_longer_made_goes(own: Path) -> None:
     assert folder == paths.published_dir() / "smoke"
     assert contents(folder) == {"a": "new a", "b": "new b"}
     assert contents(own) == {"a": "new a", "b": "new b", "a-alpha2": "explored"}
+    assert {path.name for path in folder.iterdir()} == {"a", "b", "a.sha256", "b.sha256"}
+    assert all(verified(folder / name) for name in "ab")
+
+
+def test_what_is_not_as_it_was_written_is_not_published(own: Path) -> None:
+    (own / "b").write_text("edited")
+    with pytest.raises(DamagedError, match="smoke/b: damaged"):
+        published.copy("smoke", ["a", "b"])
+    assert contents(paths.published_dir() / "smoke") == {"a": "old a", "c": "c"}
 
 
 def test_nothing_is_published_if_a_file_is_missing(own: Path) -> None:

@@ -103,7 +103,7 @@ def good_runs() -> list[Run]:
             EXPLODES,
             "epoch 1, step 2 of 60: .* no longer finite .*: try a smaller lr",
         ),
-        ("out of memory", HUGE, r"out of memory at batch_size 6000: try 3000 \(RuntimeError: .*\)"),
+        ("out of memory", HUGE, r"out of memory at recipe.batch_size = 6000: try 3000 \(RuntimeError: .*\)"),
     ],
 )
 def test_a_failed_run_does_not_stop_the_others(
@@ -152,11 +152,11 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return {name: (repository.folder / "figures" / "mine" / "smoke" / name).read_bytes() for name in LEFT}
 
 
-@pytest.mark.parametrize("how", ["SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGHUP", "SIGINT", "SIGKILL", "SIGKILL alone"])
 def test_a_killed_workflow_goes_on(
     copy: Callable[..., Copy], drawn: dict[str, bytes], how: str, record_property: Record
 ) -> None:
-    """SIGKILL hits every process of it, as when a machine goes down; the others the command alone."""
+    """SIGKILL hits every process of it, as when a machine goes down; the others, and "alone", the command itself."""
     repository, rng = copy(), random.Random(how)
     kills, survived = 3, False
     try:
@@ -166,10 +166,10 @@ def test_a_killed_workflow_goes_on(
             time.sleep(rng.uniform(4, 14))
             family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
             for victim in reversed(family) if how == "SIGKILL" else family[:1]:
-                victim.send_signal(signal.Signals[how])
+                victim.send_signal(signal.Signals[how.split()[0]])
             answer, errors = process.communicate(timeout=60)
             too_late = f"{NOTEBOOK}: done (" in answer  # Python gives signals back as it ends
-            if how != "SIGKILL" and process.returncode and not too_late:
+            if "SIGKILL" not in how and process.returncode and not too_late:
                 assert process.returncode == 130, errors
                 assert errors.endswith("interrupted; the same command goes on from the last finished epoch\n"), errors
             _, alive = psutil.wait_procs(family, timeout=10)
@@ -211,6 +211,76 @@ def test_what_looks_done_and_is_not_is_made_anew(
             survived += 1
     finally:
         record_property("fault", ["a damaged file that the workflow takes for done", tries, survived])
+
+
+DRAWN_DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    f"figures/mine/smoke/{NOTEBOOK}.png": lambda content: b"",
+    f"figures/mine/smoke/{NOTEBOOK}.svg": lambda content: content[: len(content) // 2],
+    f"figures/mine/smoke/{NOTEBOOK}.csv": lambda content: content.replace(b"0.", b"0.9", 40),
+    f"figures/mine/smoke/{NOTEBOOK}.sha256": lambda content: b"",
+    f"build/smoke/{NOTEBOOK}.ipynb": lambda content: b"{}",
+}
+
+
+def test_figures_that_were_damaged_or_edited_are_drawn_again(
+    copy: Callable[..., Copy], drawn: dict[str, bytes], record_property: Record
+) -> None:
+    repository, survived = copy(), 0
+    try:
+        assert repository.call("figures", NOTEBOOK)[0] == 0
+        for name, damage in DRAWN_DAMAGES.items():
+            path = repository.folder / name
+            when, before = path.stat(), path.read_bytes()
+            path.write_bytes(damage(before))
+            assert path.read_bytes() != before
+            os.utime(path, ns=(when.st_atime_ns, when.st_mtime_ns))
+            code, errors = repository.call("figures", NOTEBOOK)
+            assert code == 0, errors
+            found = {file: (repository.folder / "figures" / "mine" / "smoke" / file).read_bytes() for file in LEFT}
+            assert found == drawn, name
+            assert path.read_bytes() == before or name.endswith(".ipynb"), name
+            survived += 1
+    finally:
+        record_property("fault", ["a damaged or edited figure, table or notebook", len(DRAWN_DAMAGES), survived])
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV"])
+def test_a_run_that_a_signal_ends_is_named(copy: Callable[..., Copy], how: str, record_property: Record) -> None:
+    """As when memory is full, or a library is wrong; Snakemake knows only that a job failed."""
+    repository, survived = copy(), False
+    try:
+        process = repository.begin("figures", "trained")
+        for _ in range(600):
+            time.sleep(0.1)
+            family = psutil.Process(process.pid).children(recursive=True)
+            at_work = [p for p in family if p.name() != "bash" and {"-m", "train"} <= set(p.cmdline())]
+            if at_work and any(epochs_done(run.folder) for run in good_runs()):
+                break
+        at_work[-1].send_signal(signal.Signals[how])
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 1, errors
+        told = [line for line in errors.splitlines() if f"killed by {how}" in line]
+        assert len(told) == 1, errors
+        where = rf"  {good_runs()[0].spec.label}-\w+: after epoch \d of 3"
+        assert re.match(rf"{where}, killed by {how}, see .*\.log: ", told[0]), told
+        code, errors = repository.call("figures", "trained")
+        assert code == 0, errors
+        survived = True
+    finally:
+        record_property("fault", ["a run that a signal ends, in a batch", 1, int(survived)])
+
+
+@pytest.mark.parametrize("name", ["2024", "1e5", "True"])
+def test_a_preset_may_have_any_name(copy: Callable[..., Copy], name: str, record_property: Record) -> None:
+    repository, survived = copy(), False
+    try:
+        presets = repository.folder / "snnlib" / "runs" / "presets"
+        shutil.copy(presets / "smoke.toml", presets / f"{name}.toml")
+        code, errors = repository.call("figures", "trained", "--preset", name)
+        assert code == 0, errors
+        survived = True
+    finally:
+        record_property("fault", ["a preset whose name looks like something else", 1, int(survived)])
 
 
 def test_a_log_on_a_full_disk_stops_nothing(copy: Callable[..., Copy], record_property: Record) -> None:

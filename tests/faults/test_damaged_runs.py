@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from snnlib.data.sets import Dataset
 from snnlib.runs import checkpoints, results
 from snnlib.runs import run as runs
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import FILES, Run, Spec, ensure
+from snnlib.runs.run import CURVES, FILES, Run, Spec, ensure
 
 pytestmark = pytest.mark.faults
 
@@ -131,6 +132,53 @@ def test_no_damage_is_accepted(
             shutil.rmtree(store)
     finally:
         record_property("fault", ["damaged or foreign file in the run store", TRIES, survived])
+
+
+@pytest.mark.parametrize("name", [*FILES, "metadata.json", "accuracy.csv", "accuracy.json", "checkpoint"])
+def test_a_pipe_hangs_nothing(
+    stores: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Whoever opens one waits for a writer, for ever."""
+    run, survived = Run(job.SPEC), False
+    try:
+        shutil.copytree(stores / ("begun" if name == "checkpoint" else "done"), tmp_path / "store")
+        monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path / "store"))
+        path = _file(run.folder, name, job.SPEC)
+        path.unlink()
+        os.mkfifo(path)
+        accuracy(run, E)
+        assert run.damage() is None
+        whole = stores / "done" / job.SPEC.name / "weights.safetensors"
+        assert (run.folder / whole.name).read_bytes() == whole.read_bytes()
+        survived = True
+    finally:
+        record_property("fault", ["a pipe in place of a file", 1, int(survived)])
+
+
+def test_one_byte_of_a_curve_costs_no_training(
+    stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> None:
+    run, rng, survived = Run(job.SPEC), np.random.default_rng(0), 0
+    try:
+        for i in range(TRIES):
+            store = tmp_path / str(i)
+            shutil.copytree(stores / "done", store)
+            monkeypatch.setenv("SNNLIB_RUNS", str(store))
+            path = run.folder / CURVES[i % 2]
+            whole = path.read_bytes()
+            path.write_bytes(flip(whole, b"", rng))
+            with monkeypatch.context() as patch:
+                patch.setattr(runs, "_train", None)
+                accuracy(run, E)
+            assert path.read_bytes() == whole
+            assert len([*(run.folder / "damaged" / "1").iterdir()]) == 1
+            survived += 1
+    finally:
+        record_property("fault", ["one byte of a learning curve, weights intact", TRIES, survived])
 
 
 def _file(folder: Path, name: str, spec: Spec) -> Path:

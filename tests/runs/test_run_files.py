@@ -18,7 +18,8 @@ from tiny_runs import DAMAGE, TINY, InterruptError, spec, spoil, stop_after
 
 from snnlib.runs import checkpoints
 from snnlib.runs import run as runs
-from snnlib.runs.run import FILES, Run, Spec, build_for, ensure
+from snnlib.runs.provenance import SAME
+from snnlib.runs.run import CURVES, FILES, Run, Spec, build_for, ensure
 from snnlib.store import tensors as store
 from snnlib.store.files import DamagedError, StoreError, seal, set_aside, sha256, write
 
@@ -47,7 +48,7 @@ def test_metadata_says_what_a_run_was_made_with(folder: Path) -> None:
     assert torch_version == torch.__version__ or torch.__version__.startswith(torch_version)
     assert sitting["epochs"] == [1, 3]
     assert sitting["git"] is None or len(sitting["git"]["commit"]) == 40
-    assert sitting["same_bytes"] == "promised"
+    assert sitting["same_bytes"] == SAME
     assert 0 < m["train_seconds"] < m["wall_seconds"] == sitting["wall_seconds"]
     assert sitting["started"] <= sitting["finished"]
     assert {"python", "device", "system"} <= sitting.keys()
@@ -98,6 +99,42 @@ def test_a_damaged_file_is_refused_by_name_then_moved_aside_and_made_anew(
     assert str(aside) in caplog.text
     if content is not None:
         assert (aside / name).read_bytes() == content
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize("name", CURVES)
+def test_curves_are_mended_from_their_copies_and_nothing_is_trained(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, how: str
+) -> None:
+    run = ensure(spec(recipe={**TINY["recipe"], "epochs": 1}))
+    before = {file: (run.folder / file).read_bytes() for file in (*FILES, "metadata.json")}
+    content = spoil(run.folder / name, how)
+    monkeypatch.setattr(runs, "_train", None)
+    assert ensure(run.spec).damage() is None
+    assert {file: (run.folder / file).read_bytes() for file in before} == before
+    aside = run.folder / "damaged" / "1"
+    assert [path.name for path in aside.iterdir()] == ([] if how == "missing" else [name])
+    assert content is None or (aside / name).read_bytes() == content
+
+
+def test_a_run_of_before_there_were_copies_is_trained_anew(folder: Path) -> None:
+    run = ensure(spec(recipe={**TINY["recipe"], "epochs": 1}))
+    old = {name: value for name, value in run.metadata.items() if name != "copies"}
+    (run.folder / "metadata.json").write_text(seal(old))
+    weights = (run.folder / "weights.safetensors").read_bytes()
+    spoil(run.folder / "timing.csv", DAMAGE[0])
+    assert ensure(run.spec).damage() is None
+    assert (run.folder / "weights.safetensors").read_bytes() == weights
+    assert (run.folder / "damaged" / "1" / "weights.safetensors").exists()
+
+
+@pytest.mark.parametrize("name", [*FILES, "metadata.json"])
+def test_a_pipe_in_place_of_a_file_does_not_hang(folder: Path, name: str) -> None:
+    run = ensure(spec(recipe={**TINY["recipe"], "epochs": 1}))
+    (run.folder / name).unlink()
+    os.mkfifo(run.folder / name)
+    assert "a pipe or a device, where a file belongs" in str(run.damage())
+    assert ensure(run.spec).damage() is None
 
 
 def test_the_files_of_another_run_are_not_taken_for_this_ones(folder: Path) -> None:

@@ -72,7 +72,8 @@ CHANGES: list[dict[str, Any]] = [
         for change in (
             {"epochs": 4}, {"batch_size": 33}, {"lr": 1.1e-3}, {"schedule": "cosine"}, {"restart_every": 50},
             {"augment": "crop"}, {"augment": "crop_flip"}, {"precision": "bfloat16"}, {"threads": 2},
-            {"evaluate_every": 2}, {"test_timesteps": 4}, {"compile": True},
+            {"evaluate_every": 2},
+            {"test_batch": 100}, {"test_timesteps": 4}, {"compile": True},
         )
     ),
 ]  # fmt: skip

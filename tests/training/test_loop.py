@@ -364,8 +364,12 @@ def test_the_step_is_the_first_one_that_went_wrong(small: Dataset, step: int) ->
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried"), TrainingError, "out of memory at batch_size 32: try 16"),
-        (MemoryError(), TrainingError, "out of memory at batch_size 32: try 16"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried"),
+            TrainingError,
+            "out of memory at recipe.batch_size = 32: try 16",
+        ),
+        (MemoryError(), TrainingError, "out of memory at recipe.batch_size = 32: try 16"),
         (RuntimeError("CUDA error: device-side assert"), DeviceError, "the device failed: .* run the same command"),
         (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), DeviceError, "the device failed"),
         (RuntimeError("shapes do not match"), RuntimeError, "^shapes do not match$"),

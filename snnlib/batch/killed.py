@@ -1,0 +1,65 @@
+"""Jobs of a workflow that a signal ended: what is killed cannot say so, but leaves an exit code."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from snnlib.batch.estimate import incomplete
+from snnlib.batch.jobs import jobs
+from snnlib.batch.notebook_files import NOTEBOOK_FILES
+from snnlib.runs.checkpoints import epochs_done
+from snnlib.runs.preset import Preset
+
+TRY = {
+    "SIGKILL": "memory may be full (`dmesg` tells): free some, or let fewer runs share it",
+    "SIGSEGV": "a fault in a compiled library: its traceback is there",
+    "SIGILL": "PyTorch was built for another processor",
+}
+
+
+def log_file(folder: Path, job: str) -> Path:
+    """What a job says."""
+    return folder / f"{job}.log"
+
+
+def status_file(folder: Path, job: str) -> Path:
+    """The exit code of a job that failed; above 128, a signal ended it."""
+    return folder / f"{job}.status"
+
+
+def training(number: int) -> str:
+    """The job's name, by its place in `jobs`."""
+    return f"train_{number}"
+
+
+def killed(preset: Preset, folder: Path, since: float) -> dict[str, str]:
+    """Each run and notebook at which a signal ended a job since then: which signal, where to look, and what to try.
+
+    Args:
+        folder: of the jobs' logs.
+        since: a time of the system's clock.
+    """
+    left = {run.spec.name for run in incomplete(preset)}
+    found = {name: why for name in NOTEBOOK_FILES if (why := _why(folder, name, since))}
+    for number, runs in enumerate(jobs(preset)):
+        why = _why(folder, training(number), since)
+        names = [run.spec.name for run in runs if run.spec.name in left] if why else []
+        for run in (run for run in runs if run.spec.name in names[:1]):  # they are trained in this order
+            found[run.spec.name] = f"after epoch {epochs_done(run.folder)} of {run.spec.recipe.epochs}, {why}"
+        found |= dict.fromkeys(names[1:], "not tried after that")
+    return found
+
+
+def _why(folder: Path, job: str, since: float) -> str | None:
+    file = status_file(folder, job)
+    if not file.is_file() or file.stat().st_mtime < since:
+        return None
+    code = file.read_text().strip()
+    if not code.isdecimal() or int(code) <= 128:
+        return None
+    try:
+        name = signal.Signals(int(code) - 128).name
+    except ValueError:
+        name = f"signal {int(code) - 128}"
+    return f"killed by {name}, see {log_file(folder, job)}" + (f": {TRY[name]}" if name in TRY else "")

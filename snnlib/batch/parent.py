@@ -1,0 +1,36 @@
+"""What a workflow started ends with it: also if it is killed, and can tell nobody."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+
+import psutil
+
+VARIABLE = "SNNLIB_PARENT"  # the process that this one ends with
+BUSY = 75  # the exit code of a process that there may be only one of, and there is another
+
+
+def ending_with_this(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment for processes that are to end with this one."""
+    return {**environment, VARIABLE: str(os.getpid())}
+
+
+def end_with_parent() -> None:
+    """Interrupt this process, as Ctrl-C would, once the one is gone that its environment names; if it names one.
+
+    A thread waits for it. What is killed cannot tell its children, and Linux' own way (``PR_SET_PDEATHSIG``) reaches
+    children alone, while Snakemake and a shell stand between.
+    """
+    pid = os.environ.get(VARIABLE, "")
+    if pid.isdecimal():
+        threading.Thread(target=_interrupt_after, args=[int(pid)], daemon=True).start()
+
+
+def _interrupt_after(pid: int) -> None:
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).wait()
+    os.kill(os.getpid(), signal.SIGINT)

@@ -1,0 +1,43 @@
+"""The first seconds of the command line: Python imports PyTorch, and there is no program yet to say what is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import TracebackType
+
+INTERRUPTED = 130  # the exit code that shells expect after Ctrl-C
+
+
+def in_one_line() -> None:
+    """Tell Ctrl-C and what cannot be imported in one line, not in a traceback; in anybody else's program do nothing.
+
+    The first hook holds until `started`.
+    """
+    if sys.argv and Path(sys.argv[0]).name in ("-m", "snnlib"):
+        if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # else ignored, as nohup has it
+            signal.signal(signal.SIGINT, _stop)
+        sys.excepthook = _tell
+
+
+def started() -> None:
+    """From here on the program sees to both."""
+    if signal.getsignal(signal.SIGINT) == _stop:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.excepthook = sys.__excepthook__
+
+
+def _stop(*_: object) -> None:
+    os.write(2, b"interrupted before anything was begun\n")
+    os._exit(INTERRUPTED)  # in the middle of an import there is nothing to clean up
+
+
+def _tell(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    if not issubclass(kind, MemoryError | ImportError | OSError):
+        sys.__excepthook__(kind, error, traceback)
+        return
+    cause = " ".join(str(error).split()) or "memory is full"
+    print(f"error: snnlib cannot start: {kind.__name__}: {cause[:200]}", file=sys.stderr)
+    os._exit(2)

@@ -1,0 +1,63 @@
+"""The first seconds of the command line: what goes wrong there is told in a line."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from snnlib.store.paths import ROOT
+
+
+def begin(*words: str, limit: Callable[[], object] = lambda: None, encoding: str = "utf-8") -> subprocess.Popen[str]:
+    def prepare() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where tests run in the background
+        limit()
+
+    return subprocess.Popen(
+        [sys.executable, *words], cwd=ROOT, preexec_fn=prepare, env={**os.environ, "PYTHONIOENCODING": encoding},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding=encoding,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seconds", [0.8, 1.2, 1.6, 2.4])
+def test_ctrl_c_is_one_line_at_any_time(seconds: float) -> None:
+    process = begin("-m", "snnlib", "runs")
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert errors.strip().splitlines()[-1].startswith("interrupted")
+    assert "Traceback" not in errors
+
+
+def test_memory_that_does_not_suffice_is_one_line() -> None:
+    size = 700 * 2**20  # less than PyTorch's libraries take
+    process = begin("-m", "snnlib", "runs", limit=lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)))
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert errors.startswith("error: snnlib cannot start: ")
+    assert errors.count("\n") == 1
+
+
+def test_a_program_that_imports_snnlib_keeps_its_own_handlers() -> None:
+    code = "import signal, sys; before = signal.getsignal(signal.SIGINT), sys.excepthook; import snnlib.models; "
+    code += "assert before == (signal.getsignal(signal.SIGINT), sys.excepthook)"
+    process = begin("-c", code)
+    assert process.wait(timeout=60) == 0
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_knows_few_letters_is_told_nevertheless(encoding: str) -> None:
+    code = "import sys; from snnlib.__main__ import main; sys.argv = ['snnlib', 'data', 'fashion_mnist_mini±√']; main()"
+    process = begin("-c", code, encoding=encoding)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert errors.startswith("error: ")
+    assert "Traceback" not in errors

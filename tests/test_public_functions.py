@@ -1,0 +1,200 @@
+"""Whatever number or name a public function is given that it cannot use, it says so in a line that names it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
+from snnlib.baselines.ann_to_snn import to_spiking
+from snnlib.checks import InputError
+from snnlib.conversion import convert
+from snnlib.data.batches import batches
+from snnlib.data.sets import DataError, Dataset, Split, load_dataset
+from snnlib.deploy.folding import clamped, fold
+from snnlib.deploy.nir_export import to_nir
+from snnlib.deploy.operations import count
+from snnlib.experiments.beyond.anytime import outputs_over_time
+from snnlib.experiments.beyond.robustness import noisy
+from snnlib.experiments.eq6_terms import record
+from snnlib.fast.process import autocast, threads, usable
+from snnlib.models import build
+from snnlib.neurons import LIF, Converted, SingleStep
+from snnlib.noise import Gaussian, MaxNormalised, Uniform
+from snnlib.runs.evaluations import AnnConversion, AsLIF, Conversion
+from snnlib.runs.spec import Spec
+from snnlib.simulation import Simulation, simulate
+from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Triangle
+from snnlib.training.evaluation import accuracy_over_time, calibration_images, firing_rates
+from snnlib.training.loop import Recipe
+from snnlib.training.seeds import stream
+
+LONGEST = 1000  # characters of an answer
+
+numbers = st.one_of(
+    st.sampled_from([math.nan, math.inf, -math.inf, -1, 0, 1, 1.5, -0.0, 1e-320, 1e300, 10**9, 2**31, 2**63, 2**70]),
+    st.floats(allow_subnormal=False), st.integers(),
+)  # fmt: skip
+others = st.sampled_from(
+    [None, True, "", "x", "1", "±\n\0", b"1", [], [1], (), {}, 1j, "cuda:77", "meta", "a" * 10_000]
+)
+values = numbers | others
+lists = st.lists(values, max_size=3) | values
+
+
+def nets() -> dict[str, Any]:
+    torch.manual_seed(0)
+    single, relu = (
+        build("cnn", dynamics, width=1 / 16, readout="potential").eval() for dynamics in (SingleStep(), ReLU())
+    )
+    images = torch.randn(2, *single.input_shape)
+    return {
+        "single": single, "relu": relu, "images": images, "converted": convert(single),
+        "frozen": convert(single, statistics="frozen", calibration=images),
+    }  # fmt: skip
+
+
+NETS = nets()
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def run(steps: Any) -> Any:
+    return list(steps)
+
+
+def calls(data: Dataset) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]]:
+    """Public functions with everything else in place, and the arguments that are numbers, names or lists of them."""
+    n = NETS
+    few = Dataset(
+        data.name, data.train, Split(data.test.images[:3], data.test.labels[:3]), data.mean, data.std, data.classes
+    )
+    return {
+        "Gaussian": (Gaussian, ("low", "high", "k")),
+        "MaxNormalised": (MaxNormalised, ("low", "high")),
+        "Uniform": (Uniform, ("low", "high")),
+        "LIF": (LIF, ("leak", "v_th", "v_reset")),
+        "SingleStep": (SingleStep, ("v_th",)),
+        "Converted": (Converted, ("alpha", "beta", "leak", "first_step", "v_th")),
+        "IF": (IF, ("v_init", "v_th", "height")),
+        "QCFS": (QCFS, ("levels", "threshold")),
+        "Triangle": (Triangle, ("width",)),
+        "Rectangle": (Rectangle, ("width",)),
+        "Arctan": (Arctan, ("slope",)),
+        "Sigmoid": (Sigmoid, ("slope",)),
+        "build": (partial(build, "cnn", SingleStep()), ("width", "readout")),
+        "build by name": (lambda network: build(network, SingleStep(), width=1 / 64), ("network",)),
+        "Simulation": (partial(Simulation, generator()), ("timesteps",)),
+        "simulate": (
+            lambda timesteps=1, precision="float32": next(
+                simulate(n["single"], n["images"], generator(), timesteps, precision)
+            ),
+            ("timesteps", "precision"),
+        ),
+        "convert": (
+            partial(convert, n["single"], calibration=n["images"]),
+            ("alpha", "beta", "leak", "statistics", "seed", "first_step"),
+        ),
+        "to_spiking": (partial(to_spiking, n["relu"], n["images"]), ("percentile", "v_init")),
+        "load_dataset": (
+            lambda name="fashion_mnist_mini", **more: load_dataset(name, download=False, **more),
+            ("name", "device", "shape", "hold_out"),
+        ),
+        "batches": (lambda batch_size: run(batches(few.test, batch_size)), ("batch_size",)),
+        "accuracy_over_time": (
+            partial(accuracy_over_time, n["single"], few, timesteps=1),
+            ("noise_seeds", "batch_size", "precision"),
+        ),
+        "accuracy_over_time at T": (
+            lambda timesteps: accuracy_over_time(n["single"], few, _small(timesteps)),
+            ("timesteps",),
+        ),
+        "firing_rates": (
+            partial(firing_rates, n["single"], few, timesteps=1),
+            ("noise_seed", "batch_size", "precision"),
+        ),
+        "firing_rates at T": (lambda timesteps: firing_rates(n["single"], few, _small(timesteps)), ("timesteps",)),
+        "calibration_images": (lambda n=1, seed=0: calibration_images(few, n, seed), ("n", "seed")),
+        "stream": (
+            lambda seed=0, purpose="noise", **more: stream(seed, purpose, **more),
+            ("seed", "purpose", "index", "device"),
+        ),
+        "usable": (usable, ("device",)),
+        "threads": (lambda n: ExitStack().enter_context(threads(n)), ("n",)),
+        "autocast": (partial(autocast, torch.device("cpu")), ("precision",)),
+        "count": (
+            partial(count, n["converted"], few, timesteps=1), ("noise_seed", "batch_size", "precision"),
+        ),
+        "outputs_over_time": (
+            partial(outputs_over_time, n["converted"], few, timesteps=1), ("noise_seed", "batch_size", "precision"),
+        ),
+        "noisy": (lambda deviation=0.0, seed=0: noisy(few, deviation, seed), ("deviation", "seed")),
+        "record": (
+            lambda timesteps: record(n["converted"], n["images"], generator(), _small(timesteps)), ("timesteps",),
+        ),
+        "clamped": (
+            lambda timesteps: clamped(n["frozen"], n["images"], generator(), _small(timesteps)), ("timesteps",),
+        ),
+        "to_nir": (lambda dt: to_nir(fold(n["frozen"]), dt), ("dt",)),
+        "Recipe": (Recipe, tuple(Recipe.model_fields)),
+        "Spec": (
+            partial(Spec, dataset="mnist", network="cnn"),
+            ("dataset", "network", "width", "readout", "batch_norm", "seed", "hold_out", "timesteps", "dynamics"),
+        ),
+        "Conversion": (Conversion, tuple(Conversion.model_fields)),
+        "AnnConversion": (AnnConversion, tuple(AnnConversion.model_fields)),
+        "AsLIF": (AsLIF, tuple(AsLIF.model_fields)),
+    }  # fmt: skip
+
+
+def _small(timesteps: Any) -> Any:
+    """What could be computed would take long: a few steps stand for all that are not refused."""
+    return min(timesteps, 3) if isinstance(timesteps, int) and 3 < timesteps <= 10_000 else timesteps
+
+
+def answer(call: Callable[..., Any], **bad: Any) -> str | None:
+    """What is wrong with the answer to a bad value; None if it is used after all, or refused in one line."""
+    try:
+        call(**bad)
+    except (InputError, DataError) as error:
+        text = str(error)
+        if "\n" in text or len(text) > LONGEST:
+            return f"{bad}: not one line of at most {LONGEST} characters: {text[:LONGEST]}"
+    except Exception as error:
+        return f"{bad}: {type(error).__name__}: {error}"
+    return None
+
+
+def every(small: Dataset) -> list[tuple[str, Callable[..., Any], str]]:
+    found = calls(small)
+    return [(name, call, argument) for name, (call, arguments) in found.items() for argument in arguments]
+
+
+def test_every_bad_value_is_answered_in_a_line(small: Dataset) -> None:
+    wrong = {}
+    for name, call, argument in every(small):
+        if complaint := first_complaint(call, argument, lists if argument in ("noise_seeds", "shape") else values):
+            wrong[name, argument] = complaint
+    assert not wrong, "\n".join(f"{where}: {complaint}" for where, complaint in wrong.items())
+
+
+def first_complaint(call: Callable[..., Any], argument: str, strategy: st.SearchStrategy) -> str | None:
+    found: list[str] = []
+
+    @settings(max_examples=25, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(strategy)
+    def each(value: Any) -> None:
+        if complaint := answer(call, **{argument: value}):
+            found.append(complaint)
+
+    each()
+    return found[0] if found else None
