@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -66,6 +67,11 @@ NETS = nets()
 
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
+
+
+def bad_values(argument: str) -> st.SearchStrategy:
+    """What an argument of this name may be given; some of it can be used."""
+    return lists if argument in ("noise_seeds", "shape") else values
 
 
 def run(steps: Any) -> Any:
@@ -182,19 +188,37 @@ def every(small: Dataset) -> list[tuple[str, Callable[..., Any], str]]:
 def test_every_bad_value_is_answered_in_a_line(small: Dataset) -> None:
     wrong = {}
     for name, call, argument in every(small):
-        if complaint := first_complaint(call, argument, lists if argument in ("noise_seeds", "shape") else values):
+        if complaint := first_complaint(call, argument):
             wrong[name, argument] = complaint
     assert not wrong, "\n".join(f"{where}: {complaint}" for where, complaint in wrong.items())
 
 
-def first_complaint(call: Callable[..., Any], argument: str, strategy: st.SearchStrategy) -> str | None:
+def first_complaint(call: Callable[..., Any], argument: str) -> str | None:
     found: list[str] = []
 
     @settings(max_examples=25, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
-    @given(strategy)
+    @given(bad_values(argument))
     def each(value: Any) -> None:
         if complaint := answer(call, **{argument: value}):
             found.append(complaint)
 
     each()
     return found[0] if found else None
+
+
+def test_images_that_are_none_are_refused(small: Dataset) -> None:
+    net, sim = NETS["single"], Simulation(generator())
+    empty = Split(small.test.images[:0], small.test.labels[:0])
+    nothing = Dataset(small.name, small.train, empty, small.mean, small.std, small.classes)
+    for bad in (math.nan, math.inf):
+        images = NETS["images"].clone()
+        images[0, 0, 3, 4] = bad
+        with pytest.raises(InputError, match="images: must be finite"):
+            net(images, sim)
+    with pytest.raises(InputError, match="must be at least one"):
+        net(NETS["images"][:0], sim)
+    with pytest.raises(InputError, match="of floating-point numbers"):
+        net(small.test.images[:2], sim)
+    for measure in (accuracy_over_time, firing_rates, outputs_over_time, count):
+        with pytest.raises(InputError, match="number of images = 0: must be a whole number of at least 1"):
+            measure(net, nothing, 1)

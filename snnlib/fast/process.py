@@ -26,7 +26,13 @@ def usable(device: torch.device | str) -> torch.device:
     try:
         found = torch.device(device)
         torch.empty(0, device=found)
-    except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:  # each of them, for some name
+    except (
+        RuntimeError,
+        TypeError,
+        ValueError,
+        AssertionError,
+        NotImplementedError,
+    ) as error:  # each of them, for some name
         why = short(str(error).partition("\n")[0])
         raise InputError(f"device = {shown(device)}: must be cpu, or a GPU that PyTorch sees ({why})") from None
     one_of("device", found.type, ("cpu", "cuda", "mps", "xpu"))

@@ -11,8 +11,11 @@ from typing import Any
 import answers
 import bad_input
 import pytest
+import test_public_functions as public
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from snnlib.data.sets import Dataset
 
 pytestmark = pytest.mark.faults
 
@@ -50,6 +53,15 @@ def summed_up(record: Record, what: str, found: list[str | None]) -> None:
     wrong = [complaint for complaint in found if complaint is not None]
     record("fault", [what, len(found), len(found) - len(wrong)])
     assert not wrong, wrong[0]
+
+
+def test_arguments_of_public_functions(small: Dataset, record_property: Record) -> None:
+    for _, call, argument in public.every(small):
+        tried(
+            record_property, "bad argument of a public function",
+            lambda value, call=call, argument=argument: public.answer(call, **{argument: value}),
+            public.bad_values(argument), 60,
+        )  # fmt: skip
 
 
 def test_preset_fields(presets: Path, record_property: Record) -> None:
