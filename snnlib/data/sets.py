@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ SIZES = {
     "cifar10": (50_000, 10_000),
     "fashion_mnist_mini": (6_000, 1_000),
 }
+LARGEST = 3 * 256 * 256  # values of an image: all of them are held in memory
 MINI_FILE = ROOT / "data" / "fashion_mnist_mini.npz"
 MINI_SHA256 = "cc3608f77ffa74a0f192c1f81ca4720393992b0f06ea0a7d727b106b2da433df"
 
@@ -115,8 +117,9 @@ def _fit(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """Pad and repeat the channels of uint8 [N, C, H, W]; ``ValueError`` if they do not fit."""
     sequence("shape", shape)
     for size in shape:
-        whole(f"a number in shape {shown(shape)}", size, 0, 10_000)
+        whole(f"a number in shape {shown(shape)}", size, 0)
     whole("length of shape", len(shape), 3, 3)
+    whole("values of an image, C x H x W in shape", prod(shape), 0, LARGEST)
     channels, height, width = images.shape[1:]
     rows, columns = shape[1] - height, shape[2] - width
     if rows < 0 or columns < 0 or shape[0] < channels or shape[0] % channels:

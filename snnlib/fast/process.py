@@ -32,7 +32,7 @@ def usable(device: torch.device | str) -> torch.device:
         ValueError,
         AssertionError,
         NotImplementedError,
-    ) as error:  # each of them, for some name
+    ) as error:
         why = short(str(error).partition("\n")[0])
         raise InputError(f"device = {shown(device)}: must be cpu, or a GPU that PyTorch sees ({why})") from None
     one_of("device", found.type, ("cpu", "cuda", "mps", "xpu"))
