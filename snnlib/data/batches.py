@@ -32,7 +32,7 @@ def batches(split: Split, batch_size: int, generator: torch.Generator | None = N
 
     Raises ``ValueError`` for a batch size below 1, or where there are no images.
     """
-    whole("batch size", batch_size, 1)
+    whole("batch size", batch_size, 1, 2**31)
     whole("number of images", len(split), 1)
     if generator is None:
         yield from zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True)

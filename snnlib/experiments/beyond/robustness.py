@@ -9,7 +9,7 @@ from dataclasses import replace
 import pandas as pd
 import torch
 
-from snnlib.checks import InputError, finite
+from snnlib.checks import between
 from snnlib.data.sets import Dataset, Split
 from snnlib.deploy.folding import fold, without_noise
 from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair, above_zero
@@ -32,11 +32,9 @@ def noisy(data: Dataset, deviation: float, seed: int) -> Dataset:
             same seed draws the same pattern at every deviation. Pixels are not clipped to their range.
 
     Raises:
-        ValueError: a negative or infinite deviation.
+        ValueError: a negative deviation, or one above 1,000.
     """
-    finite("input noise", deviation)
-    if deviation < 0:
-        raise InputError(f"input noise = {deviation}: must be at least 0")
+    between("input noise", deviation, 0, 1000)
     images = data.test.images
     generator = stream(seed, "evaluation", index=1, device=images.device)  # index 0 is the neurons' own noise
     drawn = torch.randn(images.shape, generator=generator, device=images.device)
