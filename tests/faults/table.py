@@ -36,7 +36,8 @@ def complete(reports: Iterable[Any], found: pd.DataFrame) -> bool:
 def save(text: str, seconds: float) -> str:
     """Write it beside the reader's own figures; returns where."""
     made = provenance(torch.device("cpu"))
-    how = f"*`make test-faults`, {seconds / 60:.0f} min on {made['device']}; torch {made['packages']['torch']}.*"
+    where = f"{made['device']} ({made['instructions']}); torch {made['packages']['torch']}"
+    how = f"*`make test-faults`, {seconds / 60:.0f} min on {where}.*"
     file = figures_dir() / FOLDER / FILE
     write(file, f"{text}\n\n{how}\n")
     return f"written: {from_root(file)}; `make publish-faults` publishes it"
