@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
 from pathlib import Path
 from types import TracebackType
 
+LEAST = 2**30  # bytes; below, PyTorch's libraries do not even load, and some crash
 INTERRUPTED = 130  # the exit code that shells expect after Ctrl-C
 
 
@@ -20,6 +22,17 @@ def in_one_line() -> None:
         if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # else ignored, as nohup has it
             signal.signal(signal.SIGINT, _stop)
         sys.excepthook = _tell
+        if 0 <= (limit := _limit()) < LEAST:
+            _refuse(f"memory is limited to {limit / 2**20:.0f} MiB (`ulimit -v`): PyTorch needs more to start")
+
+
+def _limit() -> int:
+    """Bytes of memory that this process may map; -1 if nobody limits them, or nobody can tell."""
+    try:
+        import resource  # of Unix
+    except ImportError:
+        return -1
+    return resource.getrlimit(resource.RLIMIT_AS)[0]
 
 
 def started() -> None:
@@ -27,6 +40,13 @@ def started() -> None:
     if signal.getsignal(signal.SIGINT) == _stop:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.excepthook = sys.__excepthook__
+    atexit.register(_ended)
+
+
+def _ended() -> None:
+    """The answer is given: what comes while Python clears up, which takes a moment, changes it no more."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _stop(*_: object) -> None:
@@ -39,5 +59,9 @@ def _tell(kind: type[BaseException], error: BaseException, traceback: TracebackT
         sys.__excepthook__(kind, error, traceback)
         return
     cause = " ".join(str(error).split()) or "memory is full"
-    print(f"error: snnlib cannot start: {kind.__name__}: {cause[:200]}", file=sys.stderr)
+    _refuse(f"{kind.__name__}: {cause[:200]}")
+
+
+def _refuse(why: str) -> None:
+    print(f"error: snnlib cannot start: {why}", file=sys.stderr)
     os._exit(2)
