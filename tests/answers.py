@@ -32,6 +32,7 @@ from snnlib.models import build
 from snnlib.runs import preset
 from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.preset import Preset, load_preset
+from snnlib.runs.preset_file import LARGEST
 from snnlib.runs.run import Run, Spec
 from snnlib.store.markdown import markers
 from snnlib.store.paths import ROOT
@@ -88,7 +89,8 @@ def refused_file(folder: Path, text: str, *names: str) -> str | None:
     try:
         load_preset("bad")
     except InputError as error:
-        return complaint(str(error), "bad.toml", *names)
+        too_long = len(text.encode()) > LARGEST  # then nobody looks inside
+        return complaint(str(error), "bad.toml", *(() if too_long else names))
     return f"taken: {text[:200]!r}"
 
 
