@@ -43,11 +43,11 @@ def killed(preset: Preset, folder: Path, since: float) -> dict[str, str]:
     left = {run.spec.name for run in incomplete(preset)}
     found = {name: why for name in NOTEBOOK_FILES if (why := _why(folder, name, since))}
     for number, runs in enumerate(jobs(preset)):
-        why = _why(folder, training(number), since)
-        names = [run.spec.name for run in runs if run.spec.name in left] if why else []
-        for run in (run for run in runs if run.spec.name in names[:1]):  # they are trained in this order
+        at_work = [run for run in runs if run.spec.name in left]  # they are trained in this order
+        if at_work and (why := _why(folder, training(number), since)):
+            run, *behind = at_work
             found[run.spec.name] = f"after epoch {epochs_done(run.folder)} of {run.spec.recipe.epochs}, {why}"
-        found |= dict.fromkeys(names[1:], "not tried after that")
+            found |= {other.spec.name: "not tried after that" for other in behind}
     return found
 
 

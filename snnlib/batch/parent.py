@@ -22,11 +22,14 @@ def ending_with_this(environment: Mapping[str, str]) -> dict[str, str]:
 def end_with_parent() -> None:
     """Interrupt this process, as Ctrl-C would, once the one is gone that its environment names; if it names one.
 
+    A script's background jobs ignore Ctrl-C, and their children with them: not here, where it is the workflow's word.
+
     A thread waits for it. What is killed cannot tell its children, and Linux' own way (``PR_SET_PDEATHSIG``) reaches
     children alone, while Snakemake and a shell stand between.
     """
     pid = os.environ.get(VARIABLE, "")
     if pid.isdecimal():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         threading.Thread(target=_interrupt_after, args=[int(pid)], daemon=True).start()
 
 

@@ -100,22 +100,28 @@ WORKFLOW = """
 import signal, sys
 from pathlib import Path
 from snnlib.batch import workflow
-for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, signal.default_int_handler)  # as the command line has it
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the command line has it
 folder = sys.argv[1]
 workflow.BUILD = Path(folder)
 workflow._snakemake(["--snakefile", f"{folder}/Snakefile", "--directory", folder, "--cores", "1", "--nolock"])
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_what_a_workflow_started_ends_with_it(tmp_path: Path, how: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("how", "before"),
+    [
+        (signal.SIGINT, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL), (signal.SIGKILL, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_IGN), (signal.SIGKILL, signal.SIG_IGN),  # Ctrl-C, in a script's background
+    ],
+)  # fmt: skip
+def test_what_a_workflow_started_ends_with_it(tmp_path: Path, how: signal.Signals, before: signal.Handlers) -> None:
     """Its jobs, and the process that holds the lock: another workflow can begin at once, and has nobody beside it."""
     (tmp_path / "job.py").write_text(JOB)
     (tmp_path / "Snakefile").write_text(f'rule all:\n    output: "never"\n    shell: "{sys.executable} job.py"\n')
     process = subprocess.Popen(
         [sys.executable, "-c", WORKFLOW, str(tmp_path)], cwd=ROOT, start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, before), env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     wait_for(lambda: (tmp_path / "at_work").exists())
     family = psutil.Process(process.pid).children(recursive=True)
