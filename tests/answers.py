@@ -74,12 +74,12 @@ def filed() -> dict[str, Any]:
 
 def preset_file(folder: Path, text: str | bytes, *names: str) -> str | None:
     """What is wrong with what becomes of a preset's file."""
-    file = folder / "bad.toml"
-    file.write_bytes(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
+    content = text if isinstance(text, bytes) else text.encode(errors="surrogatepass")
+    (folder / "bad.toml").write_bytes(content)
     try:
         usable(load_preset("bad"))
     except InputError as error:
-        return complaint(str(error), "bad.toml", *names)
+        return complaint(str(error), "bad.toml", *_inside(content, names))
     return None
 
 
@@ -89,9 +89,13 @@ def refused_file(folder: Path, text: str, *names: str) -> str | None:
     try:
         load_preset("bad")
     except InputError as error:
-        too_long = len(text.encode()) > LARGEST  # then nobody looks inside
-        return complaint(str(error), "bad.toml", *(() if too_long else names))
+        return complaint(str(error), "bad.toml", *_inside(text.encode(), names))
     return f"taken: {text[:200]!r}"
+
+
+def _inside(content: bytes, names: tuple[str, ...]) -> tuple[str, ...]:
+    """What an error has to name; into a file that is too long nobody looks."""
+    return () if len(content) > LARGEST else names
 
 
 def preset_field(folder: Path, case: tuple[Any, Any]) -> str | None:

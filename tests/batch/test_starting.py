@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable
 
 import pytest
-
-from snnlib.store.paths import ROOT
-
-
-def begin(*words: str, limit: Callable[[], object] = lambda: None, encoding: str = "utf-8") -> subprocess.Popen[str]:
-    def prepare() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where tests run in the background
-        limit()
-
-    return subprocess.Popen(
-        [sys.executable, *words], cwd=ROOT, preexec_fn=prepare, env={**os.environ, "PYTHONIOENCODING": encoding},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding=encoding,
-    )  # fmt: skip
+from commands import begin
 
 
 @pytest.mark.parametrize("seconds", [0.8, 1.2, 1.6, 2.4])
@@ -38,8 +21,7 @@ def test_ctrl_c_is_one_line_at_any_time(seconds: float) -> None:
 
 
 def test_memory_that_does_not_suffice_is_one_line() -> None:
-    size = 700 * 2**20  # less than PyTorch's libraries take
-    process = begin("-m", "snnlib", "runs", limit=lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)))
+    process = begin("-m", "snnlib", "runs", memory=700 * 2**20)  # less than PyTorch's libraries take
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert errors.startswith("error: snnlib cannot start: ")
