@@ -14,6 +14,7 @@ from torch import Tensor
 from snnlib.checks import InputError, one_of, whole
 from snnlib.models import Network
 from snnlib.neurons import Converted, Dynamics, Neuron, SingleStep
+from snnlib.noise import Noise
 from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen, Layer, Sample
 
@@ -53,6 +54,7 @@ def convert(
     timesteps: int = 10,
     seed: int = 0,
     first_step: str = "noise",
+    noise: Noise | None = None,
 ) -> Network:
     """Step 3: a memory for the ensemble (Eqs. 6-9). No weight is changed or copied.
 
@@ -62,6 +64,7 @@ def convert(
         statistics: what Eqs. 8-9 average over: "layer", "sample" or "frozen".
         calibration: for "frozen", standardised training images [N, C, H, W].
         timesteps, seed: how long (at least 2 steps), and with which noise, "frozen" is calibrated.
+        noise: N_noise, if it is to be another than in training.
 
     Raises:
         ValueError: alpha below 2, beta outside the noise's range, a leak outside [0, 1], unknown
@@ -74,7 +77,7 @@ def convert(
     def converted(neuron: Neuron) -> Converted:
         d = _trained(neuron)
         return Converted(
-            noise=d.noise, alpha=alpha, beta=beta, leak=leak, surrogate=d.surrogate, v_th=d.v_th,
+            noise=noise or d.noise, alpha=alpha, beta=beta, leak=leak, surrogate=d.surrogate, v_th=d.v_th,
             statistics=Sample() if statistics == "sample" else Layer(), first_step=first_step,
         )  # fmt: skip
 

@@ -57,8 +57,11 @@ def to_do(run: Run, preset: Preset) -> ToDo | None:
         return ToDo(run, 0, tuple(missing)) if missing else None
     done = epochs_done(run.folder)
     # As in `train_epochs`: every so many epochs, and after the last one.
-    tests = sum(e % recipe.evaluate_every == 0 or e == recipe.epochs for e in range(done + 1, recipe.epochs + 1))
-    if spec.dynamics.kind == "single_step" and spec.noise != "none":
+    if recipe.evaluate_every < 1:
+        tests = round((recipe.epochs - done) / recipe.evaluate_every)
+    else:
+        tests = sum(e % recipe.evaluate_every == 0 or e == recipe.epochs for e in range(done + 1, recipe.epochs + 1))
+    if spec.dynamics.kind == "single_step" and spec.noise not in ("none", "constant"):
         test = Conversion(timesteps=recipe.test_timesteps)
     else:
         test = AsTrained(timesteps=spec.timesteps)

@@ -51,13 +51,13 @@ class Throughput:
         return self._known[key]
 
     def _training(self, spec: Spec) -> float:
-        recipe = spec.recipe.model_copy(update={"schedule": "constant"})  # others have an end
+        recipe = spec.recipe.model_copy(update={"schedule": "constant", "evaluate_every": 1})  # others have an end
         state = initial_state(build_for(spec).to(self.device), Untrained(spec, FEW).data(self.device), recipe)
         silent = tqdm(disable=True)
 
         def step(data: Dataset) -> None:
             batch = recipe.model_copy(update={"batch_size": len(data.train)})
-            one_epoch(state, data, batch, spec.timesteps, spec.seed, silent)
+            list(one_epoch(state, data, batch, spec.timesteps, spec.seed, silent))
 
         return self._per_image(step, spec, recipe.batch_size)
 

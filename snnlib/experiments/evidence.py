@@ -1,4 +1,4 @@
-"""A claim and what its verdict rests on: effects with their spread over training seeds, network by network."""
+"""A claim and what its verdict rests on: effects with their intervals, network by network. docs/verdicts.md in code."""
 
 from __future__ import annotations
 
@@ -8,40 +8,80 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm, t
 
-from snnlib.experiments.over_seeds import NET, at_timesteps, plus_minus
+from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.experiments.paper import NETWORKS
-from snnlib.experiments.tables import (
-    NOT,
-    PARTLY,
-    REPRODUCED,
-    SCALE,
-    UNDECIDED,
-    UNTESTED,
-    NotTestedError,
-    Table,
-    Tables,
-)
+from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, NotTestedError, Table, Tables
 from snnlib.experiments.titles import TITLES, short_title
 
-# What one part of the evidence says: yes; at least half of a claimed factor or saving; neither yes nor no, for the
-# spread or for want of a second seed; no; the measurement ends before an answer; no runs.
-YES, PART, UNCLEAR, NO, OPEN, MISSING = "yes", "in part", "unclear", "no", "open", "missing"
+# What one part of the evidence says: yes; at least half of a claimed factor or saving; no; neither, for the spread or
+# for want of seeds; no runs.
+YES, PART, NO, UNCLEAR, MISSING = "yes", "in part", "no", "undecided", "no runs"
 
-ERRORS = 2  # standard errors by which a mean over seeds must clear its threshold, or miss it
+CONFIDENCE = 0.95
+LEAST_SEEDS = 3  # fewer decide nothing
 HALF = 0.5  # of a claimed factor or saving: above it the claim holds in part
 CLOSE = 1.0  # points between two accuracies that the paper calls close
 
 RULE = (
-    f"An effect counts in a network if its mean over training seeds clears the threshold by {ERRORS} standard errors, "
-    "and fails there if the mean misses it by as many.",
-    "Where a factor or saving is claimed, half of it counts in part, and to fail is to miss that half.",
-    "One seed is never enough for either, but where seeds change nothing: memory, and potentials without input.",
-    "Reproduced: it counts in every network.",
-    "Not reproduced: it fails in a network, and counts in none, not even in part.",
-    "Undecided: no network shows that it counts, in part or that it fails.",
-    "Partly: anything between.",
+    "An effect says yes in a network if its whole 95 % interval lies above the threshold, and no if all of it lies "
+    "below; where a factor or a saving is claimed, half of it counts in part, and no is to lie below that half.",
+    "The interval has a part of the training seeds (t, n - 1) and one of the test images (paired), both told; "
+    f"fewer than {LEAST_SEEDS} training seeds decide nothing, but where seeds change nothing.",
+    "Reproduced: yes in every network. Not reproduced: no in every network. "
+    "Partly: in part in one, or yes in one and no in another.",
+    "Undecided: the networks that are undecided, or have no runs, could make it another verdict.",
 )
+
+
+@dataclass(frozen=True)
+class Effect:
+    """An effect in each training seed, and the standard error that its mean has from the choice of test images."""
+
+    values: Sequence[float]
+    image_error: float = 0.0
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> Effect:
+        """From the rows of a `contrasts.contrast`."""
+        return cls(rows.points.tolist(), float(rows.image_error.iloc[0]) if len(rows) else 0.0)
+
+    @property
+    def mean(self) -> float:
+        return float(self._rounded.mean())
+
+    @property
+    def of_seeds(self) -> float:
+        """Half-width of the interval that the training seeds give: t(0.975, n - 1) s / sqrt(n); inf for one seed."""
+        n = len(self.values)
+        if n < 2:
+            return math.inf
+        return float(t.ppf((1 + CONFIDENCE) / 2, n - 1) * self._rounded.std(ddof=1) / math.sqrt(n))
+
+    @property
+    def of_images(self) -> float:
+        """Half-width of the interval that the test images give."""
+        return float(norm.ppf((1 + CONFIDENCE) / 2) * self.image_error)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Low and high end; everything is possible with fewer than `LEAST_SEEDS` seeds."""
+        if len(self.values) < LEAST_SEEDS:
+            return -math.inf, math.inf
+        half = math.hypot(self.of_seeds, self.of_images)
+        return self.mean - half, self.mean + half
+
+    def shown(self, form: str = "+.1f", unit: str = "") -> str:
+        """Mean ± of seeds ± of images."""
+        halves = [self.of_seeds] if len(self.values) > 1 else []
+        halves += [self.of_images] if self.image_error else []
+        spread = "".join(f" ± {half:{form.removeprefix('+')}}" for half in halves)
+        return f"{self.mean:{form}}{spread}{unit}"
+
+    @property
+    def _rounded(self) -> np.ndarray:
+        return np.round(np.asarray(self.values, np.float64), 9)  # equal accuracies differ by nothing, not by a rounding
 
 
 @dataclass(frozen=True)
@@ -64,17 +104,19 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """Reproduced if every item says yes; not, if some say no and none says yes; else partly or undecided."""
+        """What no undecided or missing part could change; yes and no are treated alike."""
         says = {item.says for item in self.items}
         if not says - {MISSING}:
             return UNTESTED
-        if not says - {MISSING, OPEN}:
-            return SCALE
-        if says == {YES}:
-            return REPRODUCED
-        if not says & {YES, PART, NO}:
-            return UNDECIDED
-        return PARTLY if says & {YES, PART} else NOT
+        if PART in says or {YES, NO} <= says:
+            return PARTLY
+        return {YES: REPRODUCED, NO: NOT}.get(says.pop(), UNDECIDED) if len(says) == 1 else UNDECIDED
+
+    @property
+    def seeds(self) -> str:
+        """The numbers of training seeds, "" where they change nothing."""
+        counts = list({item.label: item.seeds for item in self.items if item.seeds is not None}.values())
+        return ", ".join(map(str, counts if len(set(counts)) > 1 else counts[:1]))
 
     @property
     def measured(self) -> str:
@@ -83,11 +125,8 @@ class Finding:
         for item in self.items:
             shown.setdefault(item.label, []).append(item.shown)
         text = self.text or "; ".join(f"{label} {' and '.join(parts)}".strip() for label, parts in shown.items())
-        counts = {item.label: item.seeds for item in self.items if item.seeds is not None}
-        each = f"{_count(min(counts.values()))}{' each' if len(counts) > 1 else ''}" if counts else ""
-        if len(set(counts.values())) > 1:
-            each = f"{', '.join(map(str, counts.values()))} seeds"
-        return f"{self.lead + ': ' if self.lead else ''}{text}{f' ({each})' if each else ''}"
+        seeds = f" ({self.seeds} seed{'' if self.seeds == '1' else 's'})" if self.seeds else ""
+        return f"{self.lead + ': ' if self.lead else ''}{text}{seeds}"
 
 
 @dataclass(frozen=True)
@@ -105,48 +144,39 @@ class Claim:
 
 
 def exceeds(
-    label: str,
-    values: Sequence[float],
-    least: float,
-    part: float | None = None,
-    form: str = "+.1f",
-    unit: str = "",
-    shown: str | None = None,
-    bound: bool = False,
-) -> Item:
-    """Whether an effect is above ``least``, or is not: its mean over training seeds by two standard errors.
+    label: str, effect: Effect, least: float, part: float | None = None, form: str = "+.1f", unit: str = "",
+    shown: str | None = None, bound: bool = False,
+) -> Item:  # fmt: skip
+    """Whether an effect is above ``least``, or is below, by its whole interval.
 
     Args:
         label: the network.
-        values: the effect in each training seed; one seed is never enough for a yes or a no.
+        effect: a value in each training seed.
         least: the claim's threshold.
         part: an effect above it, if not above ``least``, holds in part; ``least`` if not given.
         form, unit: how a value is written.
-        shown: to be written in place of mean and standard deviation.
+        shown: to be written in place of mean and interval.
         bound: the true effect may be larger than the values, never smaller, so they cannot say no.
     """
-    if not len(values):
+    if not len(effect.values):
         return missing(label, "no pair of runs")
-    mean, sd, error, seeds = _mean_sd_error(values)
-    part = least if part is None else part
-    says = judged(mean - ERRORS * error, mean + ERRORS * error, least, part)
-    if bound and mean <= part:
-        says = OPEN
-    return Item(label, shown or f"{'≥ ' if bound else ''}{plus_minus(mean, sd, form)}{unit}", says, seeds)
+    low, high = effect.interval
+    says = judged(low, math.inf if bound else high, least, least if part is None else part)
+    return Item(label, shown or f"{'≥ ' if bound else ''}{effect.shown(form, unit)}", says, len(effect.values))
 
 
-def within(label: str, values: Sequence[float], margin: float) -> Item:
-    """Whether a difference is smaller than ``margin`` either way, or is not, by two standard errors."""
-    if not len(values):
+def within(label: str, effect: Effect, margin: float) -> Item:
+    """Whether a difference is smaller than ``margin`` either way, or is larger, by its whole interval."""
+    if not len(effect.values):
         return missing(label, "no pair of runs")
-    mean, sd, error, seeds = _mean_sd_error(values)
-    says = YES if abs(mean) + ERRORS * error < margin else NO if abs(mean) - ERRORS * error >= margin else UNCLEAR
-    return Item(label, plus_minus(mean, sd, "+.1f"), says, seeds)
+    low, high = effect.interval
+    says = YES if -margin < low and high < margin else NO if low >= margin or high <= -margin else UNCLEAR
+    return Item(label, effect.shown(), says, len(effect.values))
 
 
 def over(label: str, value: float, least: float, part: float) -> Item:
-    """Whether a factor that seeds do not change, such as one of memory, is above ``least``, or ``part``."""
-    return Item(label, f"{value:.1f}×", judged(value, value, least, part))
+    """Whether a factor that seeds do not change, such as one of memory, is at least ``least``, or ``part``."""
+    return Item(label, f"{value:.1f}×", YES if value >= least else PART if value >= part else NO)
 
 
 def judged(low: float, high: float, least: float, part: float) -> str:
@@ -190,23 +220,12 @@ def accuracy_at(table: pd.DataFrame, timesteps: tuple[int, ...], *by: str) -> pd
         NotTestedError: some run has no accuracy at one of them.
     """
     at = at_timesteps(table, *NET, *by)
-    for t in timesteps:
-        if t not in at or at[t].isna().any():
-            raise NotTestedError(f"no accuracy at T = {t}")
+    for timestep in timesteps:
+        if timestep not in at or at[timestep].isna().any():
+            raise NotTestedError(f"no accuracy at T = {timestep}")
     return at[list(timesteps)]
 
 
 def missing(label: str, what: str = "no runs") -> Item:
     """An expected network that has no runs."""
     return Item(label, what, MISSING)
-
-
-def _mean_sd_error(values: Sequence[float]) -> tuple[float, float, float, int]:
-    x = np.round(np.asarray(values, np.float64), 9)  # equal accuracies differ by nothing, not by a rounding error
-    sd = float(x.std(ddof=1)) if len(x) > 1 else math.nan
-    error = sd / math.sqrt(len(x)) if len(x) > 1 else math.inf  # one seed settles nothing
-    return float(x.mean()), sd, error, len(x)
-
-
-def _count(seeds: int) -> str:
-    return f"{seeds} seed{'s' if seeds > 1 else ''}"

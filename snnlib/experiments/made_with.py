@@ -15,7 +15,7 @@ from snnlib.runs.spec import Spec
 from snnlib.store.files import StoreError, regular, unseal
 from snnlib.store.paths import runs_dir
 
-NAMES = ("run", "runs", "our_runs", "opponent_runs")  # columns of the figures' CSV files that name runs
+NAMES = ("run", "other_run", "runs", "our_runs", "opponent_runs")  # columns of the figures' CSV files that name runs
 FILE = "runs.csv"
 COLUMNS = [
     "run", "seed", "epochs", "device", "torch", "python", "commit", "clean", "instructions", "same_bytes",

@@ -44,6 +44,7 @@ class Table:
 
 # Columns that several tables have.
 NET_COLUMNS = {"dataset": "text", "network": "text", "width": "positive", "readout": "text"}
+CONTRAST_COLUMNS = {**NET_COLUMNS, "noise": "text", "seed": "number", "points": "number", "image_error": "number"}
 RUN_COLUMNS = {**NET_COLUMNS, "noise": "text", "seed": "number", "timesteps": "number", "accuracy": "fraction"}
 
 

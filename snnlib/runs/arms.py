@@ -8,6 +8,8 @@ from typing import Any
 
 from snnlib.runs.spec import Spec
 
+OWN = ("lr", "evaluate_every")
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -15,14 +17,23 @@ class Arm:
 
     what: str  # in words, for those who read a preset
     changes: Mapping[str, Any]
-    own: tuple[str, ...] = ()  # fields of the recipe that a preset sets for this arm alone, under [arms.NAME]
+    own: tuple[str, ...] = (
+        OWN  # fields of the recipe that a preset may set for this arm of a net, under [nets.NAME.arms]
+    )
+    like: str = ""  # the arm whose rate it takes: two arms that differ in one thing train alike
     after: bool = False  # trained from the last weights of the same net as `ours`
 
-    def spec(self, net: Mapping[str, Any], seed: int, own: Mapping[str, Any]) -> Spec:
-        """The arm's run of a net; an `InputError` if a field cannot be used."""
+    def spec(self, name: str, net: Mapping[str, Any], seed: int, own: Mapping[str, Any]) -> Spec:
+        """The arm's run of a net; an `InputError` if a field cannot be used.
+
+        Args:
+            name: the arm's.
+            own: fields of the recipe by arm.
+        """
         base = {**net, "seed": seed}
-        after = {"after": base} if self.after else {}
-        return Spec(**merged(base, self.changes, {"recipe": own}, after))
+        after = {"after": merged(base, {"recipe": own.get("ours", {})})} if self.after else {}
+        shared = {field: value for field, value in own.get(self.like, {}).items() if field == "lr"}
+        return Spec(**merged(base, self.changes, {"recipe": shared}, {"recipe": own.get(name, {})}, after))
 
 
 def merged(fields: Mapping[str, Any], *changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,30 +50,38 @@ def _single_step(**changes: Any) -> dict[str, Any]:
     return {"dynamics": {"kind": "single_step", **changes}}
 
 
-THROUGH_TIME = {"kind": "lif"}
+def _direct(timesteps: int) -> dict[str, Any]:
+    return {"dynamics": {"kind": "lif"}, "timesteps": timesteps}
+
+
+UNIFORM = {"kind": "uniform"}
+CONSTANT = {"kind": "gaussian", "low": 0.5, "high": 0.5}  # a range of no width at the mean of N_noise
 POTENTIAL_READOUT = {"readout": "potential"}
 
-# A comparison lists its arms, and a figure draws them, in this order.
+# A comparison lists its arms, and a figure draws them, in this order. An arm that is like another but for one thing
+# trains at its rate; the others have a peak learning rate of their own.
 ARMS = {
     "ours": Arm("the paper's method: one step, Gaussian noise on [0, 1], spikes read out", {}),
     "potential": Arm("ours, read out as the ANNs below are", POTENTIAL_READOUT),
-    "direct": Arm("surrogate gradients through time, without noise", {"dynamics": THROUGH_TIME, "timesteps": 10}),
-    "tuned": Arm(
-        "ours, then a little direct training",
-        {"dynamics": THROUGH_TIME, "timesteps": 4},
-        own=("epochs", "lr"),
-        after=True,
-    ),
+    "equal_time": Arm("ours, for as long as direct training at T = 10 takes", {}, own=("epochs", *OWN)),
+    "direct": Arm("surrogate gradients through time, without noise", _direct(10)),
+    "direct4": Arm("the same over fewer steps", _direct(4)),
+    "direct2": Arm("the same over two", _direct(2)),
+    "tuned": Arm("ours, then a little direct training", _direct(4), own=("epochs", *OWN), after=True),
     "relu": Arm("an ANN to convert, activations normalised", {**POTENTIAL_READOUT, "dynamics": {"kind": "relu"}}),
     "qcfs": Arm("an ANN made for few steps", {**POTENTIAL_READOUT, "dynamics": {"kind": "qcfs", "levels": 4}}),
-    "uniform": Arm("another noise, as wide as ours", _single_step(noise={"kind": "uniform"})),
+    "uniform": Arm("another noise, as wide as ours", _single_step(noise=UNIFORM), like="ours"),
+    "uniform_potential": Arm("the same", {**POTENTIAL_READOUT, **_single_step(noise=UNIFORM)}, like="potential"),
+    # Controls: what noise does in training, apart from its mean.
+    "constant": Arm("the mean of the noise in its place", _single_step(noise=CONSTANT), like="ours"),
+    "constant_potential": Arm("the same", {**POTENTIAL_READOUT, **_single_step(noise=CONSTANT)}, like="potential"),
+    "no_noise": Arm("nothing in its place, Eq. 4", _single_step(noise={"kind": "gaussian", "high": 0}), like="ours"),
     # What the paper does not say: the surrogate gradient, what "Gaussian in [0, 1]" means, batch norm.
-    "rectangle": Arm("another surrogate gradient", _single_step(surrogate={"kind": "rectangle"})),
-    "arctan": Arm("another surrogate gradient", _single_step(surrogate={"kind": "arctan"})),
-    "sigmoid": Arm("another surrogate gradient", _single_step(surrogate={"kind": "sigmoid"})),
-    "gaussian_k2": Arm("a wider Gaussian", _single_step(noise={"kind": "gaussian", "k": 2})),
-    "gaussian_k8": Arm("a narrower Gaussian", _single_step(noise={"kind": "gaussian", "k": 8})),
-    "max_normalised": Arm("a Gaussian divided by its maximum", _single_step(noise={"kind": "max_normalised"})),
-    "no_noise": Arm("an ablation, Eq. 4 without N", _single_step(noise={"kind": "gaussian", "high": 0})),
-    "no_batch_norm": Arm("convolutions with a bias in its place", {"batch_norm": False}),
+    "rectangle": Arm("another surrogate gradient", _single_step(surrogate={"kind": "rectangle"}), like="ours"),
+    "arctan": Arm("another surrogate gradient", _single_step(surrogate={"kind": "arctan"}), like="ours"),
+    "sigmoid": Arm("another surrogate gradient", _single_step(surrogate={"kind": "sigmoid"}), like="ours"),
+    "gaussian_k2": Arm("a wider Gaussian", _single_step(noise={"kind": "gaussian", "k": 2}), like="ours"),
+    "gaussian_k8": Arm("a narrower Gaussian", _single_step(noise={"kind": "gaussian", "k": 8}), like="ours"),
+    "max_normalised": Arm("divided by its maximum", _single_step(noise={"kind": "max_normalised"}), like="ours"),
+    "no_batch_norm": Arm("convolutions with a bias in its place", {"batch_norm": False}, like="ours"),
 }

@@ -16,12 +16,13 @@ from snnlib.checks import Checked, InputError, shown
 from snnlib.conversion import STATISTICS, convert, with_dynamics
 from snnlib.models import Network
 from snnlib.neurons import FIRST_STEPS, LIF, Converted, SingleStep
+from snnlib.noise import Gaussian, Noise
 from snnlib.runs.run import Run, Spec
 from snnlib.simulation import MOST_TIMESTEPS
-from snnlib.training.evaluation import calibration_images
+from snnlib.training.evaluation import TIES, calibration_images
 
-# Raised when the same evaluation would give other numbers.
-FORMAT = 2
+# Raised when the same evaluation would give other numbers, or keeps more of them.
+FORMAT = 3
 
 MOST_NOISE_SEEDS = 1000
 MOST_AT_ONCE = 100_000  # images and time steps in one pass: gigabytes in the wider nets
@@ -40,6 +41,7 @@ class Evaluation(Checked):
     noise_seeds: NoiseSeeds = (0, 1, 2)
     batch_size: int = Field(250, ge=1, le=4096)
     calibration: int = Field(500, ge=1, le=10_000)  # training images, for what is measured before
+    ties: Literal[TIES] = "first"  # the class that wins of several with the largest output
 
     @field_validator("noise_seeds")
     @classmethod
@@ -109,10 +111,11 @@ class Conversion(Evaluation):
     leak: float = 0.5
     statistics: Literal[STATISTICS] = "layer"
     first_step: Literal[FIRST_STEPS] = "noise"
+    noise: Noise | None = None  # N_noise, where it is not that of training
 
     @model_validator(mode="after")
     def _convertible(self) -> Conversion:
-        Converted(alpha=self.alpha, beta=self.beta, leak=self.leak)  # refuses with its reason
+        Converted(self.noise or Gaussian(), self.alpha, self.beta, self.leak)  # refuses with its reason
         images = self.calibration * self.timesteps
         if self.statistics == "frozen" and images > MOST_AT_ONCE:
             raise InputError(
@@ -125,7 +128,7 @@ class Conversion(Evaluation):
         trained = spec.dynamics
         if not isinstance(trained, SingleStep):
             raise InputError(f"dynamics = {trained.kind}: only a net trained as single_step can be converted by alpha")
-        noise = trained.noise
+        noise = self.noise or trained.noise
         try:
             Converted(noise, self.alpha, self.beta, self.leak)
         except InputError as error:
@@ -135,7 +138,7 @@ class Conversion(Evaluation):
         images = self.images(run, device) if self.statistics == "frozen" else None
         return convert(
             run.model(device), self.alpha, self.beta, self.leak, self.statistics, images,
-            timesteps=max(self.timesteps, 2), first_step=self.first_step,
+            timesteps=max(self.timesteps, 2), first_step=self.first_step, noise=self.noise,
         )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from itertools import product
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic import Field, model_validator
 
 from snnlib.checks import Checked, InputError, fields, one_of
 from snnlib.models import NETWORKS
+from snnlib.noise import Gaussian
 from snnlib.runs import preset_file
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
 from snnlib.runs.preset_file import Nets
@@ -18,7 +20,7 @@ from snnlib.runs.run import Run
 from snnlib.simulation import MOST_TIMESTEPS
 
 FOLDER = Path(__file__).parent / "presets"
-WRITTEN_OUT = ("nets", "recipe", "arms")  # in the file, of which the notebooks' runs are made
+WRITTEN_OUT = ("nets", "recipe")  # in the file, of which the notebooks' runs are made
 
 Comparison = dict[str, list[Run]]  # runs by arm; all arms have the same seeds in the same order
 
@@ -94,7 +96,8 @@ class Preset(Checked):
     def evaluations(self, run: Run) -> list[Evaluation]:
         """How a run is evaluated: single-step nets converted, directly trained nets as they are, ANNs both ways.
 
-        Without noise there is nothing to convert: that net is run as trained, and with plain LIF neurons.
+        Without noise there is nothing to convert: that net is run as trained, and with plain LIF neurons. With a
+        constant in its place it is run by steps 2 and 3 as well, with the noise that it was not trained with.
         """
         e = self.evaluation
         common = {"batch_size": e.batch_size, "calibration": e.calibration}
@@ -102,6 +105,10 @@ class Preset(Checked):
         match run.spec.dynamics.kind:
             case "single_step" if run.spec.noise == "none":
                 return [AsTrained(timesteps=1, **once), AsLIF(timesteps=e.timesteps, **once)]
+            case "single_step" if run.spec.noise == "constant":
+                noisy = e.changed(noise=Gaussian())
+                as_it_is = [AsTrained(timesteps=1, **once), AsLIF(timesteps=e.timesteps, **once)]
+                return [*as_it_is, noisy.changed(alpha=math.inf), noisy]
             case "single_step":
                 return [e]
             case "lif":

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -31,13 +31,12 @@ Nets = dict[str, dict[str, tuple[Spec, ...]]]  # a notebook's specs by net and a
 class Entry(Checked):
     """Some of a notebook's runs: each of these nets, in each of these arms, with each of these seeds.
 
-    All else that decides weights is the net's or the arm's, so ``but`` can only say how often these runs are tested.
+    All else that decides weights is the net's or the arm's.
     """
 
     nets: list[str] = Field(min_length=1)
     arms: list[str] = Field(min_length=1)
     seeds: list[Annotated[int, Field(strict=True, ge=0)]] = Field(min_length=1, max_length=100)
-    but: dict[Literal["recipe"], dict[Literal["evaluate_every"], Any]] = Field({})
 
     @field_validator("nets", "arms", "seeds")
     @classmethod
@@ -68,14 +67,14 @@ def read_toml(file: Path) -> dict[str, Any]:
         raise InputError(f"{file}: must not be nested that deeply") from None
 
 
-def written_out(notebooks: object, nets: object, recipe: object, arms: object) -> dict[str, Nets]:
+def written_out(notebooks: object, nets: object, recipe: object) -> dict[str, Nets]:
     """The specs of each notebook's runs.
 
     Args:
         notebooks: a list of entries (`Entry`) for each notebook.
-        nets: fields of a spec (`NET`) for each net.
+        nets: fields of a spec (`NET_FIELDS`) for each net, and under ``arms`` what only some of its arms have: fields
+            of the recipe (`Arm.own`).
         recipe: what the recipes of all nets have unless they say otherwise.
-        arms: for an arm, what only a preset can say: `Arm.own`, fields of its recipe.
 
     Returns:
         By notebook, net and arm. Arms are in the order of `ARMS`. Those of a net have the same seeds in the same order.
@@ -83,23 +82,29 @@ def written_out(notebooks: object, nets: object, recipe: object, arms: object) -
     Raises:
         InputError: a name that is not known, a value that cannot be used, or a net whose arms have different seeds.
     """
-    recipe, nets, arms = _table("recipe", recipe), _table("nets", nets), _table("arms", arms)
+    recipe, nets = _table("recipe", recipe), _table("nets", nets)
     _checked("recipe", Recipe, recipe)
-    bases = {}
+    bases, own = {}, {}
     for net, given in nets.items():
         if not re.fullmatch(r"\w[\w.-]{,49}", net):
             raise InputError(f"nets, name = {shown(net)}: must be at most 50 letters, digits, dots, - and _")
         bases[net] = merged({"recipe": recipe}, _table(f"nets.{net}", given))
+        own[net] = _own(f"nets.{net}.arms", bases[net].pop("arms", {}))
         _checked(f"nets.{net}", Spec, bases[net], NET_FIELDS)
-    for arm, own in arms.items():
-        one_of("arms", arm, [name for name in ARMS if ARMS[name].own])
-        _checked(f"arms.{arm}", Recipe, own, ARMS[arm].own)
     found = {}
     for notebook, entries in _table("notebooks", notebooks).items():
         if NOTEBOOKS.is_dir():  # they do not come with an installed package
             one_of("notebook", notebook, sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
-        found[notebook] = _specs(f"notebooks.{short(notebook)}", entries, bases, arms)
+        found[notebook] = _specs(f"notebooks.{short(notebook)}", entries, bases, own)
     return found
+
+
+def _own(where: str, given: object) -> dict[str, Any]:
+    """The recipe's fields that a net sets for some of its arms alone."""
+    for arm, own in _table(where, given).items():
+        one_of(where, arm, ARMS)
+        _checked(f"{where}.{arm}", Recipe, own, [name for name in ARMS[arm].own if name != "lr" or not ARMS[arm].like])
+    return dict(given)
 
 
 def _specs(where: str, entries: object, bases: Mapping[str, Any], own: Mapping[str, Any]) -> Nets:
@@ -115,8 +120,7 @@ def _specs(where: str, entries: object, bases: Mapping[str, Any], own: Mapping[s
             if arm in found.setdefault(net, {}):
                 raise InputError(f"{place}, net {net}, arm {arm}: must be there once")
             with _named(f"{place}, {net}, {arm}"):
-                base = merged(bases[net], entry.but)
-                found[net][arm] = tuple(ARMS[arm].spec(base, seed, own.get(arm, {})) for seed in entry.seeds)
+                found[net][arm] = tuple(ARMS[arm].spec(arm, bases[net], seed, own[net]) for seed in entry.seeds)
     _check_comparable(where, found)
     return {net: {arm: arms[arm] for arm in ARMS if arm in arms} for net, arms in found.items()}
 

@@ -1,13 +1,16 @@
-"""Accuracies of a run, computed once and kept beside it in the run store."""
+"""Predictions of a run's net for the test set, computed once and kept beside it in the run store."""
 
 from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from snnlib.fast.process import usable
 from snnlib.runs import checkpoints
@@ -16,57 +19,73 @@ from snnlib.runs.provenance import now, provenance
 from snnlib.runs.run import Run, default_device, ensure
 from snnlib.store.files import DamagedError, check, explained, seal, set_aside, sha256, unseal, write
 from snnlib.store.once import once
+from snnlib.store.tensors import load_tensors, save_tensors
 from snnlib.training import failures
-from snnlib.training.evaluation import accuracy_over_time
+from snnlib.training.evaluation import Predictions, predict
 
 log = logging.getLogger("snnlib")
 
 
-def known(run: Run, evaluation: Evaluation) -> pd.DataFrame | None:
+def known(run: Run, evaluation: Evaluation) -> Predictions | None:
     """What the store holds of this evaluation, None if nothing.
 
     Raises:
         DamagedError: a file is not as it was written, or of another run, evaluation or training.
     """
-    file = evaluation.file(run)
-    beside = file.with_suffix(".json")
-    with explained(beside):
-        if not beside.exists():  # it is written last
+    table, right, about = _files(run, evaluation)
+    with explained(about):
+        if not about.exists():  # it is written last
             return None
-    about = unseal(beside)
-    if {name: about.get(name) for name in ("run", "evaluation", "weights")} != _about(run, evaluation):
-        raise DamagedError(f"{beside}: belongs to another run, evaluation or training")
-    return pd.read_csv(check(file, about.get("table", "")))
+    said = unseal(about)
+    if {name: said.get(name) for name in ("run", "evaluation", "weights")} != _about(run, evaluation):
+        raise DamagedError(f"{about}: belongs to another run, evaluation or training")
+    for file, digest in zip((table, right), said.get("files", ("", "")), strict=True):
+        check(file, digest)
+    return Predictions(pd.read_csv(table), _unpacked(*load_tensors(right)))
 
 
 def accuracy(run: Run, evaluation: Evaluation, device: torch.device | str | None = None) -> pd.DataFrame:
-    """Accuracy on the test set at T = 1 ... timesteps for every noise seed; trains the run if need be.
+    """Accuracy on the test set at T = 1 ... timesteps for every noise seed; of `predictions`.
+
+    Returns:
+        The run's columns (`Spec.columns`), then noise_seed, timesteps, accuracy (a fraction).
+    """
+    return predictions(run, evaluation, device).table.drop(columns=["tied", "silent"])
+
+
+def predictions(run: Run, evaluation: Evaluation, device: torch.device | str | None = None) -> Predictions:
+    """What the run's net says of the test set at T = 1 ... timesteps for every noise seed; trains the run if need be.
 
     Computed once, by one process; others that need it wait. What is damaged is moved aside and computed anew.
 
     Returns:
-        The run's columns (`Spec.columns`), then noise_seed, timesteps, accuracy (a fraction).
+        Its table with the run's columns (`Spec.columns`) before the others.
 
     Raises:
         DataError, TrainingError, StoreError: as `ensure`.
     """
 
-    def read() -> pd.DataFrame | None:
+    def read() -> Predictions | None:
         return None if run.damage() else known(run, evaluation)
 
     def move_aside(error: DamagedError) -> None:
-        file = evaluation.file(run)
-        log.warning("%s; moved to %s and computed anew", error, set_aside(file, file.with_suffix(".json")))
+        log.warning("%s; moved to %s and computed anew", error, set_aside(*_files(run, evaluation)))
 
-    def make() -> pd.DataFrame:
+    def make() -> Predictions | None:
         checkpoints.remove(checkpoints.found(run.folder))  # of a process that was killed at the very end
-        return pd.DataFrame() if run.damage() else _compute(run, evaluation, device)
+        return None if run.damage() else _compute(run, evaluation, device)
 
     while True:
         ensure(run.spec, device)
-        table = once(read, lambda: run.alone("evaluates"), move_aside, make)
-        if len(table):  # else another process has just found the run damaged, and moved it aside
-            return table
+        found = once(read, lambda: run.alone("evaluates"), move_aside, make)
+        if found is not None:  # else another process has just found the run damaged, and moved it aside
+            return found
+
+
+def _files(run: Run, evaluation: Evaluation) -> tuple[Path, Path, Path]:
+    """The table, which images are right, and what vouches for both."""
+    table = evaluation.file(run)
+    return table, table.with_suffix(".safetensors"), table.with_suffix(".json")
 
 
 def _about(run: Run, evaluation: Evaluation) -> dict[str, Any]:
@@ -75,7 +94,7 @@ def _about(run: Run, evaluation: Evaluation) -> dict[str, Any]:
     return {"run": run.spec.name, "evaluation": evaluation.spelled, "weights": weights}
 
 
-def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None) -> pd.DataFrame:
+def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None) -> Predictions:
     device = usable(device or default_device())
     made, began = provenance(device), time.perf_counter()
     with (
@@ -84,16 +103,24 @@ def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None
             lambda: f"{run.spec.label}: {type(evaluation).__name__}", "evaluation.batch_size", evaluation.batch_size
         ),
     ):
-        table = accuracy_over_time(
-            evaluation.network(run, device),
-            run.data(device),
-            evaluation.timesteps,
-            evaluation.noise_seeds,
-            evaluation.batch_size,
-            run.spec.recipe.precision,
+        e, precision = evaluation, run.spec.recipe.precision
+        found = predict(
+            e.network(run, device), run.data(device), e.timesteps, e.noise_seeds, e.batch_size, precision, e.ties
         )
-    file = evaluation.file(run)
-    write(file, table.assign(**run.spec.columns())[[*run.spec.columns(), *table]].to_csv(index=False))
+    named = {**run.spec.columns(), **found.table}
+    table, right, about = _files(run, evaluation)
+    write(table, found.table.assign(**named)[[*named]].to_csv(index=False))
+    save_tensors(right, *_packed(found.right))
     made |= {"finished": now(), "wall_seconds": time.perf_counter() - began}
-    write(file.with_suffix(".json"), seal({**_about(run, evaluation), "table": sha256(file), "made": made}))
-    return pd.read_csv(file)
+    write(about, seal({**_about(run, evaluation), "files": [sha256(table), sha256(right)], "made": made}))
+    return Predictions(pd.read_csv(table), found.right)
+
+
+def _packed(right: Tensor) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Eight images in a byte, and how many there are."""
+    return {"right": torch.from_numpy(np.packbits(right.numpy(), axis=-1))}, {"images": right.shape[-1]}
+
+
+def _unpacked(tensors: dict[str, Tensor], info: dict[str, Any]) -> Tensor:
+    """bool [noise seeds, T, N]."""
+    return torch.from_numpy(np.unpackbits(tensors["right"].numpy(), axis=-1, count=info["images"])).bool()

@@ -67,7 +67,7 @@ class Spec(Checked):
             raise InputError(
                 f"hold_out = {self.hold_out}: must be fewer than the {SIZES[self.dataset][0]} training images"
             )
-        if self.noise != "none":
+        if self.noise not in ("none", "constant"):
             noise = self.dynamics.noise
             try:
                 Converted(noise)  # as it is tested between epochs
@@ -96,9 +96,11 @@ class Spec(Checked):
 
     @property
     def noise(self) -> str:
-        """The noise it was trained with: a kind, or none."""
+        """The noise it was trained with: a kind, constant (a number other than 0 in its place), or none."""
         d = self.dynamics
-        return d.noise.kind if isinstance(d, SingleStep) and d.noise.half_width else "none"
+        if not isinstance(d, SingleStep) or not (d.noise.half_width or d.noise.centre):
+            return "none"
+        return d.noise.kind if d.noise.half_width else "constant"
 
     @property
     def images(self) -> tuple[int, int]:

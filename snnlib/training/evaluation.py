@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import pandas as pd
 import torch
 from torch import Tensor
 
-from snnlib.checks import sequence, whole
+from snnlib.checks import one_of, sequence, whole
 from snnlib.data.batches import batches, standardise
 from snnlib.data.sets import Dataset
 from snnlib.models import Network
 from snnlib.neurons import Neuron
 from snnlib.simulation import MOST_TIMESTEPS, simulate
 from snnlib.training.seeds import stream
+
+TIES = ("first", "random")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a net says of the test set at every T.
+
+    Attributes:
+        table: columns noise_seed, timesteps, accuracy, tied (images of which several classes have the largest output),
+            silent (whose outputs are all 0, as of neurons that never fired); fractions of the images.
+        right: which images are predicted right, bool [noise seeds, T, N].
+    """
+
+    table: pd.DataFrame
+    right: Tensor
 
 
 def accuracy_over_time(
@@ -28,31 +45,55 @@ def accuracy_over_time(
 ) -> pd.DataFrame:
     """Accuracy on the whole test set at every T from 1 to ``timesteps``, from one pass of that length.
 
-    The prediction at T is the largest mean output over the first T steps; of equal outputs, frequent
-    with a spiking readout at small T, the first class wins.
+    Returns:
+        Columns noise_seed, timesteps, accuracy (a fraction), one row for each pair of the first two: of `predict`.
+    """
+    return predict(model, data, timesteps, noise_seeds, batch_size, precision).table[
+        ["noise_seed", "timesteps", "accuracy"]
+    ]
+
+
+def predict(
+    model: Network,
+    data: Dataset,
+    timesteps: int = 10,
+    noise_seeds: Iterable[int] = (0,),
+    batch_size: int = 250,
+    precision: str = "float32",
+    ties: str = "first",
+) -> Predictions:
+    """Predictions for the whole test set at every T from 1 to ``timesteps``, from one pass of that length.
+
+    The prediction at T is the largest mean output over the first T steps. Of equal ones, frequent
+    with a spiking readout at small T, the first class wins, or one of them at random (``ties``).
 
     Time is folded into the batch, `CHUNK` steps at most: memory grows no further with T.
-
-    Returns:
-        Columns noise_seed, timesteps, accuracy (a fraction), one row for each pair of the first two.
     """
+    one_of("ties", ties, TIES)
     whole("timesteps", timesteps, 1, MOST_TIMESTEPS)
     whole("batch_size", batch_size, least=1)
     sequence("noise seeds", noise_seeds)
     noise_seeds = tuple(noise_seeds)
     whole("number of noise seeds", len(noise_seeds), least=1)
-    rows = []
-    for noise_seed in noise_seeds:
-        correct = torch.zeros(timesteps, dtype=torch.int64)
-        generator = stream(noise_seed, "evaluation", device=data.test.images.device)
+    device, n = data.test.images.device, len(data.test)
+    found = torch.zeros(3, len(noise_seeds), timesteps, n, dtype=torch.bool)  # right, tied, silent
+    for i, noise_seed in enumerate(noise_seeds):
+        noise, chance = (stream(noise_seed, purpose, device=device) for purpose in ("evaluation", "ties"))
+        begin = 0
         for images, labels in batches(data.test, batch_size):
             total = 0.0  # [B, classes]; the sum orders classes as the mean does
-            for t, outputs in simulate(model, standardise(images, data), generator, timesteps, precision):
+            for t, outputs in simulate(model, standardise(images, data), noise, timesteps, precision):
                 sums = total + outputs.cumsum(0)  # [chunk, B, classes]
-                correct[t : t + len(outputs)] += (sums.argmax(-1) == labels).sum(1).cpu()
+                largest = sums == sums.amax(-1, keepdim=True)
+                keys = 1 - torch.rand(sums.shape, generator=chance, device=device) if ties == "random" else 1
+                predicted = (largest * keys).argmax(-1)
+                said = predicted == labels, largest.sum(-1) > 1, (sums == 0).all(-1)
+                found[:, i, t : t + len(outputs), begin : begin + len(labels)] = torch.stack(said).cpu()
                 total = sums[-1]
-        rows += [(noise_seed, t, n / len(data.test)) for t, n in enumerate(correct.tolist(), start=1)]
-    return pd.DataFrame(rows, columns=["noise_seed", "timesteps", "accuracy"])
+            begin += len(labels)
+    index = pd.MultiIndex.from_product([noise_seeds, range(1, timesteps + 1)], names=["noise_seed", "timesteps"])
+    shares = (found.sum(-1).double() / n).flatten(1).T.numpy()
+    return Predictions(pd.DataFrame(shares, index, ["accuracy", "tied", "silent"]).reset_index(), found[0])
 
 
 def firing_rates(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,13 +15,13 @@ from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import lr_scheduler
 from tqdm import tqdm
 
-from snnlib.checks import ADDED, Checked, Formerly
+from snnlib.checks import ADDED, Checked, Formerly, InputError
 from snnlib.conversion import convert
 from snnlib.data.batches import augment, batches, standardise
 from snnlib.data.sets import Dataset
@@ -36,6 +37,8 @@ from snnlib.training.seeds import stream
 
 log = logging.getLogger("snnlib")
 
+MOST_PARTS = 1000  # of an epoch between two evaluations
+
 
 class Recipe(Checked):
     """How a network is trained. Defaults are the paper's (Sec. 3), or design choices where it is silent."""
@@ -50,13 +53,24 @@ class Recipe(Checked):
     augment: Annotated[Literal["none", "crop", "crop_flip"], Formerly(false="none", true="crop_flip")] = "none"
     precision: Literal[PRECISIONS] = "float32"
     threads: int = Field(1, ge=1, le=1024)  # on a CPU; part of the recipe, since it decides the last bit
-    evaluate_every: int = Field(1, ge=1, le=100_000)  # epochs; the last one is always evaluated
+    # Epochs, or a part of one, 1 / a whole number; the last one is always evaluated.
+    evaluate_every: int | float = Field(1, gt=0, le=100_000)
     test_timesteps: int = Field(10, ge=1, le=1000)  # T at which a single-step net is tested, converted (step 3)
     test_batch: Annotated[int, ADDED] = Field(
         250, ge=1, le=65_536
     )  # images; a part of the recipe: noise is drawn by it
     compile: bool = False  # the neurons (`fast.compiled`): seconds to start, faster then; part of the recipe likewise
     devices: Annotated[Literal[1], ADDED] = 1  # GPUs, among which each batch is divided
+
+    @field_validator("evaluate_every")
+    @classmethod
+    def _divides(cls, every: float) -> float:
+        parts = 1 / every
+        if isinstance(every, float) and (every >= 1 or parts > MOST_PARTS or not math.isclose(parts, round(parts))):
+            raise InputError(
+                f"evaluate_every = {every}: must be a whole number of epochs, or 1 / a whole number up to {MOST_PARTS}"
+            )
+        return every
 
     @contextmanager
     def execution(self) -> Iterator[None]:
@@ -114,40 +128,63 @@ def train_epochs(
     total = recipe.epochs * per_epoch
     with progress.bar(total, state.epoch * per_epoch, label) as bar:
         while state.epoch < recipe.epochs:
-            began = time.perf_counter()
-            with failures.naming_place(
-                lambda: f"{label}: epoch {state.epoch + 1}, step {state.step}", "recipe.batch_size", recipe.batch_size
-            ):
-                row, broke = one_epoch(state, data, recipe, timesteps, seed, bar)
-            seconds = time.perf_counter() - began
-            if broke:
-                raise TrainingError(
-                    f"{label}: epoch {row['epoch']}, step {broke} of {per_epoch}: loss, gradients or weights are no "
-                    f"longer finite (mean loss {row['train_loss']}): try a smaller lr than {recipe.lr}"
-                )
-            state.epoch = row["epoch"]
-            if state.epoch % recipe.evaluate_every == 0 or state.epoch == recipe.epochs:
-                with failures.naming_place(
-                    lambda: f"{label}: test after epoch {state.epoch}", "recipe.test_batch", recipe.test_batch
+            for row, timing in _timed(state, data, recipe, timesteps, seed, bar, label):
+                if (
+                    recipe.evaluate_every < 1
+                    or row["epoch"] % recipe.evaluate_every == 0
+                    or row["epoch"] == recipe.epochs
                 ):
-                    row |= _test(state.model, data, recipe, timesteps)
-            rate = per_epoch * min(recipe.batch_size, len(data.train)) / seconds
-            state.history.append(row)
-            state.timing.append({"epoch": state.epoch, "seconds": seconds, "images_per_s": rate})
+                    with failures.naming_place(
+                        lambda row=row: f"{label}: test after epoch {row['epoch']:g}",
+                        "recipe.test_batch",
+                        recipe.test_batch,
+                    ):
+                        row |= _test(state.model, data, recipe, timesteps)
+                state.history.append(row)
+                state.timing.append(timing)
+            state.epoch += 1
             save(state)
             if bar.disable:  # a batch log gets a line for each epoch instead
+                rate = timing["images_per_s"]
                 log.info("%s: epoch %d/%d, %.0f images/s, %s", label, state.epoch, recipe.epochs, rate, _short(row))
     return state
 
 
+def _timed(
+    state: State, data: Dataset, recipe: Recipe, timesteps: int, seed: int, bar: tqdm, label: str
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The rows of the history and of the timing that an epoch gives, one for each piece of it.
+
+    The clock runs while the net is trained, not while the caller looks at it.
+    """
+    pieces, steps = one_epoch(state, data, recipe, timesteps, seed, bar), 0
+    while True:
+        began = time.perf_counter()
+        with failures.naming_place(
+            lambda: f"{label}: epoch {state.epoch + 1}, step {state.step}", "recipe.batch_size", recipe.batch_size
+        ):
+            row, broke = next(pieces, (None, 0))
+        if row is None:
+            return
+        seconds = time.perf_counter() - began
+        if broke:
+            raise TrainingError(
+                f"{label}: epoch {state.epoch + 1}, step {broke}: loss, gradients or weights are no longer finite "
+                f"(mean loss {row['train_loss']}): try a smaller lr than {recipe.lr}"
+            )
+        rate = (state.step - steps) * min(recipe.batch_size, len(data.train)) / seconds
+        steps = state.step
+        yield row, {"epoch": row["epoch"], "seconds": seconds, "images_per_s": rate}
+
+
 def one_epoch(
     state: State, data: Dataset, recipe: Recipe, timesteps: int, seed: int, bar: tqdm
-) -> tuple[dict[str, Any], int]:
-    """One pass over the training images.
+) -> Iterator[tuple[dict[str, Any], int]]:
+    """One pass over the training images, in as many pieces as it is evaluated, one if it is not within an epoch.
 
-    Returns:
-        This epoch's row of the history, and the first step after which the loss, a gradient or a weight was not finite,
-        0 if all were.
+    Yields:
+        After each piece a row of the history, means over the epoch so far, and the first step after which the loss, a
+        gradient or a weight was not finite, 0 if all were.
     """
     device = data.train.images.device
     epoch = state.epoch + 1
@@ -157,7 +194,9 @@ def one_epoch(
     correct = torch.zeros((), dtype=torch.int64, device=device)
     broke = torch.zeros((), dtype=torch.int64, device=device)  # there, so that no step waits for a GPU
     parameters = list(state.model.parameters())
-    seen = 0
+    seen, per_epoch = 0, max(len(data.train) // recipe.batch_size, 1)
+    parts = max(round(1 / recipe.evaluate_every), 1)
+    ends = {round(part * per_epoch / parts): epoch - 1 + part / parts for part in range(1, parts)} | {per_epoch: epoch}
     state.model.train()
     for state.step, (images, labels) in enumerate(batches(data.train, recipe.batch_size, order), start=1):
         if recipe.augment != "none":
@@ -180,13 +219,10 @@ def one_epoch(
         if bar.update():  # reading a number makes a GPU wait, so only when the bar is drawn
             accuracy = correct.item() / seen
             progress.show(bar, epoch, recipe.epochs, loss_sum.item() / seen, accuracy, recipe.batch_size)
-    row = {
-        "epoch": epoch,
-        "lr": lr,
-        "train_loss": loss_sum.item() / seen,
-        "train_accuracy": correct.item() / seen,
-    }
-    return row, int(broke)
+        if state.step in ends:
+            means = {"train_loss": loss_sum.item() / seen, "train_accuracy": correct.item() / seen}
+            yield {"epoch": ends[state.step], "lr": lr, **means}, int(broke)
+            state.model.train()
 
 
 def _test(model: Network, data: Dataset, recipe: Recipe, timesteps: int) -> dict[str, float]:

@@ -8,7 +8,7 @@ import torch
 from snnlib.checks import one_of, whole
 from snnlib.fast.process import usable
 
-_PURPOSES = ("weights", "order", "augmentation", "noise", "evaluation", "calibration")
+_PURPOSES = ("weights", "order", "augmentation", "noise", "evaluation", "calibration", "ties")
 
 
 def stream(seed: int, purpose: str, index: int = 0, device: torch.device | str = "cpu") -> torch.Generator:

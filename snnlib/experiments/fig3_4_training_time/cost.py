@@ -122,13 +122,15 @@ def peak_memory(spec: Spec, data: Dataset, batch_size: int) -> int:
     return peak_bytes(lambda: trainer(spec, data, batch_size)(images), data.train.images.device)
 
 
-def trainer(spec: Spec, data: Dataset, batch_size: int | None = None) -> Callable[[Dataset], None]:
+def trainer(spec: Spec, data: Dataset, batch_size: int | None = None) -> Callable[[Dataset], object]:
     """A fresh net of this spec, as a function that trains it for an epoch on the images given."""
     # A measurement could run past the end of a schedule, and a schedule costs next to nothing.
-    recipe = spec.recipe.model_copy(update={"batch_size": batch_size or spec.recipe.batch_size, "schedule": "constant"})
+    recipe = spec.recipe.model_copy(
+        update={"batch_size": batch_size or spec.recipe.batch_size, "schedule": "constant", "evaluate_every": 1}
+    )
     state = initial_state(build_for(spec).to(data.train.images.device), data, recipe)
     silent = tqdm(disable=True)
-    return lambda images: one_epoch(state, images, recipe, spec.timesteps, spec.seed, silent)
+    return lambda images: list(one_epoch(state, images, recipe, spec.timesteps, spec.seed, silent))
 
 
 def first(n: int, data: Dataset) -> Dataset:

@@ -1,0 +1,71 @@
+"""Differences between two accuracies: training seed by training seed, on the same test images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from snnlib.checks import InputError
+from snnlib.runs.evaluations import Evaluation
+from snnlib.runs.results import predictions
+from snnlib.runs.run import Run
+
+COLUMNS = ["seed", "points", "image_error", "run", "other_run"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """The accuracy of one arm at one T: its runs, a training seed each, evaluated in one way."""
+
+    runs: Sequence[Run]
+    evaluation: Evaluation
+    timesteps: int
+
+    def right(self) -> Tensor:
+        """How often each image is predicted right, a share of the noise seeds: [training seeds, N]."""
+        found = [predictions(run, self.evaluation).right[:, self.timesteps - 1] for run in self.runs]
+        return torch.stack([right.double().mean(0) for right in found])
+
+
+def contrast(one: Side, other: Side) -> pd.DataFrame:
+    """How many points the one is above the other.
+
+    Returns:
+        A row for each training seed: seed, points, image_error, run, other_run (names). ``image_error`` is the standard
+        error, in points, that the mean over the seeds has from the choice of the test images, the same in each row:
+        SD of the images' differences, each averaged over seeds, / sqrt(N), to which a paired bootstrap of images tends.
+
+    Raises:
+        InputError: sides of different seeds, or tested on different images.
+    """
+    seeds, others = ([run.spec.seed for run in side.runs] for side in (one, other))
+    if seeds != others:
+        raise InputError(f"training seeds = {seeds} and {others}: must be the same on both sides")
+    difference = 100 * (one.right() - other.right())  # [training seeds, N]
+    error = image_error(difference)
+    names = zip(one.runs, other.runs, strict=True)
+    rows = zip(seeds, difference.mean(1).tolist(), strict=True)
+    return pd.DataFrame(
+        [(seed, points, error, a.spec.name, b.spec.name) for (seed, points), (a, b) in zip(rows, names, strict=True)],
+        columns=COLUMNS,
+    )
+
+
+def image_error(values: Tensor) -> float:
+    """Standard error of the mean of values [training seeds, N] that the choice of N images gives."""
+    return values.mean(0).std(correction=0).item() / math.sqrt(values.shape[1])
+
+
+def unpaired_error(accuracy: float, other: float, images: int) -> float:
+    """The same in points where it was not kept which images were right: as if the two were tested on different ones.
+
+    Args:
+        accuracy, other: means over training seeds (fractions).
+        images: N.
+    """
+    return 100 * math.sqrt((accuracy * (1 - accuracy) + other * (1 - other)) / images)
