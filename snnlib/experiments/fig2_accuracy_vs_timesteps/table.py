@@ -23,8 +23,8 @@ def accuracies(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFr
     """Accuracy at every T, ties won by the first class and by chance; trains what is missing.
 
     Returns:
-        The runs' columns (`Spec.columns`), then ties ("first" or "random"), noise_seed, timesteps, accuracy, tied (images
-        of which several classes have the largest output), silent (whose outputs are all 0), fractions.
+        The runs' columns (`Spec.columns`), then ties ("first" or "random"), noise_seed, timesteps, accuracy, tied
+        (images of which several classes have the largest output), silent (whose outputs are all 0), fractions.
     """
     tables = []
     for runs in _arms(nets):
@@ -40,7 +40,7 @@ def gains(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
     """What more time steps add, in points.
 
     Returns:
-        Columns dataset, network, width, readout, noise, ties, later and earlier (T), then those of `contrasts.contrast`.
+        Columns dataset, network, width, readout, noise, ties, later and earlier (T), then those of `contrast`.
     """
     tables = []
     for runs in _arms(nets):
