@@ -75,7 +75,7 @@ def _last_epoch(table: pd.DataFrame) -> pd.Series:
 
 
 SOURCES = (
-    Source("Fig. 2", FIG2, (), _at(1, 5, 10)),
+    Source("Fig. 2", FIG2, ("ties",), _at(1, 5, 10)),
     Source("Figs. 3, 4, at the end", FIG3, ("arm",), _last_epoch),
     Source("Fig. 5", FIG5, ("alpha",), _at(10)),
     Source("Fig. 6", FIG6, ("noise",), _at(1, 10)),

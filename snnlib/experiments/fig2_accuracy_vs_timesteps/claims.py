@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from snnlib.experiments.evidence import Claim, Effect, Finding, Item, each_network, exceeds
-from snnlib.experiments.tables import CONTRAST_COLUMNS, Table, Tables
+from snnlib.experiments.tables import CONTRAST_COLUMNS, RUN_COLUMNS, Table, Tables
 
+FIG2 = Table("fig2_accuracy_vs_timesteps", {**RUN_COLUMNS, "ties": "text"})
 GAINS = Table("fig2_gains", {**CONTRAST_COLUMNS, "ties": "text", "later": "number", "earlier": "number"})
 RISES = ((5, 1), (10, 5))  # later and earlier T
 

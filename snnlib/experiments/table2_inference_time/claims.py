@@ -12,9 +12,7 @@ import pandas as pd
 
 from snnlib.experiments.evidence import (
     CLOSE,
-    ERRORS,
     HALF,
-    OPEN,
     UNCLEAR,
     YES,
     Claim,
@@ -137,11 +135,11 @@ def _fold(label: str, rows: pd.DataFrame, t: float, column: str) -> Item:
     if reached.empty:
         longest = rows.last_timesteps.max()
         far = column == "step_factor" and longest / t > CLAIMED and rows.steps_least.isna().all()
-        says, shown = YES if far else OPEN, f"not within {longest:g} steps at T = {t:g}"
+        says, shown = YES if far else UNCLEAR, f"not within {longest:g} steps at T = {t:g}"
     else:
         best = reached.loc[reached[column].idxmin()]
         if column == "time_factor":
-            error = ERRORS * best.time_factor_sd
+            error = 2 * best.time_factor_sd
             low, high, spread = best.time_factor - error, best.time_factor + error, f" ± {best.time_factor_sd:.1f}"
         else:  # in the opponent's quickest and slowest seed; the slowest may never get there
             most = np.inf if np.isnan(best.steps_most) else best.steps_most / t
@@ -149,7 +147,7 @@ def _fold(label: str, rows: pd.DataFrame, t: float, column: str) -> Item:
         says = judged(low, high, CLAIMED, HALF * CLAIMED)
         shown = f"{best[column]:.1f}{spread}× at T = {t:g}"
     seeds = int(rows.seeds.min())
-    return Item(label, shown, UNCLEAR if says != OPEN and seeds < 2 else says, seeds)
+    return Item(label, shown, UNCLEAR if seeds < 2 else says, seeds)
 
 
 def _steps_to_high(at: pd.DataFrame) -> tuple[int, int]:
