@@ -18,12 +18,11 @@ from snnlib.models import Network
 from snnlib.neurons import FIRST_STEPS, LIF, Converted, SingleStep
 from snnlib.runs.run import Run, Spec
 from snnlib.simulation import MOST_TIMESTEPS
-from snnlib.training.evaluation import calibration_images
+from snnlib.training.evaluation import MOST_NOISE_SEEDS, calibration_images
 
 # Raised when the same evaluation would give other numbers.
 FORMAT = 2
 
-MOST_NOISE_SEEDS = 1000
 MOST_AT_ONCE = 100_000  # images and time steps in one pass: gigabytes in the wider nets
 
 NoiseSeeds = Annotated[

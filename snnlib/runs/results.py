@@ -16,6 +16,7 @@ from snnlib.runs.provenance import now, provenance
 from snnlib.runs.run import Run, default_device, ensure
 from snnlib.store.files import DamagedError, check, explained, seal, set_aside, sha256, unseal, write
 from snnlib.store.once import once
+from snnlib.store.used import note
 from snnlib.training import failures
 from snnlib.training.evaluation import accuracy_over_time
 
@@ -36,7 +37,9 @@ def known(run: Run, evaluation: Evaluation) -> pd.DataFrame | None:
     about = unseal(beside)
     if {name: about.get(name) for name in ("run", "evaluation", "weights")} != _about(run, evaluation):
         raise DamagedError(f"{beside}: belongs to another run, evaluation or training")
-    return pd.read_csv(check(file, about.get("table", "")))
+    table = pd.read_csv(check(file, about.get("table", "")))
+    note(beside, sha256(beside))
+    return table
 
 
 def accuracy(run: Run, evaluation: Evaluation, device: torch.device | str | None = None) -> pd.DataFrame:
@@ -96,4 +99,5 @@ def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None
     write(file, table.assign(**run.spec.columns())[[*run.spec.columns(), *table]].to_csv(index=False))
     made |= {"finished": now(), "wall_seconds": time.perf_counter() - began}
     write(file.with_suffix(".json"), seal({**_about(run, evaluation), "table": sha256(file), "made": made}))
+    note(file.with_suffix(".json"), sha256(file.with_suffix(".json")))
     return pd.read_csv(file)

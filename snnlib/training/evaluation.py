@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import islice
 
 import pandas as pd
 import torch
@@ -16,6 +17,8 @@ from snnlib.models import Network
 from snnlib.neurons import Neuron
 from snnlib.simulation import MOST_TIMESTEPS, simulate
 from snnlib.training.seeds import stream
+
+MOST_NOISE_SEEDS = 1000
 
 
 def accuracy_over_time(
@@ -39,8 +42,8 @@ def accuracy_over_time(
     whole("timesteps", timesteps, 1, MOST_TIMESTEPS)
     whole("batch_size", batch_size, least=1)
     sequence("noise seeds", noise_seeds)
-    noise_seeds = tuple(noise_seeds)
-    whole("number of noise seeds", len(noise_seeds), least=1)
+    noise_seeds = tuple(islice(noise_seeds, MOST_NOISE_SEEDS + 1))
+    whole("number of noise seeds", len(noise_seeds), 1, MOST_NOISE_SEEDS)
     rows = []
     for noise_seed in noise_seeds:
         correct = torch.zeros(timesteps, dtype=torch.int64)
