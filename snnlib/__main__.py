@@ -20,11 +20,11 @@ from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, draw_notebook, figur
 from snnlib.checks import InputError, one_of, short, shown, whole
 from snnlib.data.sets import DATASETS, DataError, load_dataset
 from snnlib.experiments import compare
-from snnlib.runs.evaluations import MOST_NOISE_SEEDS
 from snnlib.runs.preset import Preset, load_preset, preset_names
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
 from snnlib.store.files import StoreError
+from snnlib.training.evaluation import MOST_NOISE_SEEDS
 from snnlib.training.failures import TrainingError
 
 app = typer.Typer(

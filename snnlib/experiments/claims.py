@@ -16,6 +16,8 @@ from snnlib.experiments.fig7_potential_dynamics import claims as fig7
 from snnlib.experiments.silent_choices import claims as choices
 from snnlib.experiments.table2_inference_time import claims as table2
 from snnlib.experiments.tables import NotTestedError, Tables
+from snnlib.store.files import sha256
+from snnlib.store.used import note
 
 COLUMNS = ["id", "claim", "section", "quote", "test", "tables", "scale", "paper", "measured", "verdict"]
 
@@ -37,6 +39,9 @@ def decide(folder: Path, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
             measured, verdict = finding.measured, finding.verdict
         except NotTestedError as error:
             measured, verdict = str(error), error.verdict
+        for table in claim.tables:
+            if (file := folder / f"{table.name}.csv").is_file():
+                note(file, sha256(file))
         found = {"tables": ", ".join(table.name for table in claim.tables), "scale": tables.scale(claim.tables)}
         rows.append({**vars(claim), **found, "measured": measured, "verdict": verdict})
     return pd.DataFrame(rows)[COLUMNS]
