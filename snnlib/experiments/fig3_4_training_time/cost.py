@@ -158,8 +158,8 @@ def first(n: int, data: Dataset) -> Dataset:
 def memory_in_words(costs: pd.DataFrame) -> str:
     """A line for each net of `training_cost`: why direct training needs less than T times the memory of ours.
 
-    Some bytes are there whatever the batch (a of a + b B). Of those that an image adds, b, some do not grow with T: b at
-    two T of direct training is a line in T, whose start they are.
+    Some bytes are there whatever the batch (a of a + b B). Of those that an image adds, b, some do not grow with T: b
+    at two T of direct training is a line in T, whose start they are.
     """
     lines = []
     for _, net in costs.groupby(ARCHITECTURE, sort=False):

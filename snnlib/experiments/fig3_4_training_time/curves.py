@@ -51,8 +51,8 @@ def time_to_benchmark(table: pd.DataFrame, benchmark: Mapping[str, float]) -> pd
     every race has.
 
     Returns:
-        A row for each benchmark and run: the run's columns, then arm, timesteps, benchmark (a fraction), chosen (whether
-        it is the network's own), reached, seconds and epoch (empty if never), total_seconds, total_epochs.
+        A row for each benchmark and run: the run's columns, then arm, timesteps, benchmark (a fraction), chosen
+        (whether it is the network's own), reached, seconds and epoch (empty if never), total_seconds, total_epochs.
     """
     rows = []
     for _, net in table.groupby(ARCHITECTURE, sort=False):

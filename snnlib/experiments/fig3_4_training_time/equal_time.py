@@ -17,8 +17,8 @@ from snnlib.runs.run import Run
 def contrasts(races: Iterable[Comparison], curves: pd.DataFrame, preset: Preset) -> pd.DataFrame:
     """Points over direct training: of ours after the same epochs, and for the same time at `SHARES` of it.
 
-    At the end accuracies are those of the last weights with the preset's noise seeds, paired over images. Before, they are
-    those of the learning curve, of which it is not kept which images were right.
+    At the end accuracies are those of the last weights with the preset's noise seeds, paired over images. Before,
+    they are those of the learning curve, of which it is not kept which images were right.
 
     Args:
         curves: from `curves.learning_curves`, of the same races.

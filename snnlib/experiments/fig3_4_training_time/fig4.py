@@ -21,7 +21,7 @@ PALE = "#99C7E0"
 
 
 def time_to_accuracy(times: pd.DataFrame, costs: pd.DataFrame) -> Figure:
-    """Above, percent of direct training's time that ours saves until an accuracy; below, the costs of a step as factors.
+    """Above, percent of direct training's time that ours saves until an accuracy; below, what a step costs, as factors.
 
     Args:
         times: from `fig3_4_training_time.curves.time_to_benchmark`.
@@ -47,7 +47,7 @@ def time_to_accuracy(times: pd.DataFrame, costs: pd.DataFrame) -> Figure:
 
 
 def _savings(ax: Axes, net: pd.DataFrame) -> None:
-    """A line against each opponent: the mean over seeds where every seed's pair gets there, thin lines for the seeds."""
+    """A line against each opponent: the mean over seeds where each seed's pair gets there, thin lines for the seeds."""
     first = net.iloc[0]
     for opponent in OPPONENTS:
         pairs = seconds_to_benchmark(net, opponent)
@@ -85,9 +85,7 @@ def _own_benchmark(ax: Axes, pairs: pd.DataFrame, colour: str, marker: str) -> N
         effect = Effect(pairs.saved.tolist())
         text = f"{bound_sign(more, less)}{effect.shown('.0f', ' %')}"
         error = effect.of_seeds if len(pairs) > 1 else None
-        ax.errorbar(
-            goal, effect.mean, yerr=error, color=colour, marker=marker, mfc="white", ms=6, capsize=3, label="_"
-        )
+        ax.errorbar(goal, effect.mean, yerr=error, color=colour, marker=marker, mfc="white", ms=6, capsize=3, label="_")
     right = goal < sum(ax.get_xlim()) / 2
     ax.annotate(
         f"at {goal:g} %: {text}", (goal, 0.03), xycoords=("data", "axes fraction"),

@@ -10,12 +10,11 @@ from snnlib.experiments.tables import CONTRAST_COLUMNS, NET_COLUMNS, NotTestedEr
 FIG3 = Table(
     "fig3_training_speed",
     {
-        **NET_COLUMNS, "seed": "number", "arm": "text", "epoch": "number", "seconds": "positive", "accuracy": "fraction",
+        **NET_COLUMNS, "seed": "number", "arm": "text", "epoch": "number", "seconds": "positive",
+        "accuracy": "fraction",
     },
 )  # fmt: skip
-CONTRASTS = Table(
-    "fig3_contrasts", {**CONTRAST_COLUMNS, "arm": "text", "share": "fraction", "time_share": "positive"}
-)
+CONTRASTS = Table("fig3_contrasts", {**CONTRAST_COLUMNS, "arm": "text", "share": "fraction", "time_share": "positive"})
 FIG4 = Table(
     "fig4_time_to_accuracy",
     {
@@ -43,8 +42,8 @@ def seconds_to_benchmark(times: pd.DataFrame, opponent: str = "direct") -> pd.Da
         opponent: the arm that ours is compared with.
 
     Returns:
-        Columns NET, seed, benchmark, chosen, ours and other (seconds), ours_reached and other_reached, and saved (percent
-        of the opponent's).
+        Columns NET, seed, benchmark, chosen, ours and other (seconds), ours_reached and other_reached, and saved
+        (percent of the opponent's).
     """
     key = [*NET, "seed", "benchmark"]
     ours, other = (times[times.arm == arm].set_index(key) for arm in ("ours", opponent))
