@@ -9,11 +9,8 @@ from snnlib.experiments.tables import CONTRAST_COLUMNS, NET_COLUMNS, NotTestedEr
 
 FIG3 = Table(
     "fig3_training_speed",
-    {
-        **NET_COLUMNS, "seed": "number", "arm": "text", "epoch": "number", "seconds": "positive",
-        "accuracy": "fraction",
-    },
-)  # fmt: skip
+    {**NET_COLUMNS, "seed": "number", "arm": "text", "epoch": "number", "accuracy": "fraction"},
+)
 CONTRASTS = Table("fig3_contrasts", {**CONTRAST_COLUMNS, "arm": "text", "share": "fraction", "time_share": "positive"})
 FIG4 = Table(
     "fig4_time_to_accuracy",
