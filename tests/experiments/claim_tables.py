@@ -40,7 +40,7 @@ def rising() -> pd.DataFrame:
 
 
 def over_direct(equal_time: tuple[float, ...], ours: float, spread: float = 0.1) -> pd.DataFrame:
-    """Points over direct training, at equal time at 25, 50 and 100 %, and after as many epochs; seeds -/+ ``spread``."""
+    """Points over direct training: at equal time at 25, 50 and 100 %, after as many epochs; seeds -/+ ``spread``."""
     arms = [("equal_time", *at) for at in zip((0.25, 0.5, 1.0), equal_time, strict=True)] + [("ours", 1.0, ours)]
     return pd.DataFrame(
         {**net(p, s), "noise": "gaussian", "arm": arm, "share": share, "time_share": 0.98,
