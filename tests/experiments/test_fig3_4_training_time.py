@@ -396,7 +396,7 @@ def test_figure_4_shows_what_is_saved_up_to_what_both_reach() -> None:
     assert mean.get_ydata()[5] == pytest.approx((50 + 62.5) / 2)
     assert [line.get_xdata()[-1] for line in seeds] == pytest.approx([85, 78])
     texts = [t.get_text() for t in above.texts]
-    assert texts[0] == "at 75 %: 56 ± 79 %"  # 12.71 · 8.84 / √2
+    assert texts[0] == "to 75 %: saves 56 ± 79 %"  # 12.71 · 8.84 / √2
     assert texts[1] == "paper, to 92 %: 135 in place of 528 s\nsaves 74 %, “about 75%”"
     dashed = next(line for line in above.get_lines() if line.get_label() == "the paper's printed seconds")
     assert dashed.get_ydata()[0] == pytest.approx(100 * 393 / 528)
@@ -415,11 +415,11 @@ def test_figure_4_shows_direct_training_at_smaller_t_too() -> None:
 
 def test_figure_4_says_where_a_benchmark_was_never_reached() -> None:
     above, _ = shown(OURS, curve("direct", [4, 8], [0.72, 0.76]), goal=0.85)
-    assert above.texts[0].get_text() == "at 85 %: ≥ 75 %"
+    assert above.texts[0].get_text() == "to 85 %: saves ≥ 75 %"
     above, _ = shown(OURS, DIRECT_RUN, goal=0.9)
-    assert above.texts[0].get_text() == "at 90 %: ≤ 75 %"
+    assert above.texts[0].get_text() == "to 90 %: saves ≤ 75 %"
     above, _ = shown(OURS, DIRECT_RUN, goal=0.96)
-    assert above.texts[0].get_text() == "at 96 %: no arm gets there"
+    assert above.texts[0].get_text() == "to 96 %: no arm gets there"
 
 
 def test_figures_of_the_full_scale_are_drawn() -> None:

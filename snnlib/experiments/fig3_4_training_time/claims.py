@@ -62,7 +62,7 @@ def ahead_at_equal_time(tables: Tables) -> Finding:
     least, most = (f"{100 * share:.0f}" for share in (table.time_share.min(), table.time_share.max()))
     took = f"{least} %" if least == most else f"{least} to {most} %"
     return Finding(
-        each_network(table, judge), f"points over direct training, at {_percentages()} of it, in {took} of its time"
+        each_network(table, judge), f"points over direct training at {_percentages()} of it, ours in {took} of its time"
     )
 
 

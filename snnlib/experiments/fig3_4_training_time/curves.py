@@ -19,6 +19,8 @@ from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.runs.preset import Comparison
 from snnlib.runs.run import Run, ensure
 
+FIRST = 20  # percent: twice what guessing gets
+
 
 def learning_curves(races: Iterable[Comparison], costs: pd.DataFrame) -> pd.DataFrame:
     """Figure 3: test accuracy at every evaluation against the seconds of training so far; trains what is missing.
@@ -47,8 +49,8 @@ def learning_curves(races: Iterable[Comparison], costs: pd.DataFrame) -> pd.Data
 def time_to_benchmark(table: pd.DataFrame, benchmark: Mapping[str, float]) -> pd.DataFrame:
     """Figure 4: when each run of `learning_curves` was first evaluated at or above a benchmark accuracy.
 
-    Benchmarks are the network's own, and every whole percent between the first and the best accuracy of the arms that
-    every race has.
+    Benchmarks are the network's own, and every whole percent, from `FIRST` on, between the first and the best accuracy
+    of the arms that every race has.
 
     Returns:
         A row for each benchmark and run: the run's columns, then arm, timesteps, benchmark (a fraction), chosen
@@ -58,7 +60,8 @@ def time_to_benchmark(table: pd.DataFrame, benchmark: Mapping[str, float]) -> pd
     for _, net in table.groupby(ARCHITECTURE, sort=False):
         own = benchmark[net.network.iloc[0]]
         racing = net[net.arm.isin(MUST)].accuracy
-        goals = {n / 100 for n in range(math.ceil(100 * racing.min()), math.floor(100 * racing.max()) + 1)} | {own}
+        first = max(math.ceil(100 * racing.min()), FIRST)
+        goals = {n / 100 for n in range(first, math.floor(100 * racing.max()) + 1)} | {own}
         for _, run in net.groupby("run", sort=False):
             run = run.sort_values("epoch")
             last = run.iloc[-1]

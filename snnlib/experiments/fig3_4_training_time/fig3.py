@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from itertools import accumulate
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -28,6 +28,7 @@ ARM_LOOKS = {
 GREY = "#777777"
 MARKED = 30  # evaluations, up to which each gets a marker
 LABEL_DISTANCE = 0.065  # of the axis' height, between two labels
+BELOW = 35  # points below the benchmark, at which the axis begins: the first steps have little to show
 
 
 def training_speed(table: pd.DataFrame, benchmark: Mapping[str, float]) -> Figure:
@@ -93,6 +94,7 @@ def _panel(ax: Axes, net: pd.DataFrame, benchmark: float) -> None:
     ax.set_xscale("log")
     ax.set_xlim(low / 1.5, high * 1.3)
     ax.margins(y=0.12)
+    ax.set_ylim(bottom=max(ax.get_ylim()[0], benchmark - BELOW))
     _annotate(ax, ends)
     if high / low < 100:  # else the decades are labels enough
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -110,12 +112,14 @@ def _seeds(net: pd.DataFrame) -> str:
 
 
 def _annotate(ax: Axes, ends: list[tuple[pd.Series, str]]) -> None:
-    """Final accuracies (percent, mean and sd over seeds), right of the axis; moved up where they would touch."""
+    """Final accuracies (percent, mean and sd over seeds), right of the axis; moved apart where they would touch."""
     low, high = ax.get_ylim()
-    y = -math.inf
-    for percent, colour in sorted(ends, key=lambda end: end[0].mean()):
+    distance = LABEL_DISTANCE * (high - low)
+    ends = sorted(ends, key=lambda end: end[0].mean())
+    heights = list(accumulate((percent.mean() for percent, _ in ends), lambda below, y: max(y, below + distance)))
+    heights = [min(y, high - i * distance) for i, y in enumerate(reversed(heights))]
+    for (percent, colour), y in zip(reversed(ends), heights, strict=True):
         spread = f"±{percent.std():.1f}" if len(percent) > 1 else ""
-        y = max(percent.mean(), y + LABEL_DISTANCE * (high - low))
         ax.annotate(
             f"{percent.mean():.1f}{spread}", (1, y), xycoords=("axes fraction", "data"),
             xytext=(3, 0), textcoords="offset points", va="center", fontsize=8, color=colour, annotation_clip=False,

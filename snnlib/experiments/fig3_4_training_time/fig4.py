@@ -38,6 +38,7 @@ def time_to_accuracy(times: pd.DataFrame, costs: pd.DataFrame) -> Figure:
             ax.tick_params(axis="y", labelleft=False)
         axes[0, 0].set_ylabel("training time saved, %")
         lines = {line.get_label(): line for ax in axes[0] for line in ax.get_lines() if line.get_label()[0] != "_"}
+        lines = dict(sorted(lines.items(), key=lambda item: not item[0].startswith("against")))
         fig.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2)
         fig.suptitle(
             "Training time that ours saves until an accuracy that both reach, and the cost of a training step",
@@ -67,7 +68,7 @@ def _savings(ax: Axes, net: pd.DataFrame) -> None:
             _own_benchmark(ax, pairs[pairs.chosen], colour, marker)
     _printed(ax, first.network)
     ax.axhline(0, color=BLACK, lw=0.8)
-    ax.set_ylim(bottom=min(ax.get_ylim()[0], -8), top=104)
+    ax.set_ylim(bottom=min(ax.get_ylim()[0], -20), top=104)
     ax.set(
         title=f"{TITLES[first.dataset]}\n{TITLES[first.network]}, width {first.width:g}",
         xlabel="benchmark: test accuracy, %",
@@ -83,12 +84,12 @@ def _own_benchmark(ax: Axes, pairs: pd.DataFrame, colour: str, marker: str) -> N
     else:
         more, less = not pairs.other_reached.all(), not pairs.ours_reached.all()
         effect = Effect(pairs.saved.tolist())
-        text = f"{bound_sign(more, less)}{effect.shown('.0f', ' %')}"
+        text = f"saves {bound_sign(more, less)}{effect.shown('.0f', ' %')}"
         error = effect.of_seeds if len(pairs) > 1 else None
         ax.errorbar(goal, effect.mean, yerr=error, color=colour, marker=marker, mfc="white", ms=6, capsize=3, label="_")
     right = goal < sum(ax.get_xlim()) / 2
     ax.annotate(
-        f"at {goal:g} %: {text}", (goal, 0.03), xycoords=("data", "axes fraction"),
+        f"to {goal:g} %: {text}", (goal, 0.03), xycoords=("data", "axes fraction"),
         xytext=(5 if right else -5, 0), textcoords="offset points", ha="left" if right else "right", fontsize=8,
     )  # fmt: skip
 
@@ -102,8 +103,7 @@ def _printed(ax: Axes, network: str) -> None:
     ax.annotate(
         f"paper, to {100 * printed['benchmark']:.0f} %: {printed['ours_seconds']:,} in place of "
         f"{printed['direct_seconds']:,} s\nsaves {saved:.0f} %, “{about} {100 * printed['saving']:.0f}%”",
-        (0.02, saved), xycoords=("axes fraction", "data"), xytext=(0, -3), textcoords="offset points",
-        va="top", fontsize=8, bbox={"fc": "white", "ec": "none", "alpha": 0.75, "pad": 1},
+        (0.02, 22), xycoords=("axes fraction", "data"), va="top", fontsize=8,
     )  # fmt: skip
 
 
