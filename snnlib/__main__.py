@@ -84,20 +84,6 @@ def train_preset(names: Names = None, preset: PresetName = "smoke") -> None:
     print(f"{len(runs)} run{'s' * (len(runs) > 1)}: trained and evaluated")
 
 
-@app.command("tune")
-def tune_rates(
-    nets: Annotated[list[str] | None, typer.Argument(help="nets of the preset; all if none is given")] = None,
-    preset: PresetName = "smoke",
-) -> None:
-    """Choose the peak learning rate of each arm: the best of three on held-out training images.
-
-    Arms are those of Figures 3 and 4 and of Table 2. Prints what the preset's file is to have, but does not change it.
-    """
-    from snnlib.batch.tune import tune  # brings matplotlib
-
-    print(tune(load_preset(preset), nets or ()))
-
-
 @app.command("evaluate")
 def evaluate_run(
     name: Name,
@@ -144,6 +130,20 @@ def evaluate_run(
     percent = table.accuracy.mul(100).groupby(table.timesteps).agg(["mean", "std"] if several else ["mean"])
     print(f"{run.spec.name}\n{type(evaluation).__name__}: {evaluation}")
     print(percent.to_markdown(floatfmt=".2f"))
+
+
+@app.command("tune")
+def tune_rates(
+    nets: Annotated[list[str] | None, typer.Argument(help="nets of the preset; all if none is given")] = None,
+    preset: PresetName = "smoke",
+) -> None:
+    """Choose the peak learning rate of each arm: the best of three on held-out training images.
+
+    Arms are those of Figures 3 and 4 and of Table 2. Prints what the preset's file is to have, but does not change it.
+    """
+    from snnlib.batch.tune import tune  # brings matplotlib
+
+    print(tune(load_preset(preset), nets or ()))
 
 
 @app.command()
