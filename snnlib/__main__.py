@@ -132,6 +132,20 @@ def evaluate_run(
     print(percent.to_markdown(floatfmt=".2f"))
 
 
+@app.command("tune")
+def tune_rates(
+    nets: Annotated[list[str] | None, typer.Argument(help="nets of the preset; all if none is given")] = None,
+    preset: PresetName = "smoke",
+) -> None:
+    """Choose the peak learning rate of each arm: the best of three on held-out training images.
+
+    Arms are those of Figures 3 and 4 and of Table 2. Prints what the preset's file is to have, but does not change it.
+    """
+    from snnlib.batch.tune import tune  # brings matplotlib
+
+    print(tune(load_preset(preset), nets or ()))
+
+
 @app.command()
 def data(name: Annotated[str, typer.Argument(help=", ".join(DATASETS))]) -> None:
     """Download a data set, or check the one that is there."""

@@ -15,7 +15,8 @@ NOTEBOOK_FILES = {
     "method": _pictures("method"),
     "table1_networks": _tables("table1_networks"),
     "fig2_accuracy_vs_timesteps": [*_pictures("fig2_accuracy_vs_timesteps"), "fig2_gains.csv"],
-    "fig3_4_training_time": _pictures("fig3_training_speed", "fig4_time_to_accuracy") + _tables("fig4_training_cost"),
+    "fig3_4_training_time": _pictures("fig3_training_speed", "fig4_time_to_accuracy")
+    + [*_tables("fig4_training_cost"), "fig3_contrasts.csv"],
     "table2_inference_time": _pictures("table2_accuracy_vs_timesteps")
     + _tables("table2_inference_time", "table2_speedup"),
     "fig5_alpha": [*_pictures("fig5_alpha"), "fig5_alpha_terms.csv"],
