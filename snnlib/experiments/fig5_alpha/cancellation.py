@@ -40,9 +40,7 @@ def memory_term(v: Tensor, leak: float, alpha: float, beta: float, divided: bool
     return a_hat / (alpha * a_hat.abs().max()) + beta  # Eq. 9
 
 
-def cancellation(
-    layers: dict[str, Tensor], alpha: float, beta: float, leaks: Sequence[float] = LEAKS
-) -> pd.DataFrame:
+def cancellation(layers: dict[str, Tensor], alpha: float, beta: float, leaks: Sequence[float] = LEAKS) -> pd.DataFrame:
     """The memory term of each layer with each leak, with sigma and without, beside that of the first row.
 
     Args:

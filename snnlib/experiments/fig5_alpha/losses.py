@@ -33,7 +33,9 @@ def lossless(table: pd.DataFrame) -> Figure:
         axes[0].set_ylabel("step 3 over step 2, points")
         named = {label: h for ax in axes for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
         fig.legend(named.values(), named.keys(), loc="outside lower center", ncols=4)
-        seeds = " or ".join(map(str, sorted(table.groupby([*ARCHITECTURE, "readout", "noise"]).seed.nunique().unique())))
+        seeds = " or ".join(
+            map(str, sorted(table.groupby([*ARCHITECTURE, "readout", "noise"]).seed.nunique().unique()))
+        )
         fig.suptitle(f"Is conversion lossless? Mean and 95 % interval, {seeds} training seeds", fontsize=10)
     return fig
 
@@ -44,7 +46,9 @@ def _panel(ax: Axes, rows: pd.DataFrame) -> None:
     for i, ((readout, noise), arm) in enumerate(arms):
         effects = [Effect.of(arm[arm.timesteps == t]) for t in steps]
         # What fewer than three seeds leave open has no interval: the part of the images alone is drawn.
-        half = [effect.mean - low if math.isfinite(low := effect.interval[0]) else effect.of_images for effect in effects]
+        half = [
+            effect.mean - low if math.isfinite(low := effect.interval[0]) else effect.of_images for effect in effects
+        ]
         x = [place + 0.15 * (i - (len(arms) - 1) / 2) for place in range(len(steps))]
         ax.errorbar(
             x, [effect.mean for effect in effects], yerr=half, color=_COLOURS[noise], ls="none", ms=5, capsize=2.5,

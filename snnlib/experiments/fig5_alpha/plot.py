@@ -92,7 +92,7 @@ def memory(spreads: pd.DataFrame) -> Figure:
 
 
 def _by_layer(ax: Axes, table: pd.DataFrame) -> None:
-    sd = table.groupby(["term", "alpha", "layer"], sort=False).sd.mean()  # over training seeds
+    sd = table.groupby(["term", "alpha", "layer"]).sd.mean()  # over training seeds
     names = list(table.layer.unique())
     colours = {a: colour for a, colour in _colours(table).items() if not math.isinf(a)}  # there is no memory at inf
     for marker, (a, colour) in zip(_MARKERS, colours.items(), strict=False):

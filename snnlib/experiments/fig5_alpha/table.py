@@ -23,6 +23,7 @@ from snnlib.experiments.fig5_alpha.claims import (
     SHORT,
 )
 from snnlib.experiments.over_seeds import NET
+from snnlib.experiments.titles import TITLES
 from snnlib.models import Network
 from snnlib.neurons import Neuron
 from snnlib.runs.evaluations import Conversion
@@ -129,6 +130,21 @@ def term_spreads(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
         found = eq6_terms.moments(recorded)[["layer", "term", "mean", "sd"]]
         tables.append(found.assign(**run.spec.columns(), alpha=alpha)[[*run.spec.columns(), "alpha", *found]])
     return pd.concat(tables, ignore_index=True)
+
+
+def memory_told(spreads: pd.DataFrame) -> str:
+    """`term_spreads` at alpha = 4 in words, a line for each network: how wide the memory is beside the noises."""
+    sd = spreads[spreads.alpha == ALPHA].groupby([*NET, "term", "layer"], sort=False).sd.mean()  # over training seeds
+    lines = []
+    for net, of_net in sd.groupby(NET, sort=False):
+        terms = of_net.droplevel(NET)
+        memory = terms[eq6_terms.POTENTIAL]
+        others = ", ".join(f"{term} {terms[term].mean():.3f}" for term in (eq6_terms.RESIDUAL, eq6_terms.NOISE))
+        lines.append(
+            f"{TITLES[net[1]]}, α = {ALPHA:g}: standard deviation of {eq6_terms.POTENTIAL} {memory.mean():.3f} "
+            f"(layers {memory.min():.3f} to {memory.max():.3f}), {others}"
+        )
+    return "\n".join(lines)
 
 
 def firing_again(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
