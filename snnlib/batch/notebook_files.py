@@ -19,7 +19,9 @@ NOTEBOOK_FILES = {
     "table2_inference_time": _pictures("table2_accuracy_vs_timesteps")
     + _tables("table2_inference_time", "table2_speedup"),
     "fig5_alpha": [
-        *_pictures("fig5_alpha", "fig5_lossless", "fig5_memory"), *_tables("fig5_cancellation"), "fig5_effects.csv",
+        *_pictures("fig5_alpha", "fig5_lossless", "fig5_memory"),
+        *_tables("fig5_cancellation"),
+        "fig5_effects.csv",
     ],
     "fig6_noise_type": _pictures("fig6_noise_type"),
     "fig7_potential_dynamics": _pictures("fig7_potential_dynamics") + _tables("fig7_silence"),
