@@ -210,3 +210,13 @@ def test_a_time_step_that_is_missing_shows_nothing(verdicts: Callable) -> None:
     for tables, never in ((HOLDS, REPRODUCED), (FAILS, NOT)):
         cut = {name: t[t.timesteps != 10] for name, t in tables.items() if "timesteps" in t and "points" in t}
         assert never not in verdicts(**{name: t for name, t in cut.items() if name in TABLES}).values()
+
+
+def test_arms_without_a_seed_in_common_count_for_nothing(verdicts: Callable) -> None:
+    # Where differences are taken from a table's arms; those of contrasts are pairs already.
+    for name, by in (("fig4_time_to_accuracy", "arm"), ("table2_accuracy_vs_timesteps", "method")):
+        if name in TABLES:
+            t = HOLDS[name]
+            found = verdicts(**{name: t.assign(seed=t.seed + 10 * (t[by] == "ours"))})
+            compared = {id: verdict for id, verdict in found.items() if not id.startswith("table2_")}  # not the paper
+            assert set(compared.values()) == {UNTESTED}
