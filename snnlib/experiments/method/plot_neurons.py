@@ -30,7 +30,7 @@ def firing(table: pd.DataFrame) -> Figure:
             below.plot(rows.current, rows.derivative, color=BLUE, label="dP/dI, the truth")
             below.plot(rows.current, rows.surrogate, color=ORANGE, ls="--", label="surrogate at the mean noise")
             below.plot(rows.current, rows.mean_surrogate, color=VERMILION, ls="-.", label="surrogate, mean over noise")
-            below.set(xlabel="current I (threshold = 1)")
+            below.set(xlabel="current I (threshold = 1)", xticks=[-0.5, 0, 0.5, 1, 1.5])
         axes[0, 0].set_ylabel("probability of a spike")
         axes[1, 0].set_ylabel("derivative")
         axes[0, 0].legend(loc="upper left")
@@ -75,7 +75,7 @@ def _spikes(ax: Axes, table: pd.DataFrame, step: int, layers: list[str], shape: 
         height = classes if i == len(layers) - 1 else int(rows.place.max()) + 1 if len(rows) else 1
         mine = rows[rows.step == step]
         colour = VERMILION if i == len(layers) - 1 else BLUE if i % 2 == 0 else GREEN
-        ax.scatter(mine.timestep, base + mine.place, marker="|", s=34, lw=1.8, color=colour)
+        ax.scatter(mine.timestep, base + mine.place, marker="|", s=24, lw=1.8, color=colour)
         ticks.append((base + (height - 1) / 2, "output" if i == len(layers) - 1 else layer))
         base += height + 1.5
         if i < len(layers) - 1:
