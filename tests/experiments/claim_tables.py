@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from snnlib.experiments.claims import BEYOND, CLAIMS, COLUMNS, decide
+from snnlib.experiments.evidence import Claim
 from snnlib.experiments.tables import VERDICTS
 from snnlib.store.sums import write_summed
 
@@ -238,12 +240,14 @@ def wide(tables: Set) -> Set:
     return {name: table.assign(image_error=1000.0) for name, table in tables.items() if "image_error" in table}
 
 
-def decided(folder: Path, column: str = "verdict", **changed: pd.DataFrame | bytes | None) -> dict[str, str]:
+def decided(
+    folder: Path, column: str = "verdict", among: Sequence[Claim] = LEDGER, **changed: pd.DataFrame | bytes | None
+) -> dict[str, str]:
     """The verdicts, or a column, by claim, from the tables that hold but for those given (None: no such file).
 
-    Of claims, the paper's and beyond, that read a changed table, or of all if none is changed.
+    Of the claims ``among``, the paper's and beyond, that read a changed table, or of all if none is changed.
     """
-    claims = [claim for claim in LEDGER if not changed or changed.keys() & {table.name for table in claim.tables}]
+    claims = [claim for claim in among if not changed or changed.keys() & {table.name for table in claim.tables}]
     for name in {table.name for claim in claims for table in claim.tables}:
         table = changed.get(name, HOLDS[name])
         file = folder / f"{name}.csv"
