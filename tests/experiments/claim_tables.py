@@ -135,14 +135,10 @@ def ablation(noisy: dict[int, float], silent: dict[int, float]) -> pd.DataFrame:
     return pd.concat([runs(noisy, **columns, default=True), runs(silent, "none", **columns, default=False), other])
 
 
-def autocorrelations(lowest: float) -> pd.DataFrame:
+def autocorrelations(lowest: float | None) -> pd.DataFrame:
     r = pd.DataFrame({"panel": "d", "series": "a", "lag": [0, 1, 2], "value": [1, 0.5, lowest]})
     other = pd.DataFrame({"panel": ["d", "a"], "series": ["c", "H"], "lag": [6, None], "value": [-0.9, None]})
     return pd.concat([r, other])
-
-
-def silence(spikes: int) -> pd.DataFrame:
-    return pd.DataFrame({"alpha": [2, math.inf], "noise": "uniform", "spikes": [0, spikes], "share_in_range": 1.0})
 
 
 HOLDS: Set = {
@@ -155,7 +151,6 @@ HOLDS: Set = {
     "fig5_alpha": alphas(0.81, 0.879, 0.881),
     "fig6_noise_type": pd.concat([runs({1: 0.8, 10: 0.88}), runs({1: 0.78, 10: 0.879}, "uniform")]),
     "silent_choices": ablation({1: 0.8, 10: 0.88}, {1: 0.82, 10: 0.3}),
-    "fig7_silence": silence(0),
     "fig7_potential_dynamics": autocorrelations(-0.5),
 }
 FAILS: Set = {
@@ -168,7 +163,6 @@ FAILS: Set = {
     "fig5_alpha": alphas(0.79, 0.86, 0.9, 0.86),
     "fig6_noise_type": pd.concat([runs({1: 0.78, 10: 0.88}), runs({1: 0.8, 10: 0.85}, "uniform")]),
     "silent_choices": ablation({1: 0.8, 10: 0.79}, {1: 0.82, 10: 0.3}),
-    "fig7_silence": silence(1),
     "fig7_potential_dynamics": autocorrelations(-0.05),
 }  # fmt: skip
 
