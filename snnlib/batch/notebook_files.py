@@ -17,7 +17,8 @@ NOTEBOOK_FILES = {
     "fig2_accuracy_vs_timesteps": [*_pictures("fig2_accuracy_vs_timesteps"), "fig2_gains.csv"],
     "fig3_4_training_time": _pictures("fig3_training_speed", "fig4_time_to_accuracy") + _tables("fig4_training_cost"),
     "table2_inference_time": _pictures("table2_accuracy_vs_timesteps")
-    + _tables("table2_inference_time", "table2_speedup"),
+    + _tables("table2_inference_time", "table2_speedup")
+    + ["table2_ours.csv", "table2_over_relu.csv"],
     "fig5_alpha": [*_pictures("fig5_alpha"), "fig5_alpha_terms.csv"],
     "fig6_noise_type": _pictures("fig6_noise_type"),
     "fig7_potential_dynamics": _pictures("fig7_potential_dynamics") + _tables("fig7_silence"),

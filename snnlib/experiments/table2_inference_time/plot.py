@@ -20,6 +20,7 @@ from snnlib.experiments.style import (
     figure,
     style,
 )  # fmt: skip
+from snnlib.experiments.table2_inference_time.names import METHOD_TITLES, conversion_title
 from snnlib.experiments.table2_inference_time.table import LINE, by_line, power_of_two, printed_rows
 from snnlib.experiments.titles import TITLES
 
@@ -27,13 +28,6 @@ PANEL = ["dataset", "network"]
 GREY = "#777777"
 BROWN = "#7A4A1E"
 PRINTED = {"Spike-based BP": "s", "ANN-SNN": "^", "Hybrid": "v"}
-METHOD_TITLES = {
-    "ours": "ours",
-    "direct": "direct",
-    "tuned": "ours, fine-tuned",
-    "conversion": "ReLU to IF",
-    "qcfs": "QCFS to IF",
-}
 
 
 def methods_vs_timesteps(table: pd.DataFrame) -> Figure:
@@ -113,14 +107,14 @@ def _width(lines: pd.DataFrame) -> float:
 
 def _name(line: pd.Series, width: float) -> str:
     """A line in the legend; what is not said, the readout of spikes and the panel's width, is the rule."""
-    name = METHOD_TITLES[line.method]
     match line.method:
         case "ours":
-            name += f", readout {line.readout}"
+            name = f"ours, readout {line.readout}"
         case "direct" | "tuned":
-            name += f" {line.variant}" + ("" if line.readout == "spikes" else f", readout {line.readout}")
+            name = f"{METHOD_TITLES[line.method]} {line.variant}"
+            name += "" if line.readout == "spikes" else f", readout {line.readout}"
         case _:
-            name += f", {line.variant}"
+            name = conversion_title(line.method, line.variant)
     return name if line.width == width else f"{name}, width {line.width:g}"
 
 
@@ -140,6 +134,6 @@ def _look(line: pd.Series) -> tuple[str, str]:
             return (BLACK if line.method == "direct" else GREEN), "-" if spikes else "--"
         case "conversion":
             limit, _, start = line.variant.partition(", ")
-            colour = {"maximum": ORANGE, "percentile 99.9": VERMILION}.get(limit, BROWN)
+            colour = {"max-norm": ORANGE, "99.9 %": VERMILION}.get(limit, BROWN)
             return colour, "--" if start == "V(0) = 0" else "-." if colour == BROWN else "-"
     return PURPLE, "-"
