@@ -25,6 +25,7 @@ NOTEBOOK_FILES = {
     "what_noise_does": [],
     "silent_choices": _pictures("silent_choices"),
     "beyond": _pictures("beyond_anytime", "beyond_operations", "beyond_robustness")
-    + _tables("beyond_folding", "beyond_without_noise"),
+    + _tables("beyond_folding", "beyond_without_noise")
+    + ["beyond_equal_accuracy.csv"],
     "claims": [*_tables("claims"), "runs.csv"],
 }
