@@ -136,14 +136,16 @@ def _equal(ax: Axes, nets: dict[str, pd.DataFrame], at: pd.DataFrame, equal: int
                 f"{t}", (x, ours[t].mean()), xytext=(5, -11), textcoords="offset points", fontsize=8, color=BLUE
             )
     x, y = proxy.loc[equal].mean(), ours[equal].mean()
-    ax.plot(x, y, "*", ms=14, mfc="none", color=BLUE, label=f"T = {equal}: {y:.1f} % for {x:.2f} of the proxy")
+    ax.plot(x, y, "*", ms=14, mfc="none", color=BLUE, label=f"T = {equal}: {y:.1f} % at {x:.2f}")
     ann, skipping = at.loc[energy.ANN][1], _relative(nets, energy.SKIPPING).loc[1]
     bar = None if np.isnan(ann.std()) else ann.std()
-    ax.errorbar(1, ann.mean(), yerr=bar, fmt="s", capsize=2, color=PURPLE, label=f"ReLU net: {ann.mean():.1f} %")
-    named = f"the same, zeros skipped, for {skipping.mean():.2f}"
+    ax.errorbar(1, ann.mean(), yerr=bar, fmt="s", capsize=2, color=PURPLE, label=f"ReLU net: {ann.mean():.1f} % at 1")
+    named = f"the same, zeros skipped: at {skipping.mean():.2f}"
     ax.errorbar(skipping.mean(), ann.mean(), yerr=bar, fmt="s", mfc="white", capsize=2, color=PURPLE, label=named)
-    ax.axhline(ann.mean() - energy.EQUAL, color=PURPLE, ls=":", lw=1, label=f"{energy.EQUAL:g} points below it")
-    ax.set_xscale("log")
+    ax.axhline(
+        ann.mean() - energy.EQUAL, color=PURPLE, ls=":", lw=1, label=f"{energy.EQUAL:g} points below the ReLU net"
+    )
+    ax.set_xlim(left=0)
     low, high = ax.get_ylim()
     ax.set_ylim(low - 0.75 * (high - low), high)
     ax.set(title="accuracy against energy, with free noise", ylabel="test accuracy, %")

@@ -39,7 +39,7 @@ def methods_vs_timesteps(table: pd.DataFrame) -> Figure:
     panels = list(by_line(table).groupby(PANEL, sort=False))
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
-    fig = figure(8.3 if columns == 1 else 9.2, 3.5 * rows + 1.3)
+    fig = figure(8.3 if columns == 1 else 9.2, 3.6 * rows + 1.8)
     handles: dict[str, object] = {}
     with style():
         axes = list(fig.subplots(rows, columns, squeeze=False).flat)
@@ -52,7 +52,7 @@ def methods_vs_timesteps(table: pd.DataFrame) -> Figure:
             ax.remove()
         fig.suptitle("Accuracy against time steps, mean and sd over training seeds", fontsize=10)
         names = sorted(handles, key=_place)
-        place = {"loc": "outside lower center", "ncols": 3, "fontsize": 8, "handlelength": 3}
+        place = {"loc": "outside lower center", "ncols": 2, "fontsize": 8, "handlelength": 3}
         fig.legend([handles[name] for name in names], names, **place)
     return fig
 
