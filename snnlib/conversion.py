@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,9 +15,12 @@ from snnlib.models import Network
 from snnlib.neurons import Converted, Dynamics, Neuron, SingleStep
 from snnlib.noise import Noise
 from snnlib.simulation import Simulation
-from snnlib.statistics import Frozen, Layer, Sample
+from snnlib.statistics import Frozen, Layer, Sample, Statistics
 
 STATISTICS = ("layer", "sample", "frozen")
+
+SETTLED = 1e-3  # of max|A - mu|: how far frozen constants may be from those of the net that runs with them
+MOST_ROUNDS = 20  # of measuring them
 
 
 def with_dynamics(model: Network, change: Callable[[Neuron], Dynamics]) -> Network:
@@ -90,28 +92,52 @@ def freeze(model: Network, images: Tensor, timesteps: int = 10, seed: int = 0) -
 
     They hardly change from the second step on, so constants lose almost nothing, and a prediction
     no longer depends on the other images of its batch.
+
+    The constants are those of the net that runs with them. They change its potentials, and so what would be measured
+    on it: they are measured on ``model``, then on the frozen net, until none moves by more than `SETTLED` of its
+    layer's max|A - mu|, at most `MOST_ROUNDS` times. Each round has the same images and the same noise.
+
+    Raises:
+        InputError: fewer than two time steps, no images, neurons that are not `Converted`.
     """
     whole("timesteps of calibration", timesteps, least=2)
     whole("calibration images", len(images), least=1)
     for _, neuron in model.neurons():
         if not isinstance(neuron.dynamics, Converted):
             raise InputError(f"dynamics = {neuron.dynamics}: only a converted net has statistics to freeze")
-    seen: dict[Neuron, list[tuple[Tensor, Tensor]]] = defaultdict(list)
+    over = [neuron.dynamics.statistics for _, neuron in model.neurons()]
+    known: list[Frozen] = []
+    for _ in range(MOST_ROUNDS):
+        found = _measured(model, over, images, timesteps, seed)
+        moved = [max(abs(a.mean - b.mean), abs(a.peak - b.peak)) for a, b in zip(found, known, strict=False)]
+        model = _with_statistics(model, found)
+        if known and all(by <= SETTLED * new.peak for by, new in zip(moved, found, strict=True)):
+            break
+        known = found
+    return model
+
+
+def _with_statistics(model: Network, found: list[Frozen]) -> Network:
+    constants = iter(found)
+    return with_dynamics(model, lambda neuron: replace(neuron.dynamics, statistics=next(constants)))
+
+
+def _measured(model: Network, over: list[Statistics], images: Tensor, timesteps: int, seed: int) -> list[Frozen]:
+    """Means over time steps of what ``over`` says of each layer's leaked potentials."""
+    seen: dict[Neuron, list[tuple[Tensor, Tensor]]] = {neuron: [] for _, neuron in model.neurons()}
+    statistics = dict(zip(seen, over, strict=True))
 
     def observe(neuron: Neuron, t: int, spikes: Tensor, v: Tensor) -> None:
         # V(t) enters the next step's term, so the last one is never used.
         if t < timesteps:
-            seen[neuron].append(neuron.dynamics.statistics(neuron.dynamics.leak * v))
+            seen[neuron].append(statistics[neuron](neuron.dynamics.leak * v))
 
     with torch.no_grad():
         generator = torch.Generator(images.device).manual_seed(seed)
         model(images, Simulation(generator, timesteps, observe))
-
-    def frozen(neuron: Neuron) -> Converted:
-        mean, peak = (float(torch.stack(values).float().mean()) for values in zip(*seen[neuron], strict=True))
-        return replace(neuron.dynamics, statistics=Frozen(mean, peak))
-
-    return with_dynamics(model, frozen)
+    return [
+        Frozen(*(float(torch.stack(x).float().mean()) for x in zip(*pairs, strict=True))) for pairs in seen.values()
+    ]
 
 
 def _trained(neuron: Neuron) -> SingleStep:

@@ -149,7 +149,7 @@ BOMBS = [
     SMOKE + "\n[nets.cnn]\n",
     'name = "other"\n' + SMOKE,
     SMOKE.replace("description", "descriptions"),
-    SMOKE.replace("ann_timesteps = 96", "ann_timesteps = 1979-05-27"),
+    SMOKE.replace("ann_timesteps = 1001", "ann_timesteps = 1979-05-27"),
     *(
         SMOKE.replace(", seeds = [0] }", f", {seeds} }}", 1)
         for seeds in (

@@ -12,6 +12,7 @@ import torch
 from conftest import generator, images, lively, weights
 from torch import Tensor
 
+from snnlib import conversion
 from snnlib.conversion import convert, ensemble, freeze
 from snnlib.fast.all_steps import Currents
 from snnlib.models import Network
@@ -169,17 +170,38 @@ def test_sample_statistics_make_a_prediction_independent_of_its_batch() -> None:
     torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
 
-def test_frozen_constants_are_the_mean_over_the_steps_whose_potential_is_used() -> None:
-    model, x = lively(), images(8)
+def measured(model: Network, x: torch.Tensor, leak: float) -> list[tuple[float, float]]:
+    """Mean and largest distance from it of each layer's leaked potentials, means over steps 1 ... T - 1."""
     potentials: dict[Neuron, list[np.ndarray]] = {}
-    layer = convert(model, leak=0.7)
     with torch.no_grad():
-        layer(x, Simulation(generator(5), T, lambda n, t, s, v: potentials.setdefault(n, []).append(v.numpy().copy())))
+        model(x, Simulation(generator(5), T, lambda n, t, s, v: potentials.setdefault(n, []).append(v.numpy().copy())))
+    leaked = [[leak * v for v in potentials[neuron][:-1]] for _, neuron in model.neurons()]
+    return [(np.mean([a.mean() for a in A]), np.mean([np.abs(a - a.mean()).max() for a in A])) for A in leaked]
+
+
+def test_frozen_constants_are_those_of_the_net_that_runs_with_them() -> None:
+    """The mean over the steps whose potential is used, of the frozen net itself: measuring it gives them again."""
+    model, x = lively(), images(8)
     frozen = convert(model, leak=0.7, statistics="frozen", calibration=x, timesteps=T, seed=5)
-    for (_, neuron), d in zip(layer.neurons(), dynamics(frozen), strict=True):
-        A = [0.7 * v for v in potentials[neuron][:-1]]
-        assert d.statistics.mean == pytest.approx(np.mean([a.mean() for a in A]), rel=1e-6)
-        assert d.statistics.peak == pytest.approx(np.mean([np.abs(a - a.mean()).max() for a in A]), rel=1e-6)
+    constants = [(d.statistics.mean, d.statistics.peak) for d in dynamics(frozen)]
+    for (mean, peak), (own_mean, own_peak) in zip(measured(frozen, x, 0.7), constants, strict=True):
+        assert own_peak == pytest.approx(peak, rel=1e-3)
+        assert own_mean == pytest.approx(mean, abs=1e-3 * peak)
+    before = measured(convert(model, leak=0.7), x, 0.7)  # of the net with layer statistics: not the same
+    assert max(abs(own[1] - then[1]) for own, then in zip(constants, before, strict=True)) > 1e-3
+
+
+def test_frozen_constants_are_found_in_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each round measures the net of the round before; the first one that with layer statistics."""
+    model, x = lively(), images(8)
+    monkeypatch.setattr(conversion, "MOST_ROUNDS", 1)
+    once = convert(model, leak=0.7, statistics="frozen", calibration=x, timesteps=T, seed=5)
+    monkeypatch.setattr(conversion, "MOST_ROUNDS", 2)
+    twice = convert(model, leak=0.7, statistics="frozen", calibration=x, timesteps=T, seed=5)
+    for net, source in ((once, convert(model, leak=0.7)), (twice, once)):
+        for d, (mean, peak) in zip(dynamics(net), measured(source, x, 0.7), strict=True):
+            assert d.statistics.mean == pytest.approx(mean, rel=1e-6)
+            assert d.statistics.peak == pytest.approx(peak, rel=1e-6)
 
 
 def test_frozen_constants_lose_almost_nothing_on_their_own_images() -> None:

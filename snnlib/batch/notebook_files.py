@@ -18,7 +18,8 @@ NOTEBOOK_FILES = {
     "fig3_4_training_time": _pictures("fig3_training_speed", "fig4_time_to_accuracy")
     + [*_tables("fig4_training_cost"), "fig3_contrasts.csv"],
     "table2_inference_time": _pictures("table2_accuracy_vs_timesteps")
-    + _tables("table2_inference_time", "table2_speedup"),
+    + _tables("table2_inference_time", "table2_speedup")
+    + ["table2_ours.csv", "table2_over_relu.csv"],
     "fig5_alpha": [
         *_pictures("fig5_alpha", "fig5_lossless", "fig5_memory"),
         *_tables("fig5_cancellation"),
@@ -29,6 +30,7 @@ NOTEBOOK_FILES = {
     "what_noise_does": [],
     "silent_choices": _pictures("silent_choices"),
     "beyond": _pictures("beyond_anytime", "beyond_operations", "beyond_robustness")
-    + _tables("beyond_folding", "beyond_without_noise"),
+    + _tables("beyond_folding", "beyond_without_noise")
+    + ["beyond_equal_accuracy.csv"],
     "claims": [*_tables("claims"), "claims_beyond.csv", "runs.csv"],
 }

@@ -64,6 +64,15 @@ def combination(*terms: tuple[float, Side]) -> pd.DataFrame:
     )
 
 
+def level(side: Side) -> pd.DataFrame:
+    """An accuracy, to be held against a constant: rows as of `contrast`, ``points`` in percent, without other_run."""
+    right = 100 * side.right()
+    error = image_error(right)
+    names = [run.spec.name for run in side.runs]
+    seeds = [run.spec.seed for run in side.runs]
+    return pd.DataFrame({"seed": seeds, "points": right.mean(1).tolist(), "image_error": error, "run": names})
+
+
 def image_error(values: Tensor) -> float:
     """Standard error of the mean of values [training seeds, N] that the choice of N images gives."""
     return values.mean(0).std(correction=0).item() / math.sqrt(values.shape[1])

@@ -22,7 +22,7 @@ from snnlib.simulation import MOST_TIMESTEPS
 from snnlib.training.evaluation import MOST_NOISE_SEEDS, TIES, calibration_images
 
 # Raised when the same evaluation would give other numbers, or keeps more of them.
-FORMAT = 3
+FORMAT = 4
 
 MOST_AT_ONCE = 100_000  # images and time steps in one pass: gigabytes in the wider nets
 

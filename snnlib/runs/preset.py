@@ -22,6 +22,7 @@ from snnlib.simulation import MOST_TIMESTEPS
 from snnlib.training.loop import Recipe
 
 FOLDER = Path(__file__).parent / "presets"
+STAGES = (64, 256)  # time steps of a converted ANN before it goes on to `Preset.ann_timesteps`
 WRITTEN_OUT = ("nets", "recipe")  # in the file, of which the notebooks' runs are made
 
 Comparison = dict[str, list[Run]]  # runs by arm; all arms have the same seeds in the same order
@@ -38,8 +39,7 @@ class Preset(Checked):
     name: str = Field(pattern=r"^\w[\w.-]*$", max_length=100)  # of its folder under figures/
     description: str = Field(max_length=500)
     evaluation: Conversion
-    ann_timesteps: int = Field(2048, ge=1, le=MOST_TIMESTEPS)  # of nets converted from relu nets
-    qcfs_timesteps: int = Field(64, ge=1, le=MOST_TIMESTEPS)  # and from qcfs nets
+    ann_timesteps: int = Field(1001, ge=1, le=MOST_TIMESTEPS)  # at most, of nets converted from relu and qcfs nets
     # Accuracy to reach in Fig. 4, by network.
     benchmark: dict[Literal[tuple(NETWORKS)], Annotated[float, Field(gt=0, lt=1)]]
     notebooks: dict[str, Nets]
@@ -100,6 +100,7 @@ class Preset(Checked):
 
         Without noise there is nothing to convert: that net is run as trained, and with plain LIF neurons. With a
         constant in its place it is run by steps 2 and 3 as well, with the noise that it was not trained with.
+        Converted ANNs are here for the first of their `stages` alone: how many they need is known once they are read.
         """
         e = self.evaluation
         common = {"batch_size": e.batch_size, "calibration": e.calibration}
@@ -117,10 +118,16 @@ class Preset(Checked):
                 return [AsTrained(timesteps=e.timesteps, **once)]
             case "relu":
                 ways = [*product((100.0, 99.9), (0.0, 0.5)), (99.0, 0.5)]
-                fields = [{"percentile": p, "v_init": v, "timesteps": self.ann_timesteps} for p, v in ways]
+                fields = [{"percentile": p, "v_init": v} for p, v in ways]
             case "qcfs":
-                fields = [{"v_init": 0.5, "timesteps": self.qcfs_timesteps}]
-        return [AsTrained(timesteps=1, **once), *(AnnConversion(**f, **common) for f in fields)]
+                fields = [{"v_init": 0.5}]
+        converted = [AnnConversion(**f, timesteps=self.stages[0], **common) for f in fields]
+        return [AsTrained(timesteps=1, **once), *converted]
+
+    @property
+    def stages(self) -> tuple[int, ...]:
+        """The numbers of time steps that a converted ANN is run for, one after another until one is enough."""
+        return (*(t for t in STAGES if t < self.ann_timesteps), self.ann_timesteps)
 
     def all_runs(self) -> dict[str, Run]:
         """Every run of the preset once, by name."""

@@ -60,10 +60,20 @@ def test_operations_of_both_runs(pair: tuple[Run, Run]) -> None:
     assert set(table[table.part == "normalisation"].net) == {energy.CONVERTED}
     macs = table[(table.operation == "mac") & (table.part == "synapses")].groupby("net").per_image.sum()
     assert 0 < macs[energy.SKIPPING] < macs[energy.ANN]
-    assert bars(beyond.operations_per_image(table)) == 0
+    accuracies = energy.accuracy_of_pairs([pair], E.changed(statistics="layer"))
+    assert accuracies.groupby("net").timesteps.max().to_dict() == {energy.CONVERTED: 4, energy.ANN: 1}
+    stored = accuracy(pair[0], E.changed(statistics="layer")).accuracy
+    assert accuracies[accuracies.net == energy.CONVERTED].accuracy.tolist() == stored.tolist()
+    single = beyond.operations_per_image(table, accuracies)
+    assert bars(single) == 0
     other = table.assign(seed=1, per_image=table.per_image * 1.2)
-    figure = beyond.operations_per_image(pd.concat([table, other]))
-    assert bars(figure) == 6 + 1  # of operations by part, and firing rates
+    figure = beyond.operations_per_image(pd.concat([table, other]), pd.concat([accuracies, accuracies.assign(seed=1)]))
+    assert bars(figure) == 6 + 3 + 1  # of operations by part, accuracies of three nets, and firing rates
+    t, _ = energy.at_equal_accuracy(accuracies)
+    legends = [text.get_text() for ax in figure.axes if ax.get_legend() for text in ax.get_legend().get_texts()]
+    assert (
+        sum(f"T = {t}: " in text and " %" in text for text in legends) == 2
+    )  # with its accuracy wherever its energy is
     assert "mean ± sd of 2 training seeds" in figure.get_suptitle()
     common.png(figure)
 
@@ -120,7 +130,7 @@ def test_the_nets_side_by_side_under_noise(pair: tuple[Run, Run]) -> None:
     assert set(table.net) == set(expected)
 
 
-def noisy_table(seeds: int = 2) -> pd.DataFrame:
+def noisy_table(seeds: int = 3) -> pd.DataFrame:
     """The converted net falls from 80 by 10 points a unit and by 2 more a seed, the ReLU net from 90 by 20."""
     rows = []
     for s in range(seeds):
@@ -132,28 +142,39 @@ def noisy_table(seeds: int = 2) -> pd.DataFrame:
     return table.assign(dataset="cifar10", network="vgg16", width=1.0, readout="spikes", noise="gaussian")
 
 
-def test_the_summary_of_noise_pairs_points_lost_by_seed() -> None:
-    text = robustness.points_lost(noisy_table(2))
+def test_the_summary_of_noise_has_accuracies_and_pairs_points_lost_by_seed() -> None:
+    """Half an interval is t(0.975, 2) = 4.303 times 2 d / sqrt(3): 4.97 points at d = 1."""
+    text = robustness.points_lost(noisy_table())
+    zero, of = "± 0.00", "converted net"
     assert text.split("\n") == [
-        "points lost to input noise, mean over 2 training seeds:",
-        "  at 1: converted net 11.00 ± 1.41, ReLU net 20.00 ± 0.00; converted net fewer: yes",
-        "  at 2: converted net 22.00 ± 2.83, ReLU net 40.00 ± 0.00; converted net fewer: yes",
+        "accuracy in %, and points lost to input noise (3 training seeds):",
+        f"  at 0: {of} 80.50 {zero}, ReLU net 90.00 {zero}; {of} above: no",
+        f"  at 1: {of} 68.50 ± 4.97 (12.00 ± 4.97 lost), ReLU net 70.00 {zero} (20.00 {zero} lost); {of} above: "
+        "undecided, loses fewer: yes",
+        f"  at 2: {of} 56.50 ± 9.94 (24.00 ± 9.94 lost), ReLU net 50.00 {zero} (40.00 {zero} lost); {of} above: "
+        "undecided, loses fewer: yes",
     ]
-    one = robustness.points_lost(noisy_table(1)).split("\n")
-    assert one[1] == "  at 1: converted net 10.00, ReLU net 20.00; converted net fewer: one seed cannot tell"
+    for seeds in (1, 2):
+        assert robustness.points_lost(noisy_table(seeds)).count("fewer than 3 seeds cannot tell") == 5
     names = {robustness.CONVERTED: robustness.ANN, robustness.ANN: robustness.CONVERTED}
-    last = noisy_table(2).query("net != 'converted net' or timesteps == 10")
+    last = noisy_table().query("net != 'converted net' or timesteps == 10")
     assert robustness.points_lost(last.assign(net=last.net.map(names))).count("fewer: no") == 2
 
 
 def test_the_summary_of_the_neurons_own_noise() -> None:
-    rows = [("with noise", s, 10, 0.80 + 0.01 * s) for s in (0, 1)] + [("without noise", s, 10, 0.75) for s in (0, 1)]
-    rows += [(net, s, 1, 0.1) for net in ("with noise", "without noise") for s in (0, 1)]
+    rows = [("with noise", s, 10, 0.79 + 0.01 * s) for s in range(3)] + [
+        ("without noise", s, 10, 0.7) for s in range(3)
+    ]
+    rows += [(net, s, 1, 0.1) for net in ("with noise", "without noise") for s in range(3)]
     table = pd.DataFrame(rows, columns=["net", "seed", "timesteps", "accuracy"])
-    text = robustness.points_of_noise(table)
-    assert text == "noise adds +5.50 ± 0.71 points at T = 10 (2 training seeds); above 0: yes"
-    text = robustness.points_of_noise(table[table.seed == 0])
-    assert text == "noise adds +5.00 points at T = 10 (1 training seed); above 0: one seed cannot tell"
+    assert robustness.points_of_noise(table) == (
+        "at T = 10 80.00 ± 2.48 % with noise, 70.00 ± 0.00 % without noise: noise adds +10.00 ± 2.48 points "
+        "(3 training seeds); above 0: yes"
+    )
+    assert robustness.points_of_noise(table[table.seed == 0]) == (
+        "at T = 10 79.00 % with noise, 70.00 % without noise: noise adds +9.00 points (1 training seed); "
+        "above 0: fewer than 3 seeds cannot tell"
+    )
 
 
 def bars(figure: Any) -> int:
@@ -162,7 +183,7 @@ def bars(figure: Any) -> int:
 
 
 def test_error_bars_are_over_training_seeds(pair: tuple[Run, Run]) -> None:
-    figure = beyond.robustness(noisy_table())
+    figure = beyond.robustness(noisy_table(2))
     (ax,) = figure.axes
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels == ["converted net, T = 1", "converted net, T = 10", "ReLU net"]

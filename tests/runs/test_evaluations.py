@@ -10,9 +10,9 @@ from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.run import Run, Spec
 
 
-def evaluations(**fields: object) -> list[Evaluation]:
+def evaluations(ann_timesteps: int = 128, **fields: object) -> list[Evaluation]:
     p = Preset(
-        name="p", description="d", benchmark={}, notebooks={}, ann_timesteps=128, qcfs_timesteps=32,
+        name="p", description="d", benchmark={}, notebooks={}, ann_timesteps=ann_timesteps,
         evaluation={"alpha": 3.0, "timesteps": 6, "noise_seeds": [4, 5], "batch_size": 20, "calibration": 30},
     )  # fmt: skip
     return p.evaluations(Run(Spec(dataset="mnist", network="cnn", **fields)))
@@ -40,7 +40,7 @@ def test_a_directly_trained_net_is_run_as_trained_for_as_long_as_ours() -> None:
 def test_a_relu_net_is_run_as_an_ann_and_converted_in_five_ways() -> None:
     ann, *converted = evaluations(dynamics={"kind": "relu"}, readout="potential")
     assert ann == AsTrained(timesteps=1, **ONCE)
-    assert all(type(e) is AnnConversion and e.timesteps == 128 for e in converted)
+    assert all(type(e) is AnnConversion and e.timesteps == 64 for e in converted)
     assert [(e.percentile, e.v_init) for e in converted] == [(100, 0), (100, 0.5), (99.9, 0), (99.9, 0.5), (99, 0.5)]
     assert {(e.noise_seeds, e.batch_size, e.calibration) for e in converted} == {((0,), 20, 30)}
 
@@ -48,8 +48,16 @@ def test_a_relu_net_is_run_as_an_ann_and_converted_in_five_ways() -> None:
 def test_a_qcfs_net_is_run_as_an_ann_and_converted_from_half_a_threshold() -> None:
     assert evaluations(dynamics={"kind": "qcfs"}, readout="potential") == [
         AsTrained(timesteps=1, **ONCE),
-        AnnConversion(v_init=0.5, timesteps=32, **ONCE),
+        AnnConversion(v_init=0.5, timesteps=64, **ONCE),
     ]
+
+
+@pytest.mark.parametrize(("most", "stages"), [(1001, (64, 256, 1001)), (256, (64, 256)), (65, (64, 65)), (40, (40,))])
+def test_a_converted_ann_is_run_longer_and_longer(most: int, stages: tuple[int, ...]) -> None:
+    assert load_preset("smoke").model_copy(update={"ann_timesteps": most}).stages == stages
+    for kind in ("relu", "qcfs"):
+        _, *converted = evaluations(most, dynamics={"kind": kind}, readout="potential")
+        assert {e.timesteps for e in converted} == {stages[0]}
 
 
 @pytest.mark.parametrize("name", preset.preset_names())

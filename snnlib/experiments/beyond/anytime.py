@@ -17,8 +17,7 @@ from torch import Tensor
 from snnlib.checks import InputError, whole
 from snnlib.data.batches import batches, standardise
 from snnlib.data.sets import Dataset
-from snnlib.experiments.beyond.pairs import above_zero
-from snnlib.experiments.over_seeds import plus_minus
+from snnlib.experiments.beyond.pairs import above_zero, interval
 from snnlib.models import Network
 from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.run import Run, ensure
@@ -147,7 +146,7 @@ def by_seed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def steps_saved(table: pd.DataFrame, within: float = 0.005) -> str:
-    """What the rules save, in words: mean and sd over training seeds, which one seed does not have.
+    """What the rules save, in words: mean over training seeds ± half of its 95 % interval.
 
     Args:
         table: from `tradeoffs`, nets of one kind.
@@ -161,7 +160,7 @@ def steps_saved(table: pd.DataFrame, within: float = 0.005) -> str:
         exact = table[table.rule == SETTLED]
         steps = seeds.loc[SETTLED].mean_steps
         lines.append(
-            f"{SETTLED}: {plus_minus(steps.mean(), steps.std(), '.2f')} of {timesteps:.0f} steps on average, "
+            f"{SETTLED}: {interval(steps)} of {timesteps:.0f} steps on average, "
             f"{'no' if (exact.agreement == 1).all() else 'some'} prediction differs from that of all of them"
         )
     leads = means.loc[LEAD]
@@ -173,9 +172,8 @@ def steps_saved(table: pd.DataFrame, within: float = 0.005) -> str:
     fixed = means.loc[FIXED]
     needed = fixed.index[fixed.accuracy >= full - within].min()
     steps = seeds.loc[LEAD].loc[best].mean_steps
-    taken = plus_minus(steps.mean(), steps.std(), ".2f")
     lines.append(
-        f"{name}: a lead of {best:g} takes {taken} steps on average, a fixed T {needed:.0f} "
+        f"{name}: a lead of {best:g} takes {interval(steps)} steps on average, a fixed T {needed:.0f} "
         f"(both read off the test set); fewer: {above_zero(needed - steps)}"
     )
     return "\n".join(lines)

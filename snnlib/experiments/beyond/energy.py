@@ -2,7 +2,8 @@
 
 Arithmetic alone is priced, no memory and no data movement, which dominate in real machines. What a draw of noise costs
 depends on the machine, from almost nothing (a noisy device) to many sums (a generator and a Gaussian from it), so the
-proxy is given as a function of it.
+proxy is given as a function of it. It is never told without the accuracy that it buys: fewer steps cost less, and are
+worth less.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from collections.abc import Iterable
 import pandas as pd
 
 from snnlib.deploy.operations import ACCUMULATE, DRAW, MAC, SPIKE, UPDATE, count
-from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair
+from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair, above_zero, interval
+from snnlib.experiments.over_seeds import at_timesteps
 from snnlib.runs.evaluations import AsTrained, Conversion
+from snnlib.runs.results import accuracy
 from snnlib.runs.run import ensure
 
 SKIPPING = f"{ANN}, zeros skipped"
+EQUAL = 0.5  # points below the ReLU net that still count as equal
 
 # 32-bit floating-point arithmetic at 45 nm, pJ: 3.7 for the product and 0.9 for the sum. Horowitz 2014, ISSCC,
 # doi 10.1109/ISSCC.2014.6757323.
@@ -83,19 +87,55 @@ def affordable_draws(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis(["net", "seed"])
 
 
-def cheaper_until(table: pd.DataFrame) -> str:
-    """Up to which T the energy proxy of the converted net is below the ReLU net's, if a draw costs nothing, in words.
+def accuracy_of_pairs(pairs: Iterable[Pair], evaluation: Conversion) -> pd.DataFrame:
+    """Accuracy of the nets whose `operation_counts` are taken: converted, at every T, and ReLU, at T = 1.
+
+    Returns:
+        The runs' columns, net, noise_seed, timesteps, accuracy (a fraction).
+    """
+    e = evaluation
+    once = AsTrained(timesteps=1, noise_seeds=(0,), batch_size=e.batch_size, calibration=e.calibration)
+    tables = []
+    for snn, ann in pairs:
+        for net, run, how in ((CONVERTED, snn, e), (ANN, ann, once)):
+            named = list(run.spec.columns())
+            tables.append(accuracy(run, how).assign(net=net)[[*named, "net", "noise_seed", "timesteps", "accuracy"]])
+    return pd.concat(tables, ignore_index=True)
+
+
+def at_equal_accuracy(accuracies: pd.DataFrame) -> tuple[int, bool]:
+    """The first T at which the converted net is within `EQUAL` points of the ReLU net, and whether there is one.
+
+    In the mean over seeds. If there is none, it is the T at which the converted net is most accurate.
+    """
+    at = at_timesteps(accuracies, "net")
+    ours, ann = at.loc[CONVERTED].mean(), at.loc[ANN][1].mean()
+    enough = ours >= ann - EQUAL - 1e-9
+    return (int(enough.idxmax()), True) if enough.any() else (int(ours.idxmax()), False)
+
+
+def cost_at_equal_accuracy(counts: pd.DataFrame, accuracies: pd.DataFrame) -> str:
+    """Accuracy and energy proxy of both nets, in words, at the T of `at_equal_accuracy`: mean ± half the 95 % interval.
 
     Args:
-        table: from `operation_counts`.
+        counts: from `operation_counts`.
+        accuracies: from `accuracy_of_pairs`.
     """
-    lines = []
-    for ann, pairs in affordable_draws(table).groupby("net", sort=False):
-        last = [int(pair.index[pair > 0].max()) if (pair > 0).any() else 0 for _, pair in pairs.iterrows()]
-        low, high = min(last), max(last)
-        until = f"up to T = {low}" if low else "at no T"
-        if low < high:
-            until += f" in one training seed, up to T = {high} in another"
-        known = f"{len(last)} training seeds" if len(last) > 1 else "one seed cannot tell how much this varies"
-        lines.append(f"with free noise, the {CONVERTED}'s proxy is below that of the {ann} {until} ({known})")
+    t, equal = at_equal_accuracy(accuracies)
+    at = at_timesteps(accuracies, "net")
+    ours, ann = at.loc[CONVERTED][t], at.loc[ANN][1]
+    least = f"T = {t} is the first" if equal else f"at no T up to {at.columns[-1]}, most accurate at T = {t}"
+    seeds = f"{len(ann)} training seed{'s' if len(ann) > 1 else ''}"
+    lines = [
+        f"the {CONVERTED} within {EQUAL:g} points of the {ANN}: {least} ({seeds})",
+        f"  accuracy there: {interval(ours)} % against {interval(ann)} %, {interval(ours - ann, '+.2f')} points",
+    ]
+    by = {net: {seed: energy(rows) for seed, rows in nets.groupby("seed")} for net, nets in counts.groupby("net")}
+    allowed = affordable_draws(counts)[t]
+    for net in (ANN, SKIPPING):
+        share = pd.Series({seed: proxy[t] / by[net][seed].iloc[0] for seed, proxy in by[CONVERTED].items()})
+        lines.append(
+            f"  its proxy there, with free noise: {interval(share)} of that of the {net}; less: "
+            f"{above_zero(1 - share)}; equal if a draw costs {interval(allowed.loc[net], '.1f')} pJ"
+        )
     return "\n".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from snnlib.experiments.evidence import exceeds
+from snnlib.experiments.evidence import LEAST_SEEDS, Effect, exceeds
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run
 
@@ -25,5 +25,11 @@ def snn_ann_pairs(preset: Preset) -> list[Pair]:
 
 
 def above_zero(values: Sequence[float]) -> str:
-    """Whether a difference is above 0 by two standard errors over training seeds: yes, unclear or no, in words."""
-    return exceeds("", values, 0).says if len(values) > 1 else "one seed cannot tell"
+    """Whether a difference is above 0 by its 95 % interval over training seeds: yes, undecided or no, in words."""
+    enough = len(values) >= LEAST_SEEDS
+    return exceeds("", Effect(list(values)), 0).says if enough else f"fewer than {LEAST_SEEDS} seeds cannot tell"
+
+
+def interval(values: Sequence[float], form: str = ".2f") -> str:
+    """Mean over training seeds ± half of its 95 % interval, which one seed does not have."""
+    return Effect(list(values)).shown(form)

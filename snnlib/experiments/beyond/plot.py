@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from snnlib.deploy import operations
 from snnlib.experiments.beyond import anytime as rules
 from snnlib.experiments.beyond import energy
+from snnlib.experiments.over_seeds import at_timesteps
 from snnlib.experiments.style import (
     BLACK,
     BLUE,
@@ -80,18 +81,21 @@ def _name_leads(ax: Axes, points: pd.DataFrame) -> None:
         ax.annotate(f"{threshold:g}", at, xytext=(4, 5), textcoords="offset points", zorder=5, **look)
 
 
-def operations_per_image(table: pd.DataFrame) -> Figure:
-    """Operations by part, the energy proxy as a function of what a draw costs, and firing rates, over training seeds.
+def operations_per_image(table: pd.DataFrame, accuracies: pd.DataFrame) -> Figure:
+    """Operations by part, accuracy against the energy proxy, the proxy by what a draw costs, and firing rates.
 
     Args:
         table: from `snnlib.experiments.beyond.energy.operation_counts`.
+        accuracies: from `snnlib.experiments.beyond.energy.accuracy_of_pairs`.
     """
     nets = dict(list(table.groupby("net", sort=False)))
-    fig = figure(8.6, 6.6)
+    at = at_timesteps(accuracies, "net")
+    fig = figure(9.2, 7.4)
     with style():
-        axes = fig.subplot_mosaic([["parts", "proxy"], ["rates", "rates"]], height_ratios=[1, 0.42])
+        axes = fig.subplot_mosaic([["parts", "equal"], ["rates", "proxy"]])
         _parts(axes["parts"], nets)
-        _proxy(axes["proxy"], nets)
+        _equal(axes["equal"], nets, at, energy.at_equal_accuracy(accuracies)[0])
+        _proxy(axes["proxy"], nets, at, energy.at_equal_accuracy(accuracies)[0])
         _rates(axes["rates"], nets[energy.CONVERTED])
         title = f"Operations per image: {_net(table)}, mean over the test set\n{_seeds(table.seed.nunique())}"
         fig.suptitle(title, fontsize=10)
@@ -115,29 +119,55 @@ def _parts(ax: Axes, nets: dict[str, pd.DataFrame]) -> None:
     ax.legend(loc="upper left", fontsize=8)
 
 
-def _proxy(ax: Axes, nets: dict[str, pd.DataFrame]) -> None:
-    by = {net: dict(list(rows.groupby("seed"))) for net, rows in nets.items()}
-    ann = {seed: energy.energy(rows).iloc[0] for seed, rows in by[energy.ANN].items()}
-    last = int(nets[energy.CONVERTED].timesteps.max())
-    relative = pd.concat(
-        {
-            (seed, cost): energy.energy(rows, cost) / ann[seed]
-            for seed, rows in by[energy.CONVERTED].items()
-            for cost in _COST
-        },
-        names=["seed", "cost"],
+def _relative(nets: dict[str, pd.DataFrame], net: str, draw: float = 0.0) -> pd.DataFrame:
+    """Energy proxy over that of the ReLU net: a row for each T, a column for each training seed."""
+    ann = {seed: energy.energy(rows).iloc[0] for seed, rows in nets[energy.ANN].groupby("seed")}
+    return pd.DataFrame({seed: energy.energy(rows, draw) / ann[seed] for seed, rows in nets[net].groupby("seed")})
+
+
+def _equal(ax: Axes, nets: dict[str, pd.DataFrame], at: pd.DataFrame, equal: int) -> None:
+    """Accuracy against the proxy with free noise, T by T, ``equal`` with a star; the ReLU nets beside it."""
+    proxy, ours = _relative(nets, energy.CONVERTED), at.loc[energy.CONVERTED]
+    spread = {"xerr": _bar(proxy.std(axis=1)), "yerr": _bar(ours.std()), "fmt": "o-", "ms": 4, "capsize": 2}
+    ax.errorbar(proxy.mean(axis=1), ours.mean(), color=BLUE, label="converted net, T at the points", **spread)
+    for t, x in proxy.mean(axis=1).items():
+        if t in {1, 2, equal, ours.columns[-1]}:
+            ax.annotate(
+                f"{t}", (x, ours[t].mean()), xytext=(5, -11), textcoords="offset points", fontsize=8, color=BLUE
+            )
+    x, y = proxy.loc[equal].mean(), ours[equal].mean()
+    ax.plot(x, y, "*", ms=14, mfc="none", color=BLUE, label=f"T = {equal}: {y:.1f} % at {x:.2f}")
+    ann, skipping = at.loc[energy.ANN][1], _relative(nets, energy.SKIPPING).loc[1]
+    bar = None if np.isnan(ann.std()) else ann.std()
+    ax.errorbar(1, ann.mean(), yerr=bar, fmt="s", capsize=2, color=PURPLE, label=f"ReLU net: {ann.mean():.1f} % at 1")
+    named = f"the same, zeros skipped: at {skipping.mean():.2f}"
+    ax.errorbar(skipping.mean(), ann.mean(), yerr=bar, fmt="s", mfc="white", capsize=2, color=PURPLE, label=named)
+    ax.axhline(
+        ann.mean() - energy.EQUAL, color=PURPLE, ls=":", lw=1, label=f"{energy.EQUAL:g} points below the ReLU net"
     )
-    for t, colour in zip(sorted({1, min(2, last), min(5, last), last}), (SKY, GREEN, BLUE, BLACK), strict=False):
-        proxy = relative.xs(t, level="timesteps").groupby("cost").agg(["mean", "std"])
-        spread = proxy["std"].fillna(0)
-        ax.fill_between(_COST, proxy["mean"] - spread, proxy["mean"] + spread, color=colour, alpha=0.25, lw=0)
-        ax.plot(_COST, proxy["mean"], color=colour, label=f"converted net, T = {t}")
-    skipping = np.mean([energy.energy(rows).iloc[0] / ann[seed] for seed, rows in by[energy.SKIPPING].items()])
-    ax.axhline(1, color=PURPLE, ls="--", label="ReLU net")
-    ax.axhline(skipping, color=PURPLE, ls=":", label="ReLU net, zeros skipped")
+    ax.set_xlim(left=0)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low - 0.75 * (high - low), high)
+    ax.set(title="accuracy against energy, with free noise", ylabel="test accuracy, %")
+    ax.set_xlabel("energy proxy, relative to the ReLU net")
+    ax.legend(loc="lower right", fontsize=7.5)
+
+
+def _proxy(ax: Axes, nets: dict[str, pd.DataFrame], at: pd.DataFrame, equal: int) -> None:
+    last = int(at.columns[-1])
+    by_cost = pd.concat({cost: _relative(nets, energy.CONVERTED, cost) for cost in _COST})
+    for t, colour in zip(sorted({1, min(2, last), equal, last}), (SKY, GREEN, BLUE, BLACK), strict=False):
+        proxy = by_cost.xs(t, level=1)
+        mean, spread = proxy.mean(axis=1), proxy.std(axis=1).fillna(0)
+        ax.fill_between(_COST, mean - spread, mean + spread, color=colour, alpha=0.25, lw=0)
+        ax.plot(_COST, mean, color=colour, label=f"converted, T = {t}: {at.loc[energy.CONVERTED][t].mean():.1f} %")
+    accuracy = at.loc[energy.ANN][1].mean()
+    ax.axhline(1, color=PURPLE, ls="--", label=f"ReLU net: {accuracy:.1f} %")
+    skipping = _relative(nets, energy.SKIPPING).loc[1].mean()
+    ax.axhline(skipping, color=PURPLE, ls=":", label=f"ReLU net, zeros skipped: {accuracy:.1f} %")
     ax.set(xscale="log", yscale="log", xlabel="cost of one noise draw, pJ (unknown)")
     ax.set(title="energy proxy (arithmetic at 45 nm, no memory)", ylabel="energy proxy, relative to the ReLU net")
-    _room_above(ax, 0.6)
+    _room_above(ax, 0.75)
     ax.legend(loc="upper left", fontsize=8)
 
 

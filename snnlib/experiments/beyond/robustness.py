@@ -12,8 +12,8 @@ import torch
 from snnlib.checks import between
 from snnlib.data.sets import Dataset, Split
 from snnlib.deploy.folding import fold, without_noise
-from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair, above_zero
-from snnlib.experiments.over_seeds import percent, plus_minus
+from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair, above_zero, interval
+from snnlib.experiments.over_seeds import percent
 from snnlib.runs.evaluations import AsTrained, Conversion, Evaluation
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run, ensure
@@ -107,26 +107,32 @@ def accuracy_without_noise(runs: Iterable[Run], evaluation: Conversion) -> pd.Da
 
 
 def points_lost(table: pd.DataFrame) -> str:
-    """Whether the converted net loses fewer points to input noise than the ReLU net, in words, pair by pair.
+    """Accuracies under input noise and what it costs, in words, pair by pair: mean ± half the 95 % interval over seeds.
 
     Args:
         table: from `accuracies_under_noise`; of each net, the last T counts.
     """
-    lost = {}
+    at = {}
     for name in (CONVERTED, ANN):
         rows = table[table.net == name]
-        at = percent(rows[rows.timesteps == rows.timesteps.max()], "input_noise").unstack("seed")
-        lost[name] = at.loc[0.0] - at
-    lines = [f"points lost to input noise, mean over {_count(lost[ANN].shape[1])}:"]
-    for d in (d for d in lost[ANN].index if d > 0):
-        ours, theirs = lost[CONVERTED].loc[d], lost[ANN].loc[d]
-        shown = [f"{net} {plus_minus(x.mean(), x.std(), '.2f')}" for net, x in ((CONVERTED, ours), (ANN, theirs))]
-        lines.append(f"  at {d:g}: {', '.join(shown)}; {CONVERTED} fewer: {above_zero(theirs - ours)}")
+        at[name] = percent(rows[rows.timesteps == rows.timesteps.max()], "input_noise").unstack("seed")
+    ours, theirs = at[CONVERTED], at[ANN]
+    lines = [f"accuracy in %, and points lost to input noise ({_count(theirs.shape[1])}):"]
+    for d in theirs.index:
+        shown = [
+            interval(x.loc[d]) + (f" ({interval(x.loc[0.0] - x.loc[d])} lost)" if d else "") for x in (ours, theirs)
+        ]
+        line = f"  at {d:g}: {CONVERTED} {shown[0]}, {ANN} {shown[1]}; {CONVERTED} above: "
+        line += above_zero(ours.loc[d] - theirs.loc[d])
+        if d:
+            lost = (theirs.loc[0.0] - theirs.loc[d]) - (ours.loc[0.0] - ours.loc[d])
+            line += f", loses fewer: {above_zero(lost)}"
+        lines.append(line)
     return "\n".join(lines)
 
 
 def points_of_noise(table: pd.DataFrame) -> str:
-    """What the noise of the neurons adds at the last T, in words, mean and sd over training seeds.
+    """What the noise of the neurons adds at the last T, in words, mean ± half the 95 % interval over training seeds.
 
     Args:
         table: from `accuracy_without_noise`.
@@ -134,8 +140,11 @@ def points_of_noise(table: pd.DataFrame) -> str:
     last = table.timesteps.max()
     at = percent(table[table.timesteps == last], "net").unstack("seed")
     added = at.loc[WITH] - at.loc[WITHOUT]
-    mean = plus_minus(added.mean(), added.std())
-    return f"noise adds {mean} points at T = {last} ({_count(len(added))}); above 0: {above_zero(added)}"
+    shown = ", ".join(f"{interval(at.loc[net])} % {net}" for net in (WITH, WITHOUT))
+    return (
+        f"at T = {last} {shown}: noise adds {interval(added, '+.2f')} points ({_count(len(added))}); "
+        f"above 0: {above_zero(added)}"
+    )
 
 
 def _count(seeds: int) -> str:

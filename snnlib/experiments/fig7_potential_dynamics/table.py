@@ -143,6 +143,15 @@ def without_input(
     return pd.DataFrame(rows)
 
 
+def silent(table: pd.DataFrame) -> bool:
+    """Whether there is not one spike and not one potential outside, of what `without_input` found.
+
+    It is so by construction: N_noise ends at the threshold, Eq. 6 keeps its range, and a spike needs more (Eq. 2). So
+    this checks the code and says nothing for or against the paper.
+    """
+    return bool((table["spikes"] == 0).all() and (table["share in [reset, threshold]"] == 1).all())
+
+
 def accumulation(weight: float = 0.4, seed: int = 0) -> dict[str, float]:
     """Share of input spikes at which their neuron fires, by what it got one step before; panel b's layer."""
     currents = input_currents(weight, stream(seed, "noise", 1))

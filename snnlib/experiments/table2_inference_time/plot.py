@@ -20,6 +20,7 @@ from snnlib.experiments.style import (
     figure,
     style,
 )  # fmt: skip
+from snnlib.experiments.table2_inference_time.names import METHOD_TITLES, conversion_title
 from snnlib.experiments.table2_inference_time.table import LINE, by_line, power_of_two, printed_rows
 from snnlib.experiments.titles import TITLES
 
@@ -27,13 +28,6 @@ PANEL = ["dataset", "network"]
 GREY = "#777777"
 BROWN = "#7A4A1E"
 PRINTED = {"Spike-based BP": "s", "ANN-SNN": "^", "Hybrid": "v"}
-METHOD_TITLES = {
-    "ours": "ours",
-    "direct": "direct",
-    "tuned": "ours, fine-tuned",
-    "conversion": "ReLU to IF",
-    "qcfs": "QCFS to IF",
-}
 
 
 def methods_vs_timesteps(table: pd.DataFrame) -> Figure:
@@ -45,7 +39,7 @@ def methods_vs_timesteps(table: pd.DataFrame) -> Figure:
     panels = list(by_line(table).groupby(PANEL, sort=False))
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
-    fig = figure(8.3 if columns == 1 else 9.2, 3.5 * rows + 1.3)
+    fig = figure(8.3 if columns == 1 else 9.2, 3.6 * rows + 1.8)
     handles: dict[str, object] = {}
     with style():
         axes = list(fig.subplots(rows, columns, squeeze=False).flat)
@@ -58,7 +52,7 @@ def methods_vs_timesteps(table: pd.DataFrame) -> Figure:
             ax.remove()
         fig.suptitle("Accuracy against time steps, mean and sd over training seeds", fontsize=10)
         names = sorted(handles, key=_place)
-        place = {"loc": "outside lower center", "ncols": 3, "fontsize": 8, "handlelength": 3}
+        place = {"loc": "outside lower center", "ncols": 2, "fontsize": 8, "handlelength": 3}
         fig.legend([handles[name] for name in names], names, **place)
     return fig
 
@@ -113,14 +107,14 @@ def _width(lines: pd.DataFrame) -> float:
 
 def _name(line: pd.Series, width: float) -> str:
     """A line in the legend; what is not said, the readout of spikes and the panel's width, is the rule."""
-    name = METHOD_TITLES[line.method]
     match line.method:
         case "ours":
-            name += f", readout {line.readout}"
+            name = f"ours, readout {line.readout}"
         case "direct" | "tuned":
-            name += f" {line.variant}" + ("" if line.readout == "spikes" else f", readout {line.readout}")
+            name = f"{METHOD_TITLES[line.method]} {line.variant}"
+            name += "" if line.readout == "spikes" else f", readout {line.readout}"
         case _:
-            name += f", {line.variant}"
+            name = conversion_title(line.method, line.variant)
     return name if line.width == width else f"{name}, width {line.width:g}"
 
 
@@ -140,6 +134,6 @@ def _look(line: pd.Series) -> tuple[str, str]:
             return (BLACK if line.method == "direct" else GREEN), "-" if spikes else "--"
         case "conversion":
             limit, _, start = line.variant.partition(", ")
-            colour = {"maximum": ORANGE, "percentile 99.9": VERMILION}.get(limit, BROWN)
+            colour = {"max-norm": ORANGE, "99.9 %": VERMILION}.get(limit, BROWN)
             return colour, "--" if start == "V(0) = 0" else "-." if colour == BROWN else "-"
     return PURPLE, "-"

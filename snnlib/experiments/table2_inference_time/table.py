@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from fractions import Fraction
 
+import numpy as np
 import pandas as pd
 
 from snnlib.checks import InputError
+from snnlib.experiments.contrasts import Side, contrast, level
 from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds, percent
 from snnlib.experiments.paper import TABLE2, TABLE2_DATASETS
 from snnlib.experiments.table2_inference_time.claims import WITHIN
@@ -23,7 +24,7 @@ OUR_TIMESTEPS = (5, 10)  # of the rows "Ours"
 METHODS = {
     "ours": "ours", "potential": "ours", "direct": "direct", "tuned": "tuned", "relu": "conversion", "qcfs": "qcfs",
 }  # fmt: skip
-ANN_ARMS = ("relu", "qcfs")
+OUR_ARMS, ANN_ARMS = ("ours", "potential"), ("relu", "qcfs")
 LINE = [*ARCHITECTURE, "readout", "training", "method", "variant"]
 COLUMNS = [
     "source", "author", "method", "variant", *ARCHITECTURE, "readout", "inference_time", "timesteps",
@@ -55,17 +56,77 @@ def compared(preset: Preset) -> dict[str, Comparison]:
 def accuracy_by_method(preset: Preset) -> pd.DataFrame:
     """Accuracy of everything at every T; trains and evaluates what the run store does not hold.
 
+    A converted ANN goes on to the next of `Preset.stages` until it is within `WITHIN` points of ours at each of
+    `OUR_TIMESTEPS`, with either readout, in the mean over seeds and seed by seed.
+
     Returns:
         The runs' columns, then method (ours, direct, tuned, conversion, qcfs; ann at timesteps = 1 is the net
         before it was converted), variant, noise_seed, timesteps, accuracy (a fraction).
     """
     tables = []
-    for arm, run in members(compared(preset)):
-        for evaluation in preset.evaluations(run):
-            method, variant = label(arm, run.spec, evaluation)
-            table = accuracy(run, evaluation).assign(method=method, variant=variant)
-            tables.append(table[[*run.spec.columns(), "method", "variant", "noise_seed", "timesteps", "accuracy"]])
+    for arms in compared(preset).values():
+        target = _target(preset, arms)
+        for arm, runs in arms.items():
+            for evaluation in preset.evaluations(runs[0]):
+                method, variant = label(arm, runs[0].spec, evaluation)
+                if isinstance(evaluation, AnnConversion):
+                    evaluation = _long_enough(runs, evaluation, preset.stages, target)
+                for run in runs:
+                    table = accuracy(run, evaluation).assign(method=method, variant=variant)
+                    columns = [*run.spec.columns(), "method", "variant", "noise_seed", "timesteps", "accuracy"]
+                    tables.append(table[columns])
     return pd.concat(tables, ignore_index=True)
+
+
+def over_relu(preset: Preset) -> pd.DataFrame:
+    """How many points ours, at `OUR_TIMESTEPS`, is above the ReLU net that is converted; columns as of `levels`."""
+    tables = []
+    for arms in compared(preset).values():
+        if "relu" in arms:
+            once = next(e for e in preset.evaluations(arms["relu"][0]) if isinstance(e, AsTrained))
+            relu = Side(arms["relu"], once, 1)
+            tables += [_named(side, contrast(side, relu)) for side in _ours(preset, arms)]
+    return pd.concat(tables, ignore_index=True)
+
+
+def levels(preset: Preset) -> pd.DataFrame:
+    """Accuracy of ours at `OUR_TIMESTEPS`, to be held against what the paper printed.
+
+    Returns:
+        Columns dataset, network, width, readout, noise, timesteps, then those of `contrasts.level`.
+    """
+    tables = [_named(side, level(side)) for arms in compared(preset).values() for side in _ours(preset, arms)]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _ours(preset: Preset, arms: Comparison) -> Iterator[Side]:
+    """Ours with each readout at each of `OUR_TIMESTEPS`."""
+    for arm in OUR_ARMS:
+        yield from (Side(arms[arm], preset.evaluation, t) for t in OUR_TIMESTEPS if arm in arms)
+
+
+def _named(side: Side, table: pd.DataFrame) -> pd.DataFrame:
+    columns = side.runs[0].spec.columns()
+    named = {name: columns[name] for name in (*ARCHITECTURE, "readout", "noise")}
+    return table.assign(**named, timesteps=side.timesteps)[[*named, "timesteps", *table]]
+
+
+def _target(preset: Preset, arms: Comparison) -> np.ndarray:
+    """The accuracies that a conversion is to come to: of each seed, and of their mean."""
+    sides = np.array([side.right().mean(1).numpy() for side in _ours(preset, arms)])  # [sides, seeds]
+    return np.append(sides.max(0), sides.mean(1).max()) - WITHIN / 100 - 1e-9
+
+
+def _long_enough(
+    runs: list[Run], evaluation: AnnConversion, stages: tuple[int, ...], target: np.ndarray
+) -> AnnConversion:
+    """The evaluation at the first of the stages that comes to the target, else at the last."""
+    for timesteps in stages:
+        evaluation = evaluation.changed(timesteps=timesteps)
+        at = np.array([accuracy(run, evaluation).groupby("timesteps").accuracy.mean() for run in runs])  # [seeds, T]
+        if (np.append(at.max(1), at.mean(0).max()) >= target).all():
+            break
+    return evaluation
 
 
 def members(nets: dict[str, Comparison]) -> Iterator[tuple[str, Run]]:
@@ -84,7 +145,7 @@ def label(arm: str, spec: Spec, evaluation: Evaluation) -> tuple[str, str]:
             return found, f"{spec.noise} noise, alpha {evaluation.alpha:g}"
         case AnnConversion():
             start = f"V(0) = {Fraction(evaluation.v_init).limit_denominator(100)}"
-            limit = "maximum" if evaluation.percentile == 100 else f"percentile {evaluation.percentile:g}"
+            limit = "max-norm" if evaluation.percentile == 100 else f"{evaluation.percentile:g} %"
             return found, f"{levels if found == 'qcfs' else limit}, {start}"
         case AsTrained() if found in ("conversion", "qcfs"):
             return "ann", "ReLU" if found == "conversion" else f"QCFS, {levels}"
@@ -121,7 +182,7 @@ def printed_rows() -> pd.DataFrame:
 
 
 def table2(table: pd.DataFrame) -> pd.DataFrame:
-    """The paper's rows, then the measured ones, at powers of two, 5 and 10.
+    """The paper's rows, then the measured ones, at powers of two, 5, 10 and the last T.
 
     Returns:
         Columns source ("paper" or "measured"), author, method, variant, dataset, network, width, readout,
@@ -129,66 +190,10 @@ def table2(table: pd.DataFrame) -> pd.DataFrame:
         (names of the measured ones, joined by a space).
     """
     measured = by_line(table)
-    measured = measured[power_of_two(measured.timesteps) | measured.timesteps.isin(OUR_TIMESTEPS)]
+    t, last = measured.timesteps, measured.groupby(LINE, sort=False).timesteps.transform("max")
+    measured = measured[power_of_two(t) | t.isin(OUR_TIMESTEPS) | (t == last)]
     measured = measured.assign(source="measured", author="snnlib", inference_time=measured.timesteps.map(str))
     return pd.concat([printed_rows(), measured[COLUMNS].astype({"seeds": "Int64"})], ignore_index=True)
-
-
-def speedup(table: pd.DataFrame) -> pd.DataFrame:
-    """How many steps a conversion needs to come within `WITHIN` points of ours, or above, for each T of ours.
-
-    ``steps_needed`` is the first recorded T at which it does, in the mean over seeds; ``steps_to_stay`` the first
-    from which it does at every later recorded T too; ``steps_least`` and ``steps_most`` are the first T of its
-    quickest and slowest seed, against the same mean of ours. Empty if there is none up to ``last_timesteps``.
-
-    Returns:
-        Columns dataset, network, width, readout and our_variant (of ours), our_timesteps, our_accuracy (percent),
-        opponent ("conversion" or "qcfs"), variant, ann_accuracy (percent, before conversion), last_timesteps,
-        within_points, steps_needed, steps_to_stay, steps_least, steps_most, seeds (of the opponent), our_runs and
-        opponent_runs (the names of both sides' runs, joined by a space), step_factor = steps_needed / our_timesteps,
-        and best: whether no other variant of this opponent does it in fewer steps.
-    """
-    rows = []
-    by_seed = percent(table, *LINE, "timesteps").unstack("seed")
-    for net, lines in by_line(table).groupby(ARCHITECTURE, sort=False):
-        ann = lines[lines.method == "ann"].set_index("training").accuracy_mean
-        ours = lines[(lines.method == "ours") & lines.timesteps.isin(OUR_TIMESTEPS)]
-        opponents = lines[lines.method.isin(["conversion", "qcfs"])].groupby(["method", "variant"], sort=False)
-        for our in ours.itertuples():
-            for (opponent, variant), line in opponents:
-                enough = our.accuracy_mean - WITHIN - 1e-9
-                near = line.set_index("timesteps").accuracy_mean >= enough
-                seeds = by_seed.loc[tuple(line[LINE].iloc[0])].sort_index().dropna(axis=1) >= enough
-                firsts = [_first(seed) for _, seed in seeds.items()]
-                rows.append({
-                    **dict(zip(ARCHITECTURE, net, strict=True)), "readout": our.readout, "our_variant": our.variant,
-                    "our_timesteps": our.timesteps, "our_accuracy": our.accuracy_mean,
-                    "opponent": opponent, "variant": variant, "ann_accuracy": ann[line.training.iloc[0]],
-                    "last_timesteps": near.index.max(), "within_points": WITHIN,
-                    "steps_needed": _first(near), "steps_to_stay": _first(near[::-1].cummin()[::-1]),
-                    "steps_least": min(firsts), "steps_most": max(firsts), "seeds": len(firsts),
-                    "our_runs": our.runs, "opponent_runs": line.runs.iloc[0],
-                })  # fmt: skip
-    steps = ["steps_needed", "steps_to_stay", "steps_least", "steps_most"]
-    found = pd.DataFrame(rows).replace(dict.fromkeys(steps, math.inf), pd.NA).astype(dict.fromkeys(steps, "Int64"))
-    found["step_factor"] = found.steps_needed / found.our_timesteps
-    ranked = found.sort_values(["steps_needed", "steps_to_stay"], kind="stable")  # empty ones last
-    best = ranked.groupby([*ARCHITECTURE, "readout", "our_variant", "our_timesteps", "opponent"]).head(1).index
-    found["best"] = found.index.isin(best)
-    return found
-
-
-def thinned(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """The curves that a picture needs: T up to 16, powers of two, the last, and each T that `speedup` ``found``."""
-    named = pd.concat([found.steps_needed, found.steps_to_stay]).dropna()
-    last = table.groupby([*LINE, "seed"]).timesteps.transform("max")
-    t = table.timesteps
-    return table[(t <= 16) | power_of_two(t) | (t == last) | t.isin(named)].reset_index(drop=True)
-
-
-def _first(reached: pd.Series) -> float:
-    """The first T at which it is reached, inf if it never is."""
-    return reached.idxmax() if reached.any() else math.inf
 
 
 def power_of_two(t: pd.Series) -> pd.Series:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TABLE2
-from snnlib.experiments.table2_inference_time.claims import CLAIMED
-from snnlib.experiments.table2_inference_time.plot import METHOD_TITLES
+from snnlib.experiments.table2_inference_time.claims import CLAIMED, QCFS_NET, factor
+from snnlib.experiments.table2_inference_time.names import METHOD_TITLES, cited, conversion_title
 from snnlib.experiments.table2_inference_time.table import OUR_TIMESTEPS, printed_rows
 from snnlib.experiments.titles import TITLES
 
@@ -41,38 +41,49 @@ def _wide(lines: pd.DataFrame) -> pd.DataFrame:
     shown = lines[lines.method != "ann"]
     found = []
     for (method, variant, readout), line in shown.groupby(["method", "variant", "readout"], sort=False):
-        row = {"Method": METHOD_TITLES[method], "Variant": variant, "Readout": readout, "Seeds": line.seeds.iloc[0]}
+        row = {
+            "Method": METHOD_TITLES[method],
+            "Variant": cited(method, variant),
+            "Readout": readout,
+            "Seeds": line.seeds.iloc[0],
+        }
         found.append({**row, "ANN": before.get(method, ""), **dict(zip(line.timesteps, line.text, strict=True))})
     columns = ["Method", "Variant", "Readout", "Seeds", "ANN", *sorted(set(shown.timesteps))]
     return pd.DataFrame(found)[columns].fillna("").rename(columns=lambda c: c if isinstance(c, str) else f"T = {c}")
 
 
 def speedup_markdown(found: pd.DataFrame) -> str:
-    """The factors for readers; the best variant of each opponent is bold.
+    """The factors for readers: a row for each opponent, mean ± half the 95 % interval over training seeds.
 
     Args:
         found: as from `snnlib.experiments.table2_inference_time.wall_time.with_times`.
     """
     reach = f"within {found.within_points.iloc[0]:g} points of ours or above"
     parts = [
-        f"How many steps, and how much wall time, a conversion takes to come {reach}. First T: in the mean over "
-        "seeds, and of the quickest and the slowest seed; to stay: from there on at every later T. Bold: an "
-        "opponent's best variant."
+        f"How many steps, and how much wall time, a conversion takes to come {reach}: training seed by training seed, "
+        "the mean over seeds ± half of its 95 % interval, and the quickest and the slowest seed. To stay: from there "
+        "on at every later T, in the slowest seed. ≥: in a seed that did not get there the true factor is larger; >: "
+        "in every seed. Bold: the better variant of its kind."
     ]
     for net, rows in found.groupby(ARCHITECTURE, sort=False):
         lines = []
-        for row in rows.itertuples():
-            name = f"{METHOD_TITLES[row.opponent]}, {row.variant}"
-            reached = not pd.isna(row.steps_needed)
-            lines.append({
-                "Ours": f"{row.readout}, T = {row.our_timesteps}", "Ours, %": f"{row.our_accuracy:.2f}",
-                "Opponent": f"**{name}**" if row.best else name, "ANN, %": f"{row.ann_accuracy:.2f}",
-                "First T": str(row.steps_needed) if reached else f"never in {row.last_timesteps}",
-                "of seeds": f"{_steps(row.steps_least)} to {_steps(row.steps_most)}",
-                "to stay": _steps(row.steps_to_stay),
-                "× our steps": f"{row.step_factor:.1f}" if reached else "",
-                "× our time": f"{row.time_factor:.2f} ± {row.time_factor_sd:.2f}" if reached else "",
-            })  # fmt: skip
+        kind = ["readout", "our_timesteps", "opponent"]
+        for _, variants in rows.groupby(kind, sort=False):
+            best = variants.groupby("variant").step_factor.mean().idxmin()
+            for variant, seeds in variants.groupby("variant", sort=False):
+                ours = seeds.iloc[0]
+                name = conversion_title("qcfs" if ours.opponent == QCFS_NET else "conversion", variant)
+                needed = seeds.steps_needed.sort_values()  # empty ones last
+                lines.append({
+                    "Ours": f"{ours.readout}, T = {ours.our_timesteps}", "Ours, %": f"{seeds.our_accuracy.mean():.2f}",
+                    "Opponent": f"**{name}**" if variant == best else name,
+                    "ANN, %": f"{seeds.ann_accuracy.mean():.2f}",
+                    "Seeds": str(len(seeds)),
+                    "First T": f"{_steps(needed.iloc[0], ours)} to {_steps(needed.iloc[-1], ours)}",
+                    "to stay": _steps(seeds.steps_to_stay.max(skipna=False), ours),
+                    "× our steps": factor(seeds.step_factor, seeds.reached),
+                    "× our time": factor(seeds.time_factor, seeds.reached),
+                })  # fmt: skip
         parts += [f"**{_net(net)}**", _pipes(pd.DataFrame(lines))]
     return "\n\n".join(parts) + "\n"
 
@@ -93,8 +104,8 @@ def _pipes(table: pd.DataFrame) -> str:
     return table.to_markdown(index=False, disable_numparse=True)
 
 
-def _steps(t: Any) -> str:
-    return "never" if pd.isna(t) else str(t)
+def _steps(t: Any, row: pd.Series) -> str:
+    return f"> {row.last_timesteps}" if pd.isna(t) else str(t)
 
 
 def _net(net: Iterable) -> str:
