@@ -19,10 +19,10 @@ NOTEBOOK_FILES = {
     "table2_inference_time": _pictures("table2_accuracy_vs_timesteps")
     + _tables("table2_inference_time", "table2_speedup"),
     "fig5_alpha": [*_pictures("fig5_alpha"), "fig5_alpha_terms.csv"],
-    "fig6_noise_type": _pictures("fig6_noise_type"),
+    "fig6_noise_type": [*_pictures("fig6_noise_type"), "fig6_gaps.csv"],
     "fig7_potential_dynamics": _pictures("fig7_potential_dynamics") + _tables("fig7_silence"),
-    "what_noise_does": [],
-    "silent_choices": _pictures("silent_choices"),
+    "what_noise_does": [*_pictures("what_noise_does"), "what_noise_does_contrasts.csv"],
+    "silent_choices": [*_pictures("silent_choices"), "silent_choices_effects.csv"],
     "beyond": _pictures("beyond_anytime", "beyond_operations", "beyond_robustness")
     + _tables("beyond_folding", "beyond_without_noise"),
     "claims": [*_tables("claims"), "runs.csv"],
