@@ -57,8 +57,8 @@ def _accuracy(ax: Axes, net: pd.DataFrame) -> None:
             ax.plot(x, random["mean"], ls="--", lw=0.9, color=colour, marker=marker, ms=4, mfc="white", zorder=3)
         constant = _over_seeds(rows[rows.inference == CONSTANT], "accuracy").loc["first"]
         ax.errorbar(
-            constant.index + shift - STAR, constant["mean"], constant.sd.fillna(0), color=colour, marker="*", ms=12, mec=BLACK,
-            mew=0.6, capsize=2, ls="", zorder=4,
+            constant.index + shift - STAR, constant["mean"], constant.sd.fillna(0), color=colour, marker="*", ms=12,
+            mec=BLACK, mew=0.6, capsize=2, ls="", zorder=4,
         )  # fmt: skip
         for t in (1, usual.index.max()):
             _write(ax, t, usual.loc[t], colour, above=readout == "potential")
@@ -100,9 +100,7 @@ def _over_seeds(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _counts(table: pd.DataFrame) -> str:
-    counts = sorted(
-        set(table.groupby(["run"]).ngroup().groupby([table[c] for c in (*ARCHITECTURE, "readout")]).nunique())
-    )
+    counts = sorted(set(table.groupby([*ARCHITECTURE, "readout"]).seed.nunique()))
     return " or ".join(map(str, counts))
 
 

@@ -1,4 +1,4 @@
-"""Accuracy of nets trained with noise and with its mean in its place, run without noise and with it, in one step and more."""
+"""Accuracy of nets trained with noise and with its mean in its place, run without noise and with it, and for longer."""
 
 from __future__ import annotations
 

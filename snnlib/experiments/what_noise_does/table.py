@@ -23,8 +23,8 @@ from snnlib.runs.run import Run
 NOTEBOOK = "what_noise_does"
 NOISE, CONSTANT, NONE = TRAINED = ("gaussian", "constant", "none")  # `Spec.noise` of ours and of its controls
 AT_MEAN, STEP_2, STEP_3, AS_LIF, EQ_4 = INFERENCE = ("constant 1/2", "step 2", "step 3", "LIF", "Eq. 4")
-# Arms by readout: trained with noise, with the constant, without either.
-ARMS = {"spikes": ("ours", "constant", "no_noise"), "potential": ("potential", "constant_potential")}
+# Arms of each readout, spikes and potential: trained with noise, with the constant, without either.
+ARMS = (("ours", "constant", "no_noise"), ("potential", "constant_potential"))
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def contrasts(preset: Preset) -> pd.DataFrame:
     """
     tables = []
     for arms in compared(preset).values():
-        for readout, names in ARMS.items():
+        for names in ARMS:
             trained = {arms[name][0].spec.noise: arms[name] for name in names if name in arms}
             net = {name: trained[NOISE][0].spec.columns()[name] for name in NET}
             for one, other in pairs(preset.evaluation.timesteps).values():
