@@ -80,9 +80,7 @@ def what_is_left(table: pd.DataFrame) -> str:
     """
     last = table.later.max()
     rows = table[(table.later == last) & (table.earlier == 1)]
-    lines = [
-        f"Points at T = {last} over T = 1, ± half of the 95 % interval (seeds, images); what is left of it:"
-    ]
+    lines = [f"Points at T = {last} over T = 1, ± half of the 95 % interval (seeds, images); what is left of it:"]
     for net, found in rows.groupby(NET, sort=False):
         by = {key: Effect.of(group) for key, group in found.groupby(["ties", "inference"], sort=False)}
         named = dict(zip(NET, net, strict=True))
