@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from snnlib.experiments.over_seeds import plus_minus
-from snnlib.experiments.silent_choices.table import ERRORS, POINTS, default, effects
+from snnlib.experiments.silent_choices.table import default, effects, shown
 from snnlib.experiments.style import VERMILION, figure, style
 from snnlib.experiments.titles import TITLES
 
@@ -67,7 +67,7 @@ def _rows(found: pd.DataFrame) -> list[tuple[str, str]]:
 
 def _limits(found: pd.DataFrame, seeds: pd.DataFrame) -> tuple[float, float]:
     """Room for every setting."""
-    error = ERRORS * found.error.fillna(0)
+    error = found.half.where(np.isfinite(found.half), 0)
     low = min((found["mean"] - error).min(), seeds.points.min(), -1)
     high = max((found["mean"] + error).max(), seeds.points.max(), 1)
     return low - 0.04 * (high - low), high + 0.04 * (high - low)
@@ -80,14 +80,14 @@ def _point(ax: Axes, y: float, row: pd.Series, seeds: pd.Series, filled: bool) -
     if not seeds.any():  # the same by construction
         return
     ax.plot(seeds, np.full(len(seeds), y), "|", ms=6 if filled else 4, mew=0.8, **look)
-    error = None if np.isnan(row.error) else ERRORS * row.error
+    error = row.half if np.isfinite(row.half) else None
     size = {"ms": 7, "lw": 1.6} if filled else {"ms": 4, "lw": 0.7}
     ax.errorbar(row["mean"], y, xerr=error, fmt="o", zorder=3, **size, **look)
 
 
 def _number(row: pd.Series) -> str:
     always_same = row["mean"] == 0 and row.sd == 0
-    return "same" if always_same else plus_minus(row["mean"], ERRORS * row.error, POINTS)
+    return "same" if always_same else shown(row["mean"], row.half)
 
 
 def _write(ax: Axes, y: float, text: str, right: float, weight: str) -> None:
@@ -120,7 +120,7 @@ def _name(ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str]], last: int)
         fontsize=10,
     )
     entries = {
-        f"matters: beyond {ERRORS} standard errors (line, ±) and the band": {
+        "matters: its interval (line, ±) excludes 0, and it lies beyond the band": {
             "color": VERMILION,
             "marker": "o",
             "ls": "",

@@ -122,27 +122,29 @@ def differences(settings: list[Setting]) -> pd.DataFrame:
 def effects(differences: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """The paired differences over training seeds, and whether they are more than chance.
 
-    The part of a standard error that the seeds have is never taken to be smaller than from the sd pooled at this T
-    over all settings of the kind, trained another way or converted another way: with a few seeds a sd is hardly known.
+    A difference matters if it is larger than ``half`` and than the default's sd over seeds. ``half`` is half of the 95 %
+    interval (`Effect`), as for claims, or `ERRORS` standard errors if that is more. The part of the seeds in these is
+    never taken to be smaller than from the sd pooled at this T over all settings of the kind, trained another way or
+    converted another way: a few seeds may agree by chance, and of a dozen settings one will.
 
     Args:
         differences, table: of `differences` and `measure`, or their CSV.
 
     Returns:
-        Columns choice, value, timesteps, mean, sd (nan for one seed), seeds, image_error, error (standard error of the
-        mean, of seeds and of test images), all in points, and matters: |mean| exceeds both `ERRORS` standard errors and
-        the default's sd over seeds.
+        Columns choice, value, timesteps, mean, sd (nan for one seed), seeds, half (inf for fewer than three), all in
+        points, and matters.
     """
     by = ["choice", "value", "timesteps"]
-    found = differences.groupby(by, sort=False).agg(
-        mean=("points", "mean"), sd=("points", "std"), seeds=("points", "count"), image_error=("image_error", "first")
-    )
-    found = found.reset_index()
+    groups = differences.groupby(by, sort=False)
+    found = groups.agg(mean=("points", "mean"), sd=("points", "std"), seeds=("points", "count")).reset_index()
     kind = found.choice.isin(CONVERSION_CHOICES)
     variance = found.sd.pow(2).groupby([kind, found.timesteps]).transform("mean")
-    found["error"] = np.sqrt(np.maximum(variance, found.sd**2) / found.seeds + found.image_error**2)
+    images = groups.image_error.first().to_numpy()
+    error = np.sqrt(np.maximum(variance, found.sd**2) / found.seeds + images**2)
+    effects = [Effect.of(rows) for _, rows in groups]
+    found["half"] = np.fmax([effect.interval[1] - effect.mean for effect in effects], ERRORS * error)
     spread = found.timesteps.map(default(table).sd)
-    found["matters"] = (found["mean"].abs() > ERRORS * found.error) & (found["mean"].abs() > spread)
+    found["matters"] = (found["mean"].abs() > found.half) & (found["mean"].abs() > spread)
     return found
 
 
@@ -157,15 +159,17 @@ def what_matters(differences: pd.DataFrame, table: pd.DataFrame) -> str:
     found = found[found.timesteps == last].sort_values("mean", key=abs, ascending=False, kind="stable")
     usual = default(table).loc[last]
     lines = [
-        f"T = {last}: default {plus_minus(usual['mean'], usual.sd, '.1f')} %, mean and sd of {usual.seeds:.0f} seeds; "
-        "differences ± half of their 95 % interval, of seeds and of images"
+        f"T = {last}: default {plus_minus(usual['mean'], usual.sd, '.1f')} %, mean and sd of {usual.seeds:.0f} seeds"
     ]
     for row in found.itertuples():
-        says = "matters" if row.matters else "no clear effect" if row.seeds > 1 else "one seed cannot tell"
-        rows = differences[(differences.timesteps == last) & (differences.choice == row.choice)]
-        shown = Effect.of(rows[rows.value == row.value]).shown(POINTS)
-        lines.append(f"{row.choice} = {row.value}: {shown} points, {says}")
+        says = "matters" if row.matters else "no clear effect" if np.isfinite(row.half) else "too few seeds to tell"
+        lines.append(f"{row.choice} = {row.value}: {shown(row.mean, row.half)} points, {says}")
     return "\n".join(lines)
+
+
+def shown(mean: float, half: float) -> str:
+    """An effect with half of its interval; fewer than three seeds give none (inf)."""
+    return plus_minus(mean, half if np.isfinite(half) else np.nan, POINTS)
 
 
 def _side(settings: list[Setting], timesteps: int) -> Side:
