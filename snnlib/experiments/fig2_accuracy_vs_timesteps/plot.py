@@ -38,7 +38,7 @@ def accuracy_vs_timesteps(table: pd.DataFrame) -> Figure:
         fig.legend(handles=_legend(table, printed), loc="outside lower center", ncols=3, fontsize=8)
         fig.suptitle(
             "Accuracy against time steps T: the net trained at T = 1, then converted\n"
-            f"(mean over training seeds, bars: ± sd of {_counts(table)} seeds)",
+            f"(mean over training seeds, bars: ± sd of {_counts(table)})",
             fontsize=10,
         )
     return fig
@@ -76,7 +76,7 @@ def _write(ax: Axes, t: int, row: pd.Series, colour: str, above: bool) -> None:
     sd = 0 if pd.isna(row.sd) else row.sd
     y, offset = (row["mean"] + sd, 4) if above else (row["mean"] - sd, -4)
     ax.annotate(
-        f"{row['mean']:.1f}", (t, y), (0, offset), textcoords="offset points", ha="center",
+        f"{row['mean']:.1f}", (t, y), (8 if t == 1 else 0, offset), textcoords="offset points", ha="center",
         va="bottom" if above else "top", fontsize=8, color=colour,
     )  # fmt: skip
 
@@ -101,7 +101,7 @@ def _over_seeds(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def _counts(table: pd.DataFrame) -> str:
     counts = sorted(set(table.groupby([*ARCHITECTURE, "readout"]).seed.nunique()))
-    return " or ".join(map(str, counts))
+    return f"{' or '.join(map(str, counts))} seed{'s' * (counts != [1])}"
 
 
 def _legend(table: pd.DataFrame, printed: bool) -> list[Line2D]:

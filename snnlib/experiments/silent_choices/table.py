@@ -111,20 +111,21 @@ def differences(settings: list[Setting]) -> pd.DataFrame:
     usual = {choice: found for (choice, _, is_default), found in groups.items() if is_default}
     tables = []
     for (choice, value, is_default), found in groups.items():
-        for t in sorted({1, found[0].evaluation.timesteps}) if not is_default else ():
-            table = contrast(_side(found, t), _side(usual[choice], t))
-            tables.append(
-                table.assign(choice=choice, value=value, timesteps=t)[["choice", "value", "timesteps", *COLUMNS]]
-            )
+        if is_default:
+            continue
+        for t in sorted({1, found[0].evaluation.timesteps}):
+            points = contrast(_side(found, t), _side(usual[choice], t))
+            keys = {"choice": choice, "value": value, "timesteps": t}
+            tables.append(points.assign(**keys)[[*keys, *COLUMNS]])
     return pd.concat(tables, ignore_index=True)
 
 
 def effects(differences: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """The paired differences over training seeds, and whether they are more than chance.
 
-    A difference matters if it is larger than ``half`` and than the default's sd over seeds. ``half`` is half of the 95 %
-    interval (`Effect`), as for claims, or `ERRORS` standard errors if that is more. The part of the seeds in these is
-    never taken to be smaller than from the sd pooled at this T over all settings of the kind, trained another way or
+    A difference matters if it is larger than ``half`` and than the default's sd over seeds. ``half`` is half of the
+    95 % interval (`Effect`), as for claims, or `ERRORS` standard errors if that is more. The part of the seeds in these
+    is never taken to be smaller than from the sd pooled at this T over all settings of the kind, trained another way or
     converted another way: a few seeds may agree by chance, and of a dozen settings one will.
 
     Args:

@@ -41,7 +41,7 @@ def what_noise_does(table: pd.DataFrame) -> Figure:
         axes = fig.subplots(len(readouts), len(nets), squeeze=False, sharex=True)
         for row, readout in zip(axes, readouts, strict=True):
             for ax, net in zip(row, nets, strict=True):
-                _panel(ax, at.loc[(*net, readout)], places)
+                _panel(ax, at.xs((*net, readout), level=NET), places)
                 dataset, network, width = net
                 ax.set_title(f"{short_title(dataset)}, {short_title(network)}\nwidth {width:g}, readout {readout}")
             row[0].set_ylabel("test accuracy, %")
