@@ -20,6 +20,7 @@ from snnlib.experiments.silent_choices.table import CHOICES
 from snnlib.experiments.table2_inference_time.claims import ACCURACIES
 from snnlib.experiments.tables import NotTestedError, Table, Tables, whole_table
 from snnlib.experiments.titles import short_title
+from snnlib.experiments.what_noise_does.claims import ACCURACIES as CONTROLS
 from snnlib.store.paths import figures_dir, from_root, published_dir
 
 ERRORS = 3  # standard errors of their difference within which two means agree
@@ -79,6 +80,7 @@ SOURCES = (
     Source("Figs. 3, 4, at the end", FIG3, ("arm",), _last_epoch),
     Source("Fig. 5", FIG5, ("alpha",), _at(10)),
     Source("Fig. 6", FIG6, ("noise",), _at(1, 10)),
+    Source("what noise does", CONTROLS, ("inference",), _at(1, 10)),
     Source("silent choices", CHOICES, ("choice", "value"), _at(10)),
     Source(
         "Table 2", ACCURACIES, ("method", "variant"),

@@ -7,9 +7,10 @@ from functools import partial
 import pandas as pd
 
 from snnlib.experiments.evidence import Claim, Effect, Finding, Item, each_network, exceeds
-from snnlib.experiments.tables import CONTRAST_COLUMNS, Table, Tables
+from snnlib.experiments.tables import CONTRAST_COLUMNS, RUN_COLUMNS, Table, Tables
 from snnlib.experiments.what_noise_does.table import AS_LIF, AT_MEAN, CONSTANT, NOISE, STEP_3, Way, between
 
+ACCURACIES = Table("what_noise_does", {**RUN_COLUMNS, "inference": "text"})
 CONTROLS = Table(
     "what_noise_does_contrasts",
     {

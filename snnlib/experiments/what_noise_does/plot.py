@@ -15,8 +15,8 @@ from snnlib.experiments.what_noise_does.table import AS_LIF, AT_MEAN, CONSTANT, 
 GREY = "#777777"
 # Of each training: colour, marker, shift of its points, name.
 LOOKS = {
-    NOISE: (BLUE, "o", -0.07, "trained with noise (the paper's)"),
-    CONSTANT: (VERMILION, "s", 0.07, "trained with the constant ½, its mean"),
+    NOISE: (BLUE, "o", -0.1, "trained with noise (the paper's)"),
+    CONSTANT: (VERMILION, "s", 0.1, "trained with the constant ½, its mean"),
     NONE: (GREY, "^", 0.0, "trained with nothing in its place (Eq. 4)"),
 }
 
@@ -36,7 +36,7 @@ def what_noise_does(table: pd.DataFrame) -> Figure:
     nets = list(table[ARCHITECTURE].drop_duplicates().itertuples(index=False, name=None))
     readouts = list(dict.fromkeys(table.readout))
     fig = figure(max(3.2 * len(nets) + 0.3, 6.8), 3.0 * len(readouts) + 1.1)
-    at = over_seeds(percent(table, *NET, "noise", "inference", "timesteps"))
+    at = over_seeds(percent(table, *NET, "noise", "inference", "timesteps")).sort_index()
     with style():
         axes = fig.subplots(len(readouts), len(nets), squeeze=False, sharex=True)
         for row, readout in zip(axes, readouts, strict=True):
@@ -58,28 +58,43 @@ def what_noise_does(table: pd.DataFrame) -> Figure:
 
 def _panel(ax: Axes, net: pd.DataFrame, places: dict[str, tuple[tuple[str, int], ...]]) -> None:
     apart = len(places) - 1  # plain LIF neurons: a way of its own, no step on the way from 1/2 to step 3
-    for noise, (colour, marker, shift, _) in LOOKS.items():
-        if noise not in net.index.get_level_values("noise"):
-            continue
-        points = {}
-        for x, ways in enumerate(places.values()):
-            found = [net.loc[noise, *way] for way in ways if (noise, *way) in net.index]
-            points |= {x: found[0]} if found else {}
-        rows = pd.DataFrame(points).T
-        ax.errorbar(
-            rows.index + shift, rows["mean"], rows.sd.fillna(0), color=colour, marker=marker, ms=5, capsize=2, ls=""
-        )
-        line = rows[rows.index < apart]
-        ax.plot(line.index + shift, line["mean"], color=colour, lw=1.2)
-        for x, row in rows.iterrows():
-            ax.annotate(
-                f"{row['mean']:.1f}", (x + shift, row["mean"]), (-5 if shift < 0 else 5, 0), va="center",
-                textcoords="offset points", ha="right" if shift < 0 else "left", fontsize=8, color=colour,
-            )  # fmt: skip
+    rows = pd.DataFrame(
+        [
+            (x, noise, *net.loc[noise, *way][["mean", "sd"]])
+            for x, ways in enumerate(places.values()) for way in ways for noise in LOOKS if (noise, *way) in net.index
+        ],
+        columns=["x", "noise", "mean", "sd"],
+    ).fillna({"sd": 0.0})  # fmt: skip
+    line = rows[rows.x < apart]
+    low, high = (line["mean"] - line.sd).min(), (line["mean"] + line.sd).max()
+    room = 0.16 * max(high - low, 6)
+    ax.set(xlim=(-0.6, len(places) - 0.4), ylim=(low - room, high + room))
+    for noise, found in rows.groupby("noise"):
+        colour, marker, shift, _ = LOOKS[noise]
+        inside = found[found["mean"] > low - room]
+        ax.errorbar(inside.x + shift, inside["mean"], inside.sd, color=colour, marker=marker, ms=5, capsize=2, ls="")
+        ax.plot(*found[found.x < apart][["x", "mean"]].add([shift, 0]).T.to_numpy(), color=colour, lw=1.2)
+    for _, found in rows.groupby("x"):
+        _write(ax, found.sort_values("mean"), low - room)
     ax.axvline(apart - 0.5, color=BLACK, lw=0.6, ls=":")
     ax.set_xticks(range(len(places)), list(places))
-    ax.set_xlim(-0.65, len(places) - 0.35)
     ax.grid(visible=False, axis="x")
+
+
+def _write(ax: Axes, found: pd.DataFrame, bottom: float) -> None:
+    """The values at one place: the largest above its bar, the others below theirs; an arrow for one below the axes."""
+    for i, row in enumerate(found.itertuples()):
+        colour, _, shift, _ = LOOKS[row.noise]
+        style = {"textcoords": "offset points", "ha": "center", "fontsize": 8, "color": colour}
+        mean = found["mean"].iloc[i]
+        if mean <= bottom:
+            ax.annotate(f"↓ {mean:.1f}", (row.x, bottom), (0, 4 + 10 * i), va="bottom", **style)
+        elif i == len(found) - 1:
+            ax.annotate(f"{mean:.1f}", (row.x + shift, mean + row.sd), (0, 4), va="bottom", **style)
+        elif i == 0:
+            ax.annotate(f"{mean:.1f}", (row.x + shift, mean - row.sd), (0, -4), va="top", **style)
+        else:
+            ax.annotate(f"{mean:.1f}", (row.x + shift, mean), (5, 0), va="center", **{**style, "ha": "left"})
 
 
 def _handle(noise: str) -> Line2D:
