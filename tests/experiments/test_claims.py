@@ -13,7 +13,7 @@ import pytest
 from claim_tables import FAILS, HOLDS, Set, decided, speedup
 
 from snnlib.experiments.claims import CLAIMS, decide, told
-from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Tables
+from snnlib.experiments.tables import NOT, REPRODUCED, UNDECIDED, UNTESTED, Tables
 
 SEEDLESS = {"memory", "batch", "silent", "oscillates"}
 TABLES = {table.name: table.columns for claim in CLAIMS for table in claim.tables}
@@ -34,9 +34,9 @@ def test_every_claim_can_be_reproduced_and_can_fail(verdicts: Callable) -> None:
 
 def test_a_table_that_somebody_edited_decides_nothing(verdicts: Callable, tmp_path: Path) -> None:
     verdicts(**FAILS)
-    file = tmp_path / "fig2_accuracy_vs_timesteps.csv"
+    file = tmp_path / "fig2_gains.csv"
     table = pd.read_csv(file)
-    table.assign(accuracy=table.accuracy.where(table.timesteps != 10, 0.99)).to_csv(file, index=False)
+    table.assign(points=table.points.where(table.later != 10, 9.0)).to_csv(file, index=False)
     found = decide(tmp_path).set_index("id").loc["rises"]
     assert (found.verdict, found.measured) == (UNTESTED, f"{file.name} is not as it was drawn, draw it again")
 
@@ -88,11 +88,11 @@ def test_one_seed_decides_nothing_either_way(verdicts: Callable, tables: Set, fa
     assert set(found.values()) == {verdict, UNDECIDED}
 
 
-def test_a_network_that_is_missing_makes_it_partly(verdicts: Callable) -> None:
+def test_a_network_that_is_missing_leaves_it_undecided(verdicts: Callable) -> None:
     found = verdicts(**{name: t[t.network != "vgg16"] if "network" in t else t for name, t in HOLDS.items()})
     named = {"rises", "lossless", "faster", "equal_time", "accuracy_kept", "memory", "batch", "alpha_2", "gaussian"}
     named |= {"speed_conversion", "speed_qcfs", "steps_conversion", "steps_qcfs", "as_conversion", "steps_direct"}
-    assert {found[id] for id in named | {"alphas_converge", "gap_closes"}} == {PARTLY}
+    assert {found[id] for id in named | {"alphas_converge", "gap_closes", "noise_gains"}} == {UNDECIDED}
     assert found["saves_vgg16"] == UNTESTED
     assert found["saves_cnn"] == found["saves_resnet18"] == REPRODUCED
     measured = verdicts("measured", table2_speedup=HOLDS["table2_speedup"].query("network == 'cnn'"))
@@ -144,7 +144,7 @@ def test_a_time_step_that_is_missing_counts_for_nothing(verdicts: Callable) -> N
     found = verdicts(
         **{name: t[t.timesteps != 10] if "timesteps" in t and "noise" in t else t for name, t in HOLDS.items()}
     )
-    ids = {"rises", "lossless", "alpha_2", "alphas_converge", "gaussian", "gap_closes", "noise_gains"}
+    ids = {"lossless", "alpha_2", "alphas_converge", "gap_closes", "noise_gains"}
     assert {found[id] for id in ids} == {UNTESTED}
 
 
@@ -153,7 +153,7 @@ def test_arms_without_a_seed_in_common_count_for_nothing(verdicts: Callable) -> 
     for name in ("fig3_training_speed", "fig4_time_to_accuracy"):
         t = HOLDS[name]
         apart[name] = t.assign(seed=t.seed + 10 * (t.arm == "ours"))
-    for name, by in (("fig6_noise_type", "noise"), ("silent_choices", "noise"), ("fig5_alpha", "alpha")):
+    for name, by in (("fig5_alpha", "alpha"),):
         t = HOLDS[name]
         apart[name] = t.assign(seed=t.seed + 10 * t[by].astype("category").cat.codes)
     t = HOLDS["table2_accuracy_vs_timesteps"]

@@ -213,7 +213,7 @@ def test_the_picture_is_that_of_its_tables() -> None:
     dots = [line.get_ydata() for line in below[0].get_lines() if line.get_marker() == "."]
     assert np.allclose(dots, [[3, 4, 5], [0.5, 1.5, 2.5]])
     assert above[0].get_ylim() == above[3].get_ylim()  # one scale, so that no panel exaggerates
-    assert {t.get_text() for t in below[0].texts} == {"+4.0 ± 2.5 ± 1.0", "+1.5 ± 2.5 ± 1.0"}
+    assert {t.get_text() for t in below[0].texts} == {"+4.0\n± 2.5 ± 1.0", "+1.5\n± 2.5 ± 1.0"}
 
 
 def test_two_seeds_have_no_interval_to_draw() -> None:

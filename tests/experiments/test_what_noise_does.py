@@ -190,7 +190,7 @@ def test_the_picture_goes_from_no_noise_to_noise_to_time() -> None:
     assert lines[VERMILION].get_ydata() == pytest.approx([77.1, 51.1, 67.1, 79.1])
     assert np.round(lines[BLUE].get_xdata()).tolist() == [0, 1, 2, 3]
     texts = {text.get_text() for text in above.texts}
-    assert {"81.1", "77.1", "41.1", "61.1", "31.1"} <= texts  # as LIF neurons and trained by Eq. 4, off the lines
+    assert {"81.1", "77.1", "61.1", "↓ 41.1", "↓ 31.1"} <= texts  # as LIF neurons, far below all others
     assert "61.1" not in {text.get_text() for text in below.texts}
     assert "3 training seeds" in fig.get_suptitle()
 

@@ -65,7 +65,15 @@ def _gap(ax: Axes, gap: pd.DataFrame) -> None:
         ax.plot([i + 0.1] * len(rows), rows.points, ".", color=BLACK, ms=4)
         ax.errorbar(i, effect.mean, half or None, color=BLACK, marker="D", mfc="none", ms=6, capsize=3, ls="")
         top = max(rows.points.max(), effect.mean + half)
-        ax.annotate(effect.shown(), (i, top), (0, 6), textcoords="offset points", ha="center", va="bottom", fontsize=8)
+        ax.annotate(
+            effect.shown().replace(" ±", "\n±", 1),
+            (i, top),
+            (0, 6),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=8,
+        )
     _steps(ax, timesteps)
 
 
@@ -89,5 +97,5 @@ def _write(ax: Axes, x: float, values: pd.Series, text: str, colour: str, above:
 def _steps(ax: Axes, timesteps: list[int]) -> None:
     ax.set_xticks(range(len(timesteps)), [f"T = {t}" for t in timesteps])
     ax.set_xlim(-0.6, len(timesteps) - 0.4)
-    ax.margins(y=0.2)
+    ax.margins(y=0.25)
     ax.grid(visible=False, axis="x")

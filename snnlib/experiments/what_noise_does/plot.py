@@ -50,7 +50,7 @@ def what_noise_does(table: pd.DataFrame) -> Figure:
         fig.legend(handles=[_handle(noise) for noise in trained], loc="outside lower center", ncols=2, fontsize=8)
         fig.suptitle(
             "What noise does: at each place the same weights, run without noise, with noise, for longer\n"
-            f"(mean ± sd of {seeds} training seeds; blue over orange: what noise in training gives)",
+            f"(mean ± sd of {seeds} training seeds; each panel has an axis of its own; ↓: lies below it)",
             fontsize=10,
         )
     return fig
