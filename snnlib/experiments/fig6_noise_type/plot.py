@@ -34,6 +34,8 @@ def noise_type(table: pd.DataFrame, gaps: pd.DataFrame) -> Figure:
             above.set_title(
                 f"{short_title(named['dataset'])}, {short_title(named['network'])}\nwidth {named['width']:g}, {seeds}"
             )
+        low, high = axes[1, 0].get_ylim()
+        axes[1, 0].set_ylim(low, high + 0.15 * (high - low))  # room for two lines above the highest
         axes[0, 0].set_ylabel(f"test accuracy, %\n(axis starts at {axes[0, 0].get_ylim()[0]:.0f} %)")
         axes[1, 0].set_ylabel("Gaussian minus uniform, points")
         handles, labels = axes[0, 0].get_legend_handles_labels()
