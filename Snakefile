@@ -26,8 +26,8 @@ GPU = int(torch.cuda.is_available())
 
 
 # A process that is killed cannot say so: its exit code does, which is left beside its log.
-ARMED = "rm -f {params.status}; python -X faulthandler -m snnlib"
-LEFT = "|| {{ echo ${{PIPESTATUS[0]}} > {params.status}; exit 1; }}"
+ARMED = "rm -f {params.status:q}; python -X faulthandler -m snnlib"
+LEFT = "|| {{ echo ${{PIPESTATUS[0]}} > {params.status:q}; exit 1; }}"
 
 
 def evaluated(run):
@@ -69,7 +69,7 @@ for number, runs in enumerate(jobs(PRESET)):
         resources:
             gpu=GPU,
         shell:
-            f"{ARMED} train {{params.runs}} --preset {PRESET.name} 2>&1 | {{{{ tee -i {{params.log}} || true; }}}} {LEFT}"
+            f"{ARMED} train {{params.runs}} --preset {PRESET.name} 2>&1 | {{{{ tee -i {{params.log:q}} || true; }}}} {LEFT}"
 
 
 for name in NOTEBOOK_FILES:
@@ -92,4 +92,4 @@ for name in NOTEBOOK_FILES:
         resources:
             gpu=GPU,
         shell:
-            f"{ARMED} draw {{params.notebook}} --preset {PRESET.name} > {{log}} 2>&1 {LEFT}"
+            f"{ARMED} draw {{params.notebook}} --preset {PRESET.name} > {{log:q}} 2>&1 {LEFT}"

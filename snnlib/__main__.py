@@ -20,11 +20,11 @@ from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, draw_notebook, figur
 from snnlib.checks import InputError, one_of, short, shown, whole
 from snnlib.data.sets import DATASETS, DataError, load_dataset
 from snnlib.experiments import compare
-from snnlib.runs.evaluations import MOST_NOISE_SEEDS
 from snnlib.runs.preset import Preset, load_preset, preset_names
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
 from snnlib.store.files import StoreError
+from snnlib.training.evaluation import MOST_NOISE_SEEDS
 from snnlib.training.failures import TrainingError
 
 app = typer.Typer(
@@ -130,6 +130,20 @@ def evaluate_run(
     percent = table.accuracy.mul(100).groupby(table.timesteps).agg(["mean", "std"] if several else ["mean"])
     print(f"{run.spec.name}\n{type(evaluation).__name__}: {evaluation}")
     print(percent.to_markdown(floatfmt=".2f"))
+
+
+@app.command("tune")
+def tune_rates(
+    nets: Annotated[list[str] | None, typer.Argument(help="nets of the preset; all if none is given")] = None,
+    preset: PresetName = "smoke",
+) -> None:
+    """Choose the peak learning rate of each arm: the best of three on held-out training images.
+
+    Arms are those of Figures 3 and 4 and of Table 2. Prints what the preset's file is to have, but does not change it.
+    """
+    from snnlib.batch.tune import tune  # brings matplotlib
+
+    print(tune(load_preset(preset), nets or ()))
 
 
 @app.command()

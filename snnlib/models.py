@@ -61,12 +61,15 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor, sim: Simulation) -> Tensor:
         """Standardised images [B, C, H, W] to outputs [T, B, classes]; their mean over T is the prediction."""
+        if not isinstance(images, Tensor) or not isinstance(sim, Simulation):
+            raise InputError(f"images = {shown(images)}, sim = {shown(sim)}: must be a tensor and a Simulation")
         if images.shape[1:] != self.input_shape:
             wanted = f"must be [B, C, H, W] with C, H, W = {self.input_shape}"
             raise InputError(f"images of shape {tuple(images.shape)}: {wanted}")
-        if not len(images) or not images.is_floating_point():
+        wanted = next(self.parameters()).dtype
+        if not len(images) or images.dtype != wanted:
             found = f"{len(images)} of {images.dtype}"
-            raise InputError(f"images = {found}: must be at least one, of floating-point numbers (`standardise`)")
+            raise InputError(f"images = {found}: must be at least one, of {wanted} as the weights (`standardise`)")
         if not self.training and not images.isfinite().all():  # in training the loss says so, and no step waits
             raise InputError("images: must be finite; some value is nan or infinite")
         current = self.encoder(images)  # [B, C', H', W']
@@ -169,6 +172,7 @@ def resnet18(
 NETWORKS = {"cnn": cnn, "vgg16": vgg16, "resnet18": resnet18}
 INPUT_SHAPES = {"cnn": (1, 28, 28), "vgg16": (3, 32, 32), "resnet18": (3, 32, 32)}
 SMALLEST_SIDE = {"cnn": 8, "vgg16": 32, "resnet18": 8}
+MOST_CLASSES = 100_000
 WIDEST = 16  # weights grow with the square of the width: a billion and more
 
 
@@ -207,7 +211,9 @@ def build(
     """
     one_of("network", network, NETWORKS)
     one_of("readout", readout, READOUTS)
-    whole("classes", classes, least=2)
+    whole("classes", classes, 2, MOST_CLASSES)
+    if not callable(getattr(dynamics, "step", None)):
+        raise InputError(f"dynamics = {shown(dynamics)}: must have a step, as those of `snnlib.neurons` do")
     check_width(width)
     shape = tuple(input_shape or INPUT_SHAPES[network])
     if len(shape) != 3:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snnlib.checks import whole
+from snnlib.checks import InputError, shown, whole
 from snnlib.fast.process import autocast
 
 CHUNK = 16  # time steps in one pass of a long simulation: enough to keep a processor busy
@@ -38,6 +38,8 @@ class Simulation:
 
     def __post_init__(self) -> None:
         whole("timesteps", self.timesteps, 1, MOST_TIMESTEPS)
+        if not isinstance(self.generator, torch.Generator):
+            raise InputError(f"generator = {shown(self.generator)}: must be a torch.Generator")
 
 
 def simulate(

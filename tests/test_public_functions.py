@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -217,8 +218,25 @@ def test_images_that_are_none_are_refused(small: Dataset) -> None:
             net(images, sim)
     with pytest.raises(InputError, match="must be at least one"):
         net(NETS["images"][:0], sim)
-    with pytest.raises(InputError, match="of floating-point numbers"):
+    with pytest.raises(InputError, match="as the weights"):
         net(small.test.images[:2], sim)
     for measure in (accuracy_over_time, firing_rates, outputs_over_time, count):
         with pytest.raises(InputError, match="number of images = 0: must be a whole number of at least 1"):
             measure(net, nothing, 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda n: n["single"]([0.5], Simulation(generator())), "must be a tensor and a Simulation"),
+        (lambda n: n["single"](n["images"], None), "must be a tensor and a Simulation"),
+        (lambda n: n["single"](n["images"].double(), Simulation(generator())), "of torch.float32 as the weights"),
+        (lambda n: Simulation(None), "generator = None: must be a torch.Generator"),
+        (lambda n: build("cnn", SingleStep(), classes=10**10), "classes = 10000000000: must be at most"),
+        (lambda n: build("cnn", None), "dynamics = None: must have a step"),
+        (lambda n: accuracy_over_time(n["single"], n["data"], 1, range(10**12)), "number of noise seeds = 1001"),
+    ],
+)
+def test_objects_of_another_kind_are_refused(call: Callable, words: str, small: Dataset) -> None:
+    with pytest.raises(InputError, match=re.escape(words)):
+        call({**NETS, "data": small})

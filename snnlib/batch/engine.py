@@ -11,6 +11,7 @@ import sys
 from filelock import FileLock, Timeout
 
 from snnlib.batch.parent import BUSY, end_with_parent
+from snnlib.batch.starting import started
 
 
 def main(lock: str, *arguments: str) -> None:
@@ -21,6 +22,7 @@ def main(lock: str, *arguments: str) -> None:
     except Timeout:
         sys.exit(BUSY)
     end_with_parent()
+    started()
     from snakemake.cli import main as snakemake  # only batch work needs the `notebooks` extra
 
     snakemake(list(arguments))

@@ -55,7 +55,7 @@ def _why(folder: Path, job: str, since: float) -> str | None:
     file = status_file(folder, job)
     if not file.is_file() or file.stat().st_mtime < since:
         return None
-    code = file.read_text().strip()
+    code = file.read_text(encoding="utf-8", errors="replace").strip()
     if not code.isdecimal() or int(code) <= 128:
         return None
     try:

@@ -12,18 +12,23 @@ def _tables(*names: str) -> list[str]:
 
 
 NOTEBOOK_FILES = {
-    "method": _pictures("method"),
+    "method": _pictures("method", "method_firing", "method_raster"),
     "table1_networks": _tables("table1_networks"),
     "fig2_accuracy_vs_timesteps": [*_pictures("fig2_accuracy_vs_timesteps"), "fig2_gains.csv"],
-    "fig3_4_training_time": _pictures("fig3_training_speed", "fig4_time_to_accuracy") + _tables("fig4_training_cost"),
+    "fig3_4_training_time": _pictures("fig3_training_speed", "fig4_time_to_accuracy")
+    + [*_tables("fig4_training_cost"), "fig3_contrasts.csv"],
     "table2_inference_time": _pictures("table2_accuracy_vs_timesteps")
     + _tables("table2_inference_time", "table2_speedup"),
-    "fig5_alpha": [*_pictures("fig5_alpha"), "fig5_alpha_terms.csv"],
+    "fig5_alpha": [
+        *_pictures("fig5_alpha", "fig5_lossless", "fig5_memory"),
+        *_tables("fig5_cancellation"),
+        "fig5_effects.csv",
+    ],
     "fig6_noise_type": [*_pictures("fig6_noise_type"), "fig6_gaps.csv"],
     "fig7_potential_dynamics": _pictures("fig7_potential_dynamics") + _tables("fig7_silence"),
     "what_noise_does": [*_pictures("what_noise_does"), "what_noise_does_contrasts.csv"],
     "silent_choices": [*_pictures("silent_choices"), "silent_choices_effects.csv"],
     "beyond": _pictures("beyond_anytime", "beyond_operations", "beyond_robustness")
     + _tables("beyond_folding", "beyond_without_noise"),
-    "claims": [*_tables("claims"), "runs.csv"],
+    "claims": [*_tables("claims"), "claims_beyond.csv", "runs.csv"],
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -34,6 +35,9 @@ def end_with_parent() -> None:
 
 
 def _interrupt_after(pid: int) -> None:
+    """Look five times a second: ``Process.wait`` would take for alive what has died and nobody has asked after."""
     with suppress(psutil.NoSuchProcess):
-        psutil.Process(pid).wait()
+        process = psutil.Process(pid)
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.2)
     os.kill(os.getpid(), signal.SIGINT)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 LEAST = 2**30  # bytes; below, PyTorch's libraries do not even load, and some crash
+PROGRAMS = ("snnlib", "snnlib.batch.engine")
 INTERRUPTED = 130  # the exit code that shells expect after Ctrl-C
 
 
@@ -18,21 +21,29 @@ def in_one_line() -> None:
 
     The first hook holds until `started`.
     """
-    if sys.argv and Path(sys.argv[0]).name in ("-m", "snnlib"):
+    if _ours(sys.argv[:1], sys.orig_argv):
         if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # else ignored, as nohup has it
             signal.signal(signal.SIGINT, _stop)
         sys.excepthook = _tell
-        if 0 <= (limit := _limit()) < LEAST:
-            _refuse(f"memory is limited to {limit / 2**20:.0f} MiB (`ulimit -v`): PyTorch needs more to start")
+        if (limit := _limit()) < LEAST:
+            _refuse(f"memory is limited to {limit / 2**20:.0f} MiB (`ulimit`): PyTorch needs more to start")
 
 
-def _limit() -> int:
-    """Bytes of memory that this process may map; -1 if nobody limits them, or nobody can tell."""
+def _ours(argv: Sequence[str], words: Sequence[str]) -> bool:
+    """Whether this process is ``snnlib`` or ``python -m`` with one of `PROGRAMS`, by ``sys.argv`` and ``orig_argv``."""
+    if argv == ["-m"]:  # as long as Python looks for the module
+        return "-m" in words and words[words.index("-m") + 1] in PROGRAMS
+    return bool(argv) and Path(argv[0]).name == "snnlib"
+
+
+def _limit() -> float:
+    """Bytes of memory that this process may claim; inf if nobody limits them, or nobody can tell."""
     try:
         import resource  # of Unix
     except ImportError:
-        return -1
-    return resource.getrlimit(resource.RLIMIT_AS)[0]
+        return math.inf
+    limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
+    return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=math.inf)
 
 
 def started() -> None:
@@ -45,8 +56,9 @@ def started() -> None:
 
 def _ended() -> None:
     """The answer is given: what comes while Python clears up, which takes a moment, changes it no more."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _stop(*_: object) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -21,9 +23,11 @@ from snnlib.checks import InputError, one_of
 from snnlib.experiments import compare
 from snnlib.runs.preset import Preset
 from snnlib.store import locks
-from snnlib.store.files import StoreError, explained
+from snnlib.store.files import StoreError, explained, set_aside
 from snnlib.store.paths import NOTEBOOKS, ROOT, figures_dir, runs_dir
-from snnlib.store.sums import ENDING, record, sums, verified
+from snnlib.store.sums import ENDING, made_from, record, sums, verified
+
+log = logging.getLogger("snnlib")
 
 BUILD = ROOT / "build"
 
@@ -107,7 +111,7 @@ def figures(preset: Preset, *targets: str) -> str:
     # Targets first: --config would take them for settings, and a name like 2024 for a number.
     # No lock of Snakemake's: it outlives a killed Snakemake.
     arguments = [*targets, "--profile", "profiles/local", "--nolock"]
-    arguments += ["--config", f"preset=!!str {preset.name}", "--forcerun", *_not_as_they_look(preset)]
+    arguments += ["--config", f"preset=!!str {preset.name}", "--forcerun", *_not_as_they_look(preset, targets)]
     if _snakemake(arguments):
         of_all = set(targets) <= {"all", "trained"}
         failed = (batch.unfinished if of_all else batch.failed)(preset, start) | _undrawn(preset, start)
@@ -119,11 +123,12 @@ def figures(preset: Preset, *targets: str) -> str:
     if targets:
         return f"{', '.join(targets)}: done ({took})"
     folder = figures_dir() / preset.name
-    drawn = sorted(path.name for path in folder.glob("*") if path.stat().st_mtime >= start)
+    new = [path for path in folder.glob("*") if path.suffix != ENDING and path.stat().st_mtime >= start]
+    drawn = sorted(path.name for path in new)
     lines = [f"drawn in {took}, in {folder}:", *(f"  {name}" for name in drawn)]
     if not drawn:
         lines = [f"nothing to do: everything in {folder} is up to date ({took})"]
-    if (claims := folder / "claims.csv").exists():
+    if _whole(claims := folder / "claims.csv", preset, "claims"):
         table = pd.read_csv(claims, keep_default_na=False)
         lines += ["", *(f"{row.verdict}: {row.claim} ({row.section})" for row in table.itertuples())]
         lines += [f"{verdict_counts(table)}; measured values: {claims.with_suffix('.md')}"]
@@ -150,20 +155,27 @@ def outputs(preset: Preset, name: str) -> list[Path]:
     return list(dict.fromkeys(path for file in files for path in (file, sums(file))))
 
 
-def _not_as_they_look(preset: Preset) -> list[str]:
-    """Damaged results, which Snakemake takes for done, since it looks at times alone: of runs and of notebooks."""
-    runs = incomplete(preset)
-    files = [evaluation.file(run) for run in runs for evaluation in preset.evaluations(run)]
-    files += [
-        file for name in NOTEBOOK_FILES for file in outputs(preset, name) if file.suffix != ENDING and not _whole(file)
-    ]
+def _not_as_they_look(preset: Preset, targets: Collection[str]) -> list[str]:
+    """What the targets need and Snakemake takes for done, since it looks at times alone: damaged runs, old figures.
+
+    What is no file at all, which it could not even move out of its way, is moved aside.
+    """
+    notebooks = [name for name in NOTEBOOK_FILES if not targets or name in targets or "all" in targets]
+    evaluations = [(run, e) for run in preset.all_runs().values() for e in preset.evaluations(run)]
+    for path in (*(e.file(run) for run, e in evaluations), *(f for name in notebooks for f in outputs(preset, name))):
+        if os.path.lexists(path) and not path.is_file():
+            log.warning("%s: no file, where one belongs; moved to %s", path, set_aside(path))
+    left = {run.spec.name for run in incomplete(preset)}
+    files = [e.file(run) for run, e in evaluations if run.spec.name in left]
+    files += [file for name in notebooks for file in outputs(preset, name) if not _whole(file, preset, name)]
     return [str(file) for file in files if file.exists()]
 
 
-def _whole(file: Path) -> bool:
-    """Whether a file is as it was written."""
+def _whole(file: Path, preset: Preset, notebook: str) -> bool:
+    """Whether a file is as it was written; figures of runs say of which, else they were not drawn here."""
+    of_runs = notebook in preset.notebooks and file.suffix != ".ipynb"
     try:
-        return verified(file).exists()
+        return file.suffix == ENDING or (verified(file).exists() and (not of_runs or bool(made_from(file))))
     except StoreError:
         return False
 

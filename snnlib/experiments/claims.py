@@ -1,4 +1,4 @@
-"""The paper's claims and the verdict on each. What decides a claim stands beside its figure, in `claims`."""
+"""The claims, the paper's and beyond it, and the verdict on each. What decides a claim stands beside its figure."""
 
 from __future__ import annotations
 
@@ -14,32 +14,57 @@ from snnlib.experiments.fig5_alpha import claims as fig5
 from snnlib.experiments.fig6_noise_type import claims as fig6
 from snnlib.experiments.fig7_potential_dynamics import claims as fig7
 from snnlib.experiments.table2_inference_time import claims as table2
-from snnlib.experiments.tables import NotTestedError, Tables
+from snnlib.experiments.tables import BEYOND_WORDS, NotTestedError, Tables
 from snnlib.experiments.what_noise_does import claims as noise
+from snnlib.store.files import sha256
+from snnlib.store.used import note
 
-COLUMNS = ["id", "claim", "section", "quote", "test", "tables", "scale", "paper", "measured", "verdict"]
+COLUMNS = [
+    "id", "claim", "section", "paper", "measured", "least", "most", "n", "scale", "rule", "verdict", "quote", "tables",
+]  # fmt: skip
 
 _lossless, *_alphas = fig5.CLAIMS  # the first is one of the abstract's, and stands with those
 CLAIMS: tuple[Claim, ...] = (
     *fig2.CLAIMS, _lossless, *training.CLAIMS, *table2.CLAIMS, *_alphas, *fig6.CLAIMS, *noise.CLAIMS, *fig7.CLAIMS,
 )  # fmt: skip
+# What the paper does not claim, decided by the same rule, where a figure has some.
+BEYOND: tuple[Claim, ...] = tuple(
+    claim for figure in (fig2, training, table2, fig5, fig6, noise, fig7) for claim in getattr(figure, "BEYOND", ())
+)
 
 
 def decide(folder: Path, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
-    """Each claim with its verdict from the CSV files in a folder alone, a row each, columns `COLUMNS`.
+    """Each claim with its verdict from the CSV files in a folder alone.
 
     A table that is missing or cannot be used makes its claims "not tested", with the reason as what was measured.
+
+    Returns:
+        A row each, columns `COLUMNS`: least and most are the means of the network, or part of the claim, that is
+        lowest and of that which is highest, empty where it has no single number; n the numbers of training seeds, empty
+        where they change nothing; scale the nets; rule the test in words.
     """
     tables, rows = Tables(folder), []
     for claim in claims:
+        row = {"least": None, "most": None, "n": ""}
         try:
             finding = claim.decide(tables)
-            measured, verdict = finding.measured, finding.verdict
+            row |= {"measured": finding.measured, "verdict": finding.verdict, "n": finding.seeds}
+            if finding.extremes:
+                row["least"], row["most"] = finding.extremes
         except NotTestedError as error:
-            measured, verdict = str(error), error.verdict
+            row |= {"measured": str(error), "verdict": error.verdict}
+        for table in claim.tables:
+            if (file := folder / f"{table.name}.csv").is_file():
+                note(file, sha256(file))
         found = {"tables": ", ".join(table.name for table in claim.tables), "scale": tables.scale(claim.tables)}
-        rows.append({**vars(claim), **found, "measured": measured, "verdict": verdict})
-    return pd.DataFrame(rows)[COLUMNS]
+        rows.append({**vars(claim), "rule": claim.test, **row, **found})
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def decide_beyond(folder: Path, claims: Iterable[Claim] = BEYOND) -> pd.DataFrame:
+    """`decide` of what the paper does not claim, the verdicts in the words of `BEYOND_WORDS`."""
+    table = decide(folder, claims)
+    return table.assign(verdict=table.verdict.replace(BEYOND_WORDS))
 
 
 def told(folder: Path, claims: Iterable[Claim]) -> str:

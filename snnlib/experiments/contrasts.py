@@ -33,23 +33,31 @@ class Side:
 
 
 def contrast(one: Side, other: Side) -> pd.DataFrame:
-    """How many points the one is above the other.
+    """How many points the one is above the other: `combination` of 1 and -1."""
+    return combination((1, one), (-1, other))
+
+
+def combination(*terms: tuple[float, Side]) -> pd.DataFrame:
+    """A sum of accuracies with weights, in points, as half of one gain less another gain.
 
     Returns:
-        A row for each training seed: seed, points, image_error, run, other_run (names). ``image_error`` is the standard
-        error, in points, that the mean over the seeds has from the choice of the test images, the same in each row:
-        SD of the images' differences, each averaged over seeds, / sqrt(N), to which a paired bootstrap of images tends.
+        A row for each training seed: seed, points, image_error, run, other_run (names of the first two sides' runs).
+        ``image_error`` is the standard error, in points, that the mean over the seeds has from the choice of the test
+        images, the same in each row: SD of the images' sums, each averaged over seeds, / sqrt(N), to which a paired
+        bootstrap of images tends.
 
     Raises:
         InputError: sides of different seeds, or tested on different images.
     """
-    seeds, others = ([run.spec.seed for run in side.runs] for side in (one, other))
-    if seeds != others:
-        raise InputError(f"training seeds = {seeds} and {others}: must be the same on both sides")
-    difference = 100 * (one.right() - other.right())  # [training seeds, N]
-    error = image_error(difference)
-    names = zip(one.runs, other.runs, strict=True)
-    rows = zip(seeds, difference.mean(1).tolist(), strict=True)
+    sides = [side for _, side in terms]
+    seeds, *others = ([run.spec.seed for run in side.runs] for side in sides)
+    for other in others:
+        if seeds != other:
+            raise InputError(f"training seeds = {seeds} and {other}: must be the same on both sides")
+    values = 100 * sum(weight * side.right() for weight, side in terms)  # [training seeds, N]
+    error = image_error(values)
+    names = zip(sides[0].runs, sides[1].runs, strict=True)
+    rows = zip(seeds, values.mean(1).tolist(), strict=True)
     return pd.DataFrame(
         [(seed, points, error, a.spec.name, b.spec.name) for (seed, points), (a, b) in zip(rows, names, strict=True)],
         columns=COLUMNS,

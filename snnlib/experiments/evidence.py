@@ -92,6 +92,7 @@ class Item:
     shown: str
     says: str
     seeds: int | None = None  # None where seeds change nothing
+    value: float | None = None  # the mean, where it is one number
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,12 @@ class Finding:
         if PART in says or {YES, NO} <= says:
             return PARTLY
         return {YES: REPRODUCED, NO: NOT}.get(says.pop(), UNDECIDED) if len(says) == 1 else UNDECIDED
+
+    @property
+    def extremes(self) -> tuple[float, float] | None:
+        """The least and the largest mean of its items, None if none has one."""
+        values = [item.value for item in self.items if item.value is not None]
+        return (min(values), max(values)) if values else None
 
     @property
     def seeds(self) -> str:
@@ -162,7 +169,9 @@ def exceeds(
         return missing(label, "no pair of runs")
     low, high = effect.interval
     says = judged(low, math.inf if bound else high, least, least if part is None else part)
-    return Item(label, shown or f"{'≥ ' if bound else ''}{effect.shown(form, unit)}", says, len(effect.values))
+    return Item(
+        label, shown or f"{'≥ ' if bound else ''}{effect.shown(form, unit)}", says, len(effect.values), effect.mean
+    )
 
 
 def within(label: str, effect: Effect, margin: float) -> Item:
@@ -171,12 +180,13 @@ def within(label: str, effect: Effect, margin: float) -> Item:
         return missing(label, "no pair of runs")
     low, high = effect.interval
     says = YES if -margin < low and high < margin else NO if low >= margin or high <= -margin else UNCLEAR
-    return Item(label, effect.shown(), says, len(effect.values))
+    return Item(label, effect.shown(), says, len(effect.values), effect.mean)
 
 
 def over(label: str, value: float, least: float, part: float) -> Item:
     """Whether a factor that seeds do not change, such as one of memory, is at least ``least``, or ``part``."""
-    return Item(label, f"{value:.1f}×", YES if value >= least else PART if value >= part else NO)
+    says = YES if value >= least else PART if value >= part else NO
+    return Item(label, f"{value:.1f}×", says, value=value)
 
 
 def judged(low: float, high: float, least: float, part: float) -> str:

@@ -18,6 +18,7 @@ from snnlib.neurons import Converted
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.simulation import MOST_TIMESTEPS
 from snnlib.store.paths import figures_dir
+from snnlib.store.used import forget
 
 _INJECTED = "# Parameters\n"  # the first line of the cell that papermill adds
 
@@ -84,6 +85,7 @@ def begin(notebook: str, preset: str, **others: Any) -> tuple[Preset, Outputs]:
     ]
     for name in injected[-1] if injected else ():  # the last one: cells may have been mended and run again
         one_of("notebook parameter", name, ("preset", *others))
+    forget()
     torch.set_num_threads(1)  # for all that is no run's own: how a sum is split among threads decides its last bit
     defaults = DEFAULTS.get(notebook, {})
     given = {name: value for name, value in others.items() if value is not None or defaults[name] is not None}

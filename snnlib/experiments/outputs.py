@@ -14,6 +14,7 @@ from snnlib.experiments.made_with import NAMES
 from snnlib.experiments.style import png, style, svg
 from snnlib.store.paths import from_root
 from snnlib.store.sums import write_summed
+from snnlib.store.used import used
 
 
 @dataclass
@@ -64,7 +65,7 @@ class Outputs:
         endings = self._written.setdefault(name, [])
         endings += [ending for ending in contents if ending not in endings]
         paths = {ending: self.folder / f"{name}.{ending}" for ending in contents}
-        write_summed({paths[ending]: content for ending, content in contents.items()})
+        write_summed({paths[ending]: content for ending, content in contents.items()}, used())
         return list(paths.values())
 
 

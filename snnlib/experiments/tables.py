@@ -21,6 +21,8 @@ from snnlib.store.sums import verified
 REPRODUCED, PARTLY, NOT, UNDECIDED = "reproduced", "partly", "not reproduced", "undecided"
 UNTESTED, SCALE = "not tested", "not tested at this scale"
 VERDICTS = (REPRODUCED, PARTLY, NOT, UNDECIDED, SCALE, UNTESTED)
+# The same of what the paper does not claim: nothing is reproduced there.
+BEYOND_WORDS = {REPRODUCED: "holds", PARTLY: "holds in part", NOT: "does not hold"}
 
 # Of each kind of number, the smallest and the largest.
 RANGES = {

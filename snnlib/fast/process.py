@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from operator import attrgetter
+from typing import Any
 
 import torch
 
@@ -26,13 +27,7 @@ def usable(device: torch.device | str) -> torch.device:
     try:
         found = torch.device(device)
         torch.empty(0, device=found)
-    except (
-        RuntimeError,
-        TypeError,
-        ValueError,
-        AssertionError,
-        NotImplementedError,
-    ) as error:
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:  # NotImplementedError is a RuntimeError
         why = short(str(error).partition("\n")[0])
         raise InputError(f"device = {shown(device)}: must be cpu, or a GPU that PyTorch sees ({why})") from None
     one_of("device", found.type, ("cpu", "cuda", "mps", "xpu"))
@@ -105,8 +100,9 @@ def _products() -> Iterator[None]:
             for name in ("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn"):
                 owner, operations = name.split(".")[0], attrgetter(name)(torch.backends)
                 found = operations.fp32_precision
-                own = "none" if found == inherited.get(owner) else found  # what it says may be what is said above it
-                before.callback(setattr, operations, "fp32_precision", own)
+                # What it says may be what is said above it, and then it had said nothing itself.
+                own = ("none", found) if found == inherited.get(owner) else (found,)
+                before.callback(_give_back, operations, *own)
                 if owner == "mkldnn":  # of which the older interface knows matmul alone
                     operations.fp32_precision = "ieee"
         for read, write, value in older:
@@ -114,6 +110,13 @@ def _products() -> Iterator[None]:
                 before.callback(write, read())
             write(value)
         yield
+
+
+def _give_back(operations: Any, own: str, *otherwise: str) -> None:
+    """Set what was set before, or if that does not make it what it was, that itself."""
+    operations.fp32_precision = own
+    if otherwise and operations.fp32_precision != otherwise[0]:
+        operations.fp32_precision = otherwise[0]
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

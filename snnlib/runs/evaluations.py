@@ -20,12 +20,11 @@ from snnlib.neurons import FIRST_STEPS, LIF, Converted, SingleStep
 from snnlib.noise import Gaussian, Noise
 from snnlib.runs.run import Run, Spec
 from snnlib.simulation import MOST_TIMESTEPS
-from snnlib.training.evaluation import TIES, calibration_images
+from snnlib.training.evaluation import MOST_NOISE_SEEDS, TIES, calibration_images
 
 # Raised when the same evaluation would give other numbers, or keeps more of them.
 FORMAT = 3
 
-MOST_NOISE_SEEDS = 1000
 MOST_AT_ONCE = 100_000  # images and time steps in one pass: gigabytes in the wider nets
 
 NoiseSeeds = Annotated[

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,10 +14,12 @@ from snnlib.checks import Checked, InputError, fields, one_of
 from snnlib.models import NETWORKS
 from snnlib.noise import Gaussian
 from snnlib.runs import preset_file
+from snnlib.runs.arms import merged
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
 from snnlib.runs.preset_file import Nets
 from snnlib.runs.run import Run
 from snnlib.simulation import MOST_TIMESTEPS
+from snnlib.training.loop import Recipe
 
 FOLDER = Path(__file__).parent / "presets"
 WRITTEN_OUT = ("nets", "recipe")  # in the file, of which the notebooks' runs are made
@@ -143,3 +145,17 @@ def load_preset(name: str) -> Preset:
         return Preset(name=name, **content)
     except InputError as error:
         raise InputError(f"{file.name}: {error}") from None
+
+
+def nets_as_written(name: str) -> dict[str, dict[str, Any]]:
+    """A preset's nets as its file has them, `preset_file.written_out`'s ``nets``, each with the whole of its recipe.
+
+    For what a `Preset` does not keep: which rate a net has where its arms have one of their own.
+
+    Raises:
+        InputError: as `load_preset`.
+    """
+    load_preset(name)
+    content = preset_file.read_toml(FOLDER / f"{name}.toml")
+    common = {"recipe": {**Recipe().model_dump(), **content.get("recipe", {})}}
+    return {net: merged(common, given) for net, given in content["nets"].items()}

@@ -20,6 +20,7 @@ from snnlib.runs.run import Run, default_device, ensure
 from snnlib.store.files import DamagedError, check, explained, seal, set_aside, sha256, unseal, write
 from snnlib.store.once import once
 from snnlib.store.tensors import load_tensors, save_tensors
+from snnlib.store.used import note
 from snnlib.training import failures
 from snnlib.training.evaluation import Predictions, predict
 
@@ -41,6 +42,7 @@ def known(run: Run, evaluation: Evaluation) -> Predictions | None:
         raise DamagedError(f"{about}: belongs to another run, evaluation or training")
     for file, digest in zip((table, right), said.get("files", ("", "")), strict=True):
         check(file, digest)
+    note(about, sha256(about))
     return Predictions(pd.read_csv(table), _unpacked(*load_tensors(right)))
 
 
@@ -113,6 +115,7 @@ def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None
     save_tensors(right, *_packed(found.right))
     made |= {"finished": now(), "wall_seconds": time.perf_counter() - began}
     write(about, seal({**_about(run, evaluation), "files": [sha256(table), sha256(right)], "made": made}))
+    note(about, sha256(about))
     return Predictions(pd.read_csv(table), found.right)
 
 

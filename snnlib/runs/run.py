@@ -24,6 +24,7 @@ from snnlib.store.files import DamagedError, check, explained, seal, set_aside, 
 from snnlib.store.once import once
 from snnlib.store.paths import runs_dir
 from snnlib.store.tensors import load_tensors, save_tensors
+from snnlib.store.used import note
 from snnlib.training import failures
 from snnlib.training.loop import State, initial_state, train_epochs
 from snnlib.training.seeds import stream
@@ -88,6 +89,7 @@ class Run:
     def _file(self, name: str) -> Path:
         """One of the run's files, checked; a `DamagedError` if the run is not finished or the file is damaged."""
         digest = self.metadata["files"][name]
+        note(self.folder / "metadata.json", sha256(self.folder / "metadata.json"))
         try:
             return check(self.folder / name, digest)
         except DamagedError as error:

@@ -52,7 +52,8 @@ def explained(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise DamagedError(f"{error.filename or path}: missing") from error
     except IsADirectoryError as error:
-        raise DamagedError(f"{error.filename or path}: a folder, where a file belongs") from error
+        where = error.filename2 or error.filename or path  # the second one, where a file was to get its name
+        raise DamagedError(f"{where}: a folder, where a file belongs; move it away") from error
     except OSError as error:
         where = error.filename or path
         way_out = _WAY_OUT.get(error.errno, "mend that")

@@ -1,10 +1,13 @@
 """What files should be: fig.sha256 beside fig.csv and fig.png has their SHA-256, as ``sha256sum --check`` reads it.
 
-A picture or table that was cut off, edited or mixed up is told from what was written, and is not believed.
+It also has the sums of what they were made from, by their paths from there: evaluations and runs of the store, tables
+of other notebooks. A picture or table that was cut off, edited, mixed up or is of another store is told from what was
+written, and is not believed.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,30 +21,55 @@ def sums(path: Path) -> Path:
     return path.with_suffix(ENDING)
 
 
-def write_summed(contents: Mapping[Path, bytes | str]) -> None:
+def write_summed(contents: Mapping[Path, bytes | str], made_from: Mapping[Path, str] | None = None) -> None:
     """Write files, and what their sums are now; those of others beside them stay.
+
+    Args:
+        contents: by path.
+        made_from: sums of the files that they rest on.
 
     Raises:
         StoreError: as `snnlib.store.files.write`.
     """
     for path, content in contents.items():
         write(path, content)
-        record(path, digest(content))
+        record(path, digest(content), made_from)
 
 
-def record(path: Path, found: str | None = None) -> None:
+def record(path: Path, found: str | None = None, made_from: Mapping[Path, str] | None = None) -> None:
     """Write down what a file's sum is: this one, or that of what is there now."""
-    known = {**_read(sums(path)), path.name: found or sha256(path)}
+    folder = path.parent.resolve()
+    rests_on = {_path(source, folder): each for source, each in (made_from or {}).items()}
+    before = {name: each for name, each in _read(sums(path)).items() if not _elsewhere(name)}
+    known = {**before, **rests_on, path.name: found or sha256(path)}
     write(sums(path), "".join(f"{each}  {name}\n" for name, each in sorted(known.items())))
 
 
 def verified(path: Path) -> Path:
-    """The path of a file that is as `write_summed` wrote it; a `DamagedError` if it is not, or is missing."""
+    """The path of a file that is as `write_summed` wrote it, as is what it was made from; else a `DamagedError`."""
     known = _read(sums(path))
     if path.name not in known:
         sha256(path)  # missing, or no file at all: that is said first
         raise DamagedError(f"{path}: nothing says what it should be, {sums(path).name} does not have it")
-    return check(path, known[path.name])
+    check(path, known[path.name])
+    for name in made_from(path):
+        check((path.parent / name).resolve(), known[name])
+    return path
+
+
+def made_from(path: Path) -> list[str]:
+    """The files that this one was made from, by their paths from there."""
+    return [name for name in _read(sums(path)) if _elsewhere(name)]
+
+
+def _path(source: Path, folder: Path) -> str:
+    """From there; of a file that is there itself, such that it is told from what these sums are for."""
+    name = os.path.relpath(source, folder)
+    return name if _elsewhere(name) else os.path.join(os.curdir, name)
+
+
+def _elsewhere(name: str) -> bool:
+    return os.sep in name
 
 
 def _read(file: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import pandas as pd
 import torch
@@ -18,6 +19,7 @@ from snnlib.neurons import Neuron
 from snnlib.simulation import MOST_TIMESTEPS, simulate
 from snnlib.training.seeds import stream
 
+MOST_NOISE_SEEDS = 1000
 TIES = ("first", "random")
 
 
@@ -73,8 +75,8 @@ def predict(
     whole("timesteps", timesteps, 1, MOST_TIMESTEPS)
     whole("batch_size", batch_size, least=1)
     sequence("noise seeds", noise_seeds)
-    noise_seeds = tuple(noise_seeds)
-    whole("number of noise seeds", len(noise_seeds), least=1)
+    noise_seeds = tuple(islice(noise_seeds, MOST_NOISE_SEEDS + 1))
+    whole("number of noise seeds", len(noise_seeds), 1, MOST_NOISE_SEEDS)
     device, n = data.test.images.device, len(data.test)
     found = torch.zeros(3, len(noise_seeds), timesteps, n, dtype=torch.bool)  # right, tied, silent
     for i, noise_seed in enumerate(noise_seeds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,8 +11,10 @@ from typer.testing import CliRunner
 
 from snnlib.__main__ import app
 from snnlib.batch import readme
+from snnlib.batch.ledger import Ledger, checks, ledger
 from snnlib.checks import InputError
-from snnlib.experiments.claims import CLAIMS, decide
+from snnlib.experiments.claims import BEYOND, CLAIMS
+from snnlib.experiments.evidence import RULE
 from snnlib.experiments.outputs import Outputs
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED
 from snnlib.store import paths
@@ -30,10 +33,10 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A README and claims that nothing was drawn for: the reader's own, and other ones that are published."""
     monkeypatch.delenv("SNNLIB_FIGURES", raising=False)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
-    table = decide(tmp_path)
-    Outputs(paths.figures_dir() / "cpu").write_table(table, "claims", readme.claims_markdown(table, "cpu"))
-    table = table.assign(verdict=PARTLY)
-    Outputs(published_dir() / "cpu").write_table(table, "claims", readme.claims_markdown(table, "cpu"))
+    found = ledger(tmp_path, "cpu")
+    Outputs(paths.figures_dir() / "cpu").write_table(found.claims, "claims", readme.claims_markdown(found, "cpu"))
+    found = replace(found, claims=found.claims.assign(verdict=PARTLY))
+    Outputs(published_dir() / "cpu").write_table(found.claims, "claims", readme.claims_markdown(found, "cpu"))
     file, docs = tmp_path / "README.md", tmp_path / "docs"
     file.write_text(text_for("headlines"))
     docs.mkdir()
@@ -69,22 +72,26 @@ def test_the_readme_fits_on_a_few_screens_and_names_what_matters() -> None:
 
 
 def test_the_committed_claims_agree_with_each_other() -> None:
-    table = pd.read_csv(SMOKE / "claims.csv", keep_default_na=False)
-    assert list(table.id) == [claim.id for claim in CLAIMS]
-    assert (SMOKE / "claims.md").read_text(encoding="utf-8") == readme.claims_markdown(table, "smoke")
+    claims, beyond = (pd.read_csv(SMOKE / f"{name}.csv", keep_default_na=False) for name in ("claims", "claims_beyond"))
+    assert list(claims.id) == [claim.id for claim in CLAIMS]
+    assert list(beyond.id) == [claim.id for claim in BEYOND]
+    whole = Ledger(claims, beyond, checks(SMOKE))
+    assert (SMOKE / "claims.md").read_text(encoding="utf-8") == readme.claims_markdown(whole, "smoke")
 
 
 def test_the_ledger_is_whole_and_the_readme_has_the_headlines(drawn: Path) -> None:
     readme.update("cpu")
-    ledger, headlines = (drawn.parent / "docs" / "claims.md").read_text(), drawn.read_text()
-    assert (published_dir() / "cpu" / "claims.md").read_text() in ledger
-    assert [line for line in headlines.splitlines() if line in ledger.splitlines() and "**" in line] == [
-        f"| {c.claim} ({c.section}) | {c.paper} | no {c.tables[0].name}.csv | **{PARTLY}** |"
-        for c in CLAIMS
-        if c.id in readme.HEADLINES
-    ]
-    assert f"All {len(CLAIMS)} claims: {len(CLAIMS)} partly" in headlines
-    once = ledger, headlines
+    whole, headlines = (drawn.parent / "docs" / "claims.md").read_text(), drawn.read_text()
+    assert (published_dir() / "cpu" / "claims.md").read_text() in whole
+    by_id = {c.id: c for c in CLAIMS}
+    rows = [line for line in headlines.splitlines() if "**" in line]
+    for row, h in zip(rows, readme.HEADLINES, strict=True):
+        missing = {f"no {table.name}.csv" for table in by_id[h.claim].tables}
+        question, paper, measured, verdict = row.strip("| ").split(" | ")
+        assert (question, paper, verdict) == (h.question, by_id[h.claim].paper, f"**{PARTLY}**")
+        assert measured in missing
+    assert f"All {len(CLAIMS)} claims, with intervals](docs/claims.md): {len(CLAIMS)} partly" in headlines
+    once = whole, headlines
     readme.update("cpu")
     assert ((drawn.parent / "docs" / "claims.md").read_text(), drawn.read_text()) == once
 
@@ -107,10 +114,12 @@ def test_the_command_prints_the_readers_own_and_writes_nothing(drawn: Path) -> N
 
 
 def test_the_readers_table_says_in_words_what_came_of_each_claim_and_at_what_scale() -> None:
-    table = decide(Path("nowhere")).assign(measured="CNN +1.0 (1 seed)", verdict=PARTLY)
+    found = ledger(Path("nowhere"), "smoke")
+    table = found.claims.assign(measured="CNN +1.0 (1 seed)", verdict=PARTLY)
     table.loc[0, "verdict"], table.loc[1, "verdict"], table.loc[2, "verdict"] = REPRODUCED, NOT, UNDECIDED
-    text = readme.claims_markdown(table, "smoke")
-    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    found = replace(found, claims=table, beyond=table.head(1).assign(verdict="holds"))
+    text = readme.claims_markdown(found, "smoke")
+    rows = [line for line in text.split("Beyond the paper")[0].splitlines() if line.startswith("| ")]
     assert len(rows) == len(CLAIMS) + 2
     assert {row.count(" | ") for row in rows} == {3}
     assert "**reproduced**" in rows[2]
@@ -118,8 +127,26 @@ def test_the_readers_table_says_in_words_what_came_of_each_claim_and_at_what_sca
     assert "**undecided**" in rows[4]
     assert all("**partly**" in row for row in rows[5:])
     assert f"1 reproduced, {len(CLAIMS) - 3} partly, 1 not reproduced, 1 undecided, at preset `smoke`" in text
+    assert all(sentence in text for sentence in RULE)
+    assert f"| {table.claim[0]} | CNN +1.0 (1 seed) | **holds** |" in text
+    assert "A check, without a verdict: silent without input: no fig7_silence.csv." in text
     assert "far below the paper's scale" in text
-    assert "far below" not in readme.claims_markdown(table, "paper")
+    assert "far below" not in readme.claims_markdown(found, "paper")
+    assert "Beyond the paper" not in readme.claims_markdown(replace(found, beyond=table.head(0)), "paper")
+
+
+def test_a_headline_is_a_sentence_with_the_claims_own_numbers() -> None:
+    table = ledger(Path("nowhere"), "smoke").claims.set_index("id", drop=False)
+    table["least"], table["most"], table["measured"] = -1.26, 3.14, "CNN"
+    table.loc["memory", ["least", "most"]] = 8.0
+    table.loc["speed_conversion", "measured"] = "CNN ≥ 3.1×"
+    rows = [line.split(" | ")[2] for line in readme.headlines(table, "smoke").splitlines() if "**" in line]
+    said = dict(zip([h.claim for h in readme.HEADLINES], rows, strict=True))
+    assert said["rises"] == "-1.3 to +3.1 points from T = 1 to 5, and from 5 to 10"
+    assert said["memory"] == "direct training needs 8.0 times as much for a step"
+    assert said["speed_conversion"] == "a converted ReLU net takes at least -1.3 to 3.1 times as long"
+    assert 6 <= len(rows) <= 8
+    assert all(h.question.endswith("?") for h in readme.HEADLINES)
 
 
 def test_docs_have_the_committed_table_of_faults() -> None:

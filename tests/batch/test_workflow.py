@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 from filelock import FileLock, Timeout
 from snakemake.cli import parse_config
+from snakemake.utils import format as snakemake_format
 
 from snnlib.batch import workflow
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
@@ -23,6 +25,7 @@ from snnlib.batch.workflow import NOTEBOOKS, WorkflowError
 from snnlib.checks import InputError
 from snnlib.experiments import compare
 from snnlib.runs.preset import load_preset
+from snnlib.store.files import sha256, write
 from snnlib.store.paths import ROOT, published_dir
 from snnlib.store.sums import ENDING, sums, write_summed
 
@@ -66,8 +69,7 @@ def test_the_claims_follow_what_was_drawn(tmp_path: Path, monkeypatch: pytest.Mo
     assert workflow.figures(smoke).startswith("nothing to do")
 
     def draw(*_: object) -> int:
-        (tmp_path / "smoke").mkdir()
-        (tmp_path / "smoke" / "claims.csv").write_text("claim,section,verdict\nit rises,3.1,partly\n")
+        write_summed({tmp_path / "smoke" / "claims.csv": "claim,section,verdict\nit rises,3.1,partly\n"})
         return 0
 
     monkeypatch.setattr(workflow, "_snakemake", draw)
@@ -129,9 +131,9 @@ def test_what_a_workflow_started_ends_with_it(tmp_path: Path, how: signal.Signal
     with pytest.raises(Timeout):
         FileLock(tmp_path / "workflow.lock").acquire(timeout=0)
     process.send_signal(how)
-    process.wait(timeout=30)
-    _, alive = psutil.wait_procs(family, timeout=30)
+    _, alive = psutil.wait_procs(family, timeout=30)  # before anybody has asked after the one that started them
     assert not alive
+    process.wait(timeout=30)
     FileLock(tmp_path / "workflow.lock").acquire(timeout=0)  # nobody holds it
 
 
@@ -143,8 +145,10 @@ def test_what_is_damaged_or_edited_is_drawn_again(tmp_path: Path, monkeypatch: p
     p = load_preset("smoke")
     files = [file for name in NOTEBOOK_FILES for file in workflow.outputs(p, name) if file.suffix != ENDING]
     assert len(files) == sum(len(own) + 1 for own in NOTEBOOK_FILES.values())
-    write_summed({file: f"{file.name} is whole\n" for file in files})
-    assert workflow._not_as_they_look(p) == []
+    evaluation = tmp_path / "runs" / "accuracy.json"
+    write(evaluation, "{}")
+    write_summed({file: f"{file.name} is whole\n" for file in files}, {evaluation: sha256(evaluation)})
+    assert workflow._not_as_they_look(p, ()) == []
     folder = tmp_path / "figures" / "smoke"
     emptied, cut, edited, copy, unknown, missing = (
         folder / "fig2_accuracy_vs_timesteps.png", folder / "method.svg", folder / "fig5_alpha.csv",
@@ -156,14 +160,76 @@ def test_what_is_damaged_or_edited_is_drawn_again(tmp_path: Path, monkeypatch: p
     copy.write_text("{}")
     sums(unknown).unlink()
     missing.unlink()  # of which Snakemake knows itself
-    assert set(workflow._not_as_they_look(p)) == set(map(str, (emptied, cut, edited, copy, unknown)))
+    assert set(workflow._not_as_they_look(p, ())) == set(map(str, (emptied, cut, edited, copy, unknown)))
+    assert workflow._not_as_they_look(p, ["trained"]) == []  # nobody asked for figures
+    assert workflow._not_as_they_look(p, ["method"]) == [str(cut)]
+
+
+def test_what_was_made_from_other_runs_or_by_somebody_else_is_drawn_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path / "figures"))
+    monkeypatch.setattr(workflow, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(workflow, "incomplete", lambda _: [])
+    p = load_preset("smoke")
+    files = [file for file in workflow.outputs(p, "fig2_accuracy_vs_timesteps") if file.suffix != ENDING]
+    evaluation = tmp_path / "runs" / "accuracy.json"
+    write(evaluation, "{}")
+    write_summed(dict.fromkeys(files, "drawn"), {evaluation: sha256(evaluation)})
+    assert workflow._not_as_they_look(p, ["fig2_accuracy_vs_timesteps"]) == []
+    copied, drawn = files[1:], list(map(str, files[1:]))  # the first is the executed notebook
+    evaluation.write_text('{"another": "store"}')
+    assert workflow._not_as_they_look(p, ["fig2_accuracy_vs_timesteps"]) == list(map(str, files))
+    write_summed(dict.fromkeys(copied, "published"))  # with sums, but of no runs that are here
+    assert workflow._not_as_they_look(p, ["fig2_accuracy_vs_timesteps"])[-len(drawn) :] == drawn
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "nowhere"])
+def test_what_is_no_file_is_moved_out_of_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """Snakemake would copy it before a job, which has no end, or fail."""
+    monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path / "figures"))
+    monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(workflow, "BUILD", tmp_path / "build")
+    p = load_preset("smoke")
+    run = next(iter(p.all_runs().values()))
+    paths = [p.evaluations(run)[0].file(run), tmp_path / "figures" / "smoke" / "method.sha256"]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to("/dev/zero" if kind == "device" else "/nowhere")
+    assert workflow._not_as_they_look(p, ()) == []
+    for path in paths:
+        assert f"{path}: no file, where one belongs; moved to" in caplog.text
+        assert not os.path.lexists(path)
+        assert os.path.lexists(path.parent / "damaged" / "1" / path.name)
+
+
+def test_a_path_may_hold_whatever_a_shell_reads_as_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The jobs' commands, with folders of such names in them, are run by a shell that prints its words."""
+    folder = tmp_path / "it's $HOME; & (a *) > b"
+    folder.mkdir()
+    monkeypatch.setattr(workflow, "BUILD", folder)
+    said = snakefile("smoke")
+    files = {name: folder / f"job.{name}" for name in ("status", "log")}
+    files["status"].write_text("137")
+    command = (said["ARMED"] + " {log:q}" + said["LEFT"]).replace("python -X faulthandler -m snnlib", "false")
+    shown = snakemake_format(command, params=SimpleNamespace(**files), log=files["log"])
+    subprocess.run(["bash", "-euo", "pipefail", "-c", shown], cwd=tmp_path)
+    assert files["status"].read_text() == "1\n"
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
 @pytest.mark.parametrize("name", ["2024", "1e5", "True", "null", "a.b-c", "smoke"])
 def test_snakemake_takes_any_preset_for_its_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[str] = []
     monkeypatch.setattr(workflow, "_snakemake", lambda arguments: given.extend(arguments) or 0)
-    monkeypatch.setattr(workflow, "_not_as_they_look", lambda _: [])
+    monkeypatch.setattr(workflow, "_not_as_they_look", lambda *_: [])
     workflow.figures(load_preset("smoke").model_copy(update={"name": name}), "trained")
     assert parse_config([given[given.index("--config") + 1]]) == {"preset": name}
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from claim_tables import alphas, decided
+from claim_tables import FAILS, HOLDS, alpha_effects, decided, losses
 from conftest import images, lively
 from reference import potential_term
 
@@ -21,12 +21,15 @@ from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble
 from snnlib.data.sets import Dataset
 from snnlib.experiments import eq6_terms
+from snnlib.experiments.fig5_alpha import cancellation
+from snnlib.experiments.fig5_alpha import losses as fig5_losses
 from snnlib.experiments.fig5_alpha import plot as fig5
 from snnlib.experiments.fig5_alpha import table as alpha
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import load_preset, preset_names
+from snnlib.runs.results import predictions
 from snnlib.runs.run import Run, Spec, ensure
 from snnlib.simulation import Simulation
 from snnlib.training.evaluation import accuracy_over_time, calibration_images
@@ -37,22 +40,29 @@ from snnlib.training.seeds import stream
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_has_both_networks(name: str) -> None:
-    assert {run.spec.network for run in alpha.alpha_runs(load_preset(name))} == {"vgg16", "resnet18"}
+    nets = alpha.compared(load_preset(name))
+    ours = alpha.our_runs(nets)
+    assert {run.spec.network for run in ours} >= {"vgg16", "resnet18"}
+    assert {(run.spec.readout, run.spec.noise) for run in ours} == {("spikes", "gaussian")}
+    assert len(ours) == sum(len(arms["ours"]) for arms in nets.values())
 
 
 @pytest.mark.parametrize(
     ("arms", "words"),
     [
-        ({"vgg16": ["ours"]}, "networks = vgg16: must be vgg16 and resnet18"),
-        ({"vgg16": ["ours"], "cnn": ["ours"]}, "networks = cnn, vgg16: must be vgg16 and resnet18"),
+        ({"vgg16": ["ours"]}, "networks = vgg16: must have vgg16 and resnet18"),
+        ({"vgg16": ["ours"], "cnn": ["ours"]}, "networks = cnn, vgg16: must have vgg16 and resnet18"),
         ({"vgg16": ["ours"], "resnet18": ["no_noise"]}, "net resnet18: has no arm ours; must have ours"),
-        ({"vgg16": ["ours", "direct"], "resnet18": ["ours"]}, "net vgg16, arm = 'direct': must be one of ours"),
+        (
+            {"vgg16": ["ours", "direct"], "resnet18": ["ours"]},
+            "net vgg16, arm = 'direct': must be one of ours, potential",
+        ),
     ],
 )
 def test_a_preset_that_cannot_draw_it_is_refused(arms: dict[str, list[str]], words: str) -> None:
     nets = {net: {arm: (Spec(dataset="mnist", network=net),) for arm in names} for net, names in arms.items()}
     with pytest.raises(InputError, match=words) as error:
-        alpha.alpha_runs(load_preset("smoke").model_copy(update={"notebooks": {"fig5_alpha": nets}}))
+        alpha.compared(load_preset("smoke").model_copy(update={"notebooks": {"fig5_alpha": nets}}))
     assert "\n" not in str(error.value)
 
 
@@ -123,6 +133,60 @@ def test_the_potential_term_is_that_of_the_equations_in_numpy(run: Run, small: D
         assert sd[layer] == pytest.approx(np.stack(values).std(ddof=1), rel=1e-4)
 
 
+def test_a_loss_is_step_3_less_step_2_image_by_image(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alpha, "LOSSLESS_AT", (1, 3))
+    table = alpha.losses({"cnn": {"ours": [run]}}, E)
+    named = ["dataset", "network", "width", "readout", "noise", "timesteps", "seed", "points", "image_error"]
+    assert list(table.columns) == [*named, "run", "other_run"]
+    assert set(table.run) == set(table.other_run) == {run.spec.name}
+    right = [predictions(run, e).right.double().mean(0).numpy() for e in (E, E.changed(alpha=math.inf))]  # [T, N]
+    for row in table.itertuples():
+        difference = 100 * (right[0] - right[1])[int(row.timesteps) - 1]
+        assert row.points == pytest.approx(difference.mean())
+        assert row.image_error == pytest.approx(difference.std() / math.sqrt(difference.size))
+    assert table.points.iloc[0] == 0  # T = 1 is the trained net either way
+
+
+def test_effects_are_gains_what_half_a_gain_lacks_and_what_is_off_4(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alpha, "LAST", 3)
+    table = alpha.effects({"cnn": {"ours": [run], "potential": [run]}}, E)
+    assert list(table.alpha.unique()) == list(alpha.ALPHAS)
+    assert len(table) == 3 * len(alpha.ALPHAS)  # of arm ours alone
+    right = {a: 100 * predictions(run, E.changed(alpha=a)).right.double().mean(0).numpy() for a in alpha.ALPHAS}
+    for row in table.itertuples():
+        mine, usual = right[row.alpha], right[4.0]
+        values = {
+            "gain": mine[2] - mine[0],
+            "short of half the gain at 4": (usual[2] - usual[0]) / 2 - (mine[2] - mine[0]),
+            "over 4": mine[2] - usual[2],
+        }[row.effect]
+        assert row.points == pytest.approx(values.mean(), abs=1e-9)
+        assert row.image_error == pytest.approx(values.std() / math.sqrt(values.size), abs=1e-9)
+
+
+@pytest.mark.parametrize("leak", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("divided", [True, False])
+def test_the_memory_term_is_that_of_numpy_and_sigma_and_the_leak_cancel(leak: float, divided: bool) -> None:
+    v = images(3, (2, 5))
+    term = cancellation.memory_term(v, leak, 2.5, 0.4, divided)
+    assert np.allclose(term.numpy(), potential_term(v.numpy(), 0.5, 2.5, 0.4))
+    table = cancellation.cancellation({"layer 1": v}, 2.5, 0.4, leaks=(0.5, leak))
+    assert table.difference.max() < 1e-12
+    assert np.allclose(table.sd_of_leak_v, [0.5 * v.numpy().std()] * 2 + [leak * v.numpy().std()] * 2)
+    assert np.allclose(table[["mean", "sd"]], [[0.4, term.numpy().std()]] * 4)
+
+
+def test_the_potentials_are_those_of_the_first_step(run: Run, small: Dataset) -> None:
+    batch = calibration_images(small, 7)
+    found = cancellation.potentials(convert(run.model()), batch)
+    assert list(found) == [f"layer {i}" for i in range(1, 6)]
+    assert all(len(v) == 7 for v in found.values())
+    model, seen = convert(run.model()), {}
+    with torch.no_grad():
+        model(batch, Simulation(stream(0, "evaluation"), 1, lambda neuron, t, s, v: seen.setdefault(neuron, v)))
+    assert all(torch.equal(v, seen[neuron]) for v, (_, neuron) in zip(found.values(), model.neurons(), strict=True))
+
+
 def test_again_counts_the_outputs_that_fire_twice(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     # The tiny run's outputs hardly fire, so a livelier net stands in for it.
     monkeypatch.setattr(Conversion, "network", lambda self, run: convert(lively(), self.alpha))
@@ -172,20 +236,46 @@ def made_up_spreads() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_the_picture_is_that_of_its_tables() -> None:
-    fig = fig5.alpha(made_up(), made_up_spreads())
-    above, *_ = axes = [ax for ax in fig.axes if ax.get_title()]
-    assert [ax.get_title().split("\n")[0] for ax in axes] == ["CIFAR-10, VGG-16", "CIFAR-10, ResNet-18"] * 2
-    shown = {c.get_label(): c.lines[0] for c in above.containers}
+def test_the_pictures_are_those_of_their_tables() -> None:
+    axes = fig5.alpha(made_up()).axes
+    assert [ax.get_title().split("\n")[0] for ax in axes] == ["CIFAR-10, VGG-16", "CIFAR-10, ResNet-18"]
+    shown = {c.get_label(): c.lines[0] for c in axes[0].containers}
     assert len(shown) == 6
     assert np.allclose(shown["α = 4"].get_ydata(), [60.5, 64.9, 70.3])
     assert np.allclose(shown["α = inf (step 2)"].get_ydata(), [60.5, 64.5, 69.5])
     assert np.abs(shown["α = 4"].get_xdata() - [1, 5, 10]).max() < 0.2
-    lines = {line.get_label(): line for line in above.get_lines()}
+    lines = {line.get_label(): line for line in axes[0].get_lines()}
     assert np.allclose(lines["single-step net, T = 1"].get_ydata(), 60.5)
-    below = {line.get_label(): line for line in axes[2].get_lines()}
-    assert np.allclose(below[eq6_terms.POTENTIAL].get_ydata(), [0.2 / a * 1.5 * 1.05 for a in alpha.ALPHAS])
+
+
+def test_the_memory_is_shown_by_layer_and_by_alpha() -> None:
+    axes = fig5.memory(made_up_spreads()).axes
+    assert [ax.get_title() for ax in axes] == ["CIFAR-10, VGG-16", "CIFAR-10, ResNet-18"] * 2
+    by_layer = {line.get_label(): line.get_ydata() for line in axes[0].get_lines()}
+    assert np.allclose(by_layer["α = 2.5"], [0.08 * 1.05, 0.16 * 1.05])
+    assert "α = inf (step 2)" not in by_layer
+    by_alpha = {line.get_label(): line for line in axes[2].get_lines()}
+    assert np.allclose(by_alpha[eq6_terms.POTENTIAL].get_ydata(), [0.2 / a * 1.5 * 1.05 for a in alpha.ALPHAS])
     assert [label.get_text() for label in axes[2].get_xticklabels()] == ["2", "2.5", "3", "4", "8", "inf"]
+    told = alpha.memory_told(made_up_spreads()).splitlines()
+    assert told[0] == (
+        "VGG-16, α = 4: standard deviation of N(λV) 0.079 (layers 0.053 to 0.105), N' 0.100, N_noise 0.100"
+    )
+    assert len(told) == 2
+
+
+def test_losses_are_drawn_with_their_intervals() -> None:
+    axes = fig5_losses.lossless(losses({2: -4, 5: -3, 10: -2}, uniform_spikes={2: 1, 5: 1, 10: 1})).axes
+    assert [ax.get_title() for ax in axes] == [
+        "Fashion-MNIST, CNN\nwidth 1", "CIFAR-10, VGG-16\nwidth 1", "CIFAR-10, ResNet-18\nwidth 1",
+    ]  # fmt: skip
+    shown = {c.get_label(): c for c in axes[1].containers}
+    assert np.allclose(shown["gaussian, potential"].lines[0].get_ydata(), [-4, -3, -2])
+    assert np.allclose(shown["uniform, spikes"].lines[0].get_ydata(), 1)
+    (bars,) = shown["uniform, spikes"].lines[2]
+    half = math.hypot(4.3027 * 0.05 / math.sqrt(3), 1.96 * 0.05)
+    for bar in bars.get_segments():
+        assert np.allclose(bar[:, 1], [1 - half, 1 + half], atol=1e-3)
 
 
 def test_the_layers_are_those_of_one_network_and_alpha_on_one_scale() -> None:
@@ -207,23 +297,40 @@ def verdicts(tmp_path: Path) -> Callable[..., dict[str, str]]:
 
 
 def test_alphas_are_judged_one_by_one(verdicts: Callable) -> None:
-    found = verdicts(fig5_alpha=alphas(0.81, 0.86, 0.881))  # 2 points off at 2.5 alone
-    assert (found["alphas_converge"], found["lossless"], found["alpha_2"]) == (PARTLY, REPRODUCED, REPRODUCED)
-    shown = verdicts("measured", fig5_alpha=alphas(0.81, 0.86, 0.881))["alphas_converge"]
-    assert "VGG-16 -2.0 ± 0.0 at α = 2.5; ResNet-18 -2.0 ± 0.0 at α = 2.5" in shown
-    assert verdicts(fig5_alpha=alphas(0.839, 0.88, 0.881))["alpha_2"] == REPRODUCED  # 3.9 of 8 points
-    assert verdicts(fig5_alpha=alphas(0.841, 0.88, 0.881))["alpha_2"] == NOT
-    assert verdicts(fig5_alpha=alphas(0.81, 0.88, 0.886))["lossless"] == NOT  # 0.6 points lost
+    off = alpha_effects(2, 8, {2.5: -2, 8: 0.1, math.inf: 0})  # 2 points off at 2.5 alone
+    assert verdicts(fig5_effects=off) == {"alpha_2": REPRODUCED, "alphas_converge": PARTLY}
+    shown = verdicts("measured", fig5_effects=off)["alphas_converge"]
+    assert "VGG-16 -2.0 ± 0.1 ± 0.1 at α = 2.5; ResNet-18 -2.0 ± 0.1 ± 0.1 at α = 2.5 (3 seeds)" in shown
 
 
-def test_what_the_spread_over_seeds_leaves_open_is_undecided(verdicts: Callable) -> None:
-    table = made_up()
-    table.loc[(table.seed == 1) & (table.timesteps == 10) & (table.alpha == 4), "accuracy"] -= 0.01
-    # alpha = 8 is 0.8 below alpha = 4 in seed 0 and 0.2 above in seed 1; alpha = 4 is 0.8 above step 2, 0.2 below.
-    found, shown = verdicts(fig5_alpha=table), verdicts("measured", fig5_alpha=table)
-    assert found["lossless"] == found["alphas_converge"] == UNDECIDED
-    assert "VGG-16 +0.3 ± 0.7; ResNet-18 +0.3 ± 0.7 (2 seeds each)" in shown["lossless"]
-    holds, fails = (verdicts("measured", fig5_alpha=made_up(slow=slow))["alpha_2"] for slow in (1.5, 8.5))
-    assert holds == fails.replace("+9.5 ± 1.4,", "+2.5 ± 1.4,")
-    assert "VGG-16 +2.5 ± 1.4, +9.8 ± 1.4 at α = 4; " in holds
-    assert "±" not in verdicts("measured", fig5_alpha=table[table.seed == 0])["alpha_2"]
+@pytest.mark.parametrize(
+    ("two", "verdict"), [(3.7, REPRODUCED), (4.3, NOT), (-0.3, NOT), (4.0, UNDECIDED), (0.0, UNDECIDED)]
+)
+def test_a_gain_is_slight_between_nothing_and_half_of_the_usual(verdicts: Callable, two: float, verdict: str) -> None:
+    assert verdicts(fig5_effects=alpha_effects(two, 8, {8: 0}))["alpha_2"] == verdict
+
+
+def test_the_cnn_has_no_part_in_the_papers_figure(verdicts: Callable) -> None:
+    measured = verdicts("measured", fig5_effects=HOLDS["fig5_effects"])
+    assert not any("CNN" in text for text in measured.values())
+
+
+def test_each_readout_noise_and_time_step_is_a_part(verdicts: Callable) -> None:
+    for where in ("gaussian_spikes", "gaussian_potential", "uniform_spikes"):
+        table = losses({2: 0.1, 5: 0, 10: 0.2}, **{where: {2: -3, 5: 0, 10: 0.2}})
+        assert verdicts(fig5_lossless=table)["lossless"] == PARTLY
+        shown = verdicts("measured", fig5_lossless=table)["lossless"]
+        noise, readout = where.split("_")
+        assert f"VGG-16, {readout}, {noise} -3.0 ± 0.1 ± 0.1 at T = 2" in shown
+    table = losses({2: 0.1, 5: 0, 10: -0.5})  # at the threshold
+    assert verdicts(fig5_lossless=table)["lossless"] == PARTLY
+    assert verdicts(fig5_lossless=losses({2: -1, 5: -1, 10: -1}))["lossless"] == UNDECIDED
+
+
+@pytest.mark.parametrize("lacks", [{"readout": "potential"}, {"noise": "uniform"}])
+def test_a_readout_or_noise_without_runs_leaves_it_undecided(verdicts: Callable, lacks: dict[str, str]) -> None:
+    ((column, value),) = lacks.items()
+    for table in (HOLDS["fig5_lossless"], FAILS["fig5_lossless"]):
+        table = table[(table[column] != value) | (table.network != "vgg16")]
+        assert verdicts(fig5_lossless=table)["lossless"] == UNDECIDED
+        assert "VGG-16, " in verdicts("measured", fig5_lossless=table)["lossless"].split("no runs")[0]

@@ -25,6 +25,8 @@ SMOKE = published_dir() / "smoke"
 # CSV files without runs, and why.
 WITHOUT = {
     "claims.csv": "decided from the other files, which it names in the column tables",
+    "claims_beyond.csv": "likewise",
+    "method_firing.csv": "noise and surrogate alone, without a net",
     "fig7_potential_dynamics.csv": "a simulated layer, all of whose parameters are columns",
     "fig7_silence.csv": "likewise",
 }

@@ -86,8 +86,8 @@ class Copy:
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Copy]:
     """Makes a copy, and has this process see its run store."""
-    monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path / "copy" / "runs"))
-    return lambda more=None: Copy(tmp_path / "copy", more)
+    monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path / "my copy" / "runs"))
+    return lambda more=None: Copy(tmp_path / "my copy", more)
 
 
 def good_runs() -> list[Run]:
@@ -146,7 +146,7 @@ def test_a_failed_run_does_not_stop_the_others(
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What an undisturbed workflow draws."""
-    repository = Copy(tmp_path_factory.mktemp("undisturbed") / "copy", None)
+    repository = Copy(tmp_path_factory.mktemp("undisturbed") / "my copy", None)
     code, errors = repository.call("figures", NOTEBOOK)
     assert code == 0, errors
     return {name: (repository.folder / "figures" / "mine" / "smoke" / name).read_bytes() for name in LEFT}

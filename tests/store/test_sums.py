@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from snnlib.store.files import DamagedError
-from snnlib.store.sums import record, sums, verified, write_summed
+from snnlib.store.files import DamagedError, sha256, write
+from snnlib.store.sums import made_from, record, sums, verified, write_summed
 
 
 @pytest.fixture
@@ -28,6 +29,27 @@ def test_writing_one_again_leaves_the_sums_of_the_others(files: list[Path]) -> N
     write_summed({files[0]: b"new"})
     assert [verified(path) for path in files] == files
     assert files[0].read_bytes() == b"new"
+
+
+def test_what_it_was_made_from_is_vouched_for_too(files: list[Path], tmp_path: Path) -> None:
+    """A file of a store, and a table beside it whose name could be that of a file that these sums are for."""
+    sources = [tmp_path / "runs" / "accuracy.json", files[3]]
+    write(sources[0], "0.9")
+    write_summed({files[0]: "made"}, {source: sha256(source) for source in sources})
+    assert made_from(files[0]) == ["./fig-alpha2.5.csv", "runs/accuracy.json"]
+    assert subprocess.run(["sha256sum", "--check", "--quiet", sums(files[0])], cwd=tmp_path).returncode == 0
+    assert verified(files[0])
+    for source in sources:
+        before = source.read_text()
+        source.write_text("another")
+        with pytest.raises(DamagedError, match=f"{source.name}: damaged"):
+            verified(files[0])
+        source.write_text(before)
+    sources[0].unlink()
+    with pytest.raises(DamagedError, match=r"accuracy\.json: missing"):
+        verified(files[0])
+    write_summed({files[0]: "made again, from nothing"})
+    assert made_from(files[0]) == []
 
 
 def test_what_was_written_by_somebody_else_is_recorded(files: list[Path]) -> None:

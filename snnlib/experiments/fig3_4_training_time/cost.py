@@ -1,6 +1,6 @@
-"""What one training step costs, in time and in memory, measured for both arms side by side.
+"""What one training step costs, in time and in memory, measured for all arms side by side.
 
-The wall times of training runs carry whatever else the machine did meanwhile. Here both arms take turns, so that
+The wall times of training runs carry whatever else the machine did meanwhile. Here the arms take turns, so that
 the ratio of their times is that of their work.
 """
 
@@ -18,6 +18,9 @@ from tqdm import tqdm
 
 from snnlib.checks import positive, whole
 from snnlib.data.sets import Dataset, Split
+from snnlib.experiments.over_seeds import ARCHITECTURE
+from snnlib.experiments.titles import title
+from snnlib.fast.noise_tape import tapes_read
 from snnlib.runs.preset import Comparison
 from snnlib.runs.provenance import provenance
 from snnlib.runs.run import Spec, build_for, default_device
@@ -25,16 +28,18 @@ from snnlib.training.loop import initial_state, one_epoch
 from snnlib.training.measure import peak_bytes, seconds
 
 LEAST = 0.05  # seconds, of one measurement
-GIB = 2**30
+GIB, MIB = 2**30, 2**20
+SAME_STEP = {"equal_time": "ours"}  # arms that differ in the number of steps alone
 
 
 def training_cost(
     races: Iterable[Comparison], memory_gib: float, repeats: int = 5, device: torch.device | str | None = None
 ) -> pd.DataFrame:
-    """Time and peak memory of a training step of both arms of each pair, with the batch size of their recipe.
+    """Time and peak memory of a training step of each arm of each race, with the batch size of their recipe.
 
-    The largest batch is where the memory of a step, a + b B, meets the limit; a and b come from the recipe's batch
-    and half of it. Nothing is read from the run store, and the nets have their initial weights.
+    An arm in `SAME_STEP` has no row: its step is another arm's. The largest batch is where the memory of a step,
+    a + b B, meets the limit; a and b come from the recipe's batch and half of it. Nothing is read from the run store,
+    and the nets have their initial weights.
 
     Args:
         memory_gib: the limit, in GiB.
@@ -42,9 +47,10 @@ def training_cost(
         device: the GPU if there is one, if not given.
 
     Returns:
-        A row for each pair and arm: the columns (`Spec.columns`) of the run whose net was measured, the first of the
+        A row for each net and arm: the columns (`Spec.columns`) of the run whose net was measured, the first of the
         arm, then batch_size, arm, timesteps, device, step_seconds (median) and step_seconds_sd over the repeats,
-        peak_bytes, fixed_bytes (a), image_bytes (b), largest_batch, memory_limit_bytes.
+        peak_bytes, tape_bytes (the part of it that is the noise tape), fixed_bytes (a), image_bytes (b),
+        largest_batch, memory_limit_bytes.
 
     Raises:
         InputError: a limit that is not above 0, or fewer than two repeats.
@@ -55,13 +61,13 @@ def training_cost(
     device = torch.device(device or default_device())
     rows = []
     for arms in races:
-        specs = {arm: arms[arm][0].spec for arm in ("ours", "direct")}
+        specs = {arm: runs[0].spec for arm, runs in arms.items() if arm not in SAME_STEP}
         data = arms["ours"][0].data(device)
         with specs["ours"].recipe.execution():
             measured = step_seconds(list(specs.values()), data, repeats)
             for (arm, s), times in zip(specs.items(), measured, strict=True):
                 batch = s.recipe.batch_size
-                peak, half = (peak_memory(s, data, b) for b in (batch, batch // 2))
+                (peak, tape), (half, _) = (peak_memory(s, data, b) for b in (batch, batch // 2))
                 fixed, image = line((batch // 2, half), (batch, peak))
                 rows.append(
                     {
@@ -73,6 +79,7 @@ def training_cost(
                         "step_seconds": statistics.median(times),
                         "step_seconds_sd": statistics.stdev(times),
                         "peak_bytes": peak,
+                        "tape_bytes": tape,
                         "fixed_bytes": round(fixed),
                         "image_bytes": round(image),
                         "largest_batch": largest_batch(limit, fixed, image),
@@ -113,13 +120,22 @@ def step_seconds(specs: list[Spec], data: Dataset, repeats: int) -> list[list[fl
     return [list(times) for times in zip(*rounds, strict=True)]
 
 
-def peak_memory(spec: Spec, data: Dataset, batch_size: int) -> int:
-    """Most bytes held at one time by two training steps: weights, gradients, Adam's moments, activations.
+def peak_memory(spec: Spec, data: Dataset, batch_size: int) -> tuple[int, int]:
+    """Most bytes held at one time by two training steps: weights, gradients, Adam's moments, activations, noise tape.
 
-    Two, since Adam's moments, and gradients that the forward pass still finds there, exist from the second on.
+    Two, since Adam's moments, and gradients that the forward pass still finds there, exist from the second on. The
+    tape of `fast.noise_tape` lasts as long as the process, so nothing that starts later sees it claimed; it counts
+    whole, if a step reads it.
+
+    Returns:
+        These bytes, and how many of them are the tape's.
     """
     images = first(2 * batch_size, data)  # there before, so not counted
-    return peak_bytes(lambda: trainer(spec, data, batch_size)(images), data.train.images.device)
+    trainer(spec, data, batch_size)(first(batch_size, data))  # from here on the tape is there
+    with tapes_read() as tapes:
+        peak = peak_bytes(lambda: trainer(spec, data, batch_size)(images), data.train.images.device)
+    tape = sum(tapes.values())
+    return peak + tape, tape
 
 
 def trainer(spec: Spec, data: Dataset, batch_size: int | None = None) -> Callable[[Dataset], object]:
@@ -137,3 +153,32 @@ def first(n: int, data: Dataset) -> Dataset:
     """The first n training images, and from the start again where there are fewer."""
     index = torch.arange(n, device=data.train.labels.device) % len(data.train)
     return replace(data, train=Split(data.train.images[index], data.train.labels[index]))
+
+
+def memory_in_words(costs: pd.DataFrame) -> str:
+    """A line for each net of `training_cost`: why direct training needs less than T times the memory of ours.
+
+    Some bytes are there whatever the batch (a of a + b B). Of those that an image adds, b, some do not grow with T: b
+    at two T of direct training is a line in T, whose start they are.
+    """
+    lines = []
+    for _, net in costs.groupby(ARCHITECTURE, sort=False):
+        arms = net.set_index("arm")
+        ours, direct = arms.loc["ours"], arms.loc["direct"]
+        ratio = direct.peak_bytes / ours.peak_bytes
+        text = (
+            f"{title(ours)}: {_mib(direct.peak_bytes)} against {_mib(ours.peak_bytes)} MiB is {ratio:.1f}× at "
+            f"T = {direct.timesteps}. Whatever the batch: {_mib(direct.fixed_bytes)} against {_mib(ours.fixed_bytes)} "
+            f"MiB ({_mib(ours.tape_bytes)} the noise tape). For each image: {_mib(direct.image_bytes)} against "
+            f"{_mib(ours.image_bytes)} MiB, {direct.image_bytes / ours.image_bytes:.1f}×"
+        )
+        if "direct2" in arms.index:
+            fewer = arms.loc["direct2"]
+            start, _ = line((fewer.timesteps, fewer.image_bytes), (direct.timesteps, direct.image_bytes))
+            text += f"; {_mib(start)} of direct training's do not grow with T"
+        lines.append(f"{text}.")
+    return "\n".join(lines)
+
+
+def _mib(count: float) -> str:
+    return f"{count / MIB:,.0f}" if count >= 100 * MIB else f"{count / MIB:.2g}"

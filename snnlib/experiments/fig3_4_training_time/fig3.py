@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from itertools import accumulate
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from snnlib.experiments.fig3_4_training_time.race import SHARES
 from snnlib.experiments.over_seeds import ARCHITECTURE
-from snnlib.experiments.style import BLACK, BLUE, GREEN, VERMILION, figure, style
+from snnlib.experiments.paper import TRAINING_TIME
+from snnlib.experiments.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, figure, style
 from snnlib.experiments.titles import TITLES
 
-ARM_COLOURS = {"ours": BLUE, "direct": VERMILION, "tuned": GREEN}
+# How each arm is drawn: colour, marker, line.
+ARM_LOOKS = {
+    "ours": (BLUE, "o", "-"),
+    "equal_time": (SKY, "^", "--"),
+    "direct": (VERMILION, "s", "-"),
+    "direct4": (ORANGE, "D", "--"),
+    "direct2": (PURPLE, "v", "-."),
+    "tuned": (GREEN, "P", "-"),
+}
+GREY = "#777777"
 MARKED = 30  # evaluations, up to which each gets a marker
 LABEL_DISTANCE = 0.065  # of the axis' height, between two labels
+BELOW = 35  # points below the benchmark, at which the axis begins: the first steps have little to show
 
 
 def training_speed(table: pd.DataFrame, benchmark: Mapping[str, float]) -> Figure:
-    """A panel for each pair, a line for each run, the benchmark of Fig. 4 dotted.
+    """A panel for each net: each arm's mean over seeds, thin lines for the seeds, the benchmark of Fig. 4 dotted.
+
+    Upright lines stand at the shares of direct training's time at which it is compared with ours at equal time.
 
     Args:
         table: from `fig3_4_training_time.curves.learning_curves`.
         benchmark: accuracy (a fraction) by network.
     """
-    pairs = list(table.groupby(ARCHITECTURE, sort=False))
-    fig = figure(max(3.4 * len(pairs), 5.0), 3.8)
+    nets = list(table.groupby(ARCHITECTURE, sort=False))
+    fig = figure(max(4.2 * len(nets), 5.6), 4.4)
     with style():
-        axes = fig.subplots(1, len(pairs), squeeze=False)[0]
-        for ax, (_, pair) in zip(axes, pairs, strict=True):
-            _panel(ax, pair, 100 * benchmark[pair.network.iloc[0]])
+        axes = fig.subplots(1, len(nets), squeeze=False)[0]
+        for ax, (_, net) in zip(axes, nets, strict=True):
+            _panel(ax, net, 100 * benchmark[net.network.iloc[0]])
         axes[0].set_ylabel("test accuracy, %")
         lines = {line.get_label(): line for ax in axes for line in ax.get_lines() if line.get_label()[0] != "_"}
-        fig.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=len(lines))
-        fig.suptitle("Accuracy against training time (evaluation not counted), a line for each seed", fontsize=10)
+        fig.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2)
+        fig.suptitle("Accuracy against training time: mean over seeds, thin lines for the seeds", fontsize=10)
     return fig
 
 
@@ -43,48 +57,69 @@ def arm_label(arm: str, timesteps: int) -> str:
     """What an arm is, for legends; ``timesteps`` is the T of its accuracy."""
     return {
         "ours": f"ours: trained at T = 1, converted to T = {timesteps}",
-        "direct": f"direct training at T = {timesteps}",
+        "equal_time": f"ours, for direct training's time, T = {timesteps}",
         "tuned": f"ours, then directly at T = {timesteps}",
-    }[arm]
+    }.get(arm, f"direct training at T = {timesteps}")
 
 
-def _panel(ax: Axes, pair: pd.DataFrame, benchmark: float) -> None:
+def _panel(ax: Axes, net: pd.DataFrame, benchmark: float) -> None:
     ends = []
-    for arm, colour in ARM_COLOURS.items():
-        runs = pair[pair.arm == arm]
+    for arm, (colour, marker, line) in ARM_LOOKS.items():
+        runs = net[net.arm == arm]
         if runs.empty:
             continue
-        for i, (_, run) in enumerate(runs.groupby("seed")):
-            marker = "o" if len(run) <= MARKED else ""
-            label = arm_label(arm, run.timesteps.iloc[0]) if not i else "_"
-            ax.plot(run.train_seconds, 100 * run.accuracy, color=colour, marker=marker, ms=3.5, lw=1.2, label=label)
+        seeds = [run for _, run in runs.groupby("seed")]
+        mean = runs.groupby("epoch")[["seconds", "accuracy"]].mean()
+        look = {"color": colour, "ls": line}
+        ax.plot(
+            mean.seconds, 100 * mean.accuracy, marker=marker if len(mean) <= MARKED else "", ms=3.5, lw=1.5,
+            label=arm_label(arm, runs.timesteps.iloc[0]), **look,
+        )  # fmt: skip
+        for run in seeds if len(seeds) > 1 else ():
+            ax.plot(run.seconds, 100 * run.accuracy, lw=0.6, alpha=0.5, label="_", **look)
         last = runs.loc[runs.groupby("seed").epoch.idxmax()]
         ends.append((100 * last.accuracy, colour))
     ax.axhline(benchmark, color=BLACK, ls=":", lw=1.2, label="benchmark of Figure 4")
+    first = net.iloc[0]
+    printed = next(values for (_, network), values in TRAINING_TIME.items() if network == first.network)
     ax.annotate(
-        f"{benchmark:g} %", (0, benchmark), xycoords=("axes fraction", "data"),
-        xytext=(3, 3), textcoords="offset points", fontsize=8,
+        f"{benchmark:g} % (paper: {100 * printed['benchmark']:g} %)", (0, benchmark),
+        xycoords=("axes fraction", "data"), xytext=(3, 3), textcoords="offset points", fontsize=8,
     )  # fmt: skip
+    low, high = net.seconds.min(), net.seconds.max()
+    for share in SHARES if "equal_time" in set(net.arm) else ():
+        at = share * net[net.arm == "direct"].seconds.max()
+        label = f"{', '.join(f'{100 * s:g}' for s in SHARES)} % of direct training's time"
+        ax.axvline(at, color=GREY, ls=(0, (1, 2)), lw=0.9, zorder=0, label=label if share == SHARES[0] else "_")
     ax.set_xscale("log")
-    low, high = pair.train_seconds.min(), pair.train_seconds.max()
     ax.set_xlim(low / 1.5, high * 1.3)
     ax.margins(y=0.12)
+    ax.set_ylim(bottom=max(ax.get_ylim()[0], benchmark - BELOW))
     _annotate(ax, ends)
     if high / low < 100:  # else the decades are labels enough
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda s, _: f"{s:,g}"))
-    first = pair.iloc[0]
-    ax.set(title=f"{TITLES[first.dataset]}\n{TITLES[first.network]}, width {first.width:g}", xlabel="training time, s")
+    ax.set(
+        title=f"{TITLES[first.dataset]}\n{TITLES[first.network]}, width {first.width:g}, {_seeds(net)}",
+        xlabel="training time, s\n(steps × seconds of a step)",
+    )
+
+
+def _seeds(net: pd.DataFrame) -> str:
+    n = net.seed.nunique()
+    return f"{n} seed{'s' * (n > 1)}"
 
 
 def _annotate(ax: Axes, ends: list[tuple[pd.Series, str]]) -> None:
-    """Final accuracies (percent, mean and sd over seeds), right of the axis; moved up where they would touch."""
+    """Final accuracies (percent, mean and sd over seeds), right of the axis; moved apart where they would touch."""
     low, high = ax.get_ylim()
-    y = -math.inf
-    for percent, colour in sorted(ends, key=lambda end: end[0].mean()):
+    distance = LABEL_DISTANCE * (high - low)
+    ends = sorted(ends, key=lambda end: end[0].mean())
+    heights = list(accumulate((percent.mean() for percent, _ in ends), lambda below, y: max(y, below + distance)))
+    heights = [min(y, high - i * distance) for i, y in enumerate(reversed(heights))]
+    for (percent, colour), y in zip(reversed(ends), heights, strict=True):
         spread = f"±{percent.std():.1f}" if len(percent) > 1 else ""
-        y = max(percent.mean(), y + LABEL_DISTANCE * (high - low))
         ax.annotate(
             f"{percent.mean():.1f}{spread}", (1, y), xycoords=("axes fraction", "data"),
             xytext=(3, 0), textcoords="offset points", va="center", fontsize=8, color=colour, annotation_clip=False,

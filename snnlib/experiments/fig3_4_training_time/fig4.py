@@ -1,155 +1,145 @@
-"""Figure 4: time until a benchmark accuracy, the paper's beside ours, and what a training step costs."""
+"""Figure 4: what is saved until a benchmark accuracy, beside what the paper prints, and what a training step costs."""
 
 from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from snnlib.experiments.fig3_4_training_time.curves import savings
-from snnlib.experiments.fig3_4_training_time.fig3 import ARM_COLOURS
+from snnlib.experiments.evidence import Effect
+from snnlib.experiments.fig3_4_training_time.claims import bound_sign, printed_saving
+from snnlib.experiments.fig3_4_training_time.fig3 import ARM_LOOKS
+from snnlib.experiments.fig3_4_training_time.paired import seconds_to_benchmark
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.style import BLACK, figure, style
-from snnlib.experiments.titles import TITLES, title
+from snnlib.experiments.titles import TITLES
 
-ORDER = ("direct", "ours", "tuned")
-SIGNS = {"exact": "", "at least": "≥ ", "at most": "≤ "}
-WHISKER = {"capsize": 2, "lw": 1}
-PAPER = {"direct": "#EDBE99", "ours": "#99C7E0"}  # the same colours, paler
+OPPONENTS = ("direct", "direct4", "direct2")
+PALE = "#99C7E0"
 
 
 def time_to_accuracy(times: pd.DataFrame, costs: pd.DataFrame) -> Figure:
-    """Above, seconds until the benchmark with direct training as 100 %; below, the costs of a step as factors.
+    """Above, percent of direct training's time that ours saves until an accuracy; below, what a step costs, as factors.
 
     Args:
-        times: from `fig3_4_training_time.curves.with_step_costs`.
+        times: from `fig3_4_training_time.curves.time_to_benchmark`.
         costs: from `fig3_4_training_time.cost.training_cost`.
     """
-    pairs = list(times.groupby(ARCHITECTURE, sort=False))
-    rows = [_rows(pair) for _, pair in pairs]
-    fig = figure(max(4.0 * len(pairs), 5.5), 5.6)
+    nets = list(times.groupby(ARCHITECTURE, sort=False))
+    fig = figure(max(4.6 * len(nets), 5.8), 6.2)
     with style():
-        axes = fig.subplots(2, len(pairs), squeeze=False, height_ratios=(3, 2))
-        for (key, pair), names, above, below in zip(pairs, rows, *axes, strict=True):
-            _times(above, pair, names)
-            _costs(below, costs.set_index(ARCHITECTURE).loc[key].set_index("arm"), savings(pair).iloc[0])
-        same = all(names == rows[0] for names in rows)
-        for row in axes if same else axes[1:]:
-            for ax in row[1:]:
-                ax.tick_params(axis="y", labelleft=False)
-        diamond = Line2D([], [], color=BLACK, marker="D", mfc="white", ls="", ms=6)
-        text = "by another clock: training steps needed × time of one step, both arms measured side by side"
-        fig.legend([diamond], [text], loc="outside lower center")
-        fig.suptitle("Training time until a benchmark accuracy, and the cost of a training step", fontsize=10)
-        for _ in range(2):  # the width of an axis, known once it is laid out, depends on its limits a little
-            fig.draw_without_rendering()
-            for ax in axes[0]:
-                _fit(ax)
+        axes = fig.subplots(2, len(nets), squeeze=False, height_ratios=(3, 1.4))
+        for (key, net), above, below in zip(nets, *axes, strict=True):
+            _savings(above, net)
+            _costs(below, costs.set_index(ARCHITECTURE).loc[key].set_index("arm"))
+        for ax in axes[1, 1:]:
+            ax.tick_params(axis="y", labelleft=False)
+        axes[0, 0].set_ylabel("training time saved, %")
+        lines = {line.get_label(): line for ax in axes[0] for line in ax.get_lines() if line.get_label()[0] != "_"}
+        lines = dict(sorted(lines.items(), key=lambda item: not item[0].startswith("against")))
+        fig.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2)
+        fig.suptitle(
+            "Training time that ours saves until an accuracy that both reach, and the cost of a training step",
+            fontsize=10,
+        )
     return fig
 
 
-def _rows(pair: pd.DataFrame) -> list[str]:
-    """The bars of one pair, from above."""
-    return ["paper, direct", "paper, ours", *(f"here, {arm}" for arm in ORDER if arm in set(pair.arm))]
-
-
-def _fit(ax: Axes) -> None:
-    """Let the axis end just behind the longest of the texts beside bars, whose size does not scale with it."""
-    width, end = ax.get_window_extent().width, ax.get_xlim()[1]
-    right = 0.0
-    for text in ax.texts:
-        bar, beyond = text.xy[0], text.get_window_extent().x1 - ax.transData.transform((text.xy[0], 0))[0]
-        right = max(right, bar * width / (0.97 * width - beyond)) if beyond < 0.9 * width else end
-    ax.set_xlim(0, max(right, 105))
-
-
-def _times(ax: Axes, pair: pd.DataFrame, rows: list[str]) -> None:
-    """Bars of one pair, each a share of the time of the direct training beside it; outlined where never reached."""
-    first = pair.iloc[0]
-    dataset, printed = {network: (dataset, v) for (dataset, network), v in TRAINING_TIME.items()}[first.network]
-    paper = {arm: printed[f"{arm}_seconds"] for arm in ("direct", "ours")}
-    saved, by_steps = (savings(pair, clock).iloc[0] for clock in ("seconds", "seconds_by_steps"))
-    about = "approximately" if first.network == "resnet18" else "about"  # its words, Sec. 3.2
-    ends = []
-
-    def bar(row: str, share: float, text: str, saving: str = "", error: float = 0.0, **look: object) -> None:
-        y, colour = rows.index(row), ARM_COLOURS[row.split()[-1]]
-        ends.append(100 * (share + error))
-        if row == "here, ours" and by_steps.bound in SIGNS:
-            ax.plot(100 * (1 - by_steps.saving), y, "D", color=BLACK, mfc="white", ms=6, zorder=3)
-            ends[-1] = max(ends[-1], 100 * (1 - by_steps.saving))
-        ax.barh(y, 100 * share, height=0.62, xerr=100 * error or None, error_kw=WHISKER, **{"color": colour, **look})
-        text += f", saves{saving}" if saving else ""
-        ax.annotate(text, (ends[-1], y), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
-
-    for arm, seconds in paper.items():
-        saving = f"\n{about} {_percent(printed['saving'])} (printed)" if arm == "ours" else ""
-        bar(f"paper, {arm}", seconds / paper["direct"], f"{seconds:,} s", saving, color=PAPER[arm])
-    unit = _whole(pair[pair.arm == "direct"]).mean()
-    for arm, runs in pair.groupby("arm"):
-        time, there = _whole(runs), runs.reached.sum()
-        text = f"{_three(time.mean())} s"
-        look = {}
-        if there < len(runs):
-            text = f"reached by {there} of {len(runs)}, {text}" if there else f"not reached in {text}"
-            look = {"color": "white", "edgecolor": ARM_COLOURS[arm], "hatch": "////"}
-        saving = f" {SIGNS[saved.bound]}{_percent(saved.saving)}" if arm == "ours" and saved.bound in SIGNS else ""
-        bar(f"here, {arm}", time.mean() / unit, text, saving, time.std() / unit if len(runs) > 1 else 0.0, **look)
-    ax.set_yticks(range(len(rows)), rows)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.grid(axis="y", visible=False)
+def _savings(ax: Axes, net: pd.DataFrame) -> None:
+    """A line against each opponent: the mean over seeds where each seed's pair gets there, thin lines for the seeds."""
+    first = net.iloc[0]
+    for opponent in OPPONENTS:
+        pairs = seconds_to_benchmark(net, opponent)
+        there = pairs[pairs.ours_reached & pairs.other_reached]
+        if there.empty:
+            continue
+        timesteps = net[net.arm == opponent].timesteps.iloc[0]
+        colour, marker, line = ARM_LOOKS[opponent]
+        counts = there.groupby("benchmark").saved.agg(["mean", "count"])
+        mean = counts[counts["count"] == pairs.seed.nunique()]["mean"]
+        label = f"against direct training at T = {timesteps}"
+        ax.plot(100 * mean.index, mean, color=colour, ls=line, lw=1.6, label=label)
+        if pairs.seed.nunique() > 1:
+            for _, seed in there.groupby("seed"):
+                ax.plot(100 * seed.benchmark, seed.saved, color=colour, ls=line, lw=0.6, alpha=0.5, label="_")
+        if opponent == OPPONENTS[0]:
+            _own_benchmark(ax, pairs[pairs.chosen], colour, marker)
+    _printed(ax, first.network)
+    ax.axhline(0, color=BLACK, lw=0.8)
+    ax.set_ylim(bottom=min(ax.get_ylim()[0], -20), top=104)
     ax.set(
-        title=title(first).replace(", ", "\n") + f", width {first.width:g}, to {_percent(first.benchmark)}",
-        xlabel=f"time, direct training = 100\n(paper: {TITLES[dataset]}, width 1, to {_percent(printed['benchmark'])})",
-        xlim=(0, 1.9 * max(ends)),
-        xticks=range(0, int(max(ends)) + 1, 25 if max(ends) < 200 else 100),
+        title=f"{TITLES[first.dataset]}\n{TITLES[first.network]}, width {first.width:g}",
+        xlabel="benchmark: test accuracy, %",
     )
 
 
-def _costs(ax: Axes, costs: pd.DataFrame, saved: pd.Series) -> None:
+def _own_benchmark(ax: Axes, pairs: pd.DataFrame, colour: str, marker: str) -> None:
+    """The preset's benchmark, with what is saved there: mean and the 95 % interval's part of the seeds."""
+    goal = 100 * pairs.benchmark.iloc[0]
+    ax.axvline(goal, color=BLACK, ls=":", lw=1.2, label="benchmark of this preset")
+    if not (pairs.ours_reached | pairs.other_reached).all():
+        text = "no arm gets there" if not (pairs.ours_reached | pairs.other_reached).any() else "not in every seed"
+    else:
+        more, less = not pairs.other_reached.all(), not pairs.ours_reached.all()
+        effect = Effect(pairs.saved.tolist())
+        text = f"saves {bound_sign(more, less)}{effect.shown('.0f', ' %')}"
+        error = effect.of_seeds if len(pairs) > 1 else None
+        ax.errorbar(goal, effect.mean, yerr=error, color=colour, marker=marker, mfc="white", ms=6, capsize=3, label="_")
+    right = goal < sum(ax.get_xlim()) / 2
+    ax.annotate(
+        f"to {goal:g} %: {text}", (goal, 0.03), xycoords=("data", "axes fraction"),
+        xytext=(5 if right else -5, 0), textcoords="offset points", ha="left" if right else "right", fontsize=8,
+    )  # fmt: skip
+
+
+def _printed(ax: Axes, network: str) -> None:
+    """What the paper's printed seconds save, at its own benchmark."""
+    printed = next(values for (_, name), values in TRAINING_TIME.items() if name == network)
+    about = "approximately" if network == "resnet18" else "about"  # its words, Sec. 3.2
+    saved = printed_saving(network)
+    ax.axhline(saved, color=BLACK, ls="--", lw=1, label="the paper's printed seconds")
+    ax.annotate(
+        f"paper, to {100 * printed['benchmark']:.0f} %: {printed['ours_seconds']:,} in place of "
+        f"{printed['direct_seconds']:,} s\nsaves {saved:.0f} %, “{about} {100 * printed['saving']:.0f}%”",
+        (0.02, 22), xycoords=("axes fraction", "data"), va="top", fontsize=8,
+    )  # fmt: skip
+
+
+def _costs(ax: Axes, costs: pd.DataFrame) -> None:
     """Factors, direct training over ours, and for the batch ours over direct training."""
     ours, direct = costs.loc["ours"], costs.loc["direct"]
     gib = ours.memory_limit_bytes / 2**30
     bars = {
-        "one epoch, runs' clock": (saved.epoch_ratio, ""),
-        "one step, side by side": (
+        "time of a step": (
             direct.step_seconds / ours.step_seconds,
             f"{_three(1e3 * direct.step_seconds)} / {_three(1e3 * ours.step_seconds)} ms",
         ),
         "peak memory of a step": (
             direct.peak_bytes / ours.peak_bytes,
-            f"{direct.peak_bytes / 2**20:,.0f} / {ours.peak_bytes / 2**20:,.0f} MiB",
+            f"{_three(direct.peak_bytes / 2**20)} / {_three(ours.peak_bytes / 2**20)} MiB",
         ),
         f"largest batch in {gib:g} GiB": (
             ours.largest_batch / direct.largest_batch if direct.largest_batch else 0.0,
-            f"{ours.largest_batch:,} / {direct.largest_batch:,}",
+            f"{ours.largest_batch:,} / {direct.largest_batch:,} images",
         ),
     }
     for y, (factor, text) in enumerate(bars.values()):
-        ax.barh(y, factor, height=0.62, color=PAPER["ours"])
+        ax.barh(y, factor, height=0.62, color=PALE)
         ax.annotate(
-            f"{factor:.1f}" + (f"   {text}" if text else ""), (0, y),
-            xytext=(4, 0), textcoords="offset points", va="center", fontsize=8,
-        )  # fmt: skip
+            f"{factor:.1f}×   {text}", (0, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
+        )
     ax.axvline(direct.timesteps, color=BLACK, ls=":", lw=1)
     ax.set_yticks(range(len(bars)), bars)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
-    ax.set(xlabel=f"direct training / ours (batch: ours / direct)\ndotted: T = {direct.timesteps}")
+    t = direct.timesteps
+    ax.set(
+        xlabel=f"direct training (T = {t}) / ours, factor; batch: ours / direct\ndotted: {t}×, the paper's “T folds”"
+    )
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlim(0, max(direct.timesteps, *(f for f, _ in bars.values())) * 1.1)
-
-
-def _whole(runs: pd.DataFrame) -> pd.Series:
-    """Seconds until the benchmark, of the whole run where it never was."""
-    return runs.seconds.fillna(runs.total_seconds)
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.0f} %"
 
 
 def _three(number: float) -> str:

@@ -1,4 +1,4 @@
-"""Figure 5: accuracy against T for each alpha; below it how wide the terms of Eq. 6 really are."""
+"""Figure 5: accuracy against T for each alpha, and how wide the terms of Eq. 6 really are."""
 
 from __future__ import annotations
 
@@ -24,47 +24,35 @@ _TERMS = {
 }
 
 
-def alpha(accuracies: pd.DataFrame, spreads: pd.DataFrame) -> Figure:
-    """A column for each network.
+def alpha(accuracies: pd.DataFrame) -> Figure:
+    """A panel for each network.
 
     Args:
         accuracies: from `snnlib.experiments.fig5_alpha.table.accuracy_by_alpha`.
-        spreads: from `snnlib.experiments.fig5_alpha.table.term_spreads`.
     """
     nets = list(accuracies.groupby([*NET, "noise"], sort=False))
-    fig = figure(4.4 * len(nets), 7.2)
+    fig = figure(4.2 * len(nets), 4.2)
     with style():
-        above, below = fig.subfigures(2, 1, height_ratios=[1.2, 1])
-        top = above.subplots(1, len(nets), squeeze=False)[0]
-        bottom = below.subplots(1, len(nets), squeeze=False, sharey=True)[0]
-        for i, (net, table) in enumerate(nets):
-            _accuracy(top[i], table)
-            _spread(bottom[i], spreads[(spreads[[*NET, "noise"]] == list(net)).all(axis=1)])
-        top[0].set_ylabel("test accuracy, %")
-        bottom[0].set_ylabel("standard deviation (threshold = 1)")
-        for part, axes in ((above, top), (below, bottom)):
-            handles, labels = axes[0].get_legend_handles_labels()
-            part.legend(handles, labels, loc="outside lower center", ncols=4)
+        axes = fig.subplots(1, len(nets), squeeze=False)[0]
+        for ax, (_, table) in zip(axes, nets, strict=True):
+            _accuracy(ax, table)
+        axes[0].set_ylabel("test accuracy, %")
+        fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
         seeds = accuracies.groupby([*NET, "noise"]).seed.nunique()
         many = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
-        above.suptitle(f"Accuracy after conversion with each α: mean ± sd of {many} training seeds", fontsize=10)
-        below.suptitle(
-            "What a neuron adds to its input (Eq. 6): mean of layers, band from the narrowest to the widest",
-            fontsize=10,
-        )
+        fig.suptitle(f"Accuracy after conversion with each α: mean ± sd of {many} training seeds", fontsize=10)
     return fig
 
 
 def _accuracy(ax: Axes, table: pd.DataFrame) -> None:
     at = at_timesteps(table, *NET, "alpha")
-    values = sorted(table.alpha.unique())
-    colours = mpl.colormaps["viridis"](np.linspace(0, 0.88, len(values)))
-    for i, a in enumerate(values):
+    colours = _colours(table)
+    for i, a in enumerate(colours):
         seeds = at.xs(a, level="alpha")
         mean, sd = seeds.mean(), seeds.std().fillna(0)
-        x = mean.index + 0.07 * (i - (len(values) - 1) / 2)  # side by side, so that no bar hides another
+        x = mean.index + 0.07 * (i - (len(colours) - 1) / 2)  # side by side, so that no bar hides another
         ax.errorbar(
-            x, mean, yerr=sd, color=colours[i], marker=_MARKERS[i], ms=4, lw=1.2, elinewidth=0.8, capsize=1.5,
+            x, mean, yerr=sd, color=colours[a], marker=_MARKERS[i], ms=4, lw=1.2, elinewidth=0.8, capsize=1.5,
             label=_name(a),
         )  # fmt: skip
     single = at.xs(math.inf, level="alpha")[1].mean()
@@ -79,21 +67,52 @@ def _accuracy(ax: Axes, table: pd.DataFrame) -> None:
     ax.set(title=f"{title(first)}\nwidth {first.width:g}, readout {first.readout}", xlabel="time steps T")
 
 
-def _spread(ax: Axes, table: pd.DataFrame) -> None:
-    layers = table.groupby(["term", "alpha", "layer"], sort=False).sd.mean()  # over training seeds
+def memory(spreads: pd.DataFrame) -> Figure:
+    """A column for each network: N(leak V) of each layer and alpha beside its N' above, all terms by alpha below.
+
+    Args:
+        spreads: from `snnlib.experiments.fig5_alpha.table.term_spreads`.
+    """
+    nets = [table for _, table in spreads.groupby([*NET, "noise"], sort=False)]
+    fig = figure(4.2 * len(nets), 7.4)
+    with style():
+        above, below = fig.subfigures(2, 1, height_ratios=[1.15, 1])
+        top = above.subplots(1, len(nets), squeeze=False, sharey=True)[0]
+        bottom = below.subplots(1, len(nets), squeeze=False, sharey=True)[0]
+        for i, table in enumerate(nets):
+            _by_layer(top[i], table)
+            _by_alpha(bottom[i], table)
+        for part, axes in ((above, top), (below, bottom)):
+            axes[0].set_ylabel("standard deviation (threshold = 1)")
+            axes[0].set_ylim(0, None)
+            part.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        above.suptitle("The memory N(λV) in each layer (marks), and N' at the same α (dashes)", fontsize=10)
+        below.suptitle("All terms of Eq. 6: mean of layers, band from the narrowest to the widest", fontsize=10)
+    return fig
+
+
+def _by_layer(ax: Axes, table: pd.DataFrame) -> None:
+    sd = table.groupby(["term", "alpha", "layer"]).sd.mean()  # over training seeds
+    names = list(table.layer.unique())
+    colours = {a: colour for a, colour in _colours(table).items() if not math.isinf(a)}  # there is no memory at inf
+    for marker, (a, colour) in zip(_MARKERS, colours.items(), strict=False):
+        ax.plot(sd[eq6_terms.POTENTIAL, a][names].to_numpy(), color=colour, marker=marker, ms=4, lw=1, label=_name(a))
+        ax.axhline(sd[eq6_terms.RESIDUAL, a].mean(), color=colour, ls="--", lw=1)
+    ax.axhline(sd[eq6_terms.NOISE].mean(), color=BLACK, ls=":", label=f"{eq6_terms.NOISE} of training")
+    every = -(-len(names) // 9)
+    ax.set_xticks(range(0, len(names), every), [name.removeprefix("layer ") for name in names[::every]])
+    ax.set(title=title(table.iloc[0]), xlabel="layer")
+
+
+def _by_alpha(ax: Axes, table: pd.DataFrame) -> None:
+    sd = table.groupby(["term", "alpha", "layer"], sort=False).sd.mean()  # over training seeds
     values = sorted(table.alpha.unique())
     for term, look in _TERMS.items():
-        sd = layers[term].groupby("alpha").agg(["mean", "min", "max"]).loc[values]
-        ax.fill_between(range(len(values)), sd["min"], sd["max"], color=look["color"], alpha=0.15, lw=0)
-        ax.plot(
-            range(len(values)),
-            sd["mean"],
-            ms=4,
-            label=f"{term} of training" if term == eq6_terms.NOISE else term,
-            **look,
-        )
+        of_layers = sd[term].groupby("alpha").agg(["mean", "min", "max"]).loc[values]
+        ax.fill_between(range(len(values)), of_layers["min"], of_layers["max"], color=look["color"], alpha=0.15, lw=0)
+        label = f"{term} of training" if term == eq6_terms.NOISE else term
+        ax.plot(range(len(values)), of_layers["mean"], ms=4, label=label, **look)
     ax.set_xticks(range(len(values)), ["inf" if math.isinf(a) else f"{a:g}" for a in values])
-    ax.set_ylim(0, None)
     ax.set(title=title(table.iloc[0]), xlabel="α of Eq. 9")
 
 
@@ -115,6 +134,12 @@ def layers(spreads: pd.DataFrame, network: str, alpha: float) -> Figure:
         ax.set(title=f"{title(table.iloc[0])}, {_name(alpha)}", xlabel="layer", ylabel="sd (threshold = 1)")
         fig.legend(loc="outside right upper")
     return fig
+
+
+def _colours(table: pd.DataFrame) -> dict[float, np.ndarray]:
+    """A colour for each alpha, ascending."""
+    values = sorted(table.alpha.unique())
+    return dict(zip(values, mpl.colormaps["viridis"](np.linspace(0, 0.88, len(values))), strict=True))
 
 
 def _name(a: float) -> str:

@@ -10,11 +10,24 @@ from torch import Tensor
 
 from snnlib.checks import InputError
 from snnlib.experiments import eq6_terms
-from snnlib.experiments.fig5_alpha.claims import ALPHA, ALPHA_NETWORKS, NO_NOISE
+from snnlib.experiments.contrasts import Side, combination, contrast
+from snnlib.experiments.fig5_alpha.claims import (
+    ALPHA,
+    ALPHA_NETWORKS,
+    FIRST,
+    GAIN,
+    LAST,
+    LOSSLESS_AT,
+    NO_NOISE,
+    OFF,
+    SHORT,
+)
+from snnlib.experiments.over_seeds import NET
+from snnlib.experiments.titles import TITLES
 from snnlib.models import Network
 from snnlib.neurons import Neuron
 from snnlib.runs.evaluations import Conversion
-from snnlib.runs.preset import Preset
+from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run, ensure
 from snnlib.simulation import simulate
@@ -28,16 +41,21 @@ ALPHAS = (NO_NOISE, 2.5, 3.0, ALPHA, 8.0, math.inf)  # the last is step 2
 IMAGES, TIMESTEPS = 100, 3
 
 
-def alpha_runs(preset: Preset) -> list[Run]:
-    """The runs of Figure 5; an `InputError` if the preset lacks one of the networks, or has another arm than ours."""
-    runs = [run for arms in preset.comparison(NOTEBOOK, must=("ours",)).values() for run in arms["ours"]]
-    there = sorted({run.spec.network for run in runs})
-    if set(there) != set(ALPHA_NETWORKS):
+def compared(preset: Preset) -> dict[str, Comparison]:
+    """The runs of Figure 5, by net and arm; an `InputError` if the preset lacks one of the paper's two networks."""
+    nets = preset.comparison(NOTEBOOK, must=("ours",), may=("potential", "uniform", "uniform_potential"))
+    there = sorted({arms["ours"][0].spec.network for arms in nets.values()})
+    if not set(there) >= set(ALPHA_NETWORKS):
         found = ", ".join(there)
         raise InputError(
-            f"preset {preset.name}, {NOTEBOOK}: networks = {found}: must be {' and '.join(ALPHA_NETWORKS)}"
+            f"preset {preset.name}, {NOTEBOOK}: networks = {found}: must have {' and '.join(ALPHA_NETWORKS)}"
         )
-    return runs
+    return nets
+
+
+def our_runs(nets: dict[str, Comparison]) -> list[Run]:
+    """Those of arm ours, which are drawn at every alpha."""
+    return [run for arms in nets.values() for run in arms["ours"]]
 
 
 def accuracy_by_alpha(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
@@ -55,6 +73,51 @@ def accuracy_by_alpha(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFra
     return pd.concat(tables, ignore_index=True)
 
 
+def losses(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
+    """What conversion adds: step 3 over step 2 with the same noise seeds, in points, of every net and arm.
+
+    Returns:
+        Columns dataset, network, width, readout, noise, timesteps, then those of `contrast`.
+    """
+    step_2, tables = evaluation.changed(alpha=math.inf), []
+    for arms in nets.values():
+        for runs in arms.values():
+            for t in LOSSLESS_AT:
+                table = contrast(Side(runs, evaluation, t), Side(runs, step_2, t))
+                tables.append(_named(runs, table, timesteps=t))
+    return pd.concat(tables, ignore_index=True)
+
+
+def effects(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
+    """What alpha does to our nets, in points.
+
+    Returns:
+        Columns dataset, network, width, readout, noise, alpha, effect, then those of `contrast`. The effect is `GAIN`,
+        from T = 1 to 10; `SHORT`, by how much that is less than half of the gain at alpha = 4; or `OFF`, accuracy at
+        T = 10 over that at alpha = 4.
+    """
+    tables = []
+    for arms in nets.values():
+        runs = arms["ours"]
+        usual = [Side(runs, evaluation.changed(alpha=ALPHA), t) for t in (FIRST, LAST)]
+        for alpha in ALPHAS:
+            first, last = (Side(runs, evaluation.changed(alpha=alpha), t) for t in (FIRST, LAST))
+            found = {
+                GAIN: contrast(last, first),
+                SHORT: combination((0.5, usual[1]), (-0.5, usual[0]), (-1, last), (1, first)),
+                OFF: contrast(last, usual[1]),
+            }
+            tables += [_named(runs, table, alpha=alpha, effect=effect) for effect, table in found.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _named(runs: list[Run], table: pd.DataFrame, **columns: object) -> pd.DataFrame:
+    """A contrast's rows behind the columns of their net and those given."""
+    net = runs[0].spec.columns()
+    named = {**{name: net[name] for name in (*NET, "noise")}, **columns}
+    return table.assign(**named)[[*named, *table]]
+
+
 def term_spreads(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
     """What the terms of Eq. 6 really are at each alpha, in each layer, on training images.
 
@@ -67,6 +130,21 @@ def term_spreads(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
         found = eq6_terms.moments(recorded)[["layer", "term", "mean", "sd"]]
         tables.append(found.assign(**run.spec.columns(), alpha=alpha)[[*run.spec.columns(), "alpha", *found]])
     return pd.concat(tables, ignore_index=True)
+
+
+def memory_told(spreads: pd.DataFrame) -> str:
+    """`term_spreads` at alpha = 4 in words, a line for each network: how wide the memory is beside the noises."""
+    sd = spreads[spreads.alpha == ALPHA].groupby([*NET, "term", "layer"], sort=False).sd.mean()  # over training seeds
+    lines = []
+    for net, of_net in sd.groupby(NET, sort=False):
+        terms = of_net.droplevel(NET)
+        memory = terms[eq6_terms.POTENTIAL]
+        others = ", ".join(f"{term} {terms[term].mean():.3f}" for term in (eq6_terms.RESIDUAL, eq6_terms.NOISE))
+        lines.append(
+            f"{TITLES[net[1]]}, α = {ALPHA:g}: standard deviation of {eq6_terms.POTENTIAL} {memory.mean():.3f} "
+            f"(layers {memory.min():.3f} to {memory.max():.3f}), {others}"
+        )
+    return "\n".join(lines)
 
 
 def firing_again(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:

@@ -1,0 +1,69 @@
+"""The ledger of a preset: each claim with its verdict, the picture that shows it and the command that draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from snnlib.batch.notebook_files import NOTEBOOK_FILES
+from snnlib.experiments.claims import BEYOND, CLAIMS, decide, decide_beyond
+from snnlib.experiments.evidence import Claim
+from snnlib.experiments.tables import NotTestedError, Table, Tables
+
+COLUMNS = [
+    "id", "claim", "section", "paper", "measured", "least", "most", "n", "scale", "rule", "verdict", "figure",
+    "command", "quote", "tables",
+]  # fmt: skip
+SILENCE = Table("fig7_silence", {"spikes": "number", "share_in_range": "fraction"})
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What is written of a preset's claims.
+
+    Attributes:
+        claims: those of the paper, columns `COLUMNS`.
+        beyond: what the paper does not claim, likewise, in words of its own for the verdicts.
+        checks: what holds by construction and is looked at all the same, in words.
+    """
+
+    claims: pd.DataFrame
+    beyond: pd.DataFrame
+    checks: str
+
+
+def ledger(folder: Path, preset: str, claims: Iterable[Claim] = CLAIMS, beyond: Iterable[Claim] = BEYOND) -> Ledger:
+    """Decide everything from the CSV files in a preset's folder of figures."""
+    sides = decide(folder, claims), decide_beyond(folder, beyond)
+    return Ledger(*(_with_sources(table, preset) for table in sides), checks(folder))
+
+
+def drawn_by(table: str) -> tuple[str, str]:
+    """The notebook that writes a CSV file, and the picture that shows it: its own, or else the notebook's first."""
+    notebook, files = next((name, files) for name, files in NOTEBOOK_FILES.items() if f"{table}.csv" in files)
+    pictures = [file for file in files if file.endswith(".png")]
+    return notebook, f"{table}.png" if f"{table}.png" in pictures else next(iter(pictures), "")
+
+
+def checks(folder: Path) -> str:
+    """Silence without input, which the noise's range makes certain (Sec. 3.5), as Figure 7 counted it."""
+    try:
+        table = Tables(folder).read(SILENCE)
+    except NotTestedError as error:
+        return f"silent without input: {error}"
+    holds = (table.spikes == 0).all() and (table.share_in_range == 1).all()
+    return (
+        f"silent without input, potential between reset and threshold (3.5, Fig. 7): {'holds' if holds else 'FAILS'}, "
+        f"{table.spikes.sum():,.0f} spikes, {100 * table.share_in_range.min():.4g} % of potentials in range; the noise "
+        "ends at the threshold by construction, so this could not come out otherwise"
+    )
+
+
+def _with_sources(table: pd.DataFrame, preset: str) -> pd.DataFrame:
+    """A claim's figure and command, by the first of its tables."""
+    sources = [drawn_by(tables.split(", ")[0]) for tables in table.tables]
+    commands = [f"python -m snnlib draw {notebook} --preset {preset}" for notebook, _ in sources]
+    return table.assign(figure=[picture for _, picture in sources], command=commands)[COLUMNS]

@@ -1,0 +1,143 @@
+"""The peak learning rate of each arm, chosen from the same grid on held-out training images (docs/verdicts.md)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+
+import pandas as pd
+
+from snnlib.checks import InputError, one_of
+from snnlib.data.sets import SIZES
+from snnlib.experiments.fig3_4_training_time.cost import training_cost
+from snnlib.experiments.fig3_4_training_time.equal_time import epochs_by_ratio
+from snnlib.experiments.fig3_4_training_time.race import NOTEBOOK, raced
+from snnlib.experiments.outputs import Outputs
+from snnlib.runs.arms import ARMS
+from snnlib.runs.preset import Preset, nets_as_written
+from snnlib.runs.run import Spec, ensure
+from snnlib.store.paths import figures_dir
+from snnlib.training.failures import DeviceError, TrainingError
+
+log = logging.getLogger("snnlib")
+
+NOTEBOOKS = (NOTEBOOK, "table2_inference_time")  # whose arms have rates of their own
+GRID = {"1": 1.0, "1/3": 1 / 3, "3": 3.0}  # times the preset's rate; of equal ones the first is chosen
+SHARE = 0.1  # of the training images, held out
+SEED = 0
+COLUMNS = ["net", "arm", "factor", "lr", "accuracy", "chosen", "run"]
+
+
+def tune(preset: Preset, nets: Collection[str] = ()) -> str:
+    """Train each arm at each rate of the grid, or resume or skip it; the result is written to a ``tuning.csv``.
+
+    That has a folder of its own below the preset's figures: no notebook reads it.
+
+    Args:
+        nets: of the preset; all that have such arms if none is given.
+
+    Returns:
+        For readers: accuracies, the lines that the preset's file is to have, and the epochs of ours at equal time.
+
+    Raises:
+        InputError: a net that has no such arms.
+        DataError, StoreError, DeviceError: as `ensure`. Where training breaks off, as at too high a rate, that rate
+            has no accuracy.
+    """
+    found = tuned_arms(preset)
+    for net in nets:
+        one_of(f"preset {preset.name}, net", net, found)
+    chosen = {net: found[net] for net in found if net in nets or not nets}
+    if not chosen:
+        raise InputError(
+            f"preset {preset.name}: has no runs for notebooks {' and '.join(NOTEBOOKS)}, whose arms these are"
+        )
+    table = pd.DataFrame(_rows(preset, chosen), columns=COLUMNS)
+    out = Outputs(figures_dir() / preset.name / "tuning")
+    out.write_csv(table, "tuning")
+    parts = [_table(table).to_markdown(floatfmt=".2f"), *_lines(preset, table), _epochs(preset, chosen), out.written]
+    return "\n\n".join(part for part in parts if part)
+
+
+def tuned_arms(preset: Preset) -> dict[str, dict[str, Spec]]:
+    """The arms that have a rate of their own, by net: the spec of one of their runs."""
+    found: dict[str, dict[str, Spec]] = {}
+    for notebook in NOTEBOOKS:
+        for net, arms in preset.notebooks.get(notebook, {}).items():
+            own = {arm: specs[0] for arm, specs in arms.items() if not ARMS[arm].like}
+            found.setdefault(net, {}).update(own)
+    return {net: {arm: arms[arm] for arm in ARMS if arm in arms} for net, arms in found.items() if arms}
+
+
+def held_out(spec: Spec, lr: float | None = None) -> Spec:
+    """The same training at another rate, without the images on which it is then tested, at the end alone."""
+    fields = spec.model_dump()
+    recipe = {**fields["recipe"], "evaluate_every": spec.recipe.epochs, "lr": spec.recipe.lr if lr is None else lr}
+    after = {"after": held_out(spec.after)} if spec.after else {}  # at the rate that it has in the preset
+    images = round(SHARE * SIZES[spec.dataset][0])
+    return Spec(**{**fields, "recipe": recipe, "seed": SEED, "hold_out": images, **after})
+
+
+def rates(lr: float) -> dict[str, float]:
+    """The grid around a rate, to three digits as they are written in a preset."""
+    return {name: float(f"{factor * lr:.2e}") for name, factor in GRID.items()}
+
+
+def _rows(preset: Preset, nets: dict[str, dict[str, Spec]]) -> Iterator[tuple]:
+    written = nets_as_written(preset.name)
+    for net, arms in nets.items():
+        for arm, spec in arms.items():
+            grid = rates(written[net]["recipe"]["lr"])
+            specs = {factor: held_out(spec, lr) for factor, lr in grid.items()}
+            accuracy = pd.Series({factor: _last_accuracy(s) for factor, s in specs.items()}, dtype=float)
+            best = accuracy.idxmax() if accuracy.notna().any() else None
+            for factor, s in specs.items():
+                yield net, arm, factor, grid[factor], accuracy[factor], factor == best, s.name
+
+
+def _last_accuracy(spec: Spec) -> float:
+    """On the held-out images after the last epoch, of ours converted; nan if training broke off."""
+    try:
+        return ensure(spec).history.test_accuracy.iloc[-1]
+    except DeviceError:
+        raise
+    except TrainingError as error:
+        log.error("error: %s", error)
+        return float("nan")
+
+
+def _table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy in percent, a row for each arm, a column for each rate."""
+    shown = rows.assign(accuracy=100 * rows.accuracy).pivot(index=["net", "arm"], columns="factor", values="accuracy")
+    arms = list(rows[["net", "arm"]].drop_duplicates().itertuples(index=False, name=None))
+    shown = shown.loc[arms, sorted(GRID, key=GRID.get)].rename(columns=lambda factor: f"{factor} × lr, %")
+    shown.index = pd.Index([" ".join(key) for key in shown.index], name="held-out accuracy")
+    return shown
+
+
+def _lines(preset: Preset, rows: pd.DataFrame) -> Iterator[str]:
+    """What each net's section of arms in the preset's file is to hold, with what it already holds."""
+    written = nets_as_written(preset.name)
+    for net, chosen in rows[rows.chosen].groupby("net", sort=False):
+        has = written[net].get("arms", {})
+        lines = {arm: {**has.get(arm, {}), "lr": lr} for arm, lr in zip(chosen.arm, chosen.lr, strict=True)}
+        text = [
+            f"{arm} = {{ {', '.join(f'{k} = {v}' for k, v in own.items())} }}" for arm, own in {**has, **lines}.items()
+        ]
+        yield "\n".join([f"[nets.{net}.arms]", *text])
+
+
+def _epochs(preset: Preset, nets: Collection[str]) -> str:
+    """How long ours at equal time is to train, by the ratio of the steps measured here and now."""
+    if NOTEBOOK not in preset.notebooks:
+        return ""
+    racing = dict(zip(preset.notebooks[NOTEBOOK], raced(preset), strict=True))
+    races = [
+        {arm: race[arm] for arm in ("ours", "equal_time", "direct") if arm in race}
+        for net, race in racing.items()
+        if net in nets
+    ]
+    if not races:
+        return ""
+    table = epochs_by_ratio(races, training_cost(races, memory_gib=1))
+    return f"epochs of equal_time by the measured ratio of steps:\n{table.to_markdown(index=False, floatfmt='.3g')}"

@@ -1,0 +1,86 @@
+"""Ours for as long as direct training takes: how many epochs that is, and how many points it is above."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from snnlib.experiments.contrasts import COLUMNS, Side, contrast, unpaired_error
+from snnlib.experiments.fig3_4_training_time.race import PARTS, SHARES, tested_at
+from snnlib.experiments.over_seeds import ARCHITECTURE
+from snnlib.runs.preset import Comparison, Preset
+from snnlib.runs.run import Run
+
+
+def contrasts(races: Iterable[Comparison], curves: pd.DataFrame, preset: Preset) -> pd.DataFrame:
+    """Points over direct training: of ours after the same epochs, and for the same time at `SHARES` of it.
+
+    At the end accuracies are those of the last weights with the preset's noise seeds, paired over images. Before,
+    they are those of the learning curve, of which it is not kept which images were right.
+
+    Args:
+        curves: from `curves.learning_curves`, of the same races.
+
+    Returns:
+        Columns dataset, network, width, readout, noise, arm ("ours" or "equal_time"), share (of direct training's
+        epochs), time_share (the arm's seconds at that point over direct training's), then those of `contrast`.
+    """
+    tables = []
+    for arms in races:
+        for arm, shares in (("ours", SHARES[-1:]), ("equal_time", SHARES)):
+            for share in shares if arm in arms else ():
+                times = [_at(curves, runs, share).seconds.mean() for runs in (arms[arm], arms["direct"])]
+                if share == 1:
+                    found = contrast(*(_side(arms[a], preset) for a in (arm, "direct")))
+                else:
+                    found = _unpaired(curves, arms[arm], arms["direct"], share)
+                columns = arms[arm][0].spec.columns()
+                named = {name: columns[name] for name in ("dataset", "network", "width", "readout", "noise")}
+                named |= {"arm": arm, "share": share, "time_share": times[0] / times[1]}
+                tables.append(found.assign(**named)[[*named, *found]])
+    return pd.concat(tables, ignore_index=True)
+
+
+def epochs_by_ratio(races: Iterable[Comparison], costs: pd.DataFrame) -> pd.DataFrame:
+    """How many epochs of ours take as long as direct training, by the measured seconds of a step.
+
+    Args:
+        costs: from `cost.training_cost`.
+
+    Returns:
+        A row for each net: dataset, network, width, epochs (of direct training), ratio (a step of direct training over
+        one of ours), equal_time (epochs times ratio, rounded down to what has a quarter), preset (the epochs of
+        its arm, 0 if it has none).
+    """
+    step = costs.set_index([*ARCHITECTURE, "arm"]).step_seconds
+    rows = []
+    for arms in races:
+        spec = arms["direct"][0].spec
+        net = tuple(spec.columns()[name] for name in ARCHITECTURE)
+        ratio = step[*net, "direct"] / step[*net, "ours"]
+        has = arms["equal_time"][0].spec.recipe.epochs if "equal_time" in arms else 0
+        whole = int(spec.recipe.epochs * ratio) // PARTS * PARTS
+        rows.append((*net, spec.recipe.epochs, ratio, whole, has))
+    return pd.DataFrame(rows, columns=[*ARCHITECTURE, "epochs", "ratio", "equal_time", "preset"])
+
+
+def _side(runs: list[Run], preset: Preset) -> Side:
+    (evaluation,) = preset.evaluations(runs[0])
+    return Side(runs, evaluation, tested_at(runs[0].spec))
+
+
+def _unpaired(curves: pd.DataFrame, runs: list[Run], others: list[Run], share: float) -> pd.DataFrame:
+    """As `contrast`, of learning curves."""
+    one, other = (_at(curves, side, share) for side in (runs, others))
+    error = unpaired_error(one.accuracy.mean(), other.accuracy.mean(), runs[0].spec.images[1])
+    points = 100 * (one.accuracy.to_numpy() - other.accuracy.to_numpy())
+    rows = zip(one.seed, points, [error] * len(one), one.run, other.run, strict=True)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _at(curves: pd.DataFrame, runs: list[Run], share: float) -> pd.DataFrame:
+    """The rows of these runs, in their order, after exactly this share of their epochs."""
+    rows = curves.set_index("run", drop=False).loc[[run.spec.name for run in runs]]
+    return rows[np.isclose(rows.epoch, share * runs[0].spec.recipe.epochs)]

@@ -1,0 +1,45 @@
+"""The ledger: each claim with its picture and the command that draws it, and the check beside the claims."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from snnlib.batch.ledger import COLUMNS, checks, drawn_by, ledger
+from snnlib.batch.notebook_files import NOTEBOOK_FILES
+from snnlib.experiments.claims import BEYOND, CLAIMS
+from snnlib.experiments.evidence import Claim
+from snnlib.experiments.fig5_alpha import claims as fig5
+from snnlib.store.sums import write_summed
+
+
+@pytest.mark.parametrize("claim", [*CLAIMS, *BEYOND], ids=lambda claim: claim.id)
+def test_a_claims_tables_are_drawn_by_one_notebook_and_shown_in_a_picture(claim: Claim) -> None:
+    (notebook,) = {drawn_by(table.name)[0] for table in claim.tables}
+    assert {drawn_by(claim.tables[0].name)[1]} <= set(NOTEBOOK_FILES[notebook])
+
+
+def test_a_row_names_its_own_picture_or_else_the_notebooks_first_and_the_command() -> None:
+    found = ledger(Path("nowhere"), "cpu", fig5.CLAIMS, fig5.CLAIMS[:1])
+    assert list(found.claims.columns) == list(found.beyond.columns) == COLUMNS
+    assert list(found.claims.figure) == ["fig5_lossless.png", "fig5_alpha.png", "fig5_alpha.png"]
+    assert set(found.claims.command) == {"python -m snnlib draw fig5_alpha --preset cpu"}
+    assert list(found.beyond.id) == ["lossless"]
+
+
+def test_without_anything_beyond_the_paper_the_table_is_empty_with_its_columns() -> None:
+    found = ledger(Path("nowhere"), "cpu", fig5.CLAIMS, ())
+    assert found.beyond.empty
+    assert list(found.beyond.columns) == COLUMNS
+
+
+@pytest.mark.parametrize(("spikes", "word"), [(0, "holds, 0 spikes"), (3, "FAILS, 3 spikes")])
+def test_silence_is_a_check_that_tells_what_was_counted(tmp_path: Path, spikes: int, word: str) -> None:
+    table = pd.DataFrame({"spikes": [0, spikes], "share_in_range": 1.0})
+    write_summed({tmp_path / "fig7_silence.csv": table.to_csv(index=False)})
+    told = checks(tmp_path)
+    assert word in told
+    assert "100 % of potentials in range" in told
+    assert "by construction" in told
