@@ -115,7 +115,8 @@ def test_a_difference_is_small_or_large_either_way(values: list[float], image_er
 
 def test_what_seeds_do_not_change_needs_none() -> None:
     assert [over("", value, 10, 5).says for value in (10, 9.9, 5, 4.9)] == [YES, PART, PART, NO]
-    assert over("", 7.6, 10, 5) == Item("", "7.6×", PART)
+    item = over("", 7.6, 10, 5)
+    assert (item.shown, item.says, item.seeds) == ("7.6×", PART, None)
 
 
 def test_without_values_there_are_no_runs() -> None:

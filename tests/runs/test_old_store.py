@@ -26,6 +26,12 @@ from snnlib.training.loop import State
 # which images are right, so those of then are computed anew (`evaluations.FORMAT`); preset smoke has other runs.
 STORE = Path(__file__).parent / "old_store"
 
+# Nets of preset cpu whose race (Figures 3 and 4) has other epochs and is tested more often since.
+RACED = (
+    "fashion_mnist-cnn-w0.25-spikes-gaussian-", "fashion_mnist-cnn-w0.25-spikes-lif10-",
+    "fashion_mnist-cnn-w0.25-spikes-tuned_lif4-", "cifar10-vgg16-w0.125-", "cifar10-resnet18-w0.125-",
+)  # fmt: skip
+
 NET = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 0.02}
 RECIPE = {"epochs": 1, "batch_size": 500, "lr": 1e-2, "schedule": "one_cycle"}
 SINGLE = Spec(**NET, recipe=RECIPE)
@@ -65,7 +71,10 @@ def forbidden(*args: Any, **kwargs: Any) -> None:
 def test_every_run_of_a_preset_has_the_name_it_had(preset: str) -> None:
     before = json.loads((STORE / "names.json").read_text())
     assert set(before) == set(preset_names())
-    assert set(before[preset]) <= set(load_preset(preset).all_runs())
+    raced = RACED if preset == "cpu" else ()
+    known = {name for name in before[preset] if not name.startswith(raced)}
+    assert len(known) > 40
+    assert known <= set(load_preset(preset).all_runs())
 
 
 def test_no_evaluation_passes_for_one_that_kept_less() -> None:
