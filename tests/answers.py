@@ -64,11 +64,11 @@ def put(content: dict[str, Any], there: dict[tuple[Any, ...], Any]) -> dict[str,
 
 def filed() -> dict[str, Any]:
     """What a preset's file holds, with a place for every field."""
-    entry = {"nets": ["cnn"], "arms": ["ours", "tuned"], "seeds": [0], "but": {"recipe": {}}}
+    entry = {"nets": ["cnn"], "arms": ["ours", "tuned"], "seeds": [0]}
     return {
         "description": "d", "evaluation": {}, "benchmark": {"cnn": 0.9}, "recipe": {},
-        "nets": {"cnn": {"dataset": "mnist", "network": "cnn", "recipe": {}}},
-        "arms": {"tuned": {}}, "notebooks": {"method": [entry]},
+        "nets": {"cnn": {"dataset": "mnist", "network": "cnn", "recipe": {}, "arms": {"ours": {}, "tuned": {}}}},
+        "notebooks": {"method": [entry]},
     }  # fmt: skip
 
 

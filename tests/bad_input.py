@@ -12,6 +12,7 @@ from snnlib import neurons, noise, surrogate
 from snnlib.baselines import ann_neurons as ann
 from snnlib.experiments.notebook import DEFAULTS
 from snnlib.runs import preset, preset_file
+from snnlib.runs.arms import ARMS
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Spec
@@ -61,14 +62,14 @@ values = _values(st.none() | st.booleans() | numbers | texts | st.just(HOSTILE[-
 
 def _places() -> list[tuple[Any, ...]]:
     """Every field of a preset's file, as a path into it."""
-    net, but = ("nets", "cnn"), (*ENTRY, "but")
+    net, own = ("nets", "cnn"), ("nets", "cnn", "arms")
     found = [(name,) for name in (*Preset.model_fields, *preset.WRITTEN_OUT)]
     found += [("evaluation", name) for name in Conversion.model_fields]
     found += [(*net, name) for name in preset_file.NET_FIELDS]
     found += [(*recipe, name) for recipe in (("recipe",), (*net, "recipe")) for name in Recipe.model_fields]
-    found += [("arms", "tuned"), ("arms", "tuned", "epochs"), ("arms", "tuned", "lr")]
-    found += [(*ENTRY, name) for name in preset_file.Entry.model_fields]
-    return [*found, (*but, "recipe"), (*but, "recipe", "evaluate_every")]
+    found += [own, *((*own, arm) for arm in ("ours", "tuned")), (*own, "ours", "lr"), (*own, "ours", "evaluate_every")]
+    found += [(*own, "tuned", name) for name in ARMS["tuned"].own]
+    return found + [(*ENTRY, name) for name in preset_file.Entry.model_fields]
 
 
 def _run_places() -> list[tuple[tuple[Any, ...], dict[tuple[Any, ...], Any]]]:
@@ -93,9 +94,10 @@ def _run_places() -> list[tuple[tuple[Any, ...], dict[tuple[Any, ...], Any]]]:
 
 
 preset_cases = st.tuples(st.sampled_from(_places()), written)
-PARENTS = ((), ("evaluation",), ("recipe",), ("nets", "cnn"), ("nets", "cnn", "recipe"), ("arms", "tuned"), ENTRY)
+CNN = ("nets", "cnn")
+PARENTS = ((), ("evaluation",), ("recipe",), CNN, (*CNN, "recipe"), (*CNN, "arms"), (*CNN, "arms", "tuned"), ENTRY)
 unknown_cases = st.tuples(
-    st.sampled_from([*PARENTS, (*ENTRY, "but"), (*ENTRY, "but", "recipe")]),
+    st.sampled_from(PARENTS),
     st.just("self") | texts.map("no_{}".format),
     written,
 )
@@ -119,7 +121,7 @@ BOMBS = [
     f"evaluation.{deep} = 1",
     f"notebooks = {{}}\nrecipe.{deep[:7_999]} = 1\nnets.cnn.recipe.{deep[:7_999]} = 1",
     f"notebooks = {{}}\nnets.cnn.recipe.{deep} = 1",
-    f"notebooks = {{}}\narms.tuned.{deep} = 1",
+    f"notebooks = {{}}\nnets.cnn.arms.tuned.{deep} = 1",
     f"notebooks.{deep} = 1",
     f"[{deep}]",
     "a = " + "[" * 15_000,
@@ -161,8 +163,8 @@ BOMBS = [
     SMOKE.replace('nets = ["cnn"]', 'nets = ["mlp"]', 1),
     SMOKE.replace('nets = ["cnn"]', 'nets = ["cnn", "cnn"]', 1),
     SMOKE.replace('arms = ["ours"]', 'arms = ["theirs"]', 1),
-    SMOKE.replace("[arms.tuned]", "[arms.direct]"),
-    SMOKE.replace("[arms.tuned]", "[arms.tuned]\nseed = 4"),
+    SMOKE.replace("[nets.cnn.arms]", "[nets.cnn.arms]\ntheirs = { lr = 0.1 }"),
+    SMOKE.replace("[nets.cnn.arms]", "[nets.cnn.arms]\nrelu = { seed = 4 }"),
     SMOKE.replace("[nets.cnn]", "[nets.cnn]\nself = 4"),
 ]  # fmt: skip
 mutations = st.tuples(
@@ -189,7 +191,7 @@ OPTIONS = {
     "bench": ("--peers", "--scaling", "--rounds", "--publish"),
     "figures": ("--preset",),
 }  # fmt: skip
-A_RUN = "fashion_mnist_mini-vgg16-w0.0625-spikes-gaussian-s0"
+A_RUN = "fashion_mnist_mini-resnet18-w0.0625-spikes-gaussian-s0"
 words = st.sampled_from(
     [*HOSTILE, "big", "9" * 5000, "1e400", "-5", "2.5", "1000000000", "layer", "rest", A_RUN, "fashion_mnist_mini",
      "method", "all", "trained", "train_0", "--nolock", "--", "-x"]

@@ -139,15 +139,15 @@ seen = []
 sys.addaudithook(lambda event, _: seen.append(event) if event.startswith(("pickle.", "socket.")) else None)
 
 from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
+from snnlib.experiments.fig2_accuracy_vs_timesteps.table import accuracies
 from snnlib.experiments.outputs import Outputs
 from snnlib.runs.evaluations import Conversion
-from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run, Spec
 from snnlib.store.paths import figures_dir
 
 recipe = {"epochs": 1, "batch_size": 250, "lr": 1e-3}
 run = Run(Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=recipe))
-table = accuracy(run, Conversion(timesteps=2, noise_seeds=(0,)), "cpu")
+table = accuracies({"cnn": {"ours": [run]}}, Conversion(timesteps=2, noise_seeds=(0,)))
 run.model("cpu")
 Outputs(figures_dir()).write_figure(accuracy_vs_timesteps(table), table, "figure")
 during = list(seen)

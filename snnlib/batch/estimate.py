@@ -58,7 +58,8 @@ def to_do(run: Run, preset: Preset) -> ToDo | None:
     done = epochs_done(run.folder)
     # As in `train_epochs`: every so many epochs, and after the last one.
     if recipe.evaluate_every < 1:
-        tests = round((recipe.epochs - done) / recipe.evaluate_every)
+        steps = spec.images[0] // recipe.batch_size
+        tests = (recipe.epochs - done) * min(round(1 / recipe.evaluate_every), max(steps, 1))
     else:
         tests = sum(e % recipe.evaluate_every == 0 or e == recipe.epochs for e in range(done + 1, recipe.epochs + 1))
     if spec.dynamics.kind == "single_step" and spec.noise not in ("none", "constant"):

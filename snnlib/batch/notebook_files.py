@@ -25,10 +25,10 @@ NOTEBOOK_FILES = {
         *_tables("fig5_cancellation"),
         "fig5_effects.csv",
     ],
-    "fig6_noise_type": _pictures("fig6_noise_type"),
+    "fig6_noise_type": [*_pictures("fig6_noise_type"), "fig6_gaps.csv"],
     "fig7_potential_dynamics": _pictures("fig7_potential_dynamics") + _tables("fig7_silence"),
-    "what_noise_does": [],
-    "silent_choices": _pictures("silent_choices"),
+    "what_noise_does": [*_pictures("what_noise_does"), "what_noise_does_contrasts.csv"],
+    "silent_choices": [*_pictures("silent_choices"), "silent_choices_effects.csv"],
     "beyond": _pictures("beyond_anytime", "beyond_operations", "beyond_robustness")
     + _tables("beyond_folding", "beyond_without_noise")
     + ["beyond_equal_accuracy.csv"],

@@ -13,9 +13,9 @@ from snnlib.experiments.fig3_4_training_time import claims as training
 from snnlib.experiments.fig5_alpha import claims as fig5
 from snnlib.experiments.fig6_noise_type import claims as fig6
 from snnlib.experiments.fig7_potential_dynamics import claims as fig7
-from snnlib.experiments.silent_choices import claims as choices
 from snnlib.experiments.table2_inference_time import claims as table2
 from snnlib.experiments.tables import BEYOND_WORDS, NotTestedError, Tables
+from snnlib.experiments.what_noise_does import claims as noise
 from snnlib.store.files import sha256
 from snnlib.store.used import note
 
@@ -25,11 +25,11 @@ COLUMNS = [
 
 _lossless, *_alphas = fig5.CLAIMS  # the first is one of the abstract's, and stands with those
 CLAIMS: tuple[Claim, ...] = (
-    *fig2.CLAIMS, _lossless, *training.CLAIMS, *table2.CLAIMS, *_alphas, *fig6.CLAIMS, *choices.CLAIMS, *fig7.CLAIMS,
+    *fig2.CLAIMS, _lossless, *training.CLAIMS, *table2.CLAIMS, *_alphas, *fig6.CLAIMS, *noise.CLAIMS, *fig7.CLAIMS,
 )  # fmt: skip
 # What the paper does not claim, decided by the same rule, where a figure has some.
 BEYOND: tuple[Claim, ...] = tuple(
-    claim for figure in (fig2, training, table2, fig5, fig6, choices, fig7) for claim in getattr(figure, "BEYOND", ())
+    claim for figure in (fig2, training, table2, fig5, fig6, noise, fig7) for claim in getattr(figure, "BEYOND", ())
 )
 
 

@@ -16,10 +16,11 @@ from snnlib.experiments.fig2_accuracy_vs_timesteps.claims import FIG2
 from snnlib.experiments.fig3_4_training_time.paired import FIG3
 from snnlib.experiments.fig5_alpha.claims import FIG5
 from snnlib.experiments.fig6_noise_type.claims import FIG6
-from snnlib.experiments.silent_choices.claims import CHOICES
+from snnlib.experiments.silent_choices.table import CHOICES
 from snnlib.experiments.table2_inference_time.claims import ACCURACIES
 from snnlib.experiments.tables import NotTestedError, Table, Tables, whole_table
 from snnlib.experiments.titles import short_title
+from snnlib.experiments.what_noise_does.claims import ACCURACIES as CONTROLS
 from snnlib.store.paths import figures_dir, from_root, published_dir
 
 ERRORS = 3  # standard errors of their difference within which two means agree
@@ -75,10 +76,11 @@ def _last_epoch(table: pd.DataFrame) -> pd.Series:
 
 
 SOURCES = (
-    Source("Fig. 2", FIG2, ("ties",), _at(1, 5, 10)),
+    Source("Fig. 2", FIG2, ("ties", "inference"), _at(1, 5, 10)),
     Source("Figs. 3, 4, at the end", FIG3, ("arm",), _last_epoch),
     Source("Fig. 5", FIG5, ("alpha",), _at(10)),
     Source("Fig. 6", FIG6, ("noise",), _at(1, 10)),
+    Source("what noise does", CONTROLS, ("inference",), _at(1, 10)),
     Source("silent choices", CHOICES, ("choice", "value"), _at(10)),
     Source(
         "Table 2", ACCURACIES, ("method", "variant"),

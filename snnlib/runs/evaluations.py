@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -139,6 +140,11 @@ class Conversion(Evaluation):
             run.model(device), self.alpha, self.beta, self.leak, self.statistics, images,
             timesteps=max(self.timesteps, 2), first_step=self.first_step, noise=self.noise,
         )  # fmt: skip
+
+    @property
+    def at_mean(self) -> Conversion:
+        """The same net at T = 1 with the constant 1/2 in place of N_noise, its mean: nothing is drawn."""
+        return self.changed(alpha=math.inf, noise=Gaussian(low=0.5, high=0.5), timesteps=1, noise_seeds=(0,))
 
 
 class AnnConversion(Evaluation):

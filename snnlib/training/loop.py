@@ -65,8 +65,10 @@ class Recipe(Checked):
     @field_validator("evaluate_every")
     @classmethod
     def _divides(cls, every: float) -> float:
+        if float(every).is_integer():
+            return int(every)
         parts = 1 / every
-        if isinstance(every, float) and (every >= 1 or parts > MOST_PARTS or not math.isclose(parts, round(parts))):
+        if every > 1 or parts > MOST_PARTS or not math.isclose(parts, round(parts)):
             raise InputError(
                 f"evaluate_every = {every}: must be a whole number of epochs, or 1 / a whole number up to {MOST_PARTS}"
             )
@@ -95,8 +97,7 @@ class State:
 def initial_state(model: Network, data: Dataset, recipe: Recipe) -> State:
     """The state before the first epoch."""
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, fused=True)
-    per_epoch = max(len(data.train) // recipe.batch_size, 1)  # `batches` drops a smaller last batch
-    return State(model, optimizer, _scheduler(optimizer, recipe, per_epoch))
+    return State(model, optimizer, _scheduler(optimizer, recipe, _steps(data, recipe)))
 
 
 def train_epochs(
@@ -124,7 +125,7 @@ def train_epochs(
             stays valid.
         DeviceError: the device failed.
     """
-    per_epoch = max(len(data.train) // recipe.batch_size, 1)
+    per_epoch = _steps(data, recipe)
     total = recipe.epochs * per_epoch
     with progress.bar(total, state.epoch * per_epoch, label) as bar:
         while state.epoch < recipe.epochs:
@@ -169,8 +170,8 @@ def _timed(
         seconds = time.perf_counter() - began
         if broke:
             raise TrainingError(
-                f"{label}: epoch {state.epoch + 1}, step {broke}: loss, gradients or weights are no longer finite "
-                f"(mean loss {row['train_loss']}): try a smaller lr than {recipe.lr}"
+                f"{label}: epoch {state.epoch + 1}, step {broke} of {_steps(data, recipe)}: loss, gradients or weights "
+                f"are no longer finite (mean loss {row['train_loss']}): try a smaller lr than {recipe.lr}"
             )
         rate = (state.step - steps) * min(recipe.batch_size, len(data.train)) / seconds
         steps = state.step
@@ -194,7 +195,7 @@ def one_epoch(
     correct = torch.zeros((), dtype=torch.int64, device=device)
     broke = torch.zeros((), dtype=torch.int64, device=device)  # there, so that no step waits for a GPU
     parameters = list(state.model.parameters())
-    seen, per_epoch = 0, max(len(data.train) // recipe.batch_size, 1)
+    seen, per_epoch = 0, _steps(data, recipe)
     parts = max(round(1 / recipe.evaluate_every), 1)
     ends = {round(part * per_epoch / parts): epoch - 1 + part / parts for part in range(1, parts)} | {per_epoch: epoch}
     state.model.train()
@@ -239,6 +240,11 @@ def _test(model: Network, data: Dataset, recipe: Recipe, timesteps: int) -> dict
 def mse(outputs: Tensor, labels: Tensor) -> Tensor:
     """Mean squared error against one-hot labels (Sec. 3), over batch and classes."""
     return F.mse_loss(outputs.float(), F.one_hot(labels, outputs.shape[-1]).float())
+
+
+def _steps(data: Dataset, recipe: Recipe) -> int:
+    """Of an epoch; `batches` drops a smaller last batch."""
+    return max(len(data.train) // recipe.batch_size, 1)
 
 
 def _scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe, per_epoch: int) -> lr_scheduler.LRScheduler:

@@ -21,13 +21,14 @@ from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.run import FILES, Run, Spec, build_for
 from snnlib.simulation import CHUNK, Simulation
 from snnlib.store.files import seal, sha256, write
+from snnlib.store.tensors import save_tensors
 from snnlib.training import measure
 from snnlib.training.loop import initial_state
 
 NET = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16}
 
 
-def spec(epochs: int = 7, every: int = 2, batch_size: int = 64, **fields: Any) -> Spec:
+def spec(epochs: int = 7, every: float = 2, batch_size: int = 64, **fields: Any) -> Spec:
     recipe = {"epochs": epochs, "evaluate_every": every, "batch_size": batch_size, **fields.pop("recipe", {})}
     return Spec(**{**NET, **fields}, recipe=recipe)
 
@@ -80,8 +81,10 @@ def trained(run: Run, seconds: float = 0.0) -> None:
 def evaluated(run: Run, p: Preset) -> None:
     for e in p.evaluations(run):
         file = e.file(run)
-        write(file, "timesteps,accuracy\n1,0.5\n2,0.75\n")
-        write(file.with_suffix(".json"), seal({**results._about(run, e), "table": sha256(file)}))
+        bits = file.with_suffix(".safetensors")
+        write(file, "timesteps,accuracy,tied,silent\n1,0.5,0,0\n2,0.75,0,0\n")
+        save_tensors(bits, *results._packed(torch.ones(1, 2, 9, dtype=torch.bool)))
+        write(file.with_suffix(".json"), seal({**results._about(run, e), "files": [sha256(file), sha256(bits)]}))
 
 
 # --- what is left ----------------------------------------------------------------------------
@@ -106,6 +109,17 @@ def test_a_begun_run_goes_on_after_its_checkpoint(epoch: int, tests: int) -> Non
     assert (work.epochs, work.passes[0][1]) == (7 - epoch, tests)
 
 
+@pytest.mark.parametrize(("every", "done", "tests"), [(0.25, 0, 28), (0.25, 3, 16), (1 / 3, 6, 3), (0.001, 6, 93)])
+def test_tests_within_epochs_are_counted(every: float, done: int, tests: int) -> None:
+    """Of 93 steps an epoch has no more than 93 parts."""
+    s = spec(every=every)
+    if done:
+        checkpoint(s, done)
+    work = to_do(Run(s), preset_of(s))
+    assert work is not None
+    assert (work.epochs, work.passes[0][1]) == (7 - done, tests)
+
+
 def test_a_trained_run_lacks_its_evaluation_alone_and_a_done_one_nothing() -> None:
     p, run = preset_of(spec()), Run(spec())
     trained(run)
@@ -123,6 +137,7 @@ def test_a_trained_run_lacks_its_evaluation_alone_and_a_done_one_nothing() -> No
         ({"dynamics": {"kind": "lif"}, "timesteps": 6}, 6),
         ({"dynamics": {"kind": "relu"}, "readout": "potential"}, 1),
         ({"dynamics": {"kind": "single_step", "noise": {"kind": "gaussian", "high": 0}}}, 1),
+        ({"dynamics": {"kind": "single_step", "noise": {"kind": "gaussian", "low": 0.5, "high": 0.5}}}, 1),
     ],
 )
 def test_other_nets_are_tested_as_training_tests_them(fields: dict, timesteps: int) -> None:
@@ -130,7 +145,7 @@ def test_other_nets_are_tested_as_training_tests_them(fields: dict, timesteps: i
     evaluations = p.evaluations(run)
     work = to_do(run, p)
     assert work is not None
-    assert work.passes == ((AsTrained(timesteps=timesteps), 4), *((e, 1) for e in evaluations))  # nothing is drawn
+    assert work.passes == ((AsTrained(timesteps=timesteps), 4), *((e, len(e.noise_seeds)) for e in evaluations))
 
 
 # --- how long that takes ---------------------------------------------------------------------

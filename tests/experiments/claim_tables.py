@@ -16,8 +16,7 @@ from snnlib.store.sums import write_summed
 PAIRS = [("fashion_mnist", "cnn"), ("cifar10", "vgg16"), ("cifar10", "resnet18")]
 SEEDS = (0, 1, 2)
 Set = dict[str, pd.DataFrame]
-MOVED = ("fig5_",)  # tables whose claims follow the new rule so far; () once all do
-LEDGER = [c for c in (*CLAIMS, *BEYOND) if not MOVED or c.tables[0].name.startswith(MOVED)]
+LEDGER = (*CLAIMS, *BEYOND)
 
 
 def net(pair: tuple[str, str], seed: int | None = None, readout: str = "spikes") -> dict[str, object]:
@@ -30,6 +29,61 @@ def runs(at: dict[int, float], noise: str = "gaussian", pairs: list = PAIRS, **c
     return pd.DataFrame(
         {**net(p, s), "noise": noise, "noise_seed": n, "timesteps": t, "accuracy": a + 0.001 * s + 0.002 * n, **columns}
         for p in pairs for s in SEEDS for n in (0, 1) for t, a in at.items()
+    )  # fmt: skip
+
+
+def contrasts(
+    points: float, pairs: list = PAIRS, spread: float = 0.1, readout: str = "spikes", **keys: object
+) -> pd.DataFrame:
+    """Differences of three seeds, ``spread`` points apart, with a standard error of 0.1 points from the images."""
+    return pd.DataFrame(
+        {**net(p, s, readout), "noise": "gaussian", **keys, "points": points + spread * (s - 1), "image_error": 0.1}
+        for p in pairs for s in SEEDS
+    )  # fmt: skip
+
+
+def gains(five: float, ten: float, spikes: tuple[float, float] | None = None) -> pd.DataFrame:
+    """From T = 1 to 5 and from 5 to 10, either readout; ties at random and T = 1 without noise say the contrary."""
+    tables = []
+    for readout in ("spikes", "potential"):
+        steps = spikes if spikes and readout == "spikes" else (five, ten)
+        for (later, earlier), points in zip(((5, 1), (10, 5)), steps, strict=True):
+            keys = {"readout": readout, "later": later, "earlier": earlier}
+            tables += [
+                contrasts(points, **keys, ties="first", inference="noise"),
+                contrasts(-points, **keys, ties="random", inference="noise"),
+                contrasts(-points, **keys, ties="first", inference="constant"),
+            ]
+    return pd.concat(tables)
+
+
+def gap(one: float, ten: float, spread: float = 0.1) -> pd.DataFrame:
+    """Gaussian over uniform noise at T = 1 and 10."""
+    return pd.concat([contrasts(points, spread=spread, timesteps=t) for t, points in ((1, one), (10, ten))])
+
+
+def controls(
+    rise: float, as_it_is: float, step_3: float = 9, lif: float = 9, left: float = 3, trains: float = 3,
+    pairs: list = PAIRS, spread: float = 0.1,
+) -> pd.DataFrame:  # fmt: skip
+    """Ours at T = 10 over itself at T = 1, and over each way to run the net trained with 1/2; both readouts."""
+    ours, alone = ("gaussian", "step 3", 10), ("gaussian", "constant 1/2", 1)
+    found = [
+        (ours, ("gaussian", "step 3", 1), rise),
+        (ours, alone, left),
+        (ours, ("constant", "constant 1/2", 1), as_it_is),
+        (ours, ("constant", "step 3", 10), step_3),
+        (ours, ("constant", "LIF", 10), lif),
+        (alone, ("constant", "constant 1/2", 1), trains),
+        (ours, ("none", "Eq. 4", 1), -9.0),  # decides nothing
+    ]
+    names = ("noise", "inference", "timesteps")
+    return pd.concat(
+        contrasts(
+            points, pairs, spread, readout,
+            **dict(zip(names, one, strict=True)), **dict(zip([f"other_{n}" for n in names], other, strict=True)),
+        )
+        for one, other, points in found for readout in ("spikes", "potential")
     )  # fmt: skip
 
 
@@ -95,14 +149,17 @@ def differing(table: pd.DataFrame, spread: float, image_error: float = 0.05) -> 
     return table.assign(noise="gaussian", points=table.points + spread * (table.seed - 1), image_error=image_error)
 
 
-def table2_ours(below: float = 0.0, spread: float = 0.0) -> pd.DataFrame:
-    """Ours, ``below`` the paper's accuracy by so many points, with readout potential, and a point less with spikes."""
+def table2_ours(below: float = 0.0, spread: float = 0.0, times: float = 1.0) -> pd.DataFrame:
+    """Ours with readout potential, and a point less with spikes.
+
+    Its error is so many ``times`` the paper's, and its accuracy ``below`` that by so many points.
+    """
     rows = [
-        {**net(p, s, readout), "timesteps": t, "points": 100 * OURS[p[0]][t == 10] - below - less}
+        {**net(p, s, readout), "timesteps": t, "points": 100 - times * 100 * (1 - OURS[p[0]][t == 10]) - below - less}
         for p in [("mnist", "cnn"), *PAIRS] for s in SEEDS for readout, less in (("potential", 0), ("spikes", 1))
         for t in (5, 10)
     ]  # fmt: skip
-    return differing(pd.DataFrame(rows), spread)
+    return differing(pd.DataFrame(rows), spread, image_error=0.005)
 
 
 def over_relu(points: float, spread: float = 0.0) -> pd.DataFrame:
@@ -162,12 +219,6 @@ def alpha_effects(two: float, four: float, off: dict[float, float]) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def ablation(noisy: dict[int, float], silent: dict[int, float]) -> pd.DataFrame:
-    columns = {"choice": "ablation: noise in training", "pairs": PAIRS[:1]}
-    other = runs({1: 0.1, 10: 0.9}, "max_normalised", choice="Gaussian in [0, 1]", default=False)
-    return pd.concat([runs(noisy, **columns, default=True), runs(silent, "none", **columns, default=False), other])
-
-
 def autocorrelations(lowest: float | None) -> pd.DataFrame:
     r = pd.DataFrame({"panel": "d", "series": "a", "lag": [0, 1, 2], "value": [1, 0.5, lowest]})
     other = pd.DataFrame({"panel": ["d", "a"], "series": ["c", "H"], "lag": [6, None], "value": [-0.9, None]})
@@ -175,7 +226,7 @@ def autocorrelations(lowest: float | None) -> pd.DataFrame:
 
 
 HOLDS: Set = {
-    "fig2_accuracy_vs_timesteps": runs({1: 0.8, 5: 0.85, 10: 0.88}),
+    "fig2_gains": gains(5, 3),
     "fig3_contrasts": over_direct((5, 2, 1), 0),
     "fig4_time_to_accuracy": to_benchmark(30, 200),
     "fig4_training_cost": cost(10, 7),
@@ -185,12 +236,12 @@ HOLDS: Set = {
     "table2_speedup": speedup(200, 150),
     "fig5_lossless": losses({2: 0.1, 5: 0.0, 10: 0.2}),
     "fig5_effects": alpha_effects(2, 8, {2.5: -0.2, 8: 0.1, math.inf: 0.2}),
-    "fig6_noise_type": pd.concat([runs({1: 0.8, 10: 0.88}), runs({1: 0.78, 10: 0.879}, "uniform")]),
-    "silent_choices": ablation({1: 0.8, 10: 0.88}, {1: 0.82, 10: 0.3}),
+    "fig6_gaps": gap(2, 0.1),
+    "what_noise_does_contrasts": controls(8, 6),
     "fig7_potential_dynamics": autocorrelations(-0.5),
 }
 FAILS: Set = {
-    "fig2_accuracy_vs_timesteps": runs({1: 0.8, 5: 0.8, 10: 0.79}),
+    "fig2_gains": gains(-1, -1),
     "fig3_contrasts": over_direct((-5, -2, -1), -2),
     "fig4_time_to_accuracy": to_benchmark(180, 200),
     "fig4_training_cost": cost(2, 0.9),
@@ -200,8 +251,8 @@ FAILS: Set = {
     "table2_speedup": speedup(4, 3),
     "fig5_lossless": losses({2: -4, 5: -3, 10: -2}),
     "fig5_effects": alpha_effects(7, 8, {2.5: -3, 8: 2, math.inf: 2}),
-    "fig6_noise_type": pd.concat([runs({1: 0.78, 10: 0.88}), runs({1: 0.8, 10: 0.85}, "uniform")]),
-    "silent_choices": ablation({1: 0.8, 10: 0.79}, {1: 0.82, 10: 0.3}),
+    "fig6_gaps": gap(-2, 3),
+    "what_noise_does_contrasts": controls(-1, -6, left=-3, trains=-3),
     "fig7_potential_dynamics": autocorrelations(-0.05),
 }  # fmt: skip
 
@@ -211,6 +262,8 @@ IN_PART: Set = {
     "fig4_time_to_accuracy": to_benchmark(100, 200),
     "fig4_training_cost": cost(6, 1),
     "fig5_lossless": losses({2: -0.75, 5: -0.75, 10: -0.75}),
+    "table2_speedup": speedup(70, 70),
+    "table2_ours": table2_ours(times=1.42),
 }
 
 

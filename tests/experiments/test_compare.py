@@ -29,7 +29,7 @@ def fig2(percent: dict[str, Sequence[float]], noise_seeds: int = 1) -> pd.DataFr
                     off = n - (noise_seeds - 1) / 2  # the mean of the noise seeds is the seed's accuracy
                     rows.append((network, seed, n, t, (value - less + off) / 100))
     columns = ["network", "seed", "noise_seed", "timesteps", "accuracy"]
-    return pd.DataFrame(rows, columns=columns).assign(**NET)
+    return pd.DataFrame(rows, columns=columns).assign(**NET, ties="first", inference="noise")
 
 
 @pytest.fixture
@@ -78,9 +78,9 @@ def test_numbers_agree_or_differ_by_their_spread(folders: tuple[Path, Path]) -> 
     put(own, fig2({"cnn": [83, 85], "vgg16": [84, 86], "resnet18": [80.4]}))
     put(published, fig2({"cnn": [79, 81], "vgg16": [79, 81], "resnet18": [80]}))
     assert outcomes(own, published) == {
-        ("CNN", "T = 5"): AGREES, ("CNN", "T = 10"): AGREES,
-        ("VGG-16", "T = 5"): DIFFERS, ("VGG-16", "T = 10"): DIFFERS,
-        ("ResNet-18", "T = 5"): AGREES, ("ResNet-18", "T = 10"): AGREES,
+        ("CNN", "first, noise, T = 5"): AGREES, ("CNN", "first, noise, T = 10"): AGREES,
+        ("VGG-16", "first, noise, T = 5"): DIFFERS, ("VGG-16", "first, noise, T = 10"): DIFFERS,
+        ("ResNet-18", "first, noise, T = 5"): AGREES, ("ResNet-18", "first, noise, T = 10"): AGREES,
     }  # fmt: skip
 
 
@@ -90,7 +90,7 @@ def test_one_seed_each_is_held_against_one_test_set(folders: tuple[Path, Path]) 
     put(own, fig2({"cnn": [81.6], "vgg16": [82.0]}))
     put(published, fig2({"cnn": [80], "vgg16": [80]}))
     found = outcomes(own, published)
-    assert (found["CNN", "T = 10"], found["VGG-16", "T = 10"]) == (AGREES, DIFFERS)
+    assert (found["CNN", "first, noise, T = 10"], found["VGG-16", "first, noise, T = 10"]) == (AGREES, DIFFERS)
 
 
 def test_noise_seeds_are_averaged_first(folders: tuple[Path, Path]) -> None:
@@ -116,8 +116,8 @@ def test_what_one_side_alone_has_is_said(folders: tuple[Path, Path]) -> None:
     put(own, fig2({"cnn": [80]}))
     put(published, fig2({"vgg16": [80]}))
     found = outcomes(own, published)
-    assert found["CNN", "T = 10"] == ONLY_OWN
-    assert found["VGG-16", "T = 10"] == ONLY_PUBLISHED
+    assert found["CNN", "first, noise, T = 10"] == ONLY_OWN
+    assert found["VGG-16", "first, noise, T = 10"] == ONLY_PUBLISHED
 
 
 def test_claims_agree_if_their_verdicts_do(folders: tuple[Path, Path]) -> None:
@@ -135,6 +135,7 @@ def test_every_figure_counts_at_its_key_numbers(folders: tuple[Path, Path]) -> N
     put(own, pd.concat([rows.assign(alpha=alpha) for alpha in (2.0, math.inf)]), "fig5_alpha")
     put(own, pd.concat([rows.assign(noise=noise) for noise in ("gaussian", "uniform")]), "fig6_noise_type")
     put(own, rows.assign(choice="readout", value="spikes", default=True), "silent_choices")
+    put(own, rows.assign(inference="step 3"), "what_noise_does")
     ann = rows[rows.timesteps == 10].assign(timesteps=1, method="ann", variant="ReLU")
     put(own, pd.concat([rows.assign(method="ours", variant="x"), ann]), "table2_accuracy_vs_timesteps")
     epochs = [rows[rows.timesteps == 10].assign(arm="ours", epoch=e, train_seconds=1.0) for e in (1, 2)]
@@ -147,6 +148,7 @@ def test_every_figure_counts_at_its_key_numbers(folders: tuple[Path, Path]) -> N
         ("Fig. 5", "alpha inf, T = 10", "81.0 ± 1.4 (2)"),
         ("Fig. 6", "gaussian, T = 10", "81.0 ± 1.4 (2)"),
         ("Fig. 6", "uniform, T = 10", "81.0 ± 1.4 (2)"),
+        ("what noise does", "step 3, T = 10", "81.0 ± 1.4 (2)"),
         ("silent choices", "readout, spikes, T = 10", "81.0 ± 1.4 (2)"),
         ("Table 2", "ours, x, T = 5", "80.0 ± 1.4 (2)"),
         ("Table 2", "ours, x, T = 10", "81.0 ± 1.4 (2)"),
@@ -174,10 +176,8 @@ def test_the_command_prints_the_table_the_rule_and_the_count(folders: tuple[Path
     put(published, fig2({"cnn": [79, 81], "vgg16": [79, 81]}))
     done = CliRunner().invoke(app, ["compare", "--preset", "smoke"], catch_exceptions=False)
     lines = done.stdout.splitlines()
-    assert (
-        "| Fig. 2 | MNIST CNN, width 1, spikes | T = 10 | 85.0 ± 1.4 (2) | 80.0 ± 1.4 (2) | +5.0 | 4.2 | differs |"
-        in lines
-    )
+    row = "| Fig. 2 | MNIST CNN, width 1, spikes | first, noise, T = 10 | 85.0 ± 1.4 (2) | 80.0 ± 1.4 (2) |"
+    assert f"{row} +5.0 | 4.2 | differs |" in lines
     assert f"*{compare.RULE}*" in lines
     assert "3 standard errors" in compare.RULE
     assert lines[-1] == "own beside published, at preset smoke: 2 agree, 2 differ"

@@ -1,18 +1,28 @@
-"""Figure 2: its picture, and its claim."""
+"""Figure 2: its numbers, its picture, and its claim."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from claim_tables import HOLDS, decided, rising, runs
+from claim_tables import PAIRS, decided, gains, rising
 
-from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
+from snnlib.checks import InputError
+from snnlib.conversion import convert
+from snnlib.data.sets import Dataset
+from snnlib.experiments.fig2_accuracy_vs_timesteps import table as fig2
+from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import STAR, accuracy_vs_timesteps
 from snnlib.experiments.over_seeds import NET, over_seeds, percent
-from snnlib.experiments.tables import PARTLY, REPRODUCED
+from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
+from snnlib.noise import Gaussian
+from snnlib.runs import run as runs
+from snnlib.runs.preset import Preset, load_preset, preset_names
+from snnlib.training.evaluation import predict
 
 
 @pytest.fixture
@@ -20,30 +30,162 @@ def verdicts(tmp_path: Path) -> Callable[..., dict[str, str]]:
     return partial(decided, tmp_path)
 
 
-def test_figure_2_shows_ours_and_the_papers_values() -> None:
-    axes = accuracy_vs_timesteps(rising()).axes
-    lines = {line.get_label(): line for line in axes[0].get_lines()}
-    assert list(lines["paper, Table 2"].get_ydata()) == [99.61, 99.64]
+# --- numbers ---------------------------------------------------------------------------------
+
+TINY = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16}
+
+
+def preset(timesteps: int = 10, **arms: dict[str, Any]) -> Preset:
+    recipe = {"epochs": 4, "batch_size": 16, "lr": 1e-2, "schedule": "constant", "evaluate_every": 4}
+    arms = arms or {"ours": {}, "potential": {"readout": "potential"}}
+    net = {arm: [{**TINY, "recipe": recipe, "seed": s, **fields} for s in (0, 1)] for arm, fields in arms.items()}
+    return Preset(
+        name="made_up", description="", evaluation={"timesteps": timesteps, "noise_seeds": (0, 4), "batch_size": 30},
+        benchmark={}, notebooks={fig2.NOTEBOOK: {"net": net}},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def small_store(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
+        patch.setattr(runs, "load_dataset", lambda *_, **__: small)
+        yield
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_has_either_readout_of_every_net_with_seeds_enough_to_decide(name: str) -> None:
+    for arms in fig2.compared(load_preset(name)).values():
+        assert [len(found) >= 3 for found in arms.values()] == [True, True]
+
+
+def test_a_net_without_the_other_readout_is_refused() -> None:
+    with pytest.raises(InputError, match="has no arm potential; must have ours and potential"):
+        fig2.compared(preset(ours={}))
+
+
+def test_accuracies_are_those_of_each_way(small_store: None, small: Dataset) -> None:
+    p = preset()
+    nets = fig2.compared(p)
+    table = fig2.accuracies(nets, p.evaluation)
+    assert len(table) == 4 * 2 * (2 * 10 + 1)  # runs, ties; noise seeds and T, and one without noise
+    run = nets["net"]["ours"][1]
+    ways = {"noise": (convert(run.model()), 10, (0, 4))}
+    ways["constant"] = (convert(run.model(), float("inf"), noise=Gaussian(low=0.5, high=0.5)), 1, (0,))
+    for inference, (model, timesteps, seeds) in ways.items():
+        for ties in ("first", "random"):
+            rows = table[(table.run == run.spec.name) & (table.inference == inference) & (table.ties == ties)]
+            expected = predict(model, small, timesteps, seeds, 30, ties=ties).table
+            assert rows[list(expected)].reset_index(drop=True).equals(expected)
+
+
+def test_gains_are_differences_of_the_accuracies(small_store: None) -> None:
+    p = preset()
+    nets = fig2.compared(p)
+    table, found = fig2.accuracies(nets, p.evaluation), fig2.gains(nets, p.evaluation)
+    at = percent(table, "readout", "ties", "inference", "timesteps")
+    steps = found[["later", "earlier", "inference"]].drop_duplicates().itertuples(index=False, name=None)
+    assert list(steps) == [(5, 1, "noise"), (10, 5, "noise"), (10, 1, "noise"), (10, 1, "constant")]
+    for row in found.itertuples():
+        later, earlier = (
+            at[row.readout, row.ties, inference, t, row.seed]
+            for inference, t in (("noise", row.later), (row.inference, row.earlier))
+        )
+        assert row.points == pytest.approx(later - earlier)
+    assert (found.image_error > 0).any()
+
+
+def test_a_preset_of_fewer_steps_has_the_gains_that_there_are(small_store: None) -> None:
+    p = preset(timesteps=5)
+    found = fig2.gains(fig2.compared(p), p.evaluation)
+    assert set(found[["later", "earlier", "inference"]].itertuples(index=False, name=None)) == {
+        (5, 1, "noise"), (5, 1, "constant"),
+    }  # fmt: skip
+
+
+def by_hand(ties: str, inference: str, points: list[float]) -> pd.DataFrame:
+    net = {"dataset": "mnist", "network": "cnn", "width": 1.0, "readout": "spikes", "noise": "gaussian"}
+    keys = {"ties": ties, "later": 10, "earlier": 1, "inference": inference}
+    return pd.DataFrame([{**net, **keys, "seed": s, "points": x, "image_error": 0.5} for s, x in enumerate(points)])
+
+
+def test_what_is_left_of_a_gain_is_said_where_there_is_one() -> None:
+    random, constant = by_hand("random", "noise", [7, 8, 9]), by_hand("random", "constant", [2, 2, 2])
+    found = fig2.what_is_left(pd.concat([by_hand("first", "noise", [9, 10, 11]), random, constant]))
+    assert found.splitlines()[1] == (
+        "MNIST, CNN, readout spikes: +10.0 ± 2.5 ± 1.0; with ties at random +8.0 ± 2.5 ± 1.0 (80 %); "
+        "these over T = 1 with the constant 1/2 +2.0 ± 0.0 ± 1.0 (20 %)"
+    )
+    unclear = fig2.what_is_left(pd.concat([by_hand("first", "noise", [-1, 1, 3]), random, constant]))
+    assert "%)" not in unclear
+
+
+# --- picture ---------------------------------------------------------------------------------
+
+
+def shown() -> pd.DataFrame:
+    """`rising` with ties broken either way, and T = 1 without noise, ten points higher; a net that does not rise."""
+    rows = rising().assign(run="r", inference="noise", ties="first", tied=0.3, silent=0.1)
+    constant = rows[(rows.timesteps == 1) & (rows.noise_seed == 0)].assign(inference="constant")
+    first = pd.concat([rows, constant.assign(accuracy=constant.accuracy + 0.1)])
+    both = pd.concat([first, first.assign(ties="random", accuracy=first.accuracy - 0.02)])
+    return pd.concat([both, both.assign(readout="potential", accuracy=0.93, tied=0.0, silent=0.0)])
+
+
+def test_figure_2_shows_both_readouts_both_ties_and_the_papers_values() -> None:
+    above, below = accuracy_vs_timesteps(shown()).axes
+    assert "MNIST" in above.get_title()
+    assert "width 1" in above.get_title()
+    usual, constant = above.containers[:2]
     at = over_seeds(percent(rising(), *NET, "timesteps"))
-    shown = axes[0].containers[0].lines[0]
-    assert np.allclose(shown.get_ydata(), at["mean"])
-    assert "MNIST" in axes[0].get_title()
-    assert "width 1" in axes[0].get_title()
+    assert np.allclose(usual.lines[0].get_ydata(), at["mean"])
+    assert constant.lines[0].get_xydata().tolist() == [pytest.approx([1 - 0.12 - STAR, 65])]
+    dashed = [line for line in above.get_lines() if line.get_linestyle() == "--"]
+    assert len(dashed) == 1  # of the readout that ties
+    assert np.allclose(dashed[0].get_ydata(), at["mean"] - 2)
+    paper = next(line for line in above.get_lines() if line.get_marker() == "D")
+    assert list(paper.get_xydata().ravel()) == [5, 99.61, 10, 99.64]
+    assert {text.get_text() for text in above.texts} >= {"99.61", "99.64"}
+    tied, silent, other = below.get_lines()
+    assert set(tied.get_ydata()) == {30}
+    assert set(silent.get_ydata()) == {10}
+    assert set(other.get_ydata()) == {0}  # the other readout has no output neurons that could be silent
 
 
-def test_what_is_measured_is_mean_and_deviation_over_training_seeds(verdicts: Callable) -> None:
-    spread = HOLDS["fig2_accuracy_vs_timesteps"].copy()
-    at_10 = spread.timesteps == 10
-    spread.loc[at_10, "accuracy"] += 0.01 * spread.seed[at_10]  # 3, 4, 5 points from T = 5 to 10
-    found = verdicts("measured", fig2_accuracy_vs_timesteps=spread)["rises"]
-    assert found.startswith("points from T = 1 to 5 and from 5 to 10: CNN +5.0 ± 0.0 and +4.0 ± 1.0; VGG-16 +5.0")
-    assert found.endswith("(3 seeds each)")
-    fewer = spread[(spread.network == "cnn") | (spread.seed < 2)]
-    assert verdicts("measured", fig2_accuracy_vs_timesteps=fewer)["rises"].endswith("(3, 2, 2 seeds)")
+def test_the_picture_says_over_how_many_seeds() -> None:
+    assert "± sd of 2 seeds)" in accuracy_vs_timesteps(shown()).get_suptitle()
+    one = shown().query("seed == 0")
+    assert "± sd of 1 seed)" in accuracy_vs_timesteps(one).get_suptitle()
 
 
-def test_it_rises_in_every_network_or_in_some(verdicts: Callable) -> None:
-    table = runs({1: 0.8, 5: 0.85, 10: 0.88})
-    assert verdicts(fig2_accuracy_vs_timesteps=table)["rises"] == REPRODUCED
-    flat = table.assign(accuracy=table.accuracy.where((table.network != "cnn") | (table.timesteps == 1), 0.8))
-    assert verdicts(fig2_accuracy_vs_timesteps=flat)["rises"] == PARTLY
+# --- claim -----------------------------------------------------------------------------------
+
+
+def test_what_is_measured_is_the_mean_with_both_parts_of_its_interval(verdicts: Callable) -> None:
+    found = verdicts("measured", fig2_gains=gains(5, 3))["rises"]
+    spikes, potential = (
+        f"CNN, {readout} +5.0 ± 0.2 ± 0.2 and +3.0 ± 0.2 ± 0.2; " for readout in ("spikes", "potential")
+    )
+    assert found.startswith(f"points from T = 1 to 5 and from 5 to 10: {spikes}VGG-16, spikes")
+    assert potential in found
+    assert found.endswith("(3 seeds)")
+
+
+@pytest.mark.parametrize(
+    ("table", "verdict"),
+    [
+        (gains(5, 3), REPRODUCED),
+        (gains(-1, -1), NOT),
+        (gains(5, -1), PARTLY),  # it rises, then it falls
+        (gains(-1, -1, spikes=(5, 3)), PARTLY),  # it rises with one readout alone
+        (gains(5, 3, spikes=(5, 0.1)), UNDECIDED),  # 0.1 ± 0.3
+        (gains(5, 3).query("seed < 2"), UNDECIDED),  # two seeds decide nothing
+        (gains(5, 3).query("network != 'vgg16'"), UNDECIDED),
+        (gains(-1, -1).query("network != 'vgg16'"), UNDECIDED),
+        (gains(5, 3).query("ties == 'random'"), UNTESTED),
+        (gains(5, 3).query("later == 3 or seed > 5"), UNTESTED),
+    ],
+)
+def test_each_verdict_has_its_data(verdicts: Callable, table: pd.DataFrame, verdict: str) -> None:
+    assert verdicts(fig2_gains=table)["rises"] == verdict
+    assert {pair[1] for pair in PAIRS} == {"cnn", "vgg16", "resnet18"}

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from claim_tables import decided
+from claim_tables import decided, gap
 from conftest import generator
 
 from snnlib.checks import InputError
@@ -21,15 +21,15 @@ from snnlib.data.sets import Dataset
 from snnlib.experiments import eq6_terms
 from snnlib.experiments.fig6_noise_type import plot as fig6
 from snnlib.experiments.fig6_noise_type import table as noise_type
-from snnlib.experiments.over_seeds import gains
-from snnlib.experiments.tables import NOT, REPRODUCED, UNDECIDED
+from snnlib.experiments.over_seeds import gains, percent
+from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
 from snnlib.models import build
 from snnlib.neurons import SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import load_preset
-from snnlib.runs.run import Spec, ensure
+from snnlib.runs.run import Run, Spec, ensure
 from snnlib.training.evaluation import accuracy_over_time
 
 # --- which runs -------------------------------------------------------------------------------
@@ -37,16 +37,19 @@ from snnlib.training.evaluation import accuracy_over_time
 
 @pytest.mark.parametrize(("name", "pairs"), [("smoke", 3), ("cpu", 4), ("paper", 4)])
 def test_every_preset_has_its_pairs(name: str, pairs: int) -> None:
-    needed = noise_type.noise_runs(load_preset(name))
-    assert len({(run.spec.dataset, run.spec.network) for run in needed}) == pairs
+    nets = noise_type.compared(load_preset(name))
+    assert len({(run.spec.dataset, run.spec.network) for run in noise_type.noise_runs(nets)}) == pairs
+    assert all(len(arms["uniform"]) >= 3 for arms in nets.values())  # fewer would decide nothing
 
 
 def test_first_come_the_runs_with_one_noise_then_as_many_with_the_other() -> None:
-    needed = noise_type.noise_runs(load_preset("smoke"))
+    needed = noise_type.noise_runs(noise_type.compared(load_preset("smoke")))
     ours, theirs = needed[: len(needed) // 2], needed[len(needed) // 2 :]
     assert {run.spec.noise for run in ours} == {"gaussian"}
     for a, b in zip(ours, theirs, strict=True):
-        assert b.spec == a.spec.model_copy(update={"dynamics": SingleStep(Uniform())})
+        recipe = b.spec.recipe  # how often it is tested may differ, and nothing else
+        assert recipe == a.spec.recipe.model_copy(update={"evaluate_every": recipe.evaluate_every})
+        assert b.spec == a.spec.model_copy(update={"dynamics": SingleStep(Uniform()), "recipe": recipe})
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ def test_a_pair_with_an_arm_too_few_or_too_many_is_refused(arms: dict[str, Singl
     specs = {arm: (Spec(dataset="mnist", network="cnn", dynamics=d),) for arm, d in arms.items()}
     preset = load_preset("smoke").model_copy(update={"notebooks": {"fig6_noise_type": {"net": specs}}})
     with pytest.raises(InputError, match=words) as error:
-        noise_type.noise_runs(preset)
+        noise_type.compared(preset)
     assert "\n" not in str(error.value)
 
 
@@ -102,26 +105,52 @@ def test_accuracies_are_the_first_and_the_last_of_both_arms(
     assert list(found.loc["uniform", eq6_terms.RESIDUAL][["low", "high"]]) == pytest.approx([-1 / 6, 1 / 6])
 
 
+def test_gaps_are_differences_of_the_accuracies_on_the_same_images(
+    tmp_path: Any, small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path))
+    monkeypatch.setattr(runs, "load_dataset", lambda *_, **__: small)
+    fields = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "recipe": {"epochs": 1}}
+    arms = {
+        arm: [Run(Spec(**fields, seed=s, dynamics=SingleStep(noise))) for s in (0, 1)]
+        for arm, noise in (("ours", Gaussian()), ("uniform", Uniform()))
+    }
+    e = Conversion(timesteps=3, noise_seeds=(0, 4), batch_size=30)
+    gaps, table = noise_type.gaps({"net": arms}, e), noise_type.accuracy_by_noise(arms["ours"] + arms["uniform"], e)
+    at = percent(table, "noise", "timesteps")
+    assert list(gaps[["timesteps", "seed"]].itertuples(index=False, name=None)) == [(1, 0), (1, 1), (3, 0), (3, 1)]
+    for row in gaps.itertuples():
+        assert row.points == pytest.approx(
+            at["gaussian", row.timesteps, row.seed] - at["uniform", row.timesteps, row.seed]
+        )
+    assert set(gaps.noise) == {"gaussian"}
+    assert list(gaps.other_run) == [run.spec.name for run in arms["uniform"]] * 2
+
+
 # --- what is said and shown -------------------------------------------------------------------
+
+NETS = (("mnist", "cnn"), ("fashion_mnist", "cnn"), ("cifar10", "vgg16"), ("cifar10", "resnet18"))
 
 
 def made_up(first: float = 3.0, last: float = 0.5) -> pd.DataFrame:
-    """Gaussian 70 % at T = 1 and 80 % at T = 10, two points more in seed 1; uniform lower by ``first`` and ``last``
-    points, in seed 1 by one more; noise seeds one point apart."""
+    """Gaussian 70 % at T = 1 and 80 % at T = 10, two points more in each seed; uniform lower by ``first`` and ``last``
+    points, in each seed by one more; noise seeds one point apart."""
     rows = [
         {"dataset": d, "network": n, "width": 1.0, "readout": "spikes", "noise": noise, "seed": s, "noise_seed": k,
          "timesteps": t, "accuracy": (height + 2 * s + k - (noise == "uniform") * (gap + s)) / 100}
-        for d, n in (("mnist", "cnn"), ("fashion_mnist", "cnn"), ("cifar10", "vgg16"), ("cifar10", "resnet18"))
-        for noise in ("uniform", "gaussian") for s in (0, 1) for k in (0, 1)
+        for d, n in NETS for noise in ("uniform", "gaussian") for s in (0, 1, 2) for k in (0, 1)
         for t, height, gap in ((1, 70, first), (10, 80, last))
     ]  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def test_gaps_are_paired_by_seed() -> None:
-    gap = noise_type.gaps(made_up()).loc["cifar10", "vgg16"]
-    assert list(gap[1]) == pytest.approx([3, 4])
-    assert list(gap[10]) == pytest.approx([0.5, 1.5])
+def gaps(first: float = 3.0, last: float = 0.5) -> pd.DataFrame:
+    """Of `made_up`, by hand."""
+    return pd.DataFrame(
+        {"dataset": d, "network": n, "width": 1.0, "readout": "spikes", "noise": "gaussian", "timesteps": t,
+         "seed": s, "points": gap + s, "image_error": 0.5, "run": "a", "other_run": "b"}
+        for d, n in NETS for t, gap in ((1, first), (10, last)) for s in (0, 1, 2)
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -129,29 +158,38 @@ def verdicts(tmp_path: Path) -> Callable[..., dict[str, str]]:
     return partial(decided, tmp_path)
 
 
+def some(good: pd.DataFrame, bad: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([good[good.network == "cnn"], bad[bad.network != "cnn"]])
+
+
 @pytest.mark.parametrize(
-    ("first", "last", "shown", "verdict"),
+    ("table", "gaussian", "closes"),
     [
-        (3.0, -0.5, ("+3.5 ± 0.7", "+0.0 ± 0.7"), (REPRODUCED, UNDECIDED)),
-        (-3.0, 12.0, ("-2.5 ± 0.7", "+12.5 ± 0.7"), (NOT, NOT)),
-        (-0.2, 0.5, ("+0.3 ± 0.7", "+1.0 ± 0.7"), (UNDECIDED, UNDECIDED)),
+        (gap(2, 0.1), REPRODUCED, REPRODUCED),
+        (gap(-2, 3), NOT, NOT),
+        (gap(0, -3), UNDECIDED, NOT),
+        (some(gap(2, 0.1), gap(-2, 3)), PARTLY, PARTLY),
+        (gap(0.2, 0.9), UNDECIDED, UNDECIDED),
+        (gap(2, 0.1, spread=5), UNDECIDED, UNDECIDED),
+        (gap(2, 0.1).query("seed < 2"), UNDECIDED, UNDECIDED),
+        (gap(2, 0.1).query("network != 'vgg16'"), UNDECIDED, UNDECIDED),
+        (gap(-2, 3).query("network != 'vgg16'"), UNDECIDED, UNDECIDED),
+        (gap(2, 0.1).query("timesteps == 1"), REPRODUCED, UNTESTED),
+        (gap(2, 0.1).query("timesteps == 10"), UNTESTED, REPRODUCED),
     ],
 )
-def test_the_claims_are_on_the_gap_in_each_seed(
-    verdicts: Callable, first: float, last: float, shown: tuple, verdict: tuple
-) -> None:
-    table = made_up(first, last)
-    found, measured = verdicts(fig6_noise_type=table), verdicts("measured", fig6_noise_type=table)
-    assert (found["gaussian"], found["gap_closes"]) == verdict
-    for id, points in zip(("gaussian", "gap_closes"), shown, strict=True):
-        nets = "CNN, MNIST {0}; CNN, Fashion-MNIST {0}; VGG-16 {0}; ResNet-18 {0} (2 seeds each)"
-        assert measured[id].endswith(nets.format(points))
+def test_each_verdict_has_its_data(verdicts: Callable, table: pd.DataFrame, gaussian: str, closes: str) -> None:
+    found = verdicts(fig6_gaps=table)
+    assert (found["gaussian"], found["gap_closes"]) == (gaussian, closes)
 
 
-def test_no_gap_after_conversion_is_within(verdicts: Callable) -> None:
-    table = made_up()
-    table.loc[table.timesteps == 10, "accuracy"] = 0.8
-    assert verdicts(fig6_noise_type=table)["gap_closes"] == REPRODUCED
+def test_what_is_measured_is_the_gap_with_both_parts_of_its_interval(verdicts: Callable) -> None:
+    measured = verdicts("measured", fig6_gaps=gaps())
+    nets = "CNN, MNIST {0}; VGG-16 {0}; ResNet-18 {0}; CNN, Fashion-MNIST {0} (3 seeds)"
+    for id, points in (("gaussian", "+4.0 ± 2.5 ± 1.0"), ("gap_closes", "+1.5 ± 2.5 ± 1.0")):
+        assert sorted(measured[id].split(": ")[1].removesuffix(" (3 seeds)").split("; ")) == sorted(
+            nets.format(points).removesuffix(" (3 seeds)").split("; ")
+        )
 
 
 @pytest.mark.parametrize(("first", "last", "points"), [(3.0, -0.5, 13.5), (-3.0, 12.0, -5.0)])
@@ -161,16 +199,23 @@ def test_what_uniform_nets_gain(first: float, last: float, points: float) -> Non
     assert found.gain_sd.to_numpy() == pytest.approx(0)
 
 
-def test_the_picture_is_that_of_its_table() -> None:
-    fig = fig6.noise_type(made_up())
+def test_the_picture_is_that_of_its_tables() -> None:
+    fig = fig6.noise_type(made_up(), gaps())
     above, below = fig.axes[:4], fig.axes[4:]
-    assert [ax.get_title().split(",")[0] for ax in above] == [
-        "MNIST\nCNN", "Fashion-MNIST\nCNN", "CIFAR-10\nVGG-16", "CIFAR-10\nResNet-18",
-    ]  # fmt: skip
+    titles = {ax.get_title().split("\n")[0] for ax in above}
+    assert titles == {"MNIST, CNN", "Fashion-MNIST, CNN", "CIFAR-10, VGG-16", "CIFAR-10, ResNet-18"}
     means = [float(c.lines[0].get_ydata()[0]) for c in above[0].containers]
-    assert means == pytest.approx([71.5, 81.5, 68.0, 80.5])  # gaussian T = 1, 10, uniform T = 1, 10
-    assert [float(c.lines[0].get_ydata()[0]) for c in below[0].containers] == pytest.approx([3.5, 1.0])
+    assert means == pytest.approx([72.5, 82.5, 68.5, 81.0])  # gaussian T = 1, 10, uniform T = 1, 10
+    assert [float(c.lines[0].get_ydata()[0]) for c in below[0].containers] == pytest.approx([4.0, 1.5])
+    half = math.hypot(4.303 / math.sqrt(3), 1.96 * 0.5)  # of three seeds one point apart, and of the images
+    bars = [c.lines[2][0].get_segments()[0][:, 1] for c in below[0].containers]
+    assert np.allclose(bars, [[4 - half, 4 + half], [1.5 - half, 1.5 + half]], atol=1e-3)
     dots = [line.get_ydata() for line in below[0].get_lines() if line.get_marker() == "."]
-    assert np.allclose(dots, [[3, 4], [0.5, 1.5]])
+    assert np.allclose(dots, [[3, 4, 5], [0.5, 1.5, 2.5]])
     assert above[0].get_ylim() == above[3].get_ylim()  # one scale, so that no panel exaggerates
-    assert {t.get_text() for t in below[0].texts} == {"+3.50 ± 0.71", "+1.00 ± 0.71"}
+    assert {t.get_text() for t in below[0].texts} == {"+4.0\n± 2.5 ± 1.0", "+1.5\n± 2.5 ± 1.0"}
+
+
+def test_two_seeds_have_no_interval_to_draw() -> None:
+    fig = fig6.noise_type(made_up().query("seed < 2"), gaps().query("seed < 2"))
+    assert all(not c.has_yerr for ax in fig.axes[4:] for c in ax.containers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,11 @@ from typer.testing import CliRunner
 from snnlib import __main__
 from snnlib.checks import InputError
 from snnlib.data.sets import Dataset
+from snnlib.experiments.over_seeds import percent
 from snnlib.experiments.silent_choices import plot as plotting
 from snnlib.experiments.silent_choices import table as choices
 from snnlib.experiments.silent_choices.table import (
     Setting,
-    ablation,
     default,
     differences,
     effects,
@@ -29,9 +28,9 @@ from snnlib.experiments.silent_choices.table import (
 )
 from snnlib.experiments.style import VERMILION
 from snnlib.runs import run as runs
-from snnlib.runs.evaluations import AsLIF, AsTrained, Conversion
+from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.results import accuracy
+from snnlib.runs.results import accuracy, predictions
 from snnlib.runs.run import Run
 
 # --- settings --------------------------------------------------------------------------------
@@ -42,7 +41,6 @@ TRAINED: dict[str, dict[str, Any]] = {
     "rectangle": {"dynamics": {"kind": "single_step", "surrogate": {"kind": "rectangle", "width": 0.5}}},
     "gaussian_k2": {"dynamics": {"kind": "single_step", "noise": {"kind": "gaussian", "k": 2}}},
     "max_normalised": {"dynamics": {"kind": "single_step", "noise": {"kind": "max_normalised"}}},
-    "no_noise": {"dynamics": {"kind": "single_step", "noise": {"kind": "gaussian", "high": 0}}},
     "no_batch_norm": {"batch_norm": False},
 }
 
@@ -64,7 +62,6 @@ def test_every_setting_is_named_by_what_differs() -> None:
         ("Gaussian in [0, 1]", "k = 4", True), ("Gaussian in [0, 1]", "k = 2", False),
         ("Gaussian in [0, 1]", "max_normalised", False),
         ("batch norm", "after every convolution", True), ("batch norm", "none", False),
-        ("ablation: noise in training", "gaussian", True), ("ablation: noise in training", "none, run as LIF", False),
         ("statistics of Eqs. 8-9", "layer", True), ("statistics of Eqs. 8-9", "sample", False),
         ("statistics of Eqs. 8-9", "frozen", False),
         ("first step", "noise", True), ("first step", "rest", False),
@@ -80,8 +77,8 @@ def test_a_setting_of_the_conversion_changes_the_conversion_of_the_default_alone
         s = next(s for (_, v), s in found.items() if v == value)
         assert s.run.spec == usual.run.spec
         assert s.evaluation == p.evaluation.changed(**{field: value})
-    assert isinstance(found["ablation: noise in training", "none, run as LIF"].evaluation, AsLIF)
-    assert all(s.evaluation == p.evaluation for s in found.values() if s.default)
+    trained = [s for s in found.values() if s.choice not in choices.CONVERSION_CHOICES]
+    assert all(s.evaluation == p.evaluation for s in trained)
 
 
 @pytest.mark.parametrize("name", ["smoke", "cpu", "paper"])
@@ -90,8 +87,9 @@ def test_every_preset_measures_every_choice(name: str) -> None:
     values = pd.DataFrame([(s.choice, s.value, s.default) for s in found], columns=["choice", "value", "default"])
     assert values[~values.default].groupby("choice").value.nunique().to_dict() == {
         "readout": 1, "surrogate gradient": 2 if name == "smoke" else 3, "Gaussian in [0, 1]": 3, "batch norm": 1,
-        "first step": 1, "statistics of Eqs. 8-9": 2, "ablation: noise in training": 1,
+        "first step": 1, "statistics of Eqs. 8-9": 2,
     }  # fmt: skip
+    assert len({s.run.spec.seed for s in found}) >= 3  # fewer would tell nothing
 
 
 def test_how_often_a_run_is_tested_is_no_difference() -> None:
@@ -148,7 +146,7 @@ def test_the_command_line_gives_each_settings_accuracies(monkeypatch: pytest.Mon
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
-    """Settings of two tiny nets on the small set, one trained without noise, in a store of their own."""
+    """Settings of two tiny nets on the small set, one with a wider noise, in a store of their own."""
     recipe = {"epochs": 8, "batch_size": 16, "lr": 1e-2, "schedule": "constant", "evaluate_every": 8}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
@@ -160,7 +158,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
                 (0,), {arm: usual | f | ({"readout": "spikes"} if "readout" in f else {}) for arm, f in TRAINED.items()}
             )
         )
-        yield [s for s in found if s.choice in (choices.ABLATION, *choices.CONVERSION_CHOICES)]
+        yield [s for s in found if s.choice in (choices.GAUSSIAN, *choices.CONVERSION_CHOICES)]
 
 
 def test_measured_are_the_first_and_the_last_t(tiny: list[Setting]) -> None:
@@ -174,15 +172,39 @@ def test_measured_are_the_first_and_the_last_t(tiny: list[Setting]) -> None:
         assert set(rows.run) == {s.run.spec.name}
 
 
-def test_at_t_1_statistics_change_nothing_and_an_lif_net_is_the_net_trained_without_noise(tiny: list[Setting]) -> None:
+def test_at_t_1_statistics_change_nothing(tiny: list[Setting]) -> None:
     table = measure(tiny)
     first = table[table.timesteps == 1].set_index(["choice", "value"]).accuracy
     usual = first["statistics of Eqs. 8-9", "layer"]
     assert first["statistics of Eqs. 8-9", "sample"] == first["statistics of Eqs. 8-9", "frozen"] == usual
-    without = next(s for s in tiny if s.run.spec.noise == "none")
-    alone = accuracy(without.run, AsTrained(timesteps=1, noise_seeds=(0,))).accuracy.item()
-    assert first["ablation: noise in training", "none, run as LIF"] == alone
-    assert alone > 0.3  # it has learned something, so that equality says something
+    assert usual > 0.3  # it has learned something, so that equality says something
+
+
+def test_differences_are_those_of_the_accuracies_on_the_same_images(tiny: list[Setting]) -> None:
+    table, found = measure(tiny), differences(tiny)
+    at = percent(table, "choice", "value", "default", "timesteps")
+    keys = [(s.choice, s.value, t) for s in tiny if not s.default for t in (1, 4)]
+    assert list(found[["choice", "value", "timesteps"]].itertuples(index=False, name=None)) == keys
+    usual = {choice: value for choice, value, is_default, *_ in at.index if is_default}
+    for row in found.itertuples():
+        ours = at[row.choice, usual[row.choice], True, row.timesteps, row.seed]
+        assert row.points == pytest.approx(at[row.choice, row.value, False, row.timesteps, row.seed] - ours)
+    same = found[(found.choice == "statistics of Eqs. 8-9") & (found.timesteps == 1)]
+    assert (same.points == 0).all()
+    assert (same.image_error == 0).all()
+    assert found.image_error.max() > 0
+
+
+def test_with_statistics_of_its_own_a_prediction_does_not_depend_on_the_other_images(tiny: list[Setting]) -> None:
+    """What the notebook says of the batch: with the layer's statistics it does. Nothing is drawn at alpha = 2."""
+    found = {s.value: s for s in tiny if s.choice == "statistics of Eqs. 8-9"}
+    changed = {}
+    for value, s in found.items():
+        e = s.evaluation.changed(alpha=2.0, first_step="rest", timesteps=4)
+        apart, together = (predictions(s.run, e.changed(batch_size=n)).right for n in (1, 90))
+        changed[value] = int((apart != together).sum())
+    assert changed["sample"] == changed["frozen"] == 0
+    assert changed["layer"] > 0
 
 
 # --- differences -----------------------------------------------------------------------------
@@ -194,7 +216,6 @@ POINTS = {
     ("surrogate gradient", "arctan, slope 2"): [-4.0, -1.0, -2.0],
     ("batch norm", "none"): [-6.0, -5.0, -7.0],
     ("batch norm", "half"): [0.5, 0.5, 0.5],
-    ("ablation: noise in training", "none, run as LIF"): [-50.0, -40.0, -30.0],
     ("statistics of Eqs. 8-9", "sample"): [0.2, 0.2, 0.2],
     ("first step", "rest"): [1.5, 1.6, 1.4],
 }
@@ -216,12 +237,13 @@ def made_up(seeds: int = 3) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_differences_are_paired_by_seed() -> None:
-    found = differences(made_up()).set_index(["choice", "value", "timesteps", "seed"]).points.sort_index()
-    assert len(found) == len(POINTS) * 2 * 3
-    for (choice, value), points in POINTS.items():
-        assert list(found[choice, value, 5]) == pytest.approx(points)
-        assert list(found[choice, value, 1]) == pytest.approx(np.divide(points, 10))
+def paired(seeds: int = 3, image_error: float = 0.1) -> pd.DataFrame:
+    """Of `made_up`, by hand."""
+    return pd.DataFrame(
+        {"choice": choice, "value": value, "timesteps": t, "seed": seed, "points": share * points[seed],
+         "image_error": 0.0 if points[seed] == 0 else image_error, "run": "r", "other_run": "d"}
+        for (choice, value), points in POINTS.items() for t, share in ((1, 0.1), (5, 1)) for seed in range(seeds)
+    )  # fmt: skip
 
 
 def test_the_default_counts_once() -> None:
@@ -231,59 +253,70 @@ def test_the_default_counts_once() -> None:
     assert at.seeds == 3
 
 
-def test_an_effect_needs_three_standard_errors_and_more_than_the_defaults_spread() -> None:
-    found = effects(made_up()).set_index(["choice", "value", "timesteps"])
+T_2 = 4.3027  # t(0.975) with two degrees of freedom
+
+
+def test_an_effect_needs_its_interval_three_pooled_standard_errors_and_more_than_the_defaults_spread() -> None:
+    found = effects(paired(), made_up()).set_index(["choice", "value", "timesteps"])
     assert found["mean"]["batch norm", "none", 5] == pytest.approx(-6)
     assert found.sd["batch norm", "none", 5] == pytest.approx(1)
-    # sd 0.1, 1.53, 1 and 0 of the four settings trained another way: pooled 0.9147; the others have their own pools.
-    pooled = np.sqrt((0.01 + 7 / 3 + 1 + 0) / 4)
-    assert found.error["readout", "potential", 5] == pytest.approx(pooled / 3**0.5)
-    assert found.error["batch norm", "none", 5] == pytest.approx(1 / 3**0.5)  # its own is larger
-    assert found.error["statistics of Eqs. 8-9", "sample", 5] == pytest.approx(np.sqrt(0.01 / 2) / 3**0.5)
-    assert found.error["ablation: noise in training", "none, run as LIF", 5] == pytest.approx(10 / 3**0.5)
+    # Its own interval is the wider one where its sd is large, that of the pooled sd where it is small; sd 0.1, 1.53, 1
+    # and 0 of the four settings trained another way, 0 and 0.1 of those converted another way.
+    images = 1.959964 * 0.1
+    assert found.half["batch norm", "none", 5] == pytest.approx(np.hypot(T_2 / 3**0.5, images), rel=1e-4)
+    pooled = np.sqrt((0.01 + 7 / 3 + 1 + 0) / 4 / 3 + 0.01)
+    assert found.half["readout", "potential", 5] == pytest.approx(3 * pooled)
+    assert found.half["statistics of Eqs. 8-9", "sample", 5] == pytest.approx(3 * np.sqrt(0.01 / 2 / 3 + 0.01))
     assert found.matters.xs(5, level="timesteps").to_dict() == {
-        ("readout", "potential"): True,  # 3.1 > 3 * 0.53
-        ("surrogate gradient", "arctan, slope 2"): False,  # 2.33 < 3 * 0.88
+        ("readout", "potential"): True,  # 3.1 > 1.6
+        ("surrogate gradient", "arctan, slope 2"): False,  # 2.3 < 3.8
         ("batch norm", "none"): True,
         ("batch norm", "half"): False,
-        ("ablation: noise in training", "none, run as LIF"): True,
-        ("statistics of Eqs. 8-9", "sample"): False,  # 0.2 > 3 * 0.04, but another seed changes 1
+        ("statistics of Eqs. 8-9", "sample"): False,
         ("first step", "rest"): True,
     }
     assert not found.matters.xs(1, level="timesteps")[["readout", "first step"]].any()
 
 
+def test_what_another_seed_changes_as_much_does_not_matter() -> None:
+    small = paired(image_error=0.0)
+    small.loc[small.choice == "first step", "points"] = 0.9  # every seed alike
+    found = effects(small, made_up()).set_index(["choice", "value", "timesteps"]).loc["first step", "rest", 5]
+    assert found["mean"] == pytest.approx(0.9)
+    assert found.half < 0.9
+    assert not found.matters  # the default's sd is 1
+
+
+def test_few_images_are_a_reason_to_doubt() -> None:
+    found = effects(paired(image_error=4.0), made_up()).set_index(["choice", "value", "timesteps"])
+    assert not found.matters.any()
+
+
 def test_the_summary_names_each_setting_by_size() -> None:
-    lines = what_matters(made_up()).splitlines()
+    lines = what_matters(paired(), made_up()).splitlines()
     assert lines[0] == "T = 5: default 81.0 ± 1.0 %, mean and sd of 3 seeds"
-    assert lines[1] == "ablation: noise in training = none, run as LIF: -40.0 ± 10.0 points, matters"
-    assert lines[2] == "batch norm = none: -6.0 ± 1.0 points, matters"
-    assert lines[3] == "readout = potential: +3.1 ± 0.1 points, matters"
-    assert "statistics of Eqs. 8-9 = sample: +0.2 ± 0.0 points, no clear effect" in lines
+    assert lines[1] == "batch norm = none: -6.0 ± 2.5 points, matters"
+    assert lines[2] == "readout = potential: +3.1 ± 1.6 points, matters"
+    assert "statistics of Eqs. 8-9 = sample: +0.2 ± 0.3 points, no clear effect" in lines
     assert len(lines) == 1 + len(POINTS)
 
 
-def test_one_seed_cannot_tell() -> None:
-    table = made_up(seeds=1)
-    assert not effects(table).matters.any()
-    assert "batch norm = none: -6.0 points, one seed cannot tell" in what_matters(table)
-    assert "nan" not in what_matters(table) + ablation(table)
-
-
-def test_the_ablation_says_what_time_adds() -> None:
-    usual, without = ablation(made_up()).splitlines()
-    tail = "81.0 % at T = 1, 81.0 % at T = 5; time adds +0.0 ± 0.0 points (3 seeds)"
-    assert usual == f"noise in training = spikes: {tail}"
-    tail = "77.0 % at T = 1, 41.0 % at T = 5; time adds -36.0 ± 9.0 points (3 seeds)"
-    assert without == f"noise in training = none, run as LIF: {tail}"
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_fewer_than_three_seeds_cannot_tell(seeds: int) -> None:
+    table, points = made_up(seeds), paired(seeds)
+    assert not effects(points, table).matters.any()
+    mean = np.mean(POINTS["batch norm", "none"][:seeds])
+    assert f"batch norm = none: {mean:+.1f} points, too few seeds to tell" in what_matters(points, table)
+    assert "nan" not in what_matters(points, table)
+    assert "inf" not in what_matters(points, table)
 
 
 # --- picture ---------------------------------------------------------------------------------
 
 
-def filled(table: pd.DataFrame) -> dict[str, tuple[float, str]]:
+def filled(table: pd.DataFrame, points: pd.DataFrame) -> dict[str, tuple[float, str]]:
     """Row -> (x of the filled point, its colour), read off the picture."""
-    ax = plotting.silent_choices(table).axes[0]
+    ax = plotting.silent_choices(table, points).axes[0]
     names = [label.get_text() for label in ax.get_yticklabels()]
     points = (c.lines[0] for c in ax.containers)
     return {
@@ -293,34 +326,31 @@ def filled(table: pd.DataFrame) -> dict[str, tuple[float, str]]:
     }
 
 
-def test_rows_stand_by_size_of_effect_the_ablation_last() -> None:
-    labels = plotting.silent_choices(made_up()).axes[0].get_yticklabels()
+def test_rows_stand_by_size_of_effect() -> None:
+    labels = plotting.silent_choices(made_up(), paired()).axes[0].get_yticklabels()
     assert [label.get_text().split(" (default")[0] for label in labels] == [
         "batch norm", "none", "half",
         "readout", "no spikes, output = mean current",
         "surrogate gradient", "arctan, slope 2",
         "first step", "potential at rest, and N'",
         "statistics of Eqs. 8-9", "each image alone",
-        "ablation: noise in training", "none, run as LIF",
     ]  # fmt: skip
     assert labels[0].get_text() == "batch norm (default: the output layer spikes)"
     assert [label.get_fontweight() for label in labels[:3]] == ["bold", "normal", "normal"]
 
 
-def test_points_are_the_effects_and_those_that_matter_are_red() -> None:
-    shown = filled(made_up())
+def test_points_are_the_effects_with_their_intervals_and_those_that_matter_are_red() -> None:
+    shown = filled(made_up(), paired())
     assert shown["no spikes, output = mean current"] == (pytest.approx(3.1), VERMILION)
     assert shown["each image alone"] == (pytest.approx(0.2), plotting.GREY)
-    assert "none, run as LIF" not in shown  # an arrow, far outside
-    ax = plotting.silent_choices(made_up()).axes[0]
-    assert [line.get_marker() for line in ax.get_lines()].count("<") == 1
-    texts = [t.get_text() for t in ax.texts]
-    assert "-40.0 ± 10.0" in texts
+    ax = plotting.silent_choices(made_up(), paired()).axes[0]
+    assert "-6.0 ± 2.5" in [t.get_text() for t in ax.texts]
     low, high = ax.get_xlim()
-    assert low < -7 < 3.2 < high < 20  # every silent choice's seeds are inside
+    assert low < -6 - 2.5 < 3.1 + 1.6 < high < 20
 
 
-@pytest.mark.parametrize("table", [made_up, lambda: made_up(seeds=1)])
-def test_the_picture_is_that_of_the_csv(table: Callable[[], pd.DataFrame]) -> None:
-    again = pd.read_csv(io.StringIO(table().to_csv(index=False)))
-    assert filled(again) == filled(table())
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_the_picture_is_that_of_the_csv(seeds: int) -> None:
+    tables = made_up(seeds), paired(seeds)
+    again = [pd.read_csv(io.StringIO(table.to_csv(index=False))) for table in tables]
+    assert filled(*again) == filled(*tables)

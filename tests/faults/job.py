@@ -13,15 +13,18 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
+import pandas as pd
 from pollution import POLLUTIONS
 
 from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
+from snnlib.experiments.fig2_accuracy_vs_timesteps.table import INFERENCE
 from snnlib.experiments.outputs import Outputs
 from snnlib.runs.evaluations import Conversion
-from snnlib.runs.results import accuracy
+from snnlib.runs.results import predictions
 from snnlib.runs.run import Run, Spec
 from snnlib.store.files import check, unseal
 from snnlib.store.paths import figures_dir, runs_dir
+from snnlib.training.evaluation import TIES
 
 SPEC = Spec(
     dataset="fashion_mnist_mini",
@@ -35,7 +38,8 @@ FIGURE = "job"
 
 def work(spec: Spec = SPEC) -> None:
     """Everything, or what of it is missing."""
-    table = accuracy(Run(spec), EVALUATION)
+    table = predictions(Run(spec), EVALUATION).table
+    table = pd.concat(table.assign(ties=ties, inference=inference) for ties in TIES for inference in INFERENCE)
     Outputs(figures_dir() / "faults").write_figure(accuracy_vs_timesteps(table), table, FIGURE)
 
 

@@ -6,28 +6,40 @@ from typing import Any
 
 import pytest
 
+from snnlib.neurons import SingleStep
+from snnlib.noise import Gaussian
 from snnlib.runs.arms import ARMS, merged
 from snnlib.runs.preset import load_preset, preset_names
 from snnlib.runs.spec import Spec
+from snnlib.training.loop import Recipe
 
 # Fields in which an arm may differ from ours, by dotted name; LIF and ReLU neurons have others altogether.
+RATE = "recipe.lr"  # an arm that is trained in another way has its own
 DIFFERS = {
     "ours": set(),
-    "potential": {"readout"},
-    "direct": {"dynamics", "timesteps"},
-    "tuned": {"dynamics", "timesteps", "after", "recipe.epochs", "recipe.lr"},
-    "relu": {"dynamics", "readout"},
-    "qcfs": {"dynamics", "readout"},
+    "potential": {"readout", RATE},
+    "equal_time": {"recipe.epochs", RATE},
+    "direct": {"dynamics", "timesteps", RATE},
+    "direct4": {"dynamics", "timesteps", RATE},
+    "direct2": {"dynamics", "timesteps", RATE},
+    "tuned": {"dynamics", "timesteps", "after", "recipe.epochs", RATE},
+    "relu": {"dynamics", "readout", RATE},
+    "qcfs": {"dynamics", "readout", RATE},
     "uniform": {"dynamics.noise"},
+    "uniform_potential": {"dynamics.noise", "readout", RATE},
+    "constant": {"dynamics.noise"},
+    "constant_potential": {"dynamics.noise", "readout", RATE},
+    "no_noise": {"dynamics.noise"},
     "rectangle": {"dynamics.surrogate"},
     "arctan": {"dynamics.surrogate"},
     "sigmoid": {"dynamics.surrogate"},
     "gaussian_k2": {"dynamics.noise"},
     "gaussian_k8": {"dynamics.noise"},
     "max_normalised": {"dynamics.noise"},
-    "no_noise": {"dynamics.noise"},
     "no_batch_norm": {"batch_norm"},
 }
+# Arms that are like another but for the noise: with that arm in place of ours, these fields are all.
+LIKE = {"uniform_potential": "potential", "constant_potential": "potential"}
 
 
 def differ(a: Spec, b: Spec) -> set[str]:
@@ -55,23 +67,61 @@ def test_arms_of_a_net_differ_in_what_is_compared_and_in_nothing_else(name: str)
                     assert found <= DIFFERS[arm]
                     assert bool(found) == (arm != "ours")
                     compared += 1
+            for arm, other in LIKE.items():
+                for a, b in zip(arms.get(other, ()), arms.get(arm, ()), strict=False):
+                    assert differ(a.spec, b.spec) - {"recipe.evaluate_every"} == {"dynamics.noise"}
     assert compared > 50
 
 
+NET = {"dataset": "mnist", "network": "cnn", "recipe": {"epochs": 5, "lr": 0.1}}
+
+
+def made(name: str, own: dict[str, dict[str, Any]] | None = None) -> Spec:
+    return ARMS[name].spec(name, NET, 3, own or {})
+
+
 def test_every_arm_is_a_run_of_its_own() -> None:
-    net = {"dataset": "mnist", "network": "cnn", "recipe": {"epochs": 5}}
-    specs = {name: arm.spec(net, 3, {}) for name, arm in ARMS.items()}
+    specs = {name: made(name, {"equal_time": {"epochs": 9}}) for name in ARMS}
     assert len({spec.key for spec in specs.values()}) == len(ARMS) == len(DIFFERS)
-    assert specs["ours"] == Spec(**net, seed=3)
+    assert specs["ours"] == Spec(**NET, seed=3)
     assert all(differ(specs["ours"], spec) <= DIFFERS[name] for name, spec in specs.items())
 
 
+def test_the_control_of_noise_is_the_same_neuron_with_the_mean_of_noise() -> None:
+    for name, readout in (("constant", "spikes"), ("constant_potential", "potential")):
+        spec = made(name)
+        assert spec.dynamics == SingleStep(Gaussian(low=0.5, high=0.5))
+        assert (spec.noise, spec.readout) == ("constant", readout)
+    assert made("no_noise").noise == "none"
+    assert {made(name).timesteps for name in ("direct", "direct4", "direct2")} == {10, 4, 2}
+
+
 def test_only_what_is_trained_after_ours_has_a_run_before_it() -> None:
-    net = {"dataset": "mnist", "network": "cnn", "recipe": {"epochs": 5, "lr": 0.1}}
-    tuned = ARMS["tuned"].spec(net, 3, {"epochs": 1})
-    assert tuned.after == ARMS["ours"].spec(net, 3, {})
-    assert (tuned.recipe.epochs, tuned.recipe.lr) == (1, 0.1)
-    assert [name for name, arm in ARMS.items() if arm.spec(net, 3, {}).after] == ["tuned"]
+    own = {"tuned": {"epochs": 1, "lr": 0.3}, "ours": {"lr": 0.2, "evaluate_every": 0.5}}
+    tuned = made("tuned", own)
+    assert tuned.after == made("ours", own)
+    assert (tuned.recipe.epochs, tuned.recipe.lr) == (1, 0.3)
+    assert (tuned.after.recipe.epochs, tuned.after.recipe.lr, tuned.after.recipe.evaluate_every) == (5, 0.2, 0.5)
+    assert [name for name in ARMS if made(name).after] == ["tuned"]
+
+
+def test_an_arm_like_another_takes_its_rate_and_nothing_else() -> None:
+    own = {"ours": {"lr": 0.2, "evaluate_every": 0.5}, "potential": {"lr": 0.4}, "direct": {"lr": 0.8}}
+    rates = {name: made(name, own).recipe.lr for name in ARMS}
+    likes_ours = (
+        "uniform constant no_noise rectangle arctan sigmoid gaussian_k2 gaussian_k8 max_normalised no_batch_norm"
+    )
+    expected = dict.fromkeys(["ours", *likes_ours.split()], 0.2)
+    expected |= dict.fromkeys(["potential", "uniform_potential", "constant_potential"], 0.4)
+    assert rates == {**dict.fromkeys(ARMS, 0.1), **expected, "direct": 0.8}
+    every = {name: made(name, own).recipe.evaluate_every for name in ARMS}
+    assert every == {**dict.fromkeys(ARMS, 1), "ours": 0.5}
+
+
+def test_an_arms_own_fields_hold_for_it_alone() -> None:
+    own = {"direct": {"lr": 0.8, "evaluate_every": 0.25}}
+    assert made("direct", own).recipe == Recipe(epochs=5, lr=0.8, evaluate_every=0.25)
+    assert made("direct4", own).recipe == made("ours", own).recipe == Recipe(epochs=5, lr=0.1)
 
 
 def test_mappings_are_merged_and_all_else_is_replaced() -> None:

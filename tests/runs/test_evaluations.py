@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
+from snnlib.noise import Gaussian
 from snnlib.runs import preset
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
 from snnlib.runs.preset import Preset, load_preset
@@ -29,6 +32,18 @@ def test_a_single_step_net_is_converted_as_the_preset_says() -> None:
 def test_a_net_trained_without_noise_is_run_as_trained_and_as_lif() -> None:
     silent = {"kind": "single_step", "noise": {"kind": "gaussian", "high": 0}}
     assert evaluations(dynamics=silent) == [AsTrained(timesteps=1, **ONCE), AsLIF(timesteps=6, **ONCE)]
+
+
+def test_a_net_trained_with_a_constant_is_run_in_these_ways_and_with_the_noise_it_never_saw() -> None:
+    constant = {"kind": "single_step", "noise": {"kind": "gaussian", "low": 0.5, "high": 0.5}}
+    shared = {"noise": Gaussian(), "timesteps": 6, "noise_seeds": (4, 5), "batch_size": 20, "calibration": 30}
+    expected = [
+        AsTrained(timesteps=1, **ONCE),
+        AsLIF(timesteps=6, **ONCE),
+        Conversion(alpha=math.inf, **shared),
+        Conversion(alpha=3.0, **shared),
+    ]
+    assert evaluations(dynamics=constant) == evaluations(dynamics=constant, readout="potential") == expected
 
 
 def test_a_directly_trained_net_is_run_as_trained_for_as_long_as_ours() -> None:

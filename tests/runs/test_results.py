@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.baselines.ann_to_snn import thresholds, to_spiking
@@ -15,14 +16,14 @@ from snnlib.data.sets import Dataset
 from snnlib.experiments.method.table import three_steps
 from snnlib.models import Network
 from snnlib.neurons import LIF, SingleStep
-from snnlib.noise import Gaussian
+from snnlib.noise import Gaussian, Uniform
 from snnlib.runs import results
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
-from snnlib.runs.results import accuracy, known
+from snnlib.runs.results import accuracy, known, predictions
 from snnlib.runs.run import Run, Spec, ensure
 from snnlib.store.files import DamagedError, seal, unseal, write
-from snnlib.training.evaluation import accuracy_over_time, calibration_images
+from snnlib.training.evaluation import accuracy_over_time, calibration_images, predict
 
 
 def tiny(**changes: Any) -> Spec:
@@ -59,10 +60,25 @@ def test_accuracy_is_that_of_the_converted_net_with_the_runs_columns(run: Run, s
 
 def test_accuracy_is_computed_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     first = accuracy(run, E)
-    monkeypatch.setattr(results, "accuracy_over_time", None)  # a second computation would fail
+    monkeypatch.setattr(results, "predict", None)  # a second computation would fail
     assert accuracy(run, E).equals(first)
     with pytest.raises(TypeError):
         accuracy(run, E.changed(alpha=3.0))
+
+
+def test_which_images_are_right_is_kept_bit_for_bit(run: Run, small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """90 images: the last byte of each row is not full."""
+    e = E.changed(ties="random")
+    expected = predict(convert(run.model()), small, 4, (3, 5), 30, ties="random")
+    first = predictions(run, e)
+    monkeypatch.setattr(results, "predict", None)  # from the file
+    for found in (first, predictions(run, e)):
+        assert torch.equal(found.right, expected.right)
+        assert found.right.dtype == torch.bool
+        assert found.table[list(expected.table)].equals(expected.table)
+        assert list(found.table) == [*run.spec.columns(), *expected.table]
+    bits = e.file(run).with_suffix(".safetensors").read_bytes()
+    assert len(bits) < 2 * 4 * 12 + 400  # eight images in a byte, and the header
 
 
 def test_an_accuracy_trains_what_is_missing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +105,42 @@ def test_frozen_statistics_are_calibrated_on_training_images(run: Run, small: Da
     images = calibration_images(small, 40)
     expected = convert(run.model(), statistics="frozen", calibration=images, timesteps=4)
     assert e.network(run).first.dynamics == expected.first.dynamics
+
+
+def test_a_conversion_can_have_another_noise_than_training(run: Run, small: Dataset) -> None:
+    e = E.changed(noise=Uniform())
+    expected = accuracy_over_time(convert(run.model(), noise=Uniform()), small, 4, (3, 5), 30)
+    assert {d.noise for d in dynamics(e.network(run))} == {Uniform()}
+    assert numbers(accuracy(run, e)).equals(expected)
+    assert e.key != E.key
+
+
+def test_at_its_mean_nothing_is_drawn(run: Run, small: Dataset) -> None:
+    """Each neuron fires where current + 1/2 > 1: a LIF neuron from rest with threshold 1/2, at T = 1."""
+    e = E.at_mean
+    assert (e.timesteps, e.noise_seeds, e.batch_size) == (1, (0,), 30)
+    by_hand = with_dynamics(run.model(), lambda _: LIF(v_th=0.5))
+    assert numbers(accuracy(run, e)).equals(accuracy_over_time(by_hand, small, 1, (0,), 30))
+    assert predict(e.network(run), small, 3, (0, 1)).right.unique(dim=0).shape[0] == 1  # whatever the noise seed
+
+
+def test_a_net_trained_with_the_constant_is_run_with_noise(store: None, small: Dataset) -> None:
+    run = ensure(tiny(dynamics=SingleStep(Gaussian(low=0.5, high=0.5))))
+    for alpha in (4.0, float("inf")):
+        e = E.changed(alpha=alpha, noise=Gaussian())
+        expected = accuracy_over_time(convert(run.model(), alpha, noise=Gaussian()), small, 4, (3, 5), 30)
+        assert numbers(accuracy(run, e)).equals(expected)
+    as_trained = accuracy(run, AsTrained(timesteps=1, noise_seeds=(0,)))
+    assert accuracy(run, E.at_mean).accuracy.tolist() == as_trained.accuracy.tolist()
+
+
+@pytest.mark.parametrize("alpha", [4.0, 2.0])
+def test_a_constant_leaves_no_noise_to_put_a_potential_in_place_of(store: None, alpha: float) -> None:
+    constant = Gaussian(low=0.5, high=0.5)
+    with pytest.raises(InputError, match="noise low and high = 0.5 and 0.5: alpha = .*: must be at least inf"):
+        E.changed(alpha=alpha).fits(tiny(dynamics=SingleStep(constant)))
+    with pytest.raises(InputError, match="alpha = .*: must be at least inf"):
+        E.changed(alpha=alpha, noise=constant)
 
 
 # --- other evaluations than step 3 -----------------------------------------------------------
@@ -215,6 +267,9 @@ def test_evaluations_of_different_kinds_do_not_share_a_file(run: Run) -> None:
         ({"noise_seeds": (-1,)}, "noise_seeds.0 = -1: .*greater than or equal to 0"),
         ({"noise_seeds": ()}, "noise_seeds = ()"),
         ({"timesteps": 0}, "timesteps = 0: .*greater than or equal to 1"),
+        ({"ties": "last"}, "ties = 'last': .*'first' or 'random'"),
+        ({"noise": {"kind": "pink"}}, "noise = .*'pink'"),
+        ({"noise": Uniform(0.0, 0.3)}, "alpha = 4.0: must be at least 6.66667, or inf"),
     ],
 )
 def test_a_bad_evaluation_is_one_line(fields: dict[str, Any], words: str) -> None:
@@ -233,15 +288,16 @@ def test_the_key_is_that_of_the_values() -> None:
 # --- damaged ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ending", [".csv", ".json"])
+@pytest.mark.parametrize("ending", [".csv", ".safetensors", ".json"])
 @pytest.mark.parametrize("how", ["a bit", "cut short", "empty", "missing", "of another evaluation"])
 def test_a_damaged_evaluation_is_moved_aside_and_computed_anew(
     run: Run, caplog: pytest.LogCaptureFixture, ending: str, how: str
 ) -> None:
-    e = E.changed(alpha=3.0 if ending == ".csv" else 3.5, beta={"a bit": 0.4, "cut short": 0.45}.get(how, 0.55))
+    alpha = {".csv": 3.0, ".safetensors": 3.2, ".json": 3.5}[ending]
+    e = E.changed(alpha=alpha, beta={"a bit": 0.4, "cut short": 0.45}.get(how, 0.55))
     accuracy(run, e)
     path = e.file(run).with_suffix(ending)
-    whole = e.file(run).read_bytes()
+    whole = [e.file(run).with_suffix(suffix).read_bytes() for suffix in (".csv", ".safetensors")]
     content = path.read_bytes()
     accuracy(run, E)
     bad = {
@@ -258,7 +314,7 @@ def test_a_damaged_evaluation_is_moved_aside_and_computed_anew(
         known(run, e)
     accuracy(run, e)
     assert known(run, e) is not None
-    assert e.file(run).read_bytes() == whole
+    assert [e.file(run).with_suffix(suffix).read_bytes() for suffix in (".csv", ".safetensors")] == whole
     assert str(path) in caplog.text
     if bad is not None:
         assert bad in [aside.read_bytes() for aside in (run.folder / "damaged").rglob(path.name)]

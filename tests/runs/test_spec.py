@@ -72,7 +72,7 @@ CHANGES: list[dict[str, Any]] = [
         for change in (
             {"epochs": 4}, {"batch_size": 33}, {"lr": 1.1e-3}, {"schedule": "cosine"}, {"restart_every": 50},
             {"augment": "crop"}, {"augment": "crop_flip"}, {"precision": "bfloat16"}, {"threads": 2},
-            {"evaluate_every": 2},
+            {"evaluate_every": 2}, {"evaluate_every": 0.5},
             {"test_batch": 100}, {"test_timesteps": 4}, {"compile": True},
         )
     ),
@@ -175,6 +175,7 @@ def test_runs_with_one_seed_start_from_the_same_weights_whatever_their_noise() -
 
 PARENT = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "seed": 3}
 NO_NOISE = SingleStep(Gaussian(high=0.0))
+CONSTANT = SingleStep(Gaussian(low=0.5, high=0.5))
 
 
 @pytest.mark.parametrize(
@@ -184,6 +185,8 @@ NO_NOISE = SingleStep(Gaussian(high=0.0))
         ({"dynamics": SingleStep(Uniform())}, "single_step", "uniform", "uniform"),
         ({"dynamics": SingleStep(MaxNormalised())}, "single_step", "max_normalised", "max_normalised"),
         ({"dynamics": NO_NOISE}, "single_step", "none", "no_noise"),
+        ({"dynamics": CONSTANT}, "single_step", "constant", "constant"),
+        ({"dynamics": SingleStep(Uniform(0.3, 0.3))}, "single_step", "constant", "constant"),
         ({"dynamics": LIF(), "timesteps": 10}, "lif10", "none", "lif10"),
         ({"dynamics": LIF()}, "lif10", "none", "lif10"),
         ({"dynamics": ReLU(), "readout": "potential"}, "relu", "none", "relu"),
@@ -191,6 +194,7 @@ NO_NOISE = SingleStep(Gaussian(high=0.0))
         ({"dynamics": LIF(), "timesteps": 4, "after": PARENT}, "tuned_lif4", "none", "tuned_lif4"),
         ({"after": PARENT}, "tuned_single_step", "gaussian", "tuned_gaussian"),
         ({"dynamics": NO_NOISE, "after": PARENT}, "tuned_single_step", "none", "tuned_no_noise"),
+        ({"dynamics": CONSTANT, "after": PARENT}, "tuned_single_step", "constant", "tuned_constant"),
     ],
     ids=str,
 )

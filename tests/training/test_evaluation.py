@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections import defaultdict
 
+import numpy as np
 import pytest
 import torch
 from conftest import generator, images, lively
@@ -17,7 +18,7 @@ from snnlib.data.sets import Dataset
 from snnlib.models import Network
 from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.simulation import Simulation, simulate
-from snnlib.training.evaluation import accuracy_over_time, calibration_images, firing_rates
+from snnlib.training.evaluation import accuracy_over_time, calibration_images, firing_rates, predict
 from snnlib.training.seeds import stream
 
 T = 6
@@ -93,6 +94,92 @@ def test_a_net_that_never_fires_always_says_the_first_class(small: Dataset) -> N
             p.zero_()
     share = (small.test.labels == 0).double().mean().item()
     assert accuracy_over_time(model, small, 3).accuracy.tolist() == pytest.approx([share] * 3)
+
+
+# --- ties ------------------------------------------------------------------------------------
+
+
+def by_hand(out: Tensor, labels: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each T and image, in NumPy: which classes have the largest output, whether it is right, whether all is 0."""
+    sums = np.cumsum(out.numpy(), 0)  # [T, N, classes]
+    largest = sums == sums.max(-1, keepdims=True)
+    return largest, largest.argmax(-1) == labels.numpy(), (sums == 0).all(-1)
+
+
+@pytest.mark.parametrize("batch_size", [90, 32])
+def test_ties_and_silence_and_which_images_are_right_are_numpys(exact: Dataset, batch_size: int) -> None:
+    model = lively(dynamics=LIF())
+    found = predict(model, exact, T, batch_size=batch_size)
+    largest, right, silent = by_hand(outputs(model, exact, T, batch_size, generator()), exact.test.labels)
+    assert found.right.shape == (1, T, 90)
+    assert found.right.dtype == torch.bool
+    assert (found.right[0].numpy() == right).all()
+    assert found.table.columns.tolist() == ["noise_seed", "timesteps", "accuracy", "tied", "silent"]
+    tied = largest.sum(-1) > 1
+    for column, expected in (("accuracy", right), ("tied", tied), ("silent", silent)):
+        assert found.table[column].tolist() == pytest.approx(expected.mean(1).tolist(), abs=1e-12)
+    assert 0 < tied.mean() < 1  # some are, some are not
+    assert (silent <= tied).all()
+
+
+def test_each_noise_seed_has_its_own_bits(exact: Dataset) -> None:
+    model = convert(lively())
+    found = predict(model, exact, T, noise_seeds=(4, 7), batch_size=50)
+    for i, seed in enumerate((4, 7)):
+        _, right, _ = by_hand(outputs(model, exact, T, 50, stream(seed, "evaluation")), exact.test.labels)
+        assert (found.right[i].numpy() == right).all()
+    assert found.table.accuracy.tolist() == pytest.approx(found.right.double().mean(-1).flatten().tolist(), abs=1e-12)
+
+
+def test_ties_broken_at_random_fall_on_each_of_the_largest_alike(exact: Dataset) -> None:
+    """Over many seeds an image is right as often as its class is among the k that tie: 1 / k of the times."""
+    model, seeds = lively(dynamics=LIF()), range(400)  # without noise, so that the seeds change nothing but the ties
+    largest, _, _ = by_hand(outputs(model, exact, 2, 90, generator()), exact.test.labels)
+    found = predict(model, exact, 2, noise_seeds=seeds, batch_size=90, ties="random").right.double().mean(0).numpy()
+    one_hot = np.eye(10, dtype=bool)[exact.test.labels.numpy()]
+    expected = (largest & one_hot).any(-1) / largest.sum(-1)
+    sd = np.sqrt(expected * (1 - expected) / len(seeds))
+    assert (found[sd == 0] == expected[sd == 0]).all()  # no tie, or the right class is not in it
+    assert (np.abs(found - expected) <= 5 * sd).all()
+    assert ((sd > 0).sum(-1) > 5).all()
+
+
+def test_ties_broken_at_random_repeat_and_leave_noise_and_shares_as_they_are(exact: Dataset) -> None:
+    model = convert(lively())
+    first = predict(model, exact, T, noise_seeds=(1,))
+    one, again, other = (predict(model, exact, T, noise_seeds=(s,), ties="random") for s in (1, 1, 2))
+    assert torch.equal(one.right, again.right)
+    assert not torch.equal(one.right, other.right)
+    assert not torch.equal(one.right, first.right)
+    for column in ("tied", "silent"):
+        assert one.table[column].equals(first.table[column])  # the same outputs
+
+
+def test_ties_do_not_depend_on_the_pieces(exact: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, tables = lively(dynamics=LIF()), []
+    for chunk in (1, 4, 16):
+        monkeypatch.setattr(simulation, "CHUNK", chunk)
+        tables.append(predict(model, exact, 9).table)
+    assert all(table.equals(tables[0]) for table in tables)
+
+
+def test_a_silent_net_ties_always(small: Dataset) -> None:
+    model = lively().float()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.zero_()
+    table = predict(model, small, 3).table
+    assert (table.tied == 1).all()
+    assert (table.silent == 1).all()
+
+
+def test_mean_currents_do_not_tie(exact: Dataset) -> None:
+    assert (predict(lively(dynamics=LIF(), readout="potential"), exact, T).table.tied == 0).all()
+
+
+def test_an_unknown_way_to_break_ties_is_refused(small: Dataset) -> None:
+    with pytest.raises(ValueError, match="ties = 'last': must be one of first, random"):
+        predict(lively().float(), small, 1, ties="last")
 
 
 # --- a long simulation in pieces -------------------------------------------------------------

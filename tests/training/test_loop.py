@@ -17,12 +17,14 @@ from torch import nn
 from snnlib.baselines.ann_neurons import QCFS, ReLU
 from snnlib.checks import InputError
 from snnlib.conversion import convert
+from snnlib.data.batches import augment, standardise
 from snnlib.data.sets import Dataset
 from snnlib.models import Network, build
 from snnlib.neurons import LIF, Dynamics, SingleStep
 from snnlib.noise import Gaussian, Uniform
 from snnlib.runs.checkpoints import found, restore, save_checkpoint
 from snnlib.simulation import Simulation
+from snnlib.training import loop
 from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.failures import DeviceError, TrainingError
 from snnlib.training.loop import Recipe, State, initial_state, mse, train_epochs
@@ -165,6 +167,122 @@ def test_save_is_called_after_every_epoch_with_its_row(small: Dataset) -> None:
     assert seen == [(1, 1), (2, 2), (3, 3)]
 
 
+# --- evaluated within an epoch ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def thirds(small: Dataset) -> State:
+    """Three epochs of ten steps each, evaluated thrice in each."""
+    return trained(small, recipe(batch_size=16, augment="crop_flip", evaluate_every=1 / 3), seed=2)
+
+
+def test_evaluating_within_an_epoch_changes_no_weight(small: Dataset, thirds: State) -> None:
+    once = trained(small, recipe(batch_size=16, augment="crop_flip"), seed=2)
+    assert weights(thirds.model) == weights(once.model)
+    assert [row for row in thirds.history if row["epoch"] in (1, 2, 3)] == once.history
+
+
+def test_history_and_timing_have_a_row_for_each_part_of_an_epoch(thirds: State) -> None:
+    epochs = [k / 3 for k in range(1, 10)]
+    for rows in (thirds.history, thirds.timing):
+        assert [row["epoch"] for row in rows] == pytest.approx(epochs)
+    assert [list(row) for row in thirds.history] == [COLUMNS] * 9
+    assert thirds.epoch == 3
+
+
+def test_a_row_within_an_epoch_is_the_net_after_so_many_steps(small: Dataset, thirds: State) -> None:
+    """Ten steps in thirds: after steps 3, 7 and 10, the first of which are counted here."""
+    r, n = recipe(batch_size=16, augment="crop_flip"), 3
+    state, losses = initial_state(fresh(), small, r), []
+    order, noise, crops = (stream(2, purpose, 1) for purpose in ("order", "noise", "augmentation"))
+    state.model.train()
+    for index in torch.randperm(160, generator=order).split(16)[:n]:
+        x = augment(small.train.images[index], crops, flip=True)
+        x = standardise(x, small).contiguous(memory_format=torch.channels_last)
+        loss = mse(state.model(x, Simulation(noise, 1)).mean(0), small.train.labels[index])
+        state.optimizer.zero_grad()
+        loss.backward()
+        state.optimizer.step()
+        state.scheduler.step()
+        losses.append(loss.item())
+    row = thirds.history[0]
+    assert row["train_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    table = accuracy_over_time(convert(state.model), small, 10)
+    assert row["test_accuracy"] == pytest.approx(table.accuracy.iloc[-1], abs=0.03)
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_a_run_evaluated_within_epochs_resumes_to_the_same_bytes(
+    small: Dataset, thirds: State, tmp_path: Path, after: int
+) -> None:
+    r = recipe(batch_size=16, augment="crop_flip", evaluate_every=1 / 3)
+
+    def save_then_stop(state: State) -> None:
+        save_checkpoint(tmp_path, state, {"run": "r"})
+        if state.epoch == after:
+            raise InterruptError
+
+    with pytest.raises(InterruptError):
+        trained(small, r, seed=2, save=save_then_stop)
+    state = initial_state(build("cnn", SingleStep(), width=1 / 16), small, r)
+    restore(found(tmp_path)[0], state, "r")
+    assert (state.epoch, len(state.history)) == (after, 3 * after)
+    train_epochs(state, small, r, seed=2)
+    assert weights(state.model) == weights(thirds.model)
+    assert state.history == thirds.history
+
+
+def test_it_is_saved_after_whole_epochs_alone(small: Dataset) -> None:
+    seen: list[tuple[int, int]] = []
+    trained(small, recipe(evaluate_every=0.5), save=lambda s: seen.append((s.epoch, len(s.history))))
+    assert seen == [(1, 2), (2, 4), (3, 6)]
+
+
+def test_an_epoch_has_no_more_parts_than_steps(small: Dataset) -> None:
+    history = trained(small, recipe(epochs=1, evaluate_every=0.1)).history  # five steps
+    assert [row["epoch"] for row in history][-1] == 1
+    assert len(history) == 5
+
+
+def test_the_clock_does_not_run_while_the_net_is_tested(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step takes a second, a test a thousand."""
+    now = [0.0]
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
+    r = recipe(epochs=2, batch_size=16, evaluate_every=0.5)
+    state, test = initial_state(fresh(), small, r), loop._test
+    update = state.optimizer.step
+
+    def tested(*args: Any) -> dict[str, float]:
+        now[0] += 1000
+        return test(*args)
+
+    def step() -> None:
+        now[0] += 1
+        update()
+
+    monkeypatch.setattr(loop, "_test", tested)
+    state.optimizer.step = step
+    train_epochs(state, small, r)
+    assert now[0] == 4020
+    assert [row["seconds"] for row in state.timing] == [5, 5, 5, 5]
+    assert [row["images_per_s"] for row in state.timing] == [16] * 4
+
+
+def test_a_test_within_an_epoch_that_fails_is_named(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried")
+
+    monkeypatch.setattr(loop, "accuracy_over_time", full)
+    with pytest.raises(TrainingError, match="my run: test after epoch 0.5: out of memory at recipe.test_batch = 250"):
+        trained(small, recipe(evaluate_every=0.5), label="my run")
+
+
+@pytest.mark.parametrize(("given", "kept"), [(2.0, 2), (1.0, 1), (0.25, 0.25), (1 / 3, 1 / 3), (5, 5)])
+def test_a_whole_number_of_epochs_is_one_however_it_is_written(given: float, kept: float) -> None:
+    found = Recipe(evaluate_every=given).evaluate_every
+    assert (found, type(found)) == (kept, type(kept))
+
+
 # --- the same seed, the same run -------------------------------------------------------------
 
 
@@ -181,9 +299,9 @@ def test_the_seed_fixes_the_run_whatever_was_drawn_before(small: Dataset) -> Non
 
 
 def test_streams_differ_by_seed_purpose_and_index() -> None:
-    purposes = ("weights", "order", "augmentation", "noise", "evaluation", "calibration")
+    purposes = ("weights", "order", "augmentation", "noise", "evaluation", "calibration", "ties")
     seeds = {stream(s, p, i).initial_seed() for s in range(10) for p in purposes for i in range(10)}
-    assert len(seeds) == 600
+    assert len(seeds) == 700
 
 
 # --- resuming --------------------------------------------------------------------------------
@@ -313,7 +431,13 @@ def test_a_loss_that_is_not_finite_stops_training_before_it_is_saved(small: Data
         ("restart_every", 0, "greater than or equal to 1"),
         ("precision", "bf16", "'float32' or 'bfloat16'"),
         ("threads", 0, "greater than or equal to 1"),
-        ("evaluate_every", 0, "greater than or equal to 1"),
+        ("evaluate_every", 0, "greater than 0"),
+        ("evaluate_every", -0.5, "greater than 0"),
+        ("evaluate_every", 0.3, "must be a whole number of epochs, or 1 / a whole number up to 1000"),
+        ("evaluate_every", 1.5, "must be a whole number of epochs, or 1 / a whole number up to 1000"),
+        ("evaluate_every", 1e-4, "must be a whole number of epochs, or 1 / a whole number up to 1000"),
+        ("evaluate_every", 1e-300, "must be a whole number of epochs, or 1 / a whole number up to 1000"),
+        ("evaluate_every", math.nan, "greater than 0"),
         ("momentum", 0.9, "Extra inputs are not permitted"),
     ],
 )

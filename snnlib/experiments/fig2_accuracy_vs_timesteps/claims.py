@@ -5,10 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from snnlib.experiments.evidence import Claim, Effect, Finding, Item, each_network, exceeds
+from snnlib.experiments.fig2_accuracy_vs_timesteps.table import NOISE
 from snnlib.experiments.tables import CONTRAST_COLUMNS, RUN_COLUMNS, Table, Tables
 
-FIG2 = Table("fig2_accuracy_vs_timesteps", {**RUN_COLUMNS, "ties": "text"})
-GAINS = Table("fig2_gains", {**CONTRAST_COLUMNS, "ties": "text", "later": "number", "earlier": "number"})
+FIG2 = Table("fig2_accuracy_vs_timesteps", {**RUN_COLUMNS, "ties": "text", "inference": "text"})
+GAINS = Table(
+    "fig2_gains",
+    {**CONTRAST_COLUMNS, "ties": "text", "later": "number", "earlier": "number", "inference": "text"},
+)
 RISES = ((5, 1), (10, 5))  # later and earlier T
 
 
@@ -18,7 +22,7 @@ def rises(tables: Tables) -> Finding:
         return [exceeds(label, Effect.of(gain), 0) for gain in found]
 
     table = tables.read(GAINS)
-    items = each_network(table[table.ties == "first"], judge)
+    items = each_network(table[(table.ties == "first") & (table.inference == NOISE)], judge)
     return Finding(items, "points from T = 1 to 5 and from 5 to 10")
 
 

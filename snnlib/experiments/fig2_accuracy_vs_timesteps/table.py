@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 
-from snnlib.experiments.contrasts import Side, contrast
+from snnlib.experiments.contrasts import COLUMNS, Side, contrast
+from snnlib.experiments.evidence import Effect
+from snnlib.experiments.over_seeds import NET
+from snnlib.experiments.titles import short_title
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import predictions
+from snnlib.runs.run import Run
 from snnlib.training.evaluation import TIES
 
 NOTEBOOK = "fig2_accuracy_vs_timesteps"
 STEPS = ((5, 1), (10, 5), (10, 1))  # later and earlier T
+NOISE, CONSTANT = INFERENCE = (
+    "noise",
+    "constant",
+)  # what the trained net is run with; constant: 1/2, the mean of noise
 
 
 def compared(preset: Preset) -> dict[str, Comparison]:
@@ -20,19 +30,23 @@ def compared(preset: Preset) -> dict[str, Comparison]:
 
 
 def accuracies(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
-    """Accuracy at every T, ties won by the first class and by chance; trains what is missing.
+    """Accuracy at every T, and at T = 1 without noise, ties won by the first class and by chance.
+
+    Trains what is missing.
 
     Returns:
-        The runs' columns (`Spec.columns`), then ties ("first" or "random"), noise_seed, timesteps, accuracy, tied
-        (images of which several classes have the largest output), silent (whose outputs are all 0), fractions.
+        The runs' columns (`Spec.columns`), then ties ("first" or "random"), inference (of `INFERENCE`), noise_seed,
+        timesteps, accuracy, tied (images of which several classes have the largest output), silent (whose outputs are
+        all 0), fractions.
     """
     tables = []
     for runs in _arms(nets):
         for run in runs:
             for ties in TIES:
-                table = predictions(run, evaluation.changed(ties=ties)).table
-                named = run.spec.columns()
-                tables.append(table.assign(ties=ties)[[*named, "ties", *(c for c in table if c not in named)]])
+                for inference, e in _evaluations(evaluation, ties).items():
+                    table, named = predictions(run, e).table, run.spec.columns()
+                    others = [column for column in table if column not in named]
+                    tables.append(table.assign(ties=ties, inference=inference)[[*named, "ties", "inference", *others]])
     return pd.concat(tables, ignore_index=True)
 
 
@@ -40,22 +54,55 @@ def gains(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
     """What more time steps add, in points.
 
     Returns:
-        Columns dataset, network, width, readout, noise, ties, later and earlier (T), then those of `contrast`.
+        Columns dataset, network, width, readout, noise, ties, later and earlier (T), inference (of the earlier; the
+        later one has noise), then those of `contrast`.
     """
+    last = evaluation.timesteps
+    steps = [(later, earlier, NOISE) for later, earlier in STEPS if later <= last]
+    steps += [(last, 1, CONSTANT)] if last > 1 else []
     tables = []
     for runs in _arms(nets):
         for ties in TIES:
-            e = evaluation.changed(ties=ties)
-            for later, earlier in STEPS:
-                table = contrast(Side(runs, e, later), Side(runs, e, earlier))
-                named = {**_net(runs[0].spec.columns()), "ties": ties, "later": later, "earlier": earlier}
-                tables.append(table.assign(**named)[[*named, *table]])
+            by = _evaluations(evaluation, ties)
+            for later, earlier, inference in steps:
+                table = contrast(Side(runs, by[NOISE], later), Side(runs, by[inference], earlier))
+                net = {name: runs[0].spec.columns()[name] for name in (*NET, "noise")}
+                keys = {**net, "ties": ties, "later": later, "earlier": earlier, "inference": inference}
+                tables.append(table.assign(**keys)[[*keys, *COLUMNS]])
     return pd.concat(tables, ignore_index=True)
 
 
-def _arms(nets: dict[str, Comparison]) -> list[list]:
-    return [runs for arms in nets.values() for runs in arms.values()]
+def what_is_left(table: pd.DataFrame) -> str:
+    """In words, net by net: what T adds, with ties broken at random, and over T = 1 without noise.
+
+    Args:
+        table: of `gains`, or its CSV.
+    """
+    last = table.later.max()
+    rows = table[(table.later == last) & (table.earlier == 1)]
+    lines = [f"Points at T = {last} over T = 1, ± half of the 95 % interval (seeds, images); what is left of it:"]
+    for net, found in rows.groupby(NET, sort=False):
+        by = {key: Effect.of(group) for key, group in found.groupby(["ties", "inference"], sort=False)}
+        named = dict(zip(NET, net, strict=True))
+        label = f"{short_title(named['dataset'])}, {short_title(named['network'])}, readout {named['readout']}"
+        gain = by["first", NOISE]
+        random, constant = (_with_share(by[key], gain) for key in (("random", NOISE), ("random", CONSTANT)))
+        lines.append(
+            f"{label}: {gain.shown()}; with ties at random {random}; these over T = 1 with the constant 1/2 {constant}"
+        )
+    return "\n".join(lines)
 
 
-def _net(columns: dict) -> dict:
-    return {name: columns[name] for name in ("dataset", "network", "width", "readout", "noise")}
+def _with_share(effect: Effect, gain: Effect) -> str:
+    """An effect, and which share of the gain it is, where there is a gain to speak of."""
+    share = f" ({100 * effect.mean / gain.mean:.0f} %)" if gain.interval[0] > 0 else ""
+    return f"{effect.shown()}{share}"
+
+
+def _arms(nets: dict[str, Comparison]) -> Iterator[list[Run]]:
+    return (runs for arms in nets.values() for runs in arms.values())
+
+
+def _evaluations(evaluation: Conversion, ties: str) -> dict[str, Conversion]:
+    e = evaluation.changed(ties=ties)
+    return {NOISE: e, CONSTANT: e.at_mean}

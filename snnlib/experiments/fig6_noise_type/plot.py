@@ -6,36 +6,43 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from snnlib.experiments.fig6_noise_type.table import gaps
-from snnlib.experiments.over_seeds import NET, at_timesteps, plus_minus
+from snnlib.experiments.evidence import LEAST_SEEDS, Effect
+from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.experiments.style import BLACK, BLUE, VERMILION, figure, style
-from snnlib.experiments.titles import title
+from snnlib.experiments.titles import short_title
 
 _ARMS = {"gaussian": ("Gaussian", BLUE, "o", -0.22), "uniform": ("uniform", VERMILION, "s", 0.22)}
 
 
-def noise_type(table: pd.DataFrame) -> Figure:
+def noise_type(table: pd.DataFrame, gaps: pd.DataFrame) -> Figure:
     """A column for each pair of data set and network: accuracies above, their paired differences below.
 
     Args:
         table: from `snnlib.experiments.fig6_noise_type.table.accuracy_by_noise`.
+        gaps: from `snnlib.experiments.fig6_noise_type.table.gaps`.
     """
     at = at_timesteps(table, *NET, "noise")
-    nets = list(gaps(table).groupby(NET, sort=False))
-    fig = figure(2.6 * len(nets) + 0.6, 6.2)
+    nets = list(gaps.groupby(NET, sort=False))
+    fig = figure(max(2.6 * len(nets) + 0.6, 6.4), 6.2)
     with style():
         axes = fig.subplots(2, len(nets), squeeze=False, sharey="row", height_ratios=[1.5, 1])
         for (above, below), (net, gap) in zip(axes.T, nets, strict=True):
             _accuracy(above, at.xs(net, level=NET))
             _gap(below, gap)
             named = dict(zip(NET, net, strict=True))
-            above.set_title(title(named).replace(", ", "\n") + f", width {named['width']:g}, {len(gap)} seeds")
+            seeds = f"{gap.seed.nunique()} seeds"
+            above.set_title(
+                f"{short_title(named['dataset'])}, {short_title(named['network'])}\nwidth {named['width']:g}, {seeds}"
+            )
+        low, high = axes[1, 0].get_ylim()
+        axes[1, 0].set_ylim(low, high + 0.15 * (high - low))  # room for two lines above the highest
         axes[0, 0].set_ylabel(f"test accuracy, %\n(axis starts at {axes[0, 0].get_ylim()[0]:.0f} %)")
         axes[1, 0].set_ylabel("Gaussian minus uniform, points")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         fig.legend(handles, labels, loc="outside lower center", ncols=len(handles))
         fig.suptitle(
-            "Gaussian or uniform noise in training: mean ± sd, dots are seeds; below, the difference in each seed",
+            "Gaussian or uniform noise in training: mean ± sd, dots are seeds\n"
+            "below, the difference in each seed and its 95 % interval, of seeds and test images",
             fontsize=10,
         )
     return fig
@@ -52,10 +59,24 @@ def _accuracy(ax: Axes, net: pd.DataFrame) -> None:
 
 def _gap(ax: Axes, gap: pd.DataFrame) -> None:
     ax.axhline(0, color=BLACK, lw=0.8)
-    for i, t in enumerate(gap):
-        _points(ax, i, gap[t], BLACK, "D")
-        _write(ax, i, gap[t], plus_minus(gap[t].mean(), gap[t].std()), BLACK)
-    _steps(ax, list(gap))
+    timesteps = sorted(set(gap.timesteps))
+    for i, t in enumerate(timesteps):
+        rows = gap[gap.timesteps == t]
+        effect = Effect.of(rows)
+        half = effect.interval[1] - effect.mean if len(rows) >= LEAST_SEEDS else 0.0
+        ax.plot([i + 0.1] * len(rows), rows.points, ".", color=BLACK, ms=4)
+        ax.errorbar(i, effect.mean, half or None, color=BLACK, marker="D", mfc="none", ms=6, capsize=3, ls="")
+        top = max(rows.points.max(), effect.mean + half)
+        ax.annotate(
+            effect.shown().replace(" ±", "\n±", 1),
+            (i, top),
+            (0, 6),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=8,
+        )
+    _steps(ax, timesteps)
 
 
 def _points(ax: Axes, x: float, values: pd.Series, colour: str, marker: str, label: str | None = None) -> None:
@@ -78,5 +99,5 @@ def _write(ax: Axes, x: float, values: pd.Series, text: str, colour: str, above:
 def _steps(ax: Axes, timesteps: list[int]) -> None:
     ax.set_xticks(range(len(timesteps)), [f"T = {t}" for t in timesteps])
     ax.set_xlim(-0.6, len(timesteps) - 0.4)
-    ax.margins(y=0.15)
+    ax.margins(y=0.25)
     ax.grid(visible=False, axis="x")

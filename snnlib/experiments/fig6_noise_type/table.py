@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import pandas as pd
 
 from snnlib.experiments import eq6_terms
-from snnlib.experiments.over_seeds import NET, at_timesteps
+from snnlib.experiments.contrasts import COLUMNS, Side, contrast
+from snnlib.experiments.over_seeds import NET
 from snnlib.runs.evaluations import Conversion
-from snnlib.runs.preset import Preset
+from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
 from snnlib.training.seeds import stream
@@ -19,13 +20,17 @@ ARMS, NOISES = ("ours", "uniform"), ("gaussian", "uniform")
 DRAWS = 1_000_000
 
 
-def noise_runs(preset: Preset) -> list[Run]:
-    """The runs of Figure 6, first all with Gaussian, then all with uniform noise; nothing else differs.
+def compared(preset: Preset) -> dict[str, Comparison]:
+    """The runs of Figure 6, each net trained with either noise; nothing else differs.
 
     Raises:
         InputError: a net without one of the two arms, or with another one.
     """
-    nets = preset.comparison(NOTEBOOK, must=ARMS)
+    return preset.comparison(NOTEBOOK, must=ARMS)
+
+
+def noise_runs(nets: dict[str, Comparison]) -> list[Run]:
+    """First all with Gaussian, then all with uniform noise."""
     return [run for arm in ARMS for arms in nets.values() for run in arms[arm]]
 
 
@@ -54,11 +59,17 @@ def noises(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["trained with", "term", "kind", "low", "high", "sd"])
 
 
-def gaps(table: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy with Gaussian noise minus that with uniform noise, in points, seed by seed.
+def gaps(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
+    """Gaussian over uniform noise at T = 1 and at the last T, in points.
 
     Returns:
-        Indexed by data set, network, width, readout and seed; a column for each T.
+        Columns dataset, network, width, readout, noise (Gaussian), timesteps, then those of `contrast`.
     """
-    at = at_timesteps(table, *NET, "noise")
-    return at.xs("gaussian", level="noise") - at.xs("uniform", level="noise")
+    tables = []
+    for arms in nets.values():
+        for t in sorted({1, evaluation.timesteps}):
+            table = contrast(*(Side(arms[arm], evaluation, t) for arm in ARMS))
+            columns = arms["ours"][0].spec.columns()
+            keys = {**{name: columns[name] for name in (*NET, "noise")}, "timesteps": t}
+            tables.append(table.assign(**keys)[[*keys, *COLUMNS]])
+    return pd.concat(tables, ignore_index=True)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from snnlib.experiments.over_seeds import plus_minus
-from snnlib.experiments.silent_choices.table import ABLATION, ERRORS, POINTS, default, differences, effects
+from snnlib.experiments.silent_choices.table import default, effects, shown
 from snnlib.experiments.style import VERMILION, figure, style
 from snnlib.experiments.titles import TITLES
 
@@ -27,13 +27,14 @@ LABELS = {
 }
 
 
-def silent_choices(table: pd.DataFrame) -> Figure:
+def silent_choices(table: pd.DataFrame, points: pd.DataFrame) -> Figure:
     """A row for each setting: its difference to the default in points, the choice with the largest effect on top.
 
     Args:
         table: of `snnlib.experiments.silent_choices.table.measure`, or its CSV.
+        points: of `snnlib.experiments.silent_choices.table.differences`, or its CSV.
     """
-    last, found, points = table.timesteps.max(), effects(table), differences(table)
+    last, found = table.timesteps.max(), effects(points, table)
     rows = _rows(found[found.timesteps == last])
     fig = figure(8.6, 0.26 * len(rows) + 1.6)
     with style():
@@ -56,45 +57,37 @@ def silent_choices(table: pd.DataFrame) -> Figure:
 
 
 def _rows(found: pd.DataFrame) -> list[tuple[str, str]]:
-    """(choice, "") for a heading, then (choice, value) for each setting, by size; the ablation last."""
+    """(choice, "") for a heading, then (choice, value) for each setting, by size."""
     by_size = found.assign(size=found["mean"].abs()).sort_values("size", ascending=False)
-    choices = [choice for choice in by_size.choice.unique() if choice != ABLATION]
     rows = []
-    for choice in [*choices, ABLATION]:
-        values = by_size.value[by_size.choice == choice]
-        rows += [(choice, value) for value in ("", *values)] if len(values) else []
+    for choice in by_size.choice.unique():
+        rows += [(choice, value) for value in ("", *by_size.value[by_size.choice == choice])]
     return rows
 
 
 def _limits(found: pd.DataFrame, seeds: pd.DataFrame) -> tuple[float, float]:
-    """Room for every setting but the ablation, whose effect may be many times as large."""
-    shown, points = found[found.choice != ABLATION], seeds[seeds.choice != ABLATION].points
-    error = ERRORS * shown.error.fillna(0)
-    low = min((shown["mean"] - error).min(), points.min(), -1)
-    high = max((shown["mean"] + error).max(), points.max(), 1)
+    """Room for every setting."""
+    error = found.half.where(np.isfinite(found.half), 0)
+    low = min((found["mean"] - error).min(), seeds.points.min(), -1)
+    high = max((found["mean"] + error).max(), seeds.points.max(), 1)
     return low - 0.04 * (high - low), high + 0.04 * (high - low)
 
 
 def _point(ax: Axes, y: float, row: pd.Series, seeds: pd.Series, filled: bool) -> None:
-    """Mean, its interval and each seed; an arrow at the edge for a mean that lies beyond it."""
-    low, high = ax.get_xlim()
+    """Mean, its interval and each seed."""
     look = {"color": VERMILION if row.matters else GREY, "alpha": 1 if filled else 0.7}
     look["mfc"] = look["color"] if filled else "white"
     if not seeds.any():  # the same by construction
         return
-    if not low < row["mean"] < high:
-        edge, marker = (0.012, "<") if row["mean"] < low else (0.988, ">")
-        ax.plot(edge, y, marker, ms=8, transform=ax.get_yaxis_transform(), **look)
-        return
     ax.plot(seeds, np.full(len(seeds), y), "|", ms=6 if filled else 4, mew=0.8, **look)
-    error = None if np.isnan(row.error) else ERRORS * row.error
+    error = row.half if np.isfinite(row.half) else None
     size = {"ms": 7, "lw": 1.6} if filled else {"ms": 4, "lw": 0.7}
     ax.errorbar(row["mean"], y, xerr=error, fmt="o", zorder=3, **size, **look)
 
 
 def _number(row: pd.Series) -> str:
     always_same = row["mean"] == 0 and row.sd == 0
-    return "same" if always_same else plus_minus(row["mean"], row.sd, POINTS)
+    return "same" if always_same else shown(row["mean"], row.half)
 
 
 def _write(ax: Axes, y: float, text: str, right: float, weight: str) -> None:
@@ -127,7 +120,11 @@ def _name(ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str]], last: int)
         fontsize=10,
     )
     entries = {
-        f"matters: beyond {ERRORS} standard errors (line) and the band": {"color": VERMILION, "marker": "o", "ls": ""},
+        "matters: its interval (line, ±) excludes 0, and it lies beyond the band": {
+            "color": VERMILION,
+            "marker": "o",
+            "ls": "",
+        },
         "no clear effect": {"color": GREY, "marker": "o", "ls": ""},
         "the same at T = 1": {"color": GREY, "marker": "o", "ms": 4.5, "mfc": "white", "lw": 1},
         "one training seed": {"color": GREY, "marker": "|", "ms": 5, "ls": ""},

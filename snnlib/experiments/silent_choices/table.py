@@ -14,7 +14,10 @@ import pandas as pd
 
 from snnlib.checks import InputError
 from snnlib.conversion import STATISTICS
-from snnlib.experiments.over_seeds import at_timesteps, over_seeds, percent, plus_minus
+from snnlib.experiments.contrasts import COLUMNS, Side, contrast
+from snnlib.experiments.evidence import Effect
+from snnlib.experiments.over_seeds import over_seeds, percent, plus_minus
+from snnlib.experiments.tables import RUN_COLUMNS, Table
 from snnlib.neurons import FIRST_STEPS
 from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.preset import Preset
@@ -23,20 +26,19 @@ from snnlib.runs.run import Run, Spec
 
 NOTEBOOK = "silent_choices"
 READOUT, SURROGATE, GAUSSIAN, BATCH_NORM = "readout", "surrogate gradient", "Gaussian in [0, 1]", "batch norm"
-ABLATION = "ablation: noise in training"  # the paper is not silent here
 # Arms that are trained in another way than ours.
 TRAINED = {
     READOUT: ("potential",),
     SURROGATE: ("rectangle", "arctan", "sigmoid"),
     GAUSSIAN: ("gaussian_k2", "gaussian_k8", "max_normalised"),
     BATCH_NORM: ("no_batch_norm",),
-    ABLATION: ("no_noise",),
 }
 # Fields of `Conversion`, with the values that they can have.
 CONVERSION_CHOICES = {"statistics of Eqs. 8-9": ("statistics", STATISTICS), "first step": ("first_step", FIRST_STEPS)}
 # Three, where one comparison would ask for two: a dozen settings are compared at once.
 ERRORS = 3
 POINTS = "+z.1f"  # how a difference is written; z: never -0.0
+CHOICES = Table("silent_choices", {**RUN_COLUMNS, "choice": "text", "default": "bool"})
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def settings(preset: Preset) -> list[Setting]:
             where = f"preset {preset.name}, notebook {NOTEBOOK}"
             raise InputError(f"{where}: has no arm for {choice}; must have one of {', '.join(known)}")
         found += [Setting(choice, _value(choice, run.spec), True, run, preset.evaluation) for run in default]
-        found += [Setting(choice, _value(choice, r.spec), False, r, preset.evaluations(r)[-1]) for r in others]
+        found += [Setting(choice, _value(choice, r.spec), False, r, preset.evaluation) for r in others]
     for choice, (field, values) in CONVERSION_CHOICES.items():
         first = getattr(preset.evaluation, field)
         for value in (first, *(v for v in values if v != first)):
@@ -97,78 +99,82 @@ def default(table: pd.DataFrame) -> pd.DataFrame:
     return over_seeds(percent(table[table.default], "timesteps"))
 
 
-def differences(table: pd.DataFrame) -> pd.DataFrame:
-    """What each setting adds to the default's accuracy with the same seed, each averaged over its noise seeds.
-
-    Args:
-        table: of `measure`, or its CSV.
+def differences(settings: list[Setting]) -> pd.DataFrame:
+    """What each setting adds to the default's accuracy with the same seed on the same images, in points.
 
     Returns:
-        Columns choice, value, timesteps, seed, points (percentage points); the default itself has no rows.
+        Columns choice, value, timesteps (1 and the last), then those of `contrast`; the default itself has no rows.
     """
-    rows = percent(table, "choice", "value", "default", "timesteps").rename("points").reset_index()
-    pairs = rows[~rows.default].merge(rows[rows.default], on=["choice", "timesteps", "seed"], suffixes=("", "_default"))
-    return pairs.assign(points=pairs.points - pairs.points_default)[["choice", "value", "timesteps", "seed", "points"]]
+    groups: dict[tuple[str, str, bool], list[Setting]] = {}
+    for s in settings:
+        groups.setdefault((s.choice, s.value, s.default), []).append(s)
+    usual = {choice: found for (choice, _, is_default), found in groups.items() if is_default}
+    tables = []
+    for (choice, value, is_default), found in groups.items():
+        if is_default:
+            continue
+        for t in sorted({1, found[0].evaluation.timesteps}):
+            points = contrast(_side(found, t), _side(usual[choice], t))
+            keys = {"choice": choice, "value": value, "timesteps": t}
+            tables.append(points.assign(**keys)[[*keys, *COLUMNS]])
+    return pd.concat(tables, ignore_index=True)
 
 
-def effects(table: pd.DataFrame) -> pd.DataFrame:
+def effects(differences: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """The paired differences over training seeds, and whether they are more than chance.
 
-    With two seeds a sd is hardly known, so a standard error is never taken to be smaller than from the sd pooled at
-    this T over all settings of the kind: trained another way, converted another way, and the ablation for itself.
+    A difference matters if it is larger than ``half`` and than the default's sd over seeds. ``half`` is half of the
+    95 % interval (`Effect`), as for claims, or `ERRORS` standard errors if that is more. The part of the seeds in these
+    is never taken to be smaller than from the sd pooled at this T over all settings of the kind, trained another way or
+    converted another way: a few seeds may agree by chance, and of a dozen settings one will.
+
+    Args:
+        differences, table: of `differences` and `measure`, or their CSV.
 
     Returns:
-        Columns choice, value, timesteps, mean, sd (nan for one seed), seeds, error (standard error of the mean), all
-        in points, and matters: |mean| exceeds both `ERRORS` standard errors and the default's sd over seeds.
+        Columns choice, value, timesteps, mean, sd (nan for one seed), seeds, half (inf for fewer than three), all in
+        points, and matters.
     """
-    points = differences(table).set_index(["choice", "value", "timesteps", "seed"]).points
-    found = over_seeds(points).reset_index()
-    kind = found.choice.map(_kind)
+    by = ["choice", "value", "timesteps"]
+    groups = differences.groupby(by, sort=False)
+    found = groups.agg(mean=("points", "mean"), sd=("points", "std"), seeds=("points", "count")).reset_index()
+    kind = found.choice.isin(CONVERSION_CHOICES)
     variance = found.sd.pow(2).groupby([kind, found.timesteps]).transform("mean")
-    found["error"] = np.sqrt(np.maximum(variance, found.sd**2) / found.seeds)
+    images = groups.image_error.first().to_numpy()
+    error = np.sqrt(np.maximum(variance, found.sd**2) / found.seeds + images**2)
+    effects = [Effect.of(rows) for _, rows in groups]
+    found["half"] = np.fmax([effect.interval[1] - effect.mean for effect in effects], ERRORS * error)
     spread = found.timesteps.map(default(table).sd)
-    found["matters"] = (found["mean"].abs() > ERRORS * found.error) & (found["mean"].abs() > spread)
+    found["matters"] = (found["mean"].abs() > found.half) & (found["mean"].abs() > spread)
     return found
 
 
-def _kind(choice: str) -> str:
-    if choice == ABLATION:
-        return "ablation"
-    return "converted" if choice in CONVERSION_CHOICES else "trained"
+def what_matters(differences: pd.DataFrame, table: pd.DataFrame) -> str:
+    """Which settings move the accuracy at the last T by more than chance does, the largest effect first.
 
-
-def what_matters(table: pd.DataFrame) -> str:
-    """Which settings move the accuracy at the last T by more than another seed does, the largest effect first."""
+    Args:
+        differences, table: of `differences` and `measure`, or their CSV.
+    """
     last = table.timesteps.max()
-    found = effects(table)
+    found = effects(differences, table)
     found = found[found.timesteps == last].sort_values("mean", key=abs, ascending=False, kind="stable")
     usual = default(table).loc[last]
     lines = [
         f"T = {last}: default {plus_minus(usual['mean'], usual.sd, '.1f')} %, mean and sd of {usual.seeds:.0f} seeds"
     ]
     for row in found.itertuples():
-        effect = "matters" if row.matters else "no clear effect" if row.seeds > 1 else "one seed cannot tell"
-        lines.append(f"{row.choice} = {row.value}: {plus_minus(row.mean, row.sd, POINTS)} points, {effect}")
+        says = "matters" if row.matters else "no clear effect" if np.isfinite(row.half) else "too few seeds to tell"
+        lines.append(f"{row.choice} = {row.value}: {shown(row.mean, row.half)} points, {says}")
     return "\n".join(lines)
 
 
-def ablation(table: pd.DataFrame) -> str:
-    """Is it the noise, or just T = 1? Accuracy at both T, and what time adds to it, with noise in training and without.
+def shown(mean: float, half: float) -> str:
+    """An effect with half of its interval; fewer than three seeds give none (inf)."""
+    return plus_minus(mean, half if np.isfinite(half) else np.nan, POINTS)
 
-    Without noise there is nothing to convert: those weights run in plain LIF neurons (Eqs. 1-3). As an ensemble
-    (step 2) they would repeat T = 1, step for step.
-    """
-    rows = table[table.choice == ABLATION]
-    last = rows.timesteps.max()
-    lines = []
-    for is_default in (True, False):
-        for value, seeds in at_timesteps(rows[rows.default == is_default], "value").groupby("value"):
-            gain = seeds[last] - seeds[1]
-            lines.append(
-                f"noise in training = {value}: {seeds[1].mean():.1f} % at T = 1, {seeds[last].mean():.1f} % at "
-                f"T = {last}; time adds {plus_minus(gain.mean(), gain.std(), POINTS)} points ({len(gain)} seeds)"
-            )
-    return "\n".join(lines)
+
+def _side(settings: list[Setting], timesteps: int) -> Side:
+    return Side([s.run for s in settings], settings[0].evaluation, timesteps)
 
 
 def _value(choice: str, spec: Spec) -> str:
@@ -182,6 +188,4 @@ def _value(choice: str, spec: Spec) -> str:
         return ", ".join([numbers.pop("kind"), *(f"{name} {number:g}" for name, number in numbers.items())])
     if choice == GAUSSIAN:
         return f"k = {spec.dynamics.noise.k:g}" if spec.noise == "gaussian" else spec.noise
-    if choice == ABLATION:
-        return "none, run as LIF" if spec.noise == "none" else spec.noise
     return ""

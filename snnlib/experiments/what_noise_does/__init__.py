@@ -1,0 +1,1 @@
+"""Noise in training, in inference, in both, in neither: what each does to accuracy."""
