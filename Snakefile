@@ -69,7 +69,7 @@ for number, runs in enumerate(jobs(PRESET)):
         resources:
             gpu=GPU,
         shell:
-            f"{ARMED} train {{params.runs}} --preset {PRESET.name} 2>&1 | {{{{ tee -i {{params.log:q}} || true; }}}} {LEFT}"
+            f"{ARMED} train {{params.runs}} --preset {PRESET.name} 2>&1 | {{{{ tee -i {{params.log:q}} >&2 || true; }}}} {LEFT}"
 
 
 for name in NOTEBOOK_FILES:

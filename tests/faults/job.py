@@ -24,6 +24,7 @@ from snnlib.runs.results import predictions
 from snnlib.runs.run import Run, Spec
 from snnlib.store.files import check, unseal
 from snnlib.store.paths import figures_dir, runs_dir
+from snnlib.store.sums import ENDING
 from snnlib.training.evaluation import TIES
 
 SPEC = Spec(
@@ -58,6 +59,8 @@ def sound(whole: dict[str, bytes]) -> None:
             continue
         if path.name in whole and path.name != "timing.csv":
             assert path.read_bytes() == whole[path.name], path
+        elif path.suffix == ENDING:  # it names files whose bytes tell of the time, too
+            assert path.read_text().endswith("\n"), path
         elif path.suffix == ".json":
             unseal(path)
         elif path.name.startswith("checkpoint-"):

@@ -167,7 +167,7 @@ def test_a_killed_workflow_goes_on(
             family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
             for victim in reversed(family) if how == "SIGKILL" else family[:1]:
                 victim.send_signal(signal.Signals[how.split()[0]])
-            answer, errors = process.communicate(timeout=60)
+            answer, errors = process.communicate(timeout=180)
             too_late = f"{NOTEBOOK}: done (" in answer  # Python gives signals back as it ends
             if "SIGKILL" not in how and process.returncode and not too_late:
                 assert process.returncode == 130, errors
