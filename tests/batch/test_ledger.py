@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from snnlib.batch.ledger import COLUMNS, checks, drawn_by, ledger
@@ -12,6 +11,7 @@ from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.experiments.claims import BEYOND, CLAIMS
 from snnlib.experiments.evidence import Claim
 from snnlib.experiments.fig5_alpha import claims as fig5
+from snnlib.experiments.fig7_potential_dynamics.table import without_input
 from snnlib.store.sums import write_summed
 
 
@@ -37,7 +37,8 @@ def test_without_anything_beyond_the_paper_the_table_is_empty_with_its_columns()
 
 @pytest.mark.parametrize(("spikes", "word"), [(0, "holds, 0 spikes"), (3, "FAILS, 3 spikes")])
 def test_silence_is_a_check_that_tells_what_was_counted(tmp_path: Path, spikes: int, word: str) -> None:
-    table = pd.DataFrame({"spikes": [0, spikes], "share_in_range": 1.0})
+    table = without_input([4.0], timesteps=100)
+    table.loc[0, "spikes"] = spikes
     write_summed({tmp_path / "fig7_silence.csv": table.to_csv(index=False)})
     told = checks(tmp_path)
     assert word in told
