@@ -54,7 +54,7 @@ def test_direct_training_is_far_more_work_and_what_a_run_comes_after_is_there(na
     assert all(run.spec.after is None or run.spec.after.name in runs for run in runs.values())
 
     def net(run: Run) -> tuple[Any, ...]:
-        return run.spec.dataset, run.spec.network, run.spec.width, run.spec.recipe, run.spec.seed
+        return run.spec.dataset, run.spec.network, run.spec.width, run.spec.recipe.epochs, run.spec.seed
 
     direct = {net(run): run for run in runs.values() if run.spec.training == "lif10"}
     ours = {net(run): run for run in runs.values() if run.spec.training == "single_step"}
