@@ -18,7 +18,7 @@ def test_the_cnn_is_as_accurate_at_t_10_as_published_and_gains_over_t_1() -> Non
     cnn = cnn[cnn.ties == p.evaluation.ties]
     published = 100 * cnn.groupby("seed").accuracy.mean()
     least = published.mean() - 4 * deviation([published], SIZES["fashion_mnist_mini"][1])
-    assert least > 75  # so that it tells a net that has learnt from one that has not
+    assert least > 70  # so that it tells a net that has learnt from one that has not
     found = p.runs("fig2_accuracy_vs_timesteps")
     runs = [run for run in found if (run.spec.network, run.spec.readout) == ("cnn", "spikes")]
     assert len(runs) == len(published) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Collection
 
 from snnlib.batch import readme
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
@@ -30,19 +31,20 @@ def publish_preset(preset: Preset) -> str:
     """
     figures(preset)
     if preset.name == SHOWN:
-        _execute(*(name for name in NOTEBOOK_FILES if name != "claims"))
-        _copy(preset)
+        others = [name for name in NOTEBOOK_FILES if name != "claims"]
+        _execute(*others)
+        _copy(preset, others)  # those of before were decided from other times
         _execute("claims")
-    folder = _copy(preset)
+    folder = _copy(preset, NOTEBOOK_FILES)
     if preset.name == SHOWN:
         readme.update(preset.name)
         folder += ", in notebooks/, README.md and docs/claims.md"
     return f"published in {folder}; commit it"
 
 
-def _copy(preset: Preset) -> str:
-    """Publish the preset's files, and a ``runs.csv`` of the runs that they name; returns the folder."""
-    folder = copy(preset.name, [file for files in NOTEBOOK_FILES.values() for file in files])
+def _copy(preset: Preset, notebooks: Collection[str]) -> str:
+    """Publish these notebooks' files, and a ``runs.csv`` of the runs that they name; returns the folder."""
+    folder = copy(preset.name, [file for name in notebooks for file in NOTEBOOK_FILES[name]])
     Outputs(folder).write_csv(made_with(folder), "runs")
     return from_root(folder)
 

@@ -94,7 +94,7 @@ def test_the_races_of_every_preset_are_between_the_papers_networks(name: str) ->
     races = raced(load_preset(name))
     networks = [arms["ours"][0].spec.network for arms in races]
     assert networks == ["cnn", "vgg16", "resnet18"][: len(races)]
-    assert len(races) == (2 if name == "smoke" else 3)  # so that smoke takes minutes
+    assert len(races) == (1 if name == "smoke" else 3)  # so that smoke takes minutes
     for arms in races:
         assert [arm for arm in arms if arm != "tuned"] == ["ours", "equal_time", "direct", "direct4", "direct2"]
 

@@ -65,7 +65,8 @@ def small_store(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_has_the_controls_of_every_network_with_seeds_enough_to_decide(name: str) -> None:
     nets = noise.compared(load_preset(name))
-    assert {arms["ours"][0].spec.network for arms in nets.values()} == {"cnn", "vgg16", "resnet18"}
+    networks = {"cnn", "vgg16"} if name == "smoke" else {"cnn", "vgg16", "resnet18"}  # so that smoke takes minutes
+    assert {arms["ours"][0].spec.network for arms in nets.values()} == networks
     assert all(len(found) >= 3 for arms in nets.values() for found in arms.values())
     assert any("no_noise" in arms for arms in nets.values())
 
