@@ -19,6 +19,7 @@ import pytest
 from toml_text import toml
 
 from faults import job
+from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.train import failure
 from snnlib.runs.checkpoints import epochs_done
 from snnlib.runs.results import known
@@ -34,7 +35,7 @@ RELU = {"dynamics": {"kind": "relu"}, "readout": "potential"}
 UNSTABLE = {**RELU, "batch_norm": False}
 EXPLODES = ({**GOOD, "recipe": {**RECIPE, "lr": 10.0, "schedule": "constant"}}, "unstable", UNSTABLE)
 HUGE = ({**GOOD, "width": 8, "recipe": {**RECIPE, "batch_size": 6000}}, "relu", RELU)
-NOTEBOOK = "fig2_accuracy_vs_timesteps"
+NOTEBOOK = "method"
 LEFT = [f"{NOTEBOOK}.{ending}" for ending in ("csv", "svg", "png")]
 
 Record = Callable[[str, object], None]
@@ -123,7 +124,7 @@ def test_a_failed_run_does_not_stop_the_others(
         code, errors = repository.call(command, *targets, memory=memory)
         assert code == 1, errors
         *_, head, line = errors.strip().splitlines()
-        of = "4 runs and 11 notebooks" if command == "figures" else "4 runs"
+        of = f"4 runs and {len(NOTEBOOK_FILES)} notebooks" if command == "figures" else "4 runs"
         assert head == f"1 of {of} failed; the same command tries them again:"
         assert line.startswith(f"  {run.spec.name}: {run.spec.label}: ")
         assert re.search(words, line), line
