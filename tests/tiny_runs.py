@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from snnlib.data.sets import Dataset
 from snnlib.runs import checkpoints
 from snnlib.runs import run as runs
 from snnlib.runs.run import Spec
+from snnlib.store.used import forget
 
 TINY: dict[str, Any] = {
     "dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "seed": 3,
@@ -29,6 +31,15 @@ def folder(tmp_path: Path, small: Dataset, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setattr(runs, "load_dataset", lambda *_, **__: small)
     monkeypatch.setattr(runs, "default_device", lambda: "cpu")
     return tmp_path / "store"
+
+
+@pytest.fixture(scope="module")
+def small_store(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Iterator[None]:
+    """The same for all tests of a module, which share what was trained."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
+        patch.setattr(runs, "load_dataset", lambda *_, **__: small)
+        yield
 
 
 @pytest.fixture
@@ -83,3 +94,9 @@ def spoil(path: Path, how: str) -> bytes | None:
     content = damaged(path.read_bytes(), how)
     path.unlink() if content is None else path.write_bytes(content)
     return content
+
+
+@pytest.fixture(autouse=True)
+def nothing_read() -> None:
+    """What a test writes rests on what it reads itself, as with a notebook (`notebook.begin`)."""
+    forget()

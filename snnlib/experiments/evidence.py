@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, t
 
-from snnlib.experiments.over_seeds import NET, at_timesteps
+from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.paper import NETWORKS
-from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, NotTestedError, Table, Tables
+from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Table, Tables
 from snnlib.experiments.titles import TITLES, short_title
 
 # What one part of the evidence says: yes; at least half of a claimed factor or saving; no; neither, for the spread or
@@ -221,19 +221,6 @@ def each_network(
     for label, rows in networks(frame, expected):
         items += [missing(label)] if rows is None else judge(label, rows)
     return items
-
-
-def accuracy_at(table: pd.DataFrame, timesteps: tuple[int, ...], *by: str) -> pd.DataFrame:
-    """Accuracy in percent, a row for each net, ``by`` and training seed, a column for each of ``timesteps``.
-
-    Raises:
-        NotTestedError: some run has no accuracy at one of them.
-    """
-    at = at_timesteps(table, *NET, *by)
-    for timestep in timesteps:
-        if timestep not in at or at[timestep].isna().any():
-            raise NotTestedError(f"no accuracy at T = {timestep}")
-    return at[list(timesteps)]
 
 
 def missing(label: str, what: str = "no runs") -> Item:

@@ -20,7 +20,6 @@ from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import STAR, accuracy_vs
 from snnlib.experiments.over_seeds import NET, over_seeds, percent
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
 from snnlib.noise import Gaussian
-from snnlib.runs import run as runs
 from snnlib.runs.preset import Preset, load_preset, preset_names
 from snnlib.training.evaluation import predict
 
@@ -43,14 +42,6 @@ def preset(timesteps: int = 10, **arms: dict[str, Any]) -> Preset:
         name="made_up", description="", evaluation={"timesteps": timesteps, "noise_seeds": (0, 4), "batch_size": 30},
         benchmark={}, notebooks={fig2.NOTEBOOK: {"net": net}},
     )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def small_store(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
-        patch.setattr(runs, "load_dataset", lambda *_, **__: small)
-        yield
 
 
 @pytest.mark.parametrize("name", preset_names())

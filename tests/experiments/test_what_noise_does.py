@@ -26,7 +26,6 @@ from snnlib.experiments.what_noise_does.plot import what_noise_does
 from snnlib.experiments.what_noise_does.table import between
 from snnlib.neurons import LIF
 from snnlib.noise import Gaussian
-from snnlib.runs import run as runs
 from snnlib.runs.preset import Preset, load_preset, preset_names
 from snnlib.runs.run import Run
 from snnlib.training.evaluation import accuracy_over_time
@@ -49,14 +48,6 @@ def preset(arms: dict[str, dict[str, Any]] = ARMS, seeds: tuple[int, ...] = (0, 
         name="made_up", description="", evaluation={"timesteps": 4, "noise_seeds": (0, 3), "batch_size": 30},
         benchmark={}, notebooks={noise.NOTEBOOK: {"net": found}},
     )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def small_store(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
-        patch.setattr(runs, "load_dataset", lambda *_, **__: small)
-        yield
 
 
 # --- which nets ------------------------------------------------------------------------------

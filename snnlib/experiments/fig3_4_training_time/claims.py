@@ -110,7 +110,7 @@ def until_benchmark(
     low, high = effect.interval
     more, less = not pairs.other_reached.all(), not pairs.ours_reached.all()
     says = judged(-math.inf if less else low, math.inf if more else high, least, HALF * least)
-    return Item(label, f"{bound_sign(more, less)}{effect.shown(form, unit)}", says, len(values))
+    return Item(label, f"{bound_sign(more, less)}{effect.shown(form, unit)}", says, len(values), effect.mean)
 
 
 def bound_sign(more: bool, less: bool) -> str:
