@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from snnlib.simulation import Simulation
 pytest_plugins = ["step_by_step", "tiny_data", "tiny_runs"]
 
 torch.set_num_threads(1)  # tensors here are too small to share
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and then by all that tests start
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -88,7 +88,6 @@ def _ours(path: object) -> bool:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     if die_at := os.environ.get("SNNLIB_DIE_AT"):
         _die_before(int(die_at))
