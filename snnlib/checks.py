@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import reprlib
 from collections.abc import Collection, Iterable
@@ -24,6 +25,7 @@ from pydantic import (
 T = TypeVar("T")
 
 _SHOWN = 80  # characters of a value in an error
+_LISTED, _NEAREST = 30, 3  # choices that an error lists; of more it names so many
 _SAID = 300  # of what pydantic says of it, which may repeat it
 _ERRORS = 3  # of which one line tells
 _REPR = reprlib.Repr()
@@ -107,10 +109,15 @@ def sequence(name: str, value: Iterable[Any]) -> None:
 
 
 def one_of(name: str, value: T, choices: Iterable[T]) -> None:
-    """Refuse anything outside ``choices`` with an `InputError`."""
+    """Refuse anything outside ``choices`` with an `InputError`: it names them, of many the nearest."""
     choices = tuple(choices)
-    if value not in choices:
-        raise InputError(f"{name} = {shown(value)}: must be one of {', '.join(map(str, choices))}")
+    if value in choices:
+        return
+    listed = [*map(str, choices)]
+    if len(listed) > _LISTED:
+        nearest = difflib.get_close_matches(short(str(value)), listed, n=_NEAREST, cutoff=0)
+        raise InputError(f"{name} = {shown(value)}: must be one of {len(listed)}; nearest are {', '.join(nearest)}")
+    raise InputError(f"{name} = {shown(value)}: must be one of {', '.join(listed)}")
 
 
 def fields(given: dict[str, Any], known: Collection[str], switches: Collection[str] = ()) -> None:

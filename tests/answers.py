@@ -37,7 +37,7 @@ from snnlib.runs.run import Run, Spec
 from snnlib.store.markdown import markers
 from snnlib.store.paths import ROOT
 
-LONGEST = 2000  # characters of an error, which may list the runs of a preset
+LONGEST = 2000  # characters of an error
 
 
 def complaint(message: str, *names: str) -> str | None:

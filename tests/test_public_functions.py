@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.baselines.ann_to_snn import to_spiking
-from snnlib.checks import InputError
+from snnlib.checks import InputError, one_of
 from snnlib.conversion import convert
 from snnlib.data.batches import batches
 from snnlib.data.sets import DataError, Dataset, Split, load_dataset
@@ -240,3 +240,12 @@ def test_images_that_are_none_are_refused(small: Dataset) -> None:
 def test_objects_of_another_kind_are_refused(call: Callable, words: str, small: Dataset) -> None:
     with pytest.raises(InputError, match=re.escape(words)):
         call({**NETS, "data": small})
+
+
+def test_of_many_choices_an_error_names_the_nearest() -> None:
+    many = [f"run-{i}" for i in range(100)]
+    with pytest.raises(InputError) as error:
+        one_of("run", "rum-57", many)
+    assert str(error.value).startswith("run = 'rum-57': must be one of 100; nearest are run-57, ")
+    assert str(error.value).count("run-") == 3
+    one_of("run", "run-99", many)
