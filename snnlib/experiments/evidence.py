@@ -10,23 +10,28 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, t
 
-from snnlib.experiments.over_seeds import NET
+from snnlib.experiments.over_seeds import CONFIDENCE, NET, geometric_interval
 from snnlib.experiments.paper import NETWORKS
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Table, Tables
 from snnlib.experiments.titles import TITLES, short_title
 
-# What one part of the evidence says: yes; at least half of a claimed factor or saving; no; neither, for the spread or
-# for want of seeds; no runs.
+# What one part of the evidence says: yes; half of a claimed factor or saving; no; one of these, for the spread or for
+# want of seeds; no runs.
 YES, PART, NO, UNCLEAR, MISSING = "yes", "in part", "no", "undecided", "no runs"
+AT_LEAST_PART, AT_MOST_PART = "in part or yes", "in part or no"
+OUTCOMES = {  # what each may turn out to be
+    YES: {YES}, PART: {PART}, NO: {NO}, AT_LEAST_PART: {YES, PART}, AT_MOST_PART: {PART, NO},
+    UNCLEAR: {YES, PART, NO}, MISSING: {YES, PART, NO},
+}  # fmt: skip
 
-CONFIDENCE = 0.95
 LEAST_SEEDS = 3  # fewer decide nothing
 HALF = 0.5  # of a claimed factor or saving: above it the claim holds in part
 CLOSE = 1.0  # points between two accuracies that the paper calls close
 
 RULE = (
     "An effect says yes in a network if its whole 95 % interval lies above the threshold, and no if all of it lies "
-    "below; where a factor or a saving is claimed, half of it counts in part, and no is to lie below that half.",
+    "below; where a factor or a saving is claimed, half of it counts in part: in part lies between that half and the "
+    "threshold, no below that half.",
     "The interval has a part of the training seeds (t, n - 1) and one of the test images (paired), both told; "
     f"fewer than {LEAST_SEEDS} training seeds decide nothing, but where seeds change nothing.",
     "Reproduced: yes in every network. Not reproduced: no in every network. "
@@ -85,6 +90,31 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class Factor:
+    """A ratio of times, or of steps, in each training seed: its mean and interval are those of its logarithm."""
+
+    values: Sequence[float]
+
+    @property
+    def mean(self) -> float:
+        return self._rounded[0]
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Low and high end; everything is possible with fewer than `LEAST_SEEDS` seeds."""
+        return self._rounded[1:] if len(self.values) >= LEAST_SEEDS else (0.0, math.inf)
+
+    def shown(self, form: str = ".1f", unit: str = "×", told: Callable[[float], float] = float) -> str:
+        """Mean and, of enough seeds, both ends of the interval, each as ``told``, which must never fall, has it."""
+        mean, *ends = (f"{told(value):{form}}" for value in self._rounded)
+        return f"{mean} [{', '.join(ends)}]{unit}" if len(self.values) >= LEAST_SEEDS else f"{mean}{unit}"
+
+    @property
+    def _rounded(self) -> tuple[float, ...]:
+        return tuple(round(value, 9) for value in geometric_interval(self.values))  # exp(log(100)) is above 100
+
+
+@dataclass(frozen=True)
 class Item:
     """One part of a claim's evidence, usually one network: what was measured there, and what it says."""
 
@@ -106,12 +136,14 @@ class Finding:
     @property
     def verdict(self) -> str:
         """What no undecided or missing part could change; yes and no are treated alike."""
-        says = {item.says for item in self.items}
-        if not says - {MISSING}:
+        if all(item.says == MISSING for item in self.items):
             return UNTESTED
-        if PART in says or {YES, NO} <= says:
-            return PARTLY
-        return {YES: REPRODUCED, NO: NOT}.get(says.pop(), UNDECIDED) if len(says) == 1 else UNDECIDED
+        outcomes = [OUTCOMES[item.says] for item in self.items]
+        yes, no = ([i for i, of_item in enumerate(outcomes) if word in of_item] for word in (YES, NO))
+        possible = {REPRODUCED: len(yes) == len(outcomes), NOT: len(no) == len(outcomes)}
+        possible[PARTLY] = any(PART in of_item for of_item in outcomes) or any(i != j for i in yes for j in no)
+        found = [verdict for verdict, is_possible in possible.items() if is_possible]
+        return found[0] if len(found) == 1 else UNDECIDED
 
     @property
     def extremes(self) -> tuple[float, float] | None:
@@ -151,7 +183,7 @@ class Claim:
 
 
 def exceeds(
-    label: str, effect: Effect, least: float, part: float | None = None, form: str = "+.1f", unit: str = "",
+    label: str, effect: Effect | Factor, least: float, part: float | None = None, form: str = "+.1f", unit: str = "",
     shown: str | None = None, bound: bool = False,
 ) -> Item:  # fmt: skip
     """Whether an effect is above ``least``, or is below, by its whole interval.
@@ -160,7 +192,7 @@ def exceeds(
         label: the network.
         effect: a value in each training seed.
         least: the claim's threshold.
-        part: an effect above it, if not above ``least``, holds in part; ``least`` if not given.
+        part: an effect above it, but not above ``least``, holds in part; ``least`` if not given.
         form, unit: how a value is written.
         shown: to be written in place of mean and interval.
         bound: the true effect may be larger than the values, never smaller, so they cannot say no.
@@ -191,7 +223,13 @@ def over(label: str, value: float, least: float, part: float) -> Item:
 
 def judged(low: float, high: float, least: float, part: float) -> str:
     """What an effect says that is between ``low`` and ``high``, held against ``least`` and, at most that, ``part``."""
-    return YES if low > least else PART if low > part else NO if high <= part else UNCLEAR
+    if low > least:
+        return YES
+    if high <= part:
+        return NO
+    if low > part:
+        return PART if high <= least else AT_LEAST_PART
+    return AT_MOST_PART if high <= least else UNCLEAR
 
 
 def networks(frame: pd.DataFrame, expected: Sequence[str] = ()) -> Iterator[tuple[str, pd.DataFrame | None]]:

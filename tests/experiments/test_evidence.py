@@ -9,12 +9,15 @@ import pandas as pd
 import pytest
 
 from snnlib.experiments.evidence import (
+    AT_LEAST_PART,
+    AT_MOST_PART,
     MISSING,
     NO,
     PART,
     UNCLEAR,
     YES,
     Effect,
+    Factor,
     Finding,
     Item,
     each_network,
@@ -86,11 +89,12 @@ def test_half_of_a_claimed_factor_counts_in_part_and_a_lower_bound_never_says_no
 
     assert says(80, 81, 82) == YES
     assert says(40, 41, 42) == PART
-    assert says(69, 70, 71) == PART  # between a half and something above the whole
+    assert says(69, 70, 71) == AT_LEAST_PART  # across the threshold: it may be either
     assert says(30, 31, 32) == NO
-    assert says(33, 35, 37) == UNCLEAR
+    assert says(33, 35, 37) == AT_MOST_PART  # across the half likewise
+    assert says(30, 50, 80) == UNCLEAR
     assert says(30, 31, 32, bound=True) == UNCLEAR  # the truth may be anything above
-    assert says(40, 41, 42, bound=True) == PART
+    assert says(40, 41, 42, bound=True) == AT_LEAST_PART
     assert says(80, 81, 82, bound=True) == YES
     assert exceeds("", Effect([80, 80, 80]), 70, bound=True).shown.startswith("≥ ")
 
@@ -124,9 +128,31 @@ def test_without_values_there_are_no_runs() -> None:
     assert missing("CNN").says == MISSING
 
 
+def test_a_factors_interval_is_that_of_its_logarithm() -> None:
+    factor = Factor([1.0, 10.0, 100.0])  # log10 has mean 1 and s = 1: half-width 4.303 / √3
+    assert factor.mean == pytest.approx(10)
+    assert [math.log10(end) for end in factor.interval] == pytest.approx([1 - 2.484, 1 + 2.484], abs=1e-3)
+    assert Factor([0.1, 1.0, 10.0]).interval == pytest.approx([end / 10 for end in factor.interval])
+    assert Factor([2.0, 2.0]).interval == (0, math.inf)  # two seeds decide nothing
+    assert Factor([9.0, 10.0, 11.0]).shown() == "10.0 [7.8, 12.8]×"  # s of the logarithms is 0.1004
+    assert Factor([4.0, 4.0, 4.0]).shown(".0f", " %", lambda x: 100 * (1 - 1 / x)) == "75 [75, 75] %"
+    assert Factor([4.0]).shown() == "4.0×"
+
+
+@pytest.mark.parametrize("threshold", [3, 50, 100, 7.1])
+def test_a_factor_at_its_threshold_is_not_above_it(threshold: float) -> None:
+    assert exceeds("", Factor([threshold] * 3), threshold).says == NO
+    assert exceeds("", Factor([threshold * (1 + 1e-6)] * 3), threshold).says == YES
+
+
 # --- from parts to a verdict -----------------------------------------------------------------
 
-SAYS = (YES, PART, NO, UNCLEAR, MISSING)
+# What each may turn out to be, written down once more.
+TURN_OUT = {
+    YES: [YES], PART: [PART], NO: [NO], AT_LEAST_PART: [YES, PART], AT_MOST_PART: [PART, NO],
+    UNCLEAR: [YES, PART, NO], MISSING: [YES, PART, NO],
+}  # fmt: skip
+SAYS = tuple(TURN_OUT)
 
 
 def verdict(*says: str) -> str:
@@ -144,6 +170,12 @@ def verdict(*says: str) -> str:
         ([YES, NO, UNCLEAR, MISSING], PARTLY),  # nor this
         ([YES, UNCLEAR], UNDECIDED),
         ([NO, UNCLEAR], UNDECIDED),
+        ([AT_LEAST_PART], UNDECIDED),
+        ([AT_MOST_PART], UNDECIDED),
+        ([AT_LEAST_PART, AT_MOST_PART], PARTLY),  # in part and in part, or yes and no, or one of both
+        ([AT_LEAST_PART, NO], PARTLY),
+        ([AT_MOST_PART, YES], PARTLY),
+        ([YES, AT_LEAST_PART], UNDECIDED),
         ([YES, MISSING], UNDECIDED),
         ([NO, MISSING], UNDECIDED),
         ([UNCLEAR], UNDECIDED),
@@ -161,23 +193,22 @@ EVERY = [says for n in (1, 2, 3) for says in product(SAYS, repeat=n)]
 
 def test_yes_and_no_are_treated_alike() -> None:
     """Exchange them, and reproduced and not reproduced are exchanged, and nothing else."""
-    exchanged = {YES: NO, NO: YES}
+    exchanged = {YES: NO, NO: YES, AT_LEAST_PART: AT_MOST_PART, AT_MOST_PART: AT_LEAST_PART}
     other = {REPRODUCED: NOT, NOT: REPRODUCED}
     for says in EVERY:
         found = verdict(*says)
         assert verdict(*(exchanged.get(s, s) for s in says)) == other.get(found, found), says
 
 
+def closed(says: tuple[str, ...]) -> str:
+    """The verdict where nothing is open, by the table of docs/verdicts.md."""
+    return {(YES,): REPRODUCED, (NO,): NOT}.get(tuple(set(says)), PARTLY)
+
+
 def test_a_verdict_stands_whatever_the_undecided_and_missing_turn_out_to_be() -> None:
     """The definition of undecided, by trying every outcome."""
     for says in EVERY:
-        open_ = [i for i, s in enumerate(says) if s in (UNCLEAR, MISSING)]
-        outcomes = set()
-        for outcome in product((YES, PART, NO), repeat=len(open_)):
-            closed = list(says)
-            for i, s in zip(open_, outcome, strict=True):
-                closed[i] = s
-            outcomes.add(verdict(*closed))
+        outcomes = {closed(outcome) for outcome in product(*(TURN_OUT[s] for s in says))}
         if set(says) == {MISSING}:
             assert verdict(*says) == UNTESTED
         else:

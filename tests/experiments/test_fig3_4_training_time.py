@@ -245,9 +245,10 @@ def test_figure_3_marks_where_arms_are_compared_at_equal_time() -> None:
 
 def test_points_are_paired_at_the_end_and_unpaired_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """Against NumPy: 10 images, two training seeds."""
+    two_steps = {**DIRECT, "timesteps": 2}
     arms = {
         arm: tuple(spec(**fields, seed=seed) for seed in (0, 1))
-        for arm, fields in (("ours", {}), ("equal_time", LONGER), ("direct", DIRECT))
+        for arm, fields in (("ours", {}), ("equal_time", LONGER), ("direct", DIRECT), ("direct2", two_steps))
     }
     p = preset(evaluation={"timesteps": 12, "noise_seeds": [0, 1]}, **arms)
     races = raced(p)
@@ -263,26 +264,26 @@ def test_points_are_paired_at_the_end_and_unpaired_before(monkeypatch: pytest.Mo
     rows = []
     for arm, specs in arms.items():
         for s in specs:
-            step = 0.5 if arm == "direct" else 0.1
+            step = {"direct": 0.5, "direct2": 0.2}.get(arm, 0.1)
             epochs = np.arange(1, s.recipe.epochs + 1)
             table = pd.DataFrame({**s.columns(), "arm": arm, "epoch": epochs, "seconds": 20 * step * epochs})
             rows.append(table.assign(accuracy=0.5 + 0.01 * epochs + 0.02 * s.seed * (arm == "direct")))
     found = equal_time.contrasts(races, pd.concat(rows, ignore_index=True), p)
     assert set(asked) == {("single_step", "Conversion"), ("lif", "AsTrained")}
-    key = found[["arm", "share", "seed"]].to_numpy().tolist()
+    key = found[["arm", "opponent", "share", "seed"]].to_numpy().tolist()
     assert key == [
-        ["ours", 1, 0],
-        ["ours", 1, 1],
-        *(["equal_time", share, seed] for share in SHARES for seed in (0, 1)),
+        *(["ours", opponent, 1, seed] for opponent in ("direct", "direct2") for seed in (0, 1)),
+        *(["equal_time", "direct", share, seed] for share in SHARES for seed in (0, 1)),
     ]
     names = {(arm, s.seed): s.name for arm, specs in arms.items() for s in specs}
     assert [(row.run, row.other_run) for row in found.itertuples()] == [
-        (names[row.arm, row.seed], names["direct", row.seed]) for row in found.itertuples()
+        (names[row.arm, row.seed], names[row.opponent, row.seed]) for row in found.itertuples()
     ]
     for row in found[found.share == 1].itertuples():
         one, other = (
-            np.array([right[names[arm, s]][:, 9].mean(0) for s in (0, 1)]) for arm in (row.arm, "direct")
-        )  # at T = 10
+            np.array([right[names[arm, s]][:, {"direct2": 1}.get(arm, 9)].mean(0) for s in (0, 1)])
+            for arm in (row.arm, row.opponent)
+        )  # at T = 10, or the T that it was trained for
         difference = 100 * (one - other)
         assert row.points == pytest.approx(difference[row.seed].mean())
         assert row.image_error == pytest.approx(difference.mean(0).std() / math.sqrt(10))
@@ -293,7 +294,7 @@ def test_points_are_paired_at_the_end_and_unpaired_before(monkeypatch: pytest.Mo
     half = found[found.share == 0.5]
     assert half.points.tolist() == pytest.approx([60 - 52, 60 - 54])
     assert found[found.arm == "equal_time"].time_share.tolist() == pytest.approx([1.0] * 6)  # 20 · 0.1 s, 4 · 0.5 s
-    assert found[found.arm == "ours"].time_share.tolist() == pytest.approx([0.2] * 2)
+    assert found[found.arm == "ours"].time_share.tolist() == pytest.approx([0.2] * 2 + [0.5] * 2)
 
 
 @pytest.mark.parametrize(("step", "epochs"), [(0.5, 20), (0.59, 20), (0.6, 24), (0.1, 4), (0.05, 0)])

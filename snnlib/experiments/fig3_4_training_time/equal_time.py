@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast, unpaired_error
-from snnlib.experiments.fig3_4_training_time.race import PARTS, SHARES, tested_at
+from snnlib.experiments.fig3_4_training_time.race import OPPONENTS, PARTS, SHARES, tested_at
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.run import Run
 
 
 def contrasts(races: Iterable[Comparison], curves: pd.DataFrame, preset: Preset) -> pd.DataFrame:
-    """Points over direct training: of ours after the same epochs, and for the same time at `SHARES` of it.
+    """Points over direct training: of ours after as many epochs as at each T, and for as long as T = 10 takes.
 
     At the end accuracies are those of the last weights with the preset's noise seeds, paired over images. Before,
     they are those of the learning curve, of which it is not kept which images were right.
@@ -24,22 +24,26 @@ def contrasts(races: Iterable[Comparison], curves: pd.DataFrame, preset: Preset)
         curves: from `curves.learning_curves`, of the same races.
 
     Returns:
-        Columns dataset, network, width, readout, noise, arm ("ours" or "equal_time"), share (of direct training's
-        epochs), time_share (the arm's seconds at that point over direct training's), then those of `contrast`.
+        Columns dataset, network, width, readout, noise, arm ("ours" or "equal_time"), opponent ("direct", or for ours
+        "direct4" and "direct2" too, each tested at its own T), share (of the opponent's epochs; at `SHARES` for
+        equal_time), time_share (the arm's seconds at that point over the opponent's), then those of `contrast`.
     """
     tables = []
     for arms in races:
-        for arm, shares in (("ours", SHARES[-1:]), ("equal_time", SHARES)):
-            for share in shares if arm in arms else ():
-                times = [_at(curves, runs, share).seconds.mean() for runs in (arms[arm], arms["direct"])]
-                if share == 1:
-                    found = contrast(*(_side(arms[a], preset) for a in (arm, "direct")))
-                else:
-                    found = _unpaired(curves, arms[arm], arms["direct"], share)
-                columns = arms[arm][0].spec.columns()
-                named = {name: columns[name] for name in ("dataset", "network", "width", "readout", "noise")}
-                named |= {"arm": arm, "share": share, "time_share": times[0] / times[1]}
-                tables.append(found.assign(**named)[[*named, *found]])
+        compared = [("ours", opponent, 1.0) for opponent in OPPONENTS]
+        compared += [("equal_time", "direct", share) for share in SHARES]
+        for arm, opponent, share in compared:
+            if arm not in arms or opponent not in arms:
+                continue
+            times = [_at(curves, runs, share).seconds.mean() for runs in (arms[arm], arms[opponent])]
+            if share == 1:
+                found = contrast(*(_side(arms[a], preset) for a in (arm, opponent)))
+            else:
+                found = _unpaired(curves, arms[arm], arms[opponent], share)
+            columns = arms[arm][0].spec.columns()
+            named = {name: columns[name] for name in ("dataset", "network", "width", "readout", "noise")}
+            named |= {"arm": arm, "opponent": opponent, "share": share, "time_share": times[0] / times[1]}
+            tables.append(found.assign(**named)[[*named, *found]])
     return pd.concat(tables, ignore_index=True)
 
 

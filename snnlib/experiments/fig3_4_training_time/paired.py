@@ -11,7 +11,10 @@ FIG3 = Table(
     "fig3_training_speed",
     {**NET_COLUMNS, "seed": "number", "arm": "text", "epoch": "number", "accuracy": "fraction"},
 )
-CONTRASTS = Table("fig3_contrasts", {**CONTRAST_COLUMNS, "arm": "text", "share": "fraction", "time_share": "positive"})
+CONTRASTS = Table(
+    "fig3_contrasts",
+    {**CONTRAST_COLUMNS, "arm": "text", "opponent": "text", "share": "fraction", "time_share": "positive"},
+)
 FIG4 = Table(
     "fig4_time_to_accuracy",
     {
@@ -23,7 +26,8 @@ COST = Table(
     "fig4_training_cost",
     {
         "dataset": "text", "network": "text", "width": "positive", "batch_size": "positive", "arm": "text",
-        "timesteps": "positive", "peak_bytes": "positive", "largest_batch": "number",
+        "timesteps": "positive", "peak_bytes": "positive", "tape_bytes": "number", "image_bytes": "positive",
+        "largest_batch": "number",
     },
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ from snnlib.runs.run import Spec
 
 NOTEBOOK = "fig3_4_training_time"
 MUST, MAY = ("ours", "direct"), ("equal_time", "direct4", "direct2", "tuned")
+OPPONENTS = ("direct", "direct4", "direct2")
 SHARES = (0.25, 0.5, 1.0)  # of direct training's time, at which it is compared with ours at equal time
 PARTS = 4  # of the epochs, so that each share is a whole number of them
 

@@ -113,7 +113,8 @@ CLAIMS = (
         "lossless", "conversion from step 2 to 3 is lossless", "abstract; 3.3",
         "then convert the single-step SNN to a multi-step SNN losslessly … "
         "The conversion from step 2 to step 3 has minor accuracy gap",
-        f"step 3 (α = {ALPHA:g}) over step 2, same noise seeds, at T = 2, 5 and 10, with both readouts and noises: "
+        f"step 3 (α = {ALPHA:g}) over step 2, same noise seeds, at T = 2, 5 and 10, Gaussian noise with both readouts, "
+        "uniform noise with spikes, and with the potential where that was trained: "
         f"above {LOSSLESS:g} points, in part above {IN_PART:g}",
         "no loss", (LOSSES,), lossless,
     ),

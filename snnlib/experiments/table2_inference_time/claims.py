@@ -19,6 +19,7 @@ from snnlib.experiments.evidence import (
     HALF,
     Claim,
     Effect,
+    Factor,
     Finding,
     Item,
     each_network,
@@ -54,6 +55,7 @@ REFERENCES, HALF_THRESHOLD, QCFS_NET = "references", "half threshold", "qcfs"
 FACTORS = {"time_factor": "wall time over ours", "step_factor": "steps over ours"}
 
 WITHIN = 0.5  # points below ours that still count as reached
+TRAINED_AT = "at T = "  # before the number of steps, the variant of a net trained directly
 CLAIMED = 100  # times the steps of ours (abstract: "more than 100 times faster inference speed")
 NEAR_PAPER = 1.5  # times the paper's test error
 
@@ -83,11 +85,20 @@ def fewer_steps_than_direct(tables: Tables) -> Finding:
 
     table = tables.read(ACCURACIES)
     key = [*NET, "seed", "timesteps"]
-    ours, direct = (table[table.method == m].groupby(key, sort=False).accuracy.mean() for m in ("ours", "direct"))
+    direct = _trained_for(table[table.method == "direct"], key)
+    ours, direct = (t.groupby(key, sort=False).accuracy.mean() for t in (table[table.method == "ours"], direct))
     at = pd.concat({"ours": ours, "direct": direct}, axis=1, join="inner")
     if at.empty:
         raise NotTestedError("no net of ours has a directly trained one beside it")
     return Finding(each_network(at, judge), "steps of ours and of direct training")
+
+
+def _trained_for(direct: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """At each T the net that was trained directly for that T, or else for the fewest steps that are more."""
+    trained = pd.to_numeric(direct.variant.str.removeprefix(TRAINED_AT), errors="coerce")
+    if trained.isna().any():
+        raise NotTestedError(f"{ACCURACIES.name}.csv has direct training whose variant is not {TRAINED_AT}and a number")
+    return direct[trained == trained.groupby([direct[name] for name in key]).transform("min")]
 
 
 def table2_accuracy(tables: Tables, dataset: str) -> Finding:
@@ -138,14 +149,15 @@ def _fold(label: str, rows: pd.DataFrame, t: float, column: str) -> Item:
     best = rows[rows.variant == variant]
     bound = not best.reached.all()
     shown = f"{factor(best[column], best.reached)} at T = {t:g} ({variant})"
-    return exceeds(label, Effect(best[column].tolist()), CLAIMED, HALF * CLAIMED, shown=shown, bound=bound)
+    return exceeds(label, Factor(best[column].tolist()), CLAIMED, HALF * CLAIMED, shown=shown, bound=bound)
 
 
 def factor(values: pd.Series, reached: pd.Series) -> str:
     """A factor over training seeds for readers; where some, or all, never got there, the true one is larger."""
+    found = Factor(values.tolist())
     if not reached.any():
-        return f"> {math.floor(values.mean())}×"
-    return f"{'' if reached.all() else '≥ '}{Effect(values.tolist()).shown('.1f')}×"
+        return f"> {math.floor(found.mean)}×"
+    return f"{'' if reached.all() else '≥ '}{found.shown()}"
 
 
 def _steps_to_high(at: pd.DataFrame) -> tuple[int, int]:
@@ -242,8 +254,8 @@ CLAIMS = (
     Claim(
         "steps_direct", "fewer steps than direct training", "3.2",
         "Compared with spike-based BP methods, our method also requires fewer time steps to reach high accuracy.",
-        f"first T at which each comes within {WITHIN:g} points of the lower of both accuracies at T = 10: "
-        "ours is the smaller, same readout",
+        f"first T at which each comes within {WITHIN:g} points of the lower of both accuracies at T = 10: ours is the "
+        "smaller, same readout; direct training at T is that for T, or for the next larger one that was trained",
         "5 to 10 against 1 to 20", (ACCURACIES,), fewer_steps_than_direct,
     ),
     _table2("mnist", "Ours Hybrid 5 99.61% … Ours Hybrid 10 99.64%"),

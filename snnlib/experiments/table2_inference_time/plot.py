@@ -131,7 +131,8 @@ def _look(line: pd.Series) -> tuple[str, str]:
         case "ours":
             return (BLUE if spikes else SKY), "-"
         case "direct" | "tuned":
-            return (BLACK if line.method == "direct" else GREEN), "-" if spikes else "--"
+            dashes = {"at T = 10": "-", "at T = 4": "-.", "at T = 2": ":"}.get(line.variant, "-")
+            return (BLACK if line.method == "direct" else GREEN), dashes if spikes else "--"
         case "conversion":
             limit, _, start = line.variant.partition(", ")
             colour = {"max-norm": ORANGE, "99.9 %": VERMILION}.get(limit, BROWN)

@@ -12,7 +12,7 @@ from snnlib.checks import InputError
 from snnlib.experiments.contrasts import Side, contrast, level
 from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds, percent
 from snnlib.experiments.paper import TABLE2, TABLE2_DATASETS
-from snnlib.experiments.table2_inference_time.claims import WITHIN
+from snnlib.experiments.table2_inference_time.claims import TRAINED_AT, WITHIN
 from snnlib.runs.evaluations import AnnConversion, AsTrained, Conversion, Evaluation
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy
@@ -22,7 +22,8 @@ NOTEBOOK = "table2_inference_time"
 OUR_TIMESTEPS = (5, 10)  # of the rows "Ours"
 # What an arm is in the table.
 METHODS = {
-    "ours": "ours", "potential": "ours", "direct": "direct", "tuned": "tuned", "relu": "conversion", "qcfs": "qcfs",
+    "ours": "ours", "potential": "ours", "direct": "direct", "direct4": "direct", "direct2": "direct", "tuned": "tuned",
+    "relu": "conversion", "qcfs": "qcfs",
 }  # fmt: skip
 OUR_ARMS, ANN_ARMS = ("ours", "potential"), ("relu", "qcfs")
 LINE = [*ARCHITECTURE, "readout", "training", "method", "variant"]
@@ -149,7 +150,7 @@ def label(arm: str, spec: Spec, evaluation: Evaluation) -> tuple[str, str]:
             return found, f"{levels if found == 'qcfs' else limit}, {start}"
         case AsTrained() if found in ("conversion", "qcfs"):
             return "ann", "ReLU" if found == "conversion" else f"QCFS, {levels}"
-    return found, f"at T = {spec.timesteps}"
+    return found, f"{TRAINED_AT}{spec.timesteps}"
 
 
 def by_line(table: pd.DataFrame) -> pd.DataFrame:
