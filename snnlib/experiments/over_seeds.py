@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
+from scipy.stats import t
+
+from snnlib.checks import positive
 
 NET = ["dataset", "network", "width", "readout"]
 ARCHITECTURE = ["dataset", "network", "width"]
+CONFIDENCE = 0.95
 
 
 def percent(table: pd.DataFrame, *by: str) -> pd.Series:
@@ -38,6 +44,33 @@ def gains(table: pd.DataFrame, by: str, timesteps: int | None = None) -> pd.Data
     return pd.DataFrame(
         {"gain": gain["mean"], "gain_sd": gain.sd, "final": final["mean"], "final_sd": final.sd, "seeds": gain.seeds}
     )
+
+
+def geometric_interval(ratios: Sequence[float]) -> tuple[float, float, float]:
+    """Geometric mean of a ratio over training seeds, and the 95 % interval of that mean.
+
+    A ratio of two times is never below 0, and its inverse is as good a ratio. So the interval is one of its logarithm,
+    mean ± t(0.975, n - 1) s / sqrt(n), transformed back: a part 1 - ratio that is saved stays below 1, and the
+    interval of the inverse is the inverse of the interval.
+
+    Args:
+        ratios: one for each of the n training seeds.
+
+    Returns:
+        centre, low, high; one seed bounds nothing: 0 and inf.
+
+    Raises:
+        InputError: a ratio that is not above 0, or none.
+    """
+    positive("number of ratios", len(ratios))
+    for ratio in ratios:
+        positive("ratio", ratio)
+    n, logs = len(ratios), np.log(np.asarray(ratios, np.float64))
+    centre = float(np.exp(logs.mean()))
+    if n == 1:
+        return centre, 0.0, math.inf
+    factor = float(np.exp(t.ppf((1 + CONFIDENCE) / 2, n - 1) * logs.std(ddof=1) / math.sqrt(n)))
+    return centre, centre / factor, centre * factor
 
 
 def plus_minus(mean: float, sd: float, form: str = "+.2f") -> str:
