@@ -40,6 +40,7 @@ from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.silent_choices.plot import silent_choices
 from snnlib.experiments.table2_inference_time.plot import methods_vs_timesteps
+from snnlib.experiments.titles import printed_accuracy
 from snnlib.experiments.what_noise_does.plot import what_noise_does
 
 PUBLISHED = Path(__file__).parents[2] / "figures"
@@ -215,6 +216,15 @@ def test_what_is_outside_or_on_another_is_found() -> None:
     assert min(box.x0 for said, box in parts(fig) if said.startswith("a title")) < 0
     here = [box for said, box in texts(fig) if said == "here"]
     assert here[0].overlaps(here[1])
+
+
+def test_the_papers_accuracies_stand_where_it_prints_them() -> None:
+    titles = [ax.get_title().splitlines()[-1] for ax in laid_out("alpha, of_three").axes]
+    assert titles == ["paper at T = 5, 10: 93.89, 94.07 %", *["paper at T = 5, 10: 91.82, 92.07 %"] * 2]
+    titles = [ax.get_title().splitlines()[-1] for ax in laid_out("noise_type, of_three").axes[:3]]
+    assert titles == ["paper at T = 10: 94.07 %", *["paper at T = 10: 92.07 %"] * 2]
+    assert printed_accuracy("fashion_mnist_mini", 5, 10) == ""
+    assert "paper" not in laid_out("alpha, of_smoke").axes[0].get_title()
 
 
 def test_every_function_that_draws_a_figure_is_here() -> None:
