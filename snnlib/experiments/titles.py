@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from snnlib.experiments.paper import TABLE2_OURS
+
 TITLES = {
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
@@ -23,3 +25,11 @@ def title(net: Mapping[str, str]) -> str:
 def short_title(name: str) -> str:
     """A data set's or network's title without what stands in brackets."""
     return TITLES.get(name, name).split(" (")[0]
+
+
+def printed_accuracy(dataset: str, *timesteps: int) -> str:
+    """What Table 2 prints of the method on a data set, by T, not saying with which network; "" if it has none."""
+    printed = TABLE2_OURS.get(dataset, {})
+    if not printed:
+        return ""
+    return f"paper at T = {', '.join(map(str, timesteps))}: {', '.join(f'{printed[t]:.2f}' for t in timesteps)} %"

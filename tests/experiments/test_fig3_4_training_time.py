@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -394,11 +394,16 @@ def test_figure_4_shows_what_is_saved_up_to_what_both_reach() -> None:
     mean, *seeds = [line for line in above.get_lines() if len(line.get_xdata()) > 2]
     assert mean.get_xdata().tolist() == pytest.approx(range(70, 79))
     # At 75 %: seed 0 after 2 s in place of 4, seed 1 after 3 in place of 8.
-    assert mean.get_ydata()[5] == pytest.approx((50 + 62.5) / 2)
+    assert mean.get_ydata()[5] == pytest.approx(100 * (1 - math.sqrt(2 / 4 * 3 / 8)))
     assert [line.get_xdata()[-1] for line in seeds] == pytest.approx([85, 78])
     texts = [t.get_text() for t in above.texts]
-    assert texts[0] == "to 75 %: saves 56 ± 79 %"  # 12.71 · 8.84 / √2
-    assert texts[1] == "paper, to 92 %: 135 in place of 528 s\nsaves 74 %, “about 75%”"
+    # Of ln(2/4) and ln(3/8), the t interval with n - 1 = 1: tan(0.475 π) times half their difference.
+    factor = (4 / 3) ** (math.tan(0.475 * math.pi) / 2)
+    ends = [100 * (1 - math.sqrt(2 / 4 * 3 / 8) * by) for by in (factor, 1 / factor)]
+    assert texts[0] == f"ours, to 75 %: saves 57 %, 95 % interval {ends[0]:.0f} to {ends[1]:.0f} %"
+    (bar,) = above.collections
+    assert bar.get_segments()[0][:, 1] == pytest.approx(ends)
+    assert texts[1:] == ["paper\n74 %", "paper, to 92 %: 135 in place of 528 s\nsaves 74 %, “about 75%”"]
     dashed = next(line for line in above.get_lines() if line.get_label() == "the paper's printed seconds")
     assert dashed.get_ydata()[0] == pytest.approx(100 * 393 / 528)
     assert [bar.get_width() for bar in below.patches] == pytest.approx([5, 8, 9])
@@ -416,11 +421,22 @@ def test_figure_4_shows_direct_training_at_smaller_t_too() -> None:
 
 def test_figure_4_says_where_a_benchmark_was_never_reached() -> None:
     above, _ = shown(OURS, curve("direct", [4, 8], [0.72, 0.76]), goal=0.85)
-    assert above.texts[0].get_text() == "to 85 %: saves ≥ 75 %"
+    assert above.texts[0].get_text() == "ours, to 85 %: saves ≥ 75 %"
     above, _ = shown(OURS, DIRECT_RUN, goal=0.9)
-    assert above.texts[0].get_text() == "to 90 %: saves ≤ 75 %"
+    assert above.texts[0].get_text() == "ours, to 90 %: saves ≤ 75 %"
     above, _ = shown(OURS, DIRECT_RUN, goal=0.96)
-    assert above.texts[0].get_text() == "to 96 %: no arm gets there"
+    assert above.texts[0].get_text() == "ours, to 96 %: no arm gets there"
+
+
+def test_what_is_saved_stays_below_all_of_it_however_far_the_seeds_are_apart() -> None:
+    runs = [curve("ours", [x], [0.8], seed) for seed, x in enumerate((0.1, 1, 9))]
+    runs += [curve("direct", [10], [0.8], seed) for seed in range(3)]
+    above, _ = shown(*runs, goal=0.75)
+    (bar,) = above.collections
+    low, high = bar.get_segments()[0][:, 1]
+    assert low < -100 < above.get_ylim()[0] + 100
+    assert 90 < high < 100
+    assert above.get_yticks().min() == fig4.LOWEST
 
 
 def test_figures_of_the_full_scale_are_drawn() -> None:
@@ -458,6 +474,8 @@ def test_no_label_touches_another() -> None:
     above, below = shown(OURS, DIRECT_RUN, goal=0.85)
     above.figure.draw_without_rendering()
     for ax in (above, below):
-        boxes = [t.get_window_extent() for t in ax.texts]
-        assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
-        assert all(box.x1 <= ax.get_window_extent().x1 + 1 for box in boxes)
+        boxes = {t.get_text(): t.get_window_extent() for t in ax.texts}
+        pairs = combinations(boxes.values(), 2)
+        assert not any(one.overlaps(other) for one, other in pairs)
+        boxes.pop("paper\n74 %", None)  # stands beside its line, right of the axes
+        assert all(box.x1 <= ax.get_window_extent().x1 + 1 for box in boxes.values())

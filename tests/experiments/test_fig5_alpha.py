@@ -270,7 +270,7 @@ def test_losses_are_drawn_with_their_intervals() -> None:
         "Fashion-MNIST, CNN\nwidth 1", "CIFAR-10, VGG-16\nwidth 1", "CIFAR-10, ResNet-18\nwidth 1",
     ]  # fmt: skip
     shown = {c.get_label(): c for c in axes[1].containers}
-    assert np.allclose(shown["gaussian, potential"].lines[0].get_ydata(), [-4, -3, -2])
+    assert np.allclose(shown["Gaussian, potential"].lines[0].get_ydata(), [-4, -3, -2])
     assert np.allclose(shown["uniform, spikes"].lines[0].get_ydata(), 1)
     (bars,) = shown["uniform, spikes"].lines[2]
     half = math.hypot(4.3027 * 0.05 / math.sqrt(3), 1.96 * 0.05)

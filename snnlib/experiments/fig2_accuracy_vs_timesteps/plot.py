@@ -26,7 +26,7 @@ def accuracy_vs_timesteps(table: pd.DataFrame) -> Figure:
         table: of `snnlib.experiments.fig2_accuracy_vs_timesteps.table.accuracies`, or its CSV.
     """
     nets = list(table.groupby(ARCHITECTURE, sort=False))
-    fig = figure(max(3.1 * len(nets) + 0.3, 6.4), 6.4)
+    fig = figure(max(3.1 * len(nets) + 0.3, 7.2), 6.4)  # at least as wide as the legend
     with style():
         axes = fig.subplots(2, len(nets), squeeze=False, height_ratios=[1.8, 1], sharex=True)
         for (above, below), (_, net) in zip(axes.T, nets, strict=True):

@@ -41,7 +41,7 @@ def training_speed(table: pd.DataFrame, benchmark: Mapping[str, float]) -> Figur
         benchmark: accuracy (a fraction) by network.
     """
     nets = list(table.groupby(ARCHITECTURE, sort=False))
-    fig = figure(max(4.2 * len(nets), 5.6), 4.4)
+    fig = figure(max(4.2 * len(nets), 7.0), 4.6)  # at least as wide as the legend
     with style():
         axes = fig.subplots(1, len(nets), squeeze=False)[0]
         for ax, (_, net) in zip(axes, nets, strict=True):
@@ -49,7 +49,11 @@ def training_speed(table: pd.DataFrame, benchmark: Mapping[str, float]) -> Figur
         axes[0].set_ylabel("test accuracy, %")
         lines = {line.get_label(): line for ax in axes for line in ax.get_lines() if line.get_label()[0] != "_"}
         fig.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2)
-        fig.suptitle("Accuracy against training time: mean over seeds, thin lines for the seeds", fontsize=10)
+        fig.suptitle(
+            "Accuracy against training time: mean over seeds, thin lines for the seeds\n"
+            "right of a panel: the last accuracies, mean ± sd over seeds",
+            fontsize=10,
+        )
     return fig
 
 

@@ -14,7 +14,7 @@ from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.style import BLACK, BLUE, VERMILION, figure, style
 from snnlib.experiments.titles import title
 
-_COLOURS = {"gaussian": BLUE, "uniform": VERMILION}
+_NOISES = {"gaussian": ("Gaussian", BLUE), "uniform": ("uniform", VERMILION)}
 _READOUTS = {"spikes": {"marker": "o"}, "potential": {"marker": "s", "mfc": "white"}}
 
 
@@ -25,7 +25,7 @@ def lossless(table: pd.DataFrame) -> Figure:
         table: from `snnlib.experiments.fig5_alpha.table.losses`.
     """
     nets = [rows for _, rows in table.groupby(ARCHITECTURE, sort=False)]
-    fig = figure(3.9 * len(nets), 4.0)
+    fig = figure(max(3.9 * len(nets), 7.2), 4.0)  # at least as wide as the legend
     with style():
         axes = fig.subplots(1, len(nets), squeeze=False, sharey=True)[0]
         for ax, rows in zip(axes, nets, strict=True):
@@ -36,7 +36,10 @@ def lossless(table: pd.DataFrame) -> Figure:
         seeds = " or ".join(
             map(str, sorted(table.groupby([*ARCHITECTURE, "readout", "noise"]).seed.nunique().unique()))
         )
-        fig.suptitle(f"Is conversion lossless? Mean and 95 % interval, {seeds} training seeds", fontsize=10)
+        fig.suptitle(
+            f"Is conversion lossless? Mean and 95 % interval (of seeds and test images), {seeds} training seeds",
+            fontsize=10,
+        )
     return fig
 
 
@@ -49,10 +52,11 @@ def _panel(ax: Axes, rows: pd.DataFrame) -> None:
         half = [
             effect.mean - low if math.isfinite(low := effect.interval[0]) else effect.of_images for effect in effects
         ]
+        name, colour = _NOISES[noise]
         x = [place + 0.15 * (i - (len(arms) - 1) / 2) for place in range(len(steps))]
         ax.errorbar(
-            x, [effect.mean for effect in effects], yerr=half, color=_COLOURS[noise], ls="none", ms=5, capsize=2.5,
-            lw=1.2, label=f"{noise}, {readout}", **_READOUTS[readout],
+            x, [effect.mean for effect in effects], yerr=half, color=colour, ls="none", ms=5, capsize=2.5,
+            lw=1.2, label=f"{name}, {readout}", **_READOUTS[readout],
         )  # fmt: skip
     ax.axhline(0, color=BLACK, lw=1, label="the paper: lossless")
     ax.axhline(LOSSLESS, color=BLACK, lw=1, ls="--", label=f"lossless above {LOSSLESS:g}")

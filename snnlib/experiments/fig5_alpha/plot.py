@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from snnlib.experiments import eq6_terms
 from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.experiments.style import BLACK, BLUE, GREEN, VERMILION, figure, style
-from snnlib.experiments.titles import title
+from snnlib.experiments.titles import printed_accuracy, title
 
+WIDTH = 6.4  # inches, at least, for titles and legends
 _MARKERS = "osD^vPX"
 _TERMS = {
     eq6_terms.POTENTIAL: {"color": VERMILION, "marker": "o"},
@@ -31,16 +32,14 @@ def alpha(accuracies: pd.DataFrame) -> Figure:
         accuracies: from `snnlib.experiments.fig5_alpha.table.accuracy_by_alpha`.
     """
     nets = list(accuracies.groupby([*NET, "noise"], sort=False))
-    fig = figure(4.2 * len(nets), 4.2)
+    fig = figure(max(4.2 * len(nets), WIDTH), 4.2)
     with style():
         axes = fig.subplots(1, len(nets), squeeze=False)[0]
         for ax, (_, table) in zip(axes, nets, strict=True):
             _accuracy(ax, table)
         axes[0].set_ylabel("test accuracy, %")
         fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-        seeds = accuracies.groupby([*NET, "noise"]).seed.nunique()
-        many = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
-        fig.suptitle(f"Accuracy after conversion with each α: mean ± sd of {many} training seeds", fontsize=10)
+        fig.suptitle(f"Accuracy after conversion with each α: mean ± sd of {_seeds(accuracies)}", fontsize=10)
     return fig
 
 
@@ -64,7 +63,9 @@ def _accuracy(ax: Axes, table: pd.DataFrame) -> None:
     first = table.iloc[0]
     last = int(at.columns[-1])
     ax.set_xticks(sorted({1, *range(2, last + 1, -(-last // 6))}))
-    ax.set(title=f"{title(first)}\nwidth {first.width:g}, readout {first.readout}", xlabel="time steps T")
+    printed = printed_accuracy(first.dataset, 5, 10)
+    ax.set_title(f"{title(first)}\nwidth {first.width:g}, readout {first.readout}\n{printed}".strip())
+    ax.set_xlabel("time steps T")
 
 
 def memory(spreads: pd.DataFrame) -> Figure:
@@ -74,7 +75,7 @@ def memory(spreads: pd.DataFrame) -> Figure:
         spreads: from `snnlib.experiments.fig5_alpha.table.term_spreads`.
     """
     nets = [table for _, table in spreads.groupby([*NET, "noise"], sort=False)]
-    fig = figure(4.2 * len(nets), 7.4)
+    fig = figure(max(4.2 * len(nets), WIDTH), 7.4)
     with style():
         above, below = fig.subfigures(2, 1, height_ratios=[1.15, 1])
         top = above.subplots(1, len(nets), squeeze=False, sharey=True)[0]
@@ -86,7 +87,10 @@ def memory(spreads: pd.DataFrame) -> Figure:
             axes[0].set_ylabel("standard deviation (threshold = 1)")
             axes[0].set_ylim(0, None)
             part.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-        above.suptitle("The memory N(λV) in each layer (marks), and N' at the same α (dashes)", fontsize=10)
+        above.suptitle(
+            f"The memory N(λV) in each layer (marks), and N' at the same α (dashes)\nmean of {_seeds(spreads)}",
+            fontsize=10,
+        )
         below.suptitle("All terms of Eq. 6: mean of layers, band from the narrowest to the widest", fontsize=10)
     return fig
 
@@ -134,6 +138,12 @@ def layers(spreads: pd.DataFrame, network: str, alpha: float) -> Figure:
         ax.set(title=f"{title(table.iloc[0])}, {_name(alpha)}", xlabel="layer", ylabel="sd (threshold = 1)")
         fig.legend(loc="outside right upper")
     return fig
+
+
+def _seeds(table: pd.DataFrame) -> str:
+    counts = table.groupby([*NET, "noise"]).seed.nunique()
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low if low == high else f'{low} to {high}'} training seed{'s' * (high > 1)}"
 
 
 def _colours(table: pd.DataFrame) -> dict[float, np.ndarray]:

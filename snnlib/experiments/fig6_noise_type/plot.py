@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from snnlib.experiments.evidence import LEAST_SEEDS, Effect
 from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.experiments.style import BLACK, BLUE, VERMILION, figure, style
-from snnlib.experiments.titles import short_title
+from snnlib.experiments.titles import printed_accuracy, short_title
 
 _ARMS = {"gaussian": ("Gaussian", BLUE, "o", -0.22), "uniform": ("uniform", VERMILION, "s", 0.22)}
 
@@ -30,10 +30,9 @@ def noise_type(table: pd.DataFrame, gaps: pd.DataFrame) -> Figure:
             _accuracy(above, at.xs(net, level=NET))
             _gap(below, gap)
             named = dict(zip(NET, net, strict=True))
-            seeds = f"{gap.seed.nunique()} seeds"
-            above.set_title(
-                f"{short_title(named['dataset'])}, {short_title(named['network'])}\nwidth {named['width']:g}, {seeds}"
-            )
+            seeds, printed = f"{gap.seed.nunique()} seeds", printed_accuracy(named["dataset"], 10)
+            net = f"{short_title(named['dataset'])}, {short_title(named['network'])}"
+            above.set_title(f"{net}\nwidth {named['width']:g}, {seeds}\n{printed}".strip())
         low, high = axes[1, 0].get_ylim()
         axes[1, 0].set_ylim(low, high + 0.15 * (high - low))  # room for two lines above the highest
         axes[0, 0].set_ylabel(f"test accuracy, %\n(axis starts at {axes[0, 0].get_ylim()[0]:.0f} %)")

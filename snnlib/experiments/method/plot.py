@@ -56,7 +56,7 @@ def _histograms(ax: Axes, layer: str, table: pd.DataFrame) -> None:
         ax.stairs(h.density, [*h.left, h.right.iloc[-1]], color=colour, lw=1.4, label=term)
     ax.set_yscale("log")
     ax.set_ylim(1e-3, None)
-    ax.set(title=layer, xlabel="potential (threshold = 1)")
+    ax.set(title=layer, xlabel="potential (threshold = 1)", xticks=[0, 0.5, 1])
 
 
 def _sketch(ax: Axes, row: pd.Series) -> None:

@@ -120,7 +120,7 @@ def _name(ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str]], last: int)
         fontsize=10,
     )
     entries = {
-        "matters: its interval (line, ±) excludes 0, and it lies beyond the band": {
+        "matters: its interval (line, ±; at least 95 %) excludes 0, and it lies beyond the band": {
             "color": VERMILION,
             "marker": "o",
             "ls": "",

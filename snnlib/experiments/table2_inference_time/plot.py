@@ -50,7 +50,7 @@ def methods_vs_timesteps(table: pd.DataFrame) -> Figure:
                 handles.setdefault(name, handle)
         for ax in axes[len(panels) :]:
             ax.remove()
-        fig.suptitle("Accuracy against time steps, mean and sd over training seeds", fontsize=10)
+        fig.suptitle("Accuracy against time steps: mean over training seeds, bars: ± sd", fontsize=10)
         names = sorted(handles, key=_place)
         place = {"loc": "outside lower center", "ncols": 2, "fontsize": 8, "handlelength": 3}
         fig.legend([handles[name] for name in names], names, **place)

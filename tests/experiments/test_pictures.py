@@ -1,0 +1,240 @@
+"""Every picture can be read: nothing lies outside of it, no text lies on another, at the scale of any preset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from importlib import import_module
+from inspect import isfunction
+from pathlib import Path
+from pkgutil import walk_packages
+from types import ModuleType
+
+import pandas as pd
+import pytest
+import torch
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+import snnlib.bench
+import snnlib.experiments
+from snnlib.bench import plot as bench
+from snnlib.experiments import style
+from snnlib.experiments.beyond import plot as beyond
+from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
+from snnlib.experiments.fig3_4_training_time.fig3 import training_speed
+from snnlib.experiments.fig3_4_training_time.fig4 import time_to_accuracy
+from snnlib.experiments.fig5_alpha import plot as fig5
+from snnlib.experiments.fig5_alpha.losses import lossless
+from snnlib.experiments.fig6_noise_type.plot import noise_type
+from snnlib.experiments.fig7_potential_dynamics.plot import potential_dynamics
+from snnlib.experiments.method.plot import method
+from snnlib.experiments.method.plot_neurons import firing, raster
+from snnlib.experiments.method.raster import Raster
+from snnlib.experiments.over_seeds import ARCHITECTURE
+from snnlib.experiments.paper import TRAINING_TIME
+from snnlib.experiments.silent_choices.plot import silent_choices
+from snnlib.experiments.table2_inference_time.plot import methods_vs_timesteps
+from snnlib.experiments.titles import printed_accuracy
+from snnlib.experiments.what_noise_does.plot import what_noise_does
+
+PUBLISHED = Path(__file__).parents[2] / "figures"
+PIXEL = 1.0
+BENCHMARK = {network: values["benchmark"] for (_, network), values in TRAINING_TIME.items()}
+CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+
+
+def smoke(name: str) -> pd.DataFrame:
+    return pd.read_csv(PUBLISHED / "smoke" / f"{name}.csv", dtype={"readout": str})
+
+
+def benchmark(name: str) -> pd.DataFrame:
+    return pd.read_csv(PUBLISHED / "bench" / f"{name}.csv")
+
+
+def of_smoke(table: pd.DataFrame) -> pd.DataFrame:
+    return table
+
+
+def of_one(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the first net."""
+    return table[(table[ARCHITECTURE] == table[ARCHITECTURE].iloc[0]).all(axis=1)]
+
+
+def of_three(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the first net, as if they were those of the three networks of Figure 4 at the paper's scale."""
+    nets = [dict(zip(ARCHITECTURE, (*pair, 1.0), strict=True)) for pair in TRAINING_TIME]
+    return pd.concat([of_one(table).assign(**net) for net in nets])
+
+
+Nets = Callable[[pd.DataFrame], pd.DataFrame]
+NETS: tuple[Nets, ...] = (of_smoke, of_one, of_three)
+
+
+def drawn(draw: Callable[..., Figure], nets: Nets) -> Figure:
+    return draw(*OF_NETS[draw](nets))
+
+
+def drawn_method() -> Figure:
+    table = smoke("method")
+    steps, terms = (table[table.panel == panel].dropna(axis=1) for panel in ("accuracy", "terms"))
+    return method(steps, terms, dict(table.iloc[0]))
+
+
+def drawn_raster() -> Figure:
+    table = smoke("method_raster")
+    layers = list(dict.fromkeys(table.layer))
+    outputs = torch.zeros(10, len(CLASSES))
+    outputs[:, 6] = 1  # a bar as long as it can be
+    found = Raster({layer: torch.zeros(10, 12, dtype=torch.bool) for layer in layers}, outputs)
+    return raster(table, {2: found, 3: found}, CLASSES, 2)
+
+
+# By function: its arguments, where it draws a panel for each net; or the whole figure.
+OF_NETS: dict[Callable[..., Figure], Callable[[Nets], tuple]] = {
+    accuracy_vs_timesteps: lambda nets: (nets(smoke("fig2_accuracy_vs_timesteps")),),
+    training_speed: lambda nets: (nets(smoke("fig3_training_speed")), BENCHMARK),
+    time_to_accuracy: lambda nets: (nets(smoke("fig4_time_to_accuracy")), nets(smoke("fig4_training_cost"))),
+    fig5.alpha: lambda nets: (nets(smoke("fig5_alpha")),),
+    fig5.memory: lambda nets: (nets(smoke("fig5_memory")),),
+    lossless: lambda nets: (nets(smoke("fig5_lossless")),),
+    noise_type: lambda nets: (nets(smoke("fig6_noise_type")), nets(smoke("fig6_gaps"))),
+    methods_vs_timesteps: lambda nets: (nets(smoke("table2_accuracy_vs_timesteps")),),
+    what_noise_does: lambda nets: (nets(smoke("what_noise_does")),),
+}
+OTHERS: dict[Callable[..., Figure], Callable[[], Figure]] = {
+    method: drawn_method,
+    raster: drawn_raster,
+    firing: lambda: firing(smoke("method_firing")),
+    fig5.layers: lambda: fig5.layers(smoke("fig5_memory"), "resnet18", 4),
+    potential_dynamics: lambda: potential_dynamics(smoke("fig7_potential_dynamics")),
+    silent_choices: lambda: silent_choices(smoke("silent_choices"), smoke("silent_choices_effects")),
+    beyond.anytime: lambda: beyond.anytime(smoke("beyond_anytime")),
+    beyond.operations_per_image: lambda: beyond.operations_per_image(
+        smoke("beyond_operations"), smoke("beyond_equal_accuracy")
+    ),
+    beyond.robustness: lambda: beyond.robustness(smoke("beyond_robustness")),
+    bench.times: lambda: bench.times(benchmark("bench")),
+    bench.scaling_plot: lambda: bench.scaling_plot(benchmark("scaling")),
+}
+FIGURES = {f"{draw.__name__}, {nets.__name__}": partial(drawn, draw, nets) for draw in OF_NETS for nets in NETS} | {
+    draw.__name__: make for draw, make in OTHERS.items()
+}
+
+
+@cache
+def laid_out(name: str) -> Figure:
+    """The figure, drawn as it is saved, so that its layout is done."""
+    return layout(FIGURES[name]())
+
+
+def layout(fig: Figure) -> Figure:
+    FigureCanvasAgg(fig).draw()
+    return fig
+
+
+@pytest.fixture(autouse=True)
+def _in_style() -> Iterator[None]:
+    with style.style():
+        yield
+
+
+def parts(fig: Figure) -> Iterator[tuple[str, Bbox]]:
+    """Axes with all that is written at them, legends and titles, of subfigures too, of a figure that is laid out."""
+    renderer = fig.canvas.get_renderer()
+    for part in (fig, *fig.subfigs):
+        for artist in part.get_default_bbox_extra_artists():
+            box = artist.get_tightbbox(renderer)
+            if box is not None and box.width > 0 and box.height > 0:
+                yield _said(artist), box
+
+
+def texts(fig: Figure) -> Iterator[tuple[str, Bbox]]:
+    """All that is written, the ticks of axes too, of a figure that is laid out."""
+    for part in (fig, *fig.subfigs):
+        written = [*part.texts, *(text for legend in part.legends for text in legend.get_texts())]
+        yield from ((_said(text), text.get_window_extent()) for text in written if _shown(text))
+    for ax in fig.axes:
+        yield from ((_said(text), text.get_window_extent()) for text in _texts_of(ax) if _shown(text))
+
+
+def _texts_of(ax: Axes) -> Iterator[Text]:
+    legend = ax.get_legend()
+    yield from (ax.title, *ax.texts, *(legend.get_texts() if legend else ()))
+    for axis in (ax.xaxis, ax.yaxis) if ax.axison else ():
+        low, high = sorted(axis.get_view_interval())
+        yield axis.label
+        yield from (tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high)
+
+
+def _shown(text: Text) -> bool:
+    return text.get_visible() and bool(text.get_text().strip())
+
+
+def _said(artist: Artist) -> str:
+    match artist:
+        case Text():
+            return artist.get_text()
+        case Legend():
+            return f"legend {[text.get_text() for text in artist.get_texts()]}"
+        case Axes():
+            return f"axes {artist.get_title()!r} and what is written at them"
+    return str(artist)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_lies_outside_of_the_picture(name: str) -> None:
+    fig = laid_out(name)
+    for said, box in parts(fig):
+        assert box.x0 >= -PIXEL, said
+        assert box.y0 >= -PIXEL, said
+        assert box.x1 <= fig.bbox.x1 + PIXEL, said
+        assert box.y1 <= fig.bbox.y1 + PIXEL, said
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_text_lies_on_another(name: str) -> None:
+    found = list(texts(laid_out(name)))
+    for i, (said, box) in enumerate(found):
+        for other_said, other in found[:i]:
+            shared = Bbox.intersection(box, other)
+            assert shared is None or min(shared.width, shared.height) <= 2 * PIXEL, (said, other_said)
+
+
+def test_what_is_outside_or_on_another_is_found() -> None:
+    fig = style.figure(2, 2)
+    fig.suptitle("a title that is far too long for a picture of two inches")
+    ax = fig.subplots()
+    for _ in range(2):
+        ax.text(0.5, 0.5, "here")
+    layout(fig)
+    assert min(box.x0 for said, box in parts(fig) if said.startswith("a title")) < 0
+    here = [box for said, box in texts(fig) if said == "here"]
+    assert here[0].overlaps(here[1])
+
+
+def test_the_papers_accuracies_stand_where_it_prints_them() -> None:
+    titles = [ax.get_title().splitlines()[-1] for ax in laid_out("alpha, of_three").axes]
+    assert titles == ["paper at T = 5, 10: 93.89, 94.07 %", *["paper at T = 5, 10: 91.82, 92.07 %"] * 2]
+    titles = [ax.get_title().splitlines()[-1] for ax in laid_out("noise_type, of_three").axes[:3]]
+    assert titles == ["paper at T = 10: 94.07 %", *["paper at T = 10: 92.07 %"] * 2]
+    assert printed_accuracy("fashion_mnist_mini", 5, 10) == ""
+    assert "paper" not in laid_out("alpha, of_smoke").axes[0].get_title()
+
+
+def test_every_function_that_draws_a_figure_is_here() -> None:
+    drawing = set()
+    for module in (name for package in (snnlib.bench, snnlib.experiments) for name in modules_of(package)):
+        for name, found in vars(import_module(module)).items():
+            if isfunction(found) and found.__module__ == module and found.__annotations__.get("return") == "Figure":
+                drawing |= set() if name.startswith("_") else {found}
+    assert drawing - {style.figure} == {*OF_NETS, *OTHERS}
+
+
+def modules_of(package: ModuleType) -> list[str]:
+    return [module.name for module in walk_packages(package.__path__, f"{package.__name__}.")]
