@@ -10,12 +10,12 @@ from matplotlib.ticker import MaxNLocator
 from snnlib.experiments.fig3_4_training_time.claims import bound_sign, printed_saving
 from snnlib.experiments.fig3_4_training_time.fig3 import ARM_LOOKS
 from snnlib.experiments.fig3_4_training_time.paired import seconds_to_benchmark
+from snnlib.experiments.fig3_4_training_time.race import OPPONENTS
 from snnlib.experiments.over_seeds import ARCHITECTURE, geometric_interval
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.style import BLACK, figure, style
 from snnlib.experiments.titles import TITLES
 
-OPPONENTS = ("direct", "direct4", "direct2")
 PALE = "#99C7E0"
 LOWEST = -100  # percent saved, down to which the axis goes: twice as long as the other
 ROOM = 0.22  # of the axis' height, below all that is drawn, for words
