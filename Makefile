@@ -18,13 +18,13 @@ help:
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make lint       ruff, and the direction of imports"
 
-# Made once, and again when pyproject.toml changes.
+# Made once, and again when pyproject.toml changes. Python compiles what it imports then: a small part of all.
 $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "error: $$($(PYTHON) --version) is too old: 3.11 or newer is needed; name one with make PYTHON=..."; exit 1; }
 	@echo "making the environment in $(VENV) (once; PyTorch and Jupyter are large) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebooks,test,export]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[notebooks,test,export]'
 	@touch $@
 
 figures: $(VENV)/installed

@@ -139,7 +139,7 @@ def tune_rates(
 ) -> None:
     """Choose the peak learning rate of each arm: the best of three on held-out training images.
 
-    Arms are those of Figures 3 and 4 and of Table 2. Prints what the preset's file is to have, but does not change it.
+    Arms that take another's rate are left out. Prints what the preset's file is to have, but does not change it.
     """
     from snnlib.batch.tune import tune  # brings matplotlib
 

@@ -45,7 +45,7 @@ class ToDo:
         size = min(spec.recipe.batch_size, training)
         images = self.epochs * (training // size) * size  # a smaller last batch is dropped
         total = images * rates.training(spec) if images else 0.0
-        return total + sum(n * test * rates.testing(spec, evaluation) for evaluation, n in self.passes)
+        return total + sum(n * test * rates.testing(spec, evaluation) for evaluation, n in self.passes if n)
 
 
 def to_do(run: Run, preset: Preset) -> ToDo | None:
@@ -56,12 +56,8 @@ def to_do(run: Run, preset: Preset) -> ToDo | None:
     if trained:
         return ToDo(run, 0, tuple(missing)) if missing else None
     done = epochs_done(run.folder)
-    # As in `train_epochs`: every so many epochs, and after the last one.
-    if recipe.evaluate_every < 1:
-        steps = spec.images[0] // recipe.batch_size
-        tests = (recipe.epochs - done) * min(round(1 / recipe.evaluate_every), max(steps, 1))
-    else:
-        tests = sum(e % recipe.evaluate_every == 0 or e == recipe.epochs for e in range(done + 1, recipe.epochs + 1))
+    parts = min(recipe.parts, max(spec.images[0] // recipe.batch_size, 1))  # of an epoch, a step at least
+    tests = parts * sum(map(recipe.evaluates, range(done + 1, recipe.epochs + 1)))
     if spec.dynamics.kind == "single_step" and spec.noise not in ("none", "constant"):
         test = Conversion(timesteps=recipe.test_timesteps)
     else:

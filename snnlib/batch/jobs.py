@@ -10,6 +10,7 @@ from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run, Spec
 
 SHARE = 1 / 25  # of all work, what a job of cheap nets should have at least
+LEAST = 4e11  # and multiply-accumulates: a core takes ten times as long for them as for starting Python
 
 
 def jobs(preset: Preset) -> list[list[Run]]:
@@ -19,7 +20,7 @@ def jobs(preset: Preset) -> list[list[Run]]:
     training. A run `after` another one, which may be in the job before, is never put together with others.
     """
     runs = preset.all_runs().values()
-    enough = SHARE * sum(work(run, preset) for run in runs)
+    enough = max(SHARE * sum(work(run, preset) for run in runs), LEAST)
     found: list[list[Run]] = []
     for net in sorted(_nets(runs), key=lambda net: sum(work(run, preset) for run in net), reverse=True):
         mergeable = found and not (net[0].spec.after or found[-1][0].spec.after)

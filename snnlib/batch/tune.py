@@ -21,7 +21,6 @@ from snnlib.training.failures import DeviceError, TrainingError
 
 log = logging.getLogger("snnlib")
 
-NOTEBOOKS = (NOTEBOOK, "table2_inference_time")  # whose arms have rates of their own
 GRID = {"1": 1.0, "1/3": 1 / 3, "3": 3.0}  # times the preset's rate; of equal ones the first is chosen
 SHARE = 0.1  # of the training images, held out
 SEED = 0
@@ -37,7 +36,8 @@ def tune(preset: Preset, nets: Collection[str] = ()) -> str:
         nets: of the preset; all that have such arms if none is given.
 
     Returns:
-        For readers: accuracies, the lines that the preset's file is to have, and the epochs of ours at equal time.
+        For readers: accuracies, which of the best rates are an edge of the grid, the lines that the preset's file is to
+        have, and the epochs of ours at equal time.
 
     Raises:
         InputError: a net that has no such arms.
@@ -49,21 +49,22 @@ def tune(preset: Preset, nets: Collection[str] = ()) -> str:
         one_of(f"preset {preset.name}, net", net, found)
     chosen = {net: found[net] for net in found if net in nets or not nets}
     if not chosen:
-        raise InputError(
-            f"preset {preset.name}: has no runs for notebooks {' and '.join(NOTEBOOKS)}, whose arms these are"
-        )
+        raise InputError(f"preset {preset.name}: must have an arm with a rate of its own")
     table = pd.DataFrame(_rows(preset, chosen), columns=COLUMNS)
     out = Outputs(figures_dir() / preset.name / "tuning")
     out.write_csv(table, "tuning")
-    parts = [_table(table).to_markdown(floatfmt=".2f"), *_lines(preset, table), _epochs(preset, chosen), out.written]
+    parts = [
+        _table(table).to_markdown(floatfmt=".2f"), _edges(table), *_lines(preset, table), equal_time(preset, chosen),
+        out.written,
+    ]  # fmt: skip
     return "\n\n".join(part for part in parts if part)
 
 
 def tuned_arms(preset: Preset) -> dict[str, dict[str, Spec]]:
-    """The arms that have a rate of their own, by net: the spec of one of their runs."""
+    """The arms of any notebook that have a rate of their own, by net: the spec of one of their runs."""
     found: dict[str, dict[str, Spec]] = {}
-    for notebook in NOTEBOOKS:
-        for net, arms in preset.notebooks.get(notebook, {}).items():
+    for nets in preset.notebooks.values():
+        for net, arms in nets.items():
             own = {arm: specs[0] for arm, specs in arms.items() if not ARMS[arm].like}
             found.setdefault(net, {}).update(own)
     return {net: {arm: arms[arm] for arm in ARMS if arm in arms} for net, arms in found.items() if arms}
@@ -115,6 +116,14 @@ def _table(rows: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
+def _edges(rows: pd.DataFrame) -> str:
+    """Which arms would perhaps do better beyond the grid: it is the same for all, so it is not extended for some."""
+    edges, best = (min(GRID.values()), max(GRID.values())), rows[rows.chosen]
+    at_edge = best[best.factor.map(GRID).isin(edges)]
+    found = [f"{row.net} {row.arm} ({row.factor} × lr)" for row in at_edge.itertuples()]
+    return f"best at an edge of the grid, which is not extended: {', '.join(found) or 'none'}"
+
+
 def _lines(preset: Preset, rows: pd.DataFrame) -> Iterator[str]:
     """What each net's section of arms in the preset's file is to hold, with what it already holds."""
     written = nets_as_written(preset.name)
@@ -127,15 +136,19 @@ def _lines(preset: Preset, rows: pd.DataFrame) -> Iterator[str]:
         yield "\n".join([f"[nets.{net}.arms]", *text])
 
 
-def _epochs(preset: Preset, nets: Collection[str]) -> str:
-    """How long ours at equal time is to train, by the ratio of the steps measured here and now."""
+def equal_time(preset: Preset, nets: Collection[str] = ()) -> str:
+    """How long ours at equal time is to train, by the ratio of the steps measured here and now; nothing is trained.
+
+    Args:
+        nets: of the preset, all if none is given; of those that do not race nothing is said.
+    """
     if NOTEBOOK not in preset.notebooks:
         return ""
     racing = dict(zip(preset.notebooks[NOTEBOOK], raced(preset), strict=True))
     races = [
         {arm: race[arm] for arm in ("ours", "equal_time", "direct") if arm in race}
         for net, race in racing.items()
-        if net in nets
+        if net in nets or not nets
     ]
     if not races:
         return ""

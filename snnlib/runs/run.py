@@ -72,7 +72,8 @@ class Run:
     def history(self) -> pd.DataFrame:
         """Columns epoch, lr, train_loss, train_accuracy, test_accuracy_t1, test_accuracy (at the last T).
 
-        Accuracies are fractions; those on the test set are empty where an epoch was not evaluated.
+        Accuracies are fractions; those on the test set are empty where an epoch was not evaluated, and not there if
+        none was.
         """
         return pd.read_csv(self._file("history.csv"))
 

@@ -53,8 +53,8 @@ class Recipe(Checked):
     augment: Annotated[Literal["none", "crop", "crop_flip"], Formerly(false="none", true="crop_flip")] = "none"
     precision: Literal[PRECISIONS] = "float32"
     threads: int = Field(1, ge=1, le=1024)  # on a CPU; part of the recipe, since it decides the last bit
-    # Epochs, or a part of one, 1 / a whole number; the last one is always evaluated.
-    evaluate_every: int | float = Field(1, gt=0, le=100_000)
+    # Epochs, or a part of one, 1 / a whole number; the last one is evaluated too. 0: none is.
+    evaluate_every: int | float = Field(1, ge=0, le=100_000)
     test_timesteps: int = Field(10, ge=1, le=1000)  # T at which a single-step net is tested, converted (step 3)
     test_batch: Annotated[int, ADDED] = Field(
         250, ge=1, le=65_536
@@ -73,6 +73,16 @@ class Recipe(Checked):
                 f"evaluate_every = {every}: must be a whole number of epochs, or 1 / a whole number up to {MOST_PARTS}"
             )
         return every
+
+    @property
+    def parts(self) -> int:
+        """Of an epoch, each of them evaluated; 1 where epochs are whole, evaluated or not."""
+        return round(1 / self.evaluate_every) if 0 < self.evaluate_every < 1 else 1
+
+    def evaluates(self, epoch: float) -> bool:
+        """Whether the net is tested after so many epochs, where a part of one ends."""
+        every = self.evaluate_every
+        return every > 0 and (every < 1 or epoch % every == 0 or epoch == self.epochs)
 
     @contextmanager
     def execution(self) -> Iterator[None]:
@@ -130,11 +140,7 @@ def train_epochs(
     with progress.bar(total, state.epoch * per_epoch, label) as bar:
         while state.epoch < recipe.epochs:
             for row, timing in _timed(state, data, recipe, timesteps, seed, bar, label):
-                if (
-                    recipe.evaluate_every < 1
-                    or row["epoch"] % recipe.evaluate_every == 0
-                    or row["epoch"] == recipe.epochs
-                ):
+                if recipe.evaluates(row["epoch"]):
                     with failures.naming_place(
                         lambda row=row: f"{label}: test after epoch {row['epoch']:g}",
                         "recipe.test_batch",
@@ -196,7 +202,7 @@ def one_epoch(
     broke = torch.zeros((), dtype=torch.int64, device=device)  # there, so that no step waits for a GPU
     parameters = list(state.model.parameters())
     seen, per_epoch = 0, _steps(data, recipe)
-    parts = max(round(1 / recipe.evaluate_every), 1)
+    parts = recipe.parts
     ends = {round(part * per_epoch / parts): epoch - 1 + part / parts for part in range(1, parts)} | {per_epoch: epoch}
     state.model.train()
     for state.step, (images, labels) in enumerate(batches(data.train, recipe.batch_size, order), start=1):

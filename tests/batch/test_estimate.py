@@ -109,7 +109,9 @@ def test_a_begun_run_goes_on_after_its_checkpoint(epoch: int, tests: int) -> Non
     assert (work.epochs, work.passes[0][1]) == (7 - epoch, tests)
 
 
-@pytest.mark.parametrize(("every", "done", "tests"), [(0.25, 0, 28), (0.25, 3, 16), (1 / 3, 6, 3), (0.001, 6, 93)])
+@pytest.mark.parametrize(
+    ("every", "done", "tests"), [(0.25, 0, 28), (0.25, 3, 16), (1 / 3, 6, 3), (0.001, 6, 93), (0, 0, 0)]
+)
 def test_tests_within_epochs_are_counted(every: float, done: int, tests: int) -> None:
     """Of 93 steps an epoch has no more than 93 parts."""
     s = spec(every=every)

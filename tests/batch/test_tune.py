@@ -20,6 +20,7 @@ from snnlib.checks import InputError
 from snnlib.runs import preset as presets
 from snnlib.runs.preset import Preset, load_preset, nets_as_written
 from snnlib.runs.run import Run, Spec
+from snnlib.store.paths import published_dir
 from snnlib.training.failures import DeviceError, TrainingError
 
 NET = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16}
@@ -40,9 +41,13 @@ CONTENT = {
         "fig3_4_training_time": [{"nets": ["net"], "arms": ["ours", "equal_time", "direct", "tuned"], "seeds": [1, 2]}],
         "table2_inference_time": [{"nets": ["net", "other"], "arms": ["ours", "potential", "relu"], "seeds": [1]}],
         "fig6_noise_type": [{"nets": ["net"], "arms": ["ours", "uniform"], "seeds": [1]}],
+        "silent_choices": [{"nets": ["net"], "arms": ["ours", "arctan"], "seeds": [1]}],
     },
 }
-ARMS = {"net": ["ours", "potential", "equal_time", "direct", "tuned", "relu"], "other": ["ours", "potential", "relu"]}
+ARMS = {
+    "net": ["ours", "potential", "equal_time", "direct", "tuned", "relu", "uniform"],
+    "other": ["ours", "potential", "relu"],
+}
 
 
 @pytest.fixture
@@ -73,7 +78,7 @@ class Trained:
 def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
     found = Trained()
     monkeypatch.setattr(tuning, "ensure", found)
-    monkeypatch.setattr(tuning, "_epochs", lambda *_: "")
+    monkeypatch.setattr(tuning, "equal_time", lambda *_: "")
     return found
 
 
@@ -82,7 +87,16 @@ def test_arms_with_a_rate_of_their_own_are_tuned_and_no_others(preset: Preset) -
     for name in ("smoke", "cpu", "paper"):
         found = {arm for arms in tuned_arms(load_real(name)).values() for arm in arms}
         assert {"ours", "potential", "equal_time", "direct", "direct4", "direct2", "relu", "qcfs"} <= found
-        assert not found & {"uniform", "constant", "no_noise", "rectangle"}
+        assert {"uniform", "uniform_potential", "constant", "constant_potential", "no_noise"} <= found
+        assert not found & {"rectangle", "gaussian_k2", "max_normalised", "no_batch_norm"}
+
+
+def test_every_rate_of_smoke_is_the_one_that_was_chosen() -> None:
+    """The preset's arms train at the rates of the published table, which has all of them."""
+    table = pd.read_csv(published_dir() / "smoke" / "tuning" / "tuning.csv").query("chosen")
+    chosen = {(row.net, row.arm): row.lr for row in table.itertuples()}
+    found = {(n, arm): s.recipe.lr for n, arms in tuned_arms(load_real("smoke")).items() for arm, s in arms.items()}
+    assert found == pytest.approx(chosen)
 
 
 def load_real(name: str) -> Preset:
@@ -107,7 +121,7 @@ def test_each_is_trained_at_a_third_of_the_presets_rate_at_it_and_at_three_times
         for fields in same:
             fields["recipe"].pop("lr")
         assert same[0] == same[1] == same[2]
-    assert [s[0].recipe.epochs for s in by_arm] == [4, 4, 8, 4, 1, 4, 1, 1, 1]
+    assert [s[0].recipe.epochs for s in by_arm] == [4, 4, 8, 4, 1, 4, 4, 1, 1, 1]
 
 
 def test_what_comes_after_another_run_does_so_without_the_images_too(preset: Preset, trained: Trained) -> None:
@@ -125,16 +139,33 @@ def test_the_best_is_chosen_written_and_told_as_the_preset_has_it(
     assert list(table.columns) == tuning.COLUMNS
     assert table.net.unique().tolist() == ["net"]
     assert table.arm.unique().tolist() == ARMS["net"]
-    assert table[table.chosen].lr.tolist() == pytest.approx([0.018] * 6)  # nearest to 0.02
+    assert table[table.chosen].lr.tolist() == pytest.approx([0.018] * 7)  # nearest to 0.02
     for _, arm in table.groupby("arm"):
         assert arm.accuracy.idxmax() == arm.index[arm.chosen][0]
     (section,) = (part for part in text.split("\n\n") if part.startswith("[nets."))
     assert tomllib.loads(section)["nets"]["net"]["arms"] == {
         "ours": {"lr": 0.018}, "potential": {"lr": 0.018}, "direct": {"lr": 0.018}, "relu": {"lr": 0.018},
+        "uniform": {"lr": 0.018},
         "equal_time": {"epochs": 8, "evaluate_every": 2, "lr": 0.018}, "tuned": {"epochs": 1, "lr": 0.018},
     }  # fmt: skip
     assert "| net direct" in text
     assert "tuning.csv" in text
+
+
+@pytest.mark.parametrize(
+    ("best", "told"),
+    [
+        (0.02, "ours (3 × lr), potential (3 × lr), relu (3 × lr)"),
+        (0.001, "ours (1/3 × lr), potential (1/3 × lr), relu (1/3 × lr)"),
+        (0.006, "none"),
+    ],
+)
+def test_the_arms_that_do_best_at_an_edge_of_the_grid_are_told(
+    preset: Preset, trained: Trained, best: float, told: str
+) -> None:
+    trained.best = best * 0.1 / 0.006  # of the other net
+    line = f"best at an edge of the grid, which is not extended: {told}"
+    assert tune(preset, ["other"]).replace("other ", "").count(line) == 1
 
 
 def test_of_equal_rates_the_presets_is_chosen(preset: Preset, trained: Trained) -> None:
@@ -156,8 +187,9 @@ def test_a_rate_at_which_training_breaks_off_is_not_chosen(preset: Preset, train
 def test_a_net_without_such_arms_is_refused(preset: Preset, trained: Trained) -> None:
     with pytest.raises(InputError, match="preset p, net = 'nets': must be one of net, other"):
         tune(preset, ["nets"])
-    none = preset.model_copy(update={"notebooks": {"method": preset.notebooks["fig3_4_training_time"]}})
-    with pytest.raises(InputError, match="has no runs for notebooks fig3_4_training_time and table2_inference_time"):
+    alike = {"net": {"arctan": preset.notebooks["silent_choices"]["net"]["arctan"]}}
+    none = preset.model_copy(update={"notebooks": {"silent_choices": alike}})
+    with pytest.raises(InputError, match="preset p: must have an arm with a rate of its own"):
         tune(none)
     assert not trained.specs
 
@@ -198,6 +230,7 @@ def costs(preset: Preset) -> pd.DataFrame:
 
 def test_epochs_at_equal_time_are_told_by_the_measured_ratio(preset: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "training_cost", lambda *_, **__: costs(preset))
-    text = tuning._epochs(preset, ["net"])
+    text = tuning.equal_time(preset, ["net"])
     assert [cell.strip() for cell in text.splitlines()[-1].split("|")[4:-1]] == ["4", "6.55", "24", "8"]
-    assert tuning._epochs(preset, ["other"]) == ""
+    assert tuning.equal_time(preset) == text
+    assert tuning.equal_time(preset, ["other"]) == ""

@@ -141,6 +141,10 @@ FAIR = {"ours": spec(), "equal_time": spec(**LONGER), "direct": spec(**DIRECT)}
             {"equal_time": spec(recipe={"epochs": 20, "evaluate_every": 4})},
             "arm equal_time: recipe.evaluate_every = 4: must divide 5, which is 25% of its 20 epochs",
         ),
+        (
+            {"direct4": spec(**{**DIRECT, "timesteps": 4}, recipe={"evaluate_every": 0})},
+            "arm direct4: recipe.evaluate_every = 0: must be above 0",
+        ),
         ({"evaluation": {"timesteps": 5}}, "evaluation.timesteps = 5: must be at least 10"),
         ({"uniform": spec(dynamics={"kind": "single_step", "noise": {"kind": "uniform"}})}, "arm = 'uniform': must be"),
     ],

@@ -63,11 +63,12 @@ def test_every_preset_has_the_controls_of_every_network_with_seeds_enough_to_dec
 
 
 @pytest.mark.parametrize("name", preset_names())
-def test_a_control_differs_from_ours_in_its_noise_alone(name: str) -> None:
+def test_a_control_differs_from_ours_in_its_noise_and_the_rate_that_is_best_for_it(name: str) -> None:
     for arms in noise.compared(load_preset(name)).values():
         for ours, control in (("ours", "constant"), ("potential", "constant_potential")):
             for a, b in zip(arms[ours], arms[control], strict=True):
-                recipe = a.spec.recipe.model_copy(update={"evaluate_every": b.spec.recipe.evaluate_every})
+                own = {"evaluate_every": b.spec.recipe.evaluate_every, "lr": b.spec.recipe.lr}
+                recipe = a.spec.recipe.model_copy(update=own)
                 assert b.spec == a.spec.model_copy(update={"dynamics": b.spec.dynamics, "recipe": recipe})
                 assert b.spec.dynamics.noise == Gaussian(low=0.5, high=0.5)
 

@@ -14,7 +14,7 @@ from snnlib.runs.spec import Spec
 from snnlib.training.loop import Recipe
 
 # Fields in which an arm may differ from ours, by dotted name; LIF and ReLU neurons have others altogether.
-RATE = "recipe.lr"  # an arm that is trained in another way has its own
+RATE = "recipe.lr"  # an arm on which a claim rests has its own
 DIFFERS = {
     "ours": set(),
     "potential": {"readout", RATE},
@@ -25,11 +25,11 @@ DIFFERS = {
     "tuned": {"dynamics", "timesteps", "after", "recipe.epochs", RATE},
     "relu": {"dynamics", "readout", RATE},
     "qcfs": {"dynamics", "readout", RATE},
-    "uniform": {"dynamics.noise"},
+    "uniform": {"dynamics.noise", RATE},
     "uniform_potential": {"dynamics.noise", "readout", RATE},
-    "constant": {"dynamics.noise"},
+    "constant": {"dynamics.noise", RATE},
     "constant_potential": {"dynamics.noise", "readout", RATE},
-    "no_noise": {"dynamics.noise"},
+    "no_noise": {"dynamics.noise", RATE},
     "rectangle": {"dynamics.surrogate"},
     "arctan": {"dynamics.surrogate"},
     "sigmoid": {"dynamics.surrogate"},
@@ -38,7 +38,7 @@ DIFFERS = {
     "max_normalised": {"dynamics.noise"},
     "no_batch_norm": {"batch_norm"},
 }
-# Arms that are like another but for the noise: with that arm in place of ours, these fields are all.
+# Arms that differ from another one in noise alone, and in the rate.
 LIKE = {"uniform_potential": "potential", "constant_potential": "potential"}
 
 
@@ -69,7 +69,7 @@ def test_arms_of_a_net_differ_in_what_is_compared_and_in_nothing_else(name: str)
                     compared += 1
             for arm, other in LIKE.items():
                 for a, b in zip(arms.get(other, ()), arms.get(arm, ()), strict=False):
-                    assert differ(a.spec, b.spec) - {"recipe.evaluate_every"} == {"dynamics.noise"}
+                    assert differ(a.spec, b.spec) - {"recipe.evaluate_every"} <= {"dynamics.noise", RATE}
     assert compared > 50
 
 
@@ -105,17 +105,22 @@ def test_only_what_is_trained_after_ours_has_a_run_before_it() -> None:
     assert [name for name in ARMS if made(name).after] == ["tuned"]
 
 
-def test_an_arm_like_another_takes_its_rate_and_nothing_else() -> None:
+def test_arms_on_which_no_claim_rests_take_the_rate_of_ours_and_nothing_else() -> None:
     own = {"ours": {"lr": 0.2, "evaluate_every": 0.5}, "potential": {"lr": 0.4}, "direct": {"lr": 0.8}}
     rates = {name: made(name, own).recipe.lr for name in ARMS}
-    likes_ours = (
-        "uniform constant no_noise rectangle arctan sigmoid gaussian_k2 gaussian_k8 max_normalised no_batch_norm"
-    )
-    expected = dict.fromkeys(["ours", *likes_ours.split()], 0.2)
-    expected |= dict.fromkeys(["potential", "uniform_potential", "constant_potential"], 0.4)
-    assert rates == {**dict.fromkeys(ARMS, 0.1), **expected, "direct": 0.8}
+    like_ours = "rectangle arctan sigmoid gaussian_k2 gaussian_k8 max_normalised no_batch_norm"
+    expected = dict.fromkeys(["ours", *like_ours.split()], 0.2)
+    assert rates == {**dict.fromkeys(ARMS, 0.1), **expected, "potential": 0.4, "direct": 0.8}
     every = {name: made(name, own).recipe.evaluate_every for name in ARMS}
     assert every == {**dict.fromkeys(ARMS, 1), "ours": 0.5}
+
+
+def test_no_claim_rests_on_an_arm_with_the_rate_of_another() -> None:
+    """What all notebooks but one compare decides claims; `silent_choices` alone asks for no verdict."""
+    for name in preset_names():
+        for notebook, nets in load_preset(name).notebooks.items():
+            alike = {arm for arms in nets.values() for arm in arms if ARMS[arm].like}
+            assert bool(alike) == (notebook == "silent_choices")
 
 
 def test_an_arms_own_fields_hold_for_it_alone() -> None:

@@ -95,7 +95,7 @@ def refusal(folder: Path, text: str) -> str:
         ({"arms": {"tuned": {"epochs": 0}}}, ["nets.net.arms.tuned: epochs = 0", "greater than or equal to 1"]),
         ({"arms": {"tuned": {"threads": 2}}}, ["arms.tuned: threads = 2", "must be one of epochs, lr, evaluate_every"]),
         ({"arms": {"direct": {"lr": -1}}}, ["nets.net.arms.direct: lr = -1", "greater than 0"]),
-        ({"arms": {"constant": {"lr": 1}}}, ["nets.net.arms.constant: lr = 1", "must be one of evaluate_every"]),
+        ({"arms": {"arctan": {"lr": 1}}}, ["nets.net.arms.arctan: lr = 1", "must be one of evaluate_every"]),
         ({"arms": {"direct": {"evaluate_every": 0.3}}}, ["evaluate_every = 0.3", "1 / a whole number up to 1000"]),
         ({"arms": {"direct": {"self": 1}}}, ["nets.net.arms.direct: self = 1", "must be one of lr"]),
         ({"after": NET}, ["after = {'dataset'", "must be one of dataset, network, width, hold_out"]),
@@ -259,12 +259,12 @@ def test_the_common_recipe_holds_where_a_net_does_not_say_otherwise(folder: Path
 def test_what_a_net_sets_for_an_arm_holds_for_that_arm_of_that_net(folder: Path) -> None:
     arms = {"direct": {"lr": 0.25, "evaluate_every": 0.5}, "ours": {"lr": 0.125}}
     nets = {"net": {**NET, "arms": arms}, "other": OTHER}
-    entry = {"nets": ["net", "other"], "arms": ["ours", "direct", "uniform"], "seeds": [0]}
+    entry = {"nets": ["net", "other"], "arms": ["ours", "direct", "arctan"], "seeds": [0]}
     p = comparing(folder, entry, nets=nets, recipe={"lr": 0.5})
-    found = p.comparison("method", must=("ours", "direct", "uniform"))
+    found = p.comparison("method", must=("ours", "direct", "arctan"))
     recipes = {net: {a: run.spec.recipe for a, (run,) in arms.items()} for net, arms in found.items()}
     assert {a: (r.lr, r.evaluate_every) for a, r in recipes["net"].items()} == {
-        "ours": (0.125, 1), "direct": (0.25, 0.5), "uniform": (0.125, 1),  # like ours, it has its rate
+        "ours": (0.125, 1), "direct": (0.25, 0.5), "arctan": (0.125, 1),  # like ours, it has its rate
     }  # fmt: skip
     assert {r.lr for r in recipes["other"].values()} == {0.5}
 

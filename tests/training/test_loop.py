@@ -122,6 +122,12 @@ def test_evaluation_comes_every_so_often_and_last(small: Dataset) -> None:
     assert ["test_accuracy" in row for row in history] == [False, True, True]
 
 
+def test_it_is_never_evaluated_if_the_recipe_says_so_and_trained_all_the_same(small: Dataset) -> None:
+    often, never = (trained(small, recipe(evaluate_every=n)) for n in (1, 0))
+    assert [list(row) for row in never.history] == [COLUMNS[:-2]] * 3
+    assert [row["train_loss"] for row in never.history] == [row["train_loss"] for row in often.history]
+
+
 # Enough training for accuracies that tell one time step from several.
 QUICK = {"epochs": 6, "lr": 1e-2, "schedule": "one_cycle", "batch_size": 16, "evaluate_every": 6}
 
@@ -431,13 +437,13 @@ def test_a_loss_that_is_not_finite_stops_training_before_it_is_saved(small: Data
         ("restart_every", 0, "greater than or equal to 1"),
         ("precision", "bf16", "'float32' or 'bfloat16'"),
         ("threads", 0, "greater than or equal to 1"),
-        ("evaluate_every", 0, "greater than 0"),
-        ("evaluate_every", -0.5, "greater than 0"),
+        ("evaluate_every", -1, "greater than or equal to 0"),
+        ("evaluate_every", -0.5, "greater than or equal to 0"),
         ("evaluate_every", 0.3, "must be a whole number of epochs, or 1 / a whole number up to 1000"),
         ("evaluate_every", 1.5, "must be a whole number of epochs, or 1 / a whole number up to 1000"),
         ("evaluate_every", 1e-4, "must be a whole number of epochs, or 1 / a whole number up to 1000"),
         ("evaluate_every", 1e-300, "must be a whole number of epochs, or 1 / a whole number up to 1000"),
-        ("evaluate_every", math.nan, "greater than 0"),
+        ("evaluate_every", math.nan, "greater than or equal to 0"),
         ("momentum", 0.9, "Extra inputs are not permitted"),
     ],
 )

@@ -41,9 +41,10 @@ def accuracies(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFr
     """
     tables = []
     for runs in _arms(nets):
+        by_ties = _by_ties(runs, evaluation)
         for run in runs:
-            for ties in TIES:
-                for inference, e in _evaluations(evaluation, ties).items():
+            for ties, by in by_ties.items():
+                for inference, e in by.items():
                     table, named = predictions(run, e).table, run.spec.columns()
                     others = [column for column in table if column not in named]
                     tables.append(table.assign(ties=ties, inference=inference)[[*named, "ties", "inference", *others]])
@@ -62,8 +63,7 @@ def gains(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
     steps += [(last, 1, CONSTANT)] if last > 1 else []
     tables = []
     for runs in _arms(nets):
-        for ties in TIES:
-            by = _evaluations(evaluation, ties)
+        for ties, by in _by_ties(runs, evaluation).items():
             for later, earlier, inference in steps:
                 table = contrast(Side(runs, by[NOISE], later), Side(runs, by[inference], earlier))
                 net = {name: runs[0].spec.columns()[name] for name in (*NET, "noise")}
@@ -103,6 +103,8 @@ def _arms(nets: dict[str, Comparison]) -> Iterator[list[Run]]:
     return (runs for arms in nets.values() for runs in arms.values())
 
 
-def _evaluations(evaluation: Conversion, ties: str) -> dict[str, Conversion]:
-    e = evaluation.changed(ties=ties)
-    return {NOISE: e, CONSTANT: e.at_mean}
+def _by_ties(runs: list[Run], evaluation: Conversion) -> dict[str, dict[str, Conversion]]:
+    """By who wins ties and by inference: where no outputs tie, as potentials do not, all is evaluated only once."""
+    usual = {NOISE: evaluation, CONSTANT: evaluation.at_mean}
+    tied = any(predictions(run, e).table.tied.any() for run in runs for e in usual.values())
+    return {ties: {name: e.changed(ties=ties) if tied else e for name, e in usual.items()} for ties in TIES}

@@ -19,8 +19,9 @@ def raced(preset: Preset) -> list[Comparison]:
     """The runs of each race, one for each net, trained or not.
 
     Raises:
-        InputError: a net lacks an arm or a benchmark; arms that are compared at the end are tested at another T, or
-            trained for other epochs; arms that are compared at `SHARES` of their epochs are not tested there.
+        InputError: a net lacks an arm or a benchmark; an arm is not tested; arms that are compared at the end are
+            tested at another T, or trained for other epochs; arms that are compared at `SHARES` of their epochs are not
+            tested there.
     """
     races = preset.comparison(NOTEBOOK, MUST, MAY)
     for net, arms in races.items():
@@ -30,6 +31,9 @@ def raced(preset: Preset) -> list[Comparison]:
         if network not in preset.benchmark:
             known = ", ".join(preset.benchmark)
             raise InputError(f"{where}: benchmark has no accuracy for {network}, only for {known}")
+        for arm, spec in specs.items():
+            if not spec.recipe.evaluate_every:
+                raise InputError(f"{where}, arm {arm}: recipe.evaluate_every = 0: must be above 0")
         compared = {arm: spec for arm, spec in specs.items() if arm in ("equal_time", "direct")}
         at = {arm: tested_at(spec) for arm, spec in {"ours": specs["ours"], **compared}.items()}
         if len(set(at.values())) > 1:

@@ -21,7 +21,7 @@ DRAWS = 1_000_000
 
 
 def compared(preset: Preset) -> dict[str, Comparison]:
-    """The runs of Figure 6, each net trained with either noise; nothing else differs.
+    """The runs of Figure 6, each net trained with either noise, at the best rate for it; nothing else differs.
 
     Raises:
         InputError: a net without one of the two arms, or with another one.
