@@ -45,9 +45,10 @@ def work(spec: Spec = SPEC) -> None:
 
 
 def results() -> dict[str, bytes]:
-    """All that the job leaves and that repeats, by name: weights, history, accuracies, figure."""
+    """All that the job leaves and that repeats, by name: weights, history, accuracies, which images are right, figure."""
     run = Run(SPEC)
     kept = [run.folder / "weights.safetensors", run.folder / "history.csv", EVALUATION.file(run)]
+    kept.append(EVALUATION.file(run).with_suffix(".safetensors"))
     kept += [figures_dir() / "faults" / f"{FIGURE}.{ending}" for ending in ("csv", "svg", "png")]
     return {path.name: path.read_bytes() for path in kept}
 
