@@ -24,6 +24,7 @@ from claim_tables import (
     without,
 )
 
+from snnlib.experiments import evidence
 from snnlib.experiments.claims import BEYOND, CLAIMS, decide, decide_beyond, told
 from snnlib.experiments.evidence import Claim
 from snnlib.experiments.paper import NETWORKS
@@ -153,6 +154,14 @@ def test_a_row_has_what_a_reader_needs_to_judge_it(verdicts: Callable, tmp_path:
     # t(0.975, 2) = 4.3027 times 0.05 / √3, and 1.96 times 0.05
     assert "CNN, spikes, gaussian +0.0 ± 0.1 ± 0.1 at T = 5" in row.measured
     assert row.measured.endswith("(3 seeds)")
+
+
+def test_who_asks_for_more_seeds_than_there_are_decides_nothing(
+    verdicts: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "LEAST_SEEDS", 6)  # as the notebook of claims has it to try
+    found = verdicts()
+    assert {id for id, verdict in found.items() if verdict != UNDECIDED} == SEEDLESS
 
 
 def test_a_claim_that_is_not_tested_has_no_numbers() -> None:
