@@ -13,6 +13,7 @@ from snnlib.experiments.claims import BEYOND, CLAIMS, decide, decide_beyond
 from snnlib.experiments.evidence import Claim
 from snnlib.experiments.fig7_potential_dynamics.table import silent
 from snnlib.experiments.tables import NotTestedError, Table, Tables
+from snnlib.store.sums import verified
 
 COLUMNS = [
     "id", "claim", "section", "paper", "measured", "least", "most", "n", "scale", "rule", "verdict", "figure",
@@ -44,10 +45,24 @@ def ledger(folder: Path, preset: str, claims: Iterable[Claim] = CLAIMS, beyond: 
 
 
 def drawn_by(table: str) -> tuple[str, str]:
-    """The notebook that writes a CSV file, and the picture that shows it: its own, or else the notebook's first."""
+    """The notebook that writes a CSV file, and the picture that shows it: its own, or else the figure's first.
+
+    Names begin with their figure's: "fig4_training_cost" is shown in "fig4_time_to_accuracy".
+    """
     notebook, files = next((name, files) for name, files in NOTEBOOK_FILES.items() if f"{table}.csv" in files)
     pictures = [file for file in files if file.endswith(".png")]
-    return notebook, f"{table}.png" if f"{table}.png" in pictures else next(iter(pictures), "")
+    of_figure = [file for file in pictures if file.startswith(f"{table.partition('_')[0]}_")]
+    return notebook, f"{table}.png" if f"{table}.png" in pictures else next(iter(of_figure), "")
+
+
+def as_written(folder: Path) -> Ledger:
+    """The ledger that a folder of figures holds, each value as its CSV file has it.
+
+    Raises:
+        DamagedError: a file is not as it was written.
+    """
+    files = (verified(folder / f"{name}.csv") for name in ("claims", "claims_beyond"))
+    return Ledger(*(pd.read_csv(file, dtype=str, keep_default_na=False) for file in files), checks(folder))
 
 
 def checks(folder: Path) -> str:

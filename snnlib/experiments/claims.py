@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import zip_longest
 from pathlib import Path
 
 import pandas as pd
 
-from snnlib.experiments.evidence import Claim
+from snnlib.experiments.evidence import MISSING, Claim, Finding, Item
 from snnlib.experiments.fig2_accuracy_vs_timesteps import claims as fig2
 from snnlib.experiments.fig3_4_training_time import claims as training
 from snnlib.experiments.fig5_alpha import claims as fig5
@@ -15,6 +16,7 @@ from snnlib.experiments.fig6_noise_type import claims as fig6
 from snnlib.experiments.fig7_potential_dynamics import claims as fig7
 from snnlib.experiments.table2_inference_time import claims as table2
 from snnlib.experiments.tables import BEYOND_WORDS, NotTestedError, Tables
+from snnlib.experiments.titles import short_title
 from snnlib.experiments.what_noise_does import claims as noise
 from snnlib.store.files import sha256
 from snnlib.store.used import note
@@ -39,26 +41,51 @@ def decide(folder: Path, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
     A table that is missing or cannot be used makes its claims "not tested", with the reason as what was measured.
 
     Returns:
-        A row each, columns `COLUMNS`: least and most are the means of the network, or part of the claim, that is
-        lowest and of that which is highest, empty where it has no single number; n the numbers of training seeds, empty
-        where they change nothing; scale the nets; rule the test in words.
+        A row each, columns `COLUMNS`: least and most are the means of the network, or readout, that is lowest and of
+        that which is highest, for each part of the claim, "; " between parts, empty where these are no single numbers;
+        n the numbers of training seeds, empty where they change nothing; scale the nets that were tested; rule the test
+        in words.
     """
     tables, rows = Tables(folder), []
     for claim in claims:
-        row = {"least": None, "most": None, "n": ""}
+        row = {"least": "", "most": "", "n": ""}
         try:
             finding = claim.decide(tables)
             row |= {"measured": finding.measured, "verdict": finding.verdict, "n": finding.seeds}
-            if finding.extremes:
-                row["least"], row["most"] = finding.extremes
+            row["least"], row["most"] = _ends(finding.items)
         except NotTestedError as error:
             row |= {"measured": str(error), "verdict": error.verdict}
         for table in claim.tables:
             if (file := folder / f"{table.name}.csv").is_file():
                 note(file, sha256(file))
-        found = {"tables": ", ".join(table.name for table in claim.tables), "scale": tables.scale(claim.tables)}
+        found = {"tables": ", ".join(table.name for table in claim.tables), "scale": _scale(claim, tables)}
         rows.append({**vars(claim), "rule": claim.test, **row, **found})
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _ends(items: Iterable[Item]) -> tuple[str, str]:
+    """Least and most of each part of a claim: those items that stand at one place among the items of their label."""
+    of_label: dict[str, list[Item]] = {}
+    for item in items:
+        of_label.setdefault(item.label, []).append(item)
+    parts = [Finding([item for item in part if item]).extremes for part in zip_longest(*of_label.values())]
+    if not parts or None in parts:
+        return "", ""
+    return tuple("; ".join(f"{end:.6g}" for end in ends) for ends in zip(*parts, strict=True))
+
+
+def _scale(claim: Claim, tables: Tables) -> str:
+    """The nets that a claim was tested with: without the rows of one, its evidence would be another."""
+    found = _tested(claim, tables)
+    nets = [net for net in tables.nets(claim.tables) if _tested(claim, tables.without(net)) != found]
+    return ", ".join(f"{short_title(d)} {short_title(n)} at width {width:g}" for d, n, width in nets)
+
+
+def _tested(claim: Claim, tables: Tables) -> list[Item]:
+    try:
+        return [item for item in claim.decide(tables).items if item.says != MISSING]
+    except NotTestedError:
+        return []
 
 
 def decide_beyond(folder: Path, claims: Iterable[Claim] = BEYOND) -> pd.DataFrame:

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from snnlib.experiments.over_seeds import ARCHITECTURE
-from snnlib.experiments.titles import short_title
 from snnlib.store.files import StoreError
 from snnlib.store.sums import verified
 
@@ -50,6 +49,9 @@ CONTRAST_COLUMNS = {**NET_COLUMNS, "noise": "text", "seed": "number", "points": 
 RUN_COLUMNS = {**NET_COLUMNS, "noise": "text", "seed": "number", "timesteps": "number", "accuracy": "fraction"}
 
 
+Net = tuple[str, str, float]  # `ARCHITECTURE`: data set, network, width
+
+
 class NotTestedError(Exception):
     """The claim cannot be decided; ``verdict`` and the message say how so."""
 
@@ -81,14 +83,25 @@ class Tables:
             raise found
         return found
 
-    def scale(self, tables: Iterable[Table]) -> str:
-        """The nets in those of the tables that were read: data set, network, width."""
-        nets: set[tuple] = set()
-        for table in tables:
-            rows = self._known.get(table.name)
-            if isinstance(rows, pd.DataFrame) and {*ARCHITECTURE} <= set(rows):
-                nets.update(rows[ARCHITECTURE].itertuples(index=False, name=None))
-        return ", ".join(f"{short_title(d)} {short_title(n)} at width {width:g}" for d, n, width in sorted(nets))
+    def nets(self, tables: Iterable[Table]) -> list[Net]:
+        """The nets in those of the tables that were read."""
+        known = [self._known.get(table.name) for table in tables]
+        return sorted({net for rows in known if _has_nets(rows) for net in rows[ARCHITECTURE].itertuples(False, None)})
+
+    def without(self, net: Net) -> Tables:
+        """What was read so far, as if this net had no rows."""
+        return Tables(self.folder, {name: _without(net, name, rows) for name, rows in self._known.items()})
+
+
+def _has_nets(rows: pd.DataFrame | NotTestedError | None) -> bool:
+    return isinstance(rows, pd.DataFrame) and {*ARCHITECTURE} <= set(rows)
+
+
+def _without(net: Net, name: str, rows: pd.DataFrame | NotTestedError) -> pd.DataFrame | NotTestedError:
+    if not _has_nets(rows):
+        return rows
+    others = rows[(rows[ARCHITECTURE] != list(net)).any(axis=1)]
+    return NotTestedError(f"{name}.csv has no rows") if others.empty else others
 
 
 def whole_table(file: Path) -> Path:

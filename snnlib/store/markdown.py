@@ -1,4 +1,4 @@
-"""Generated parts of Markdown that is otherwise written by hand, each kept between two markers."""
+"""Tables in Markdown, and generated parts of what is otherwise written by hand, each kept between two markers."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def part(text: str, name: str) -> tuple[int, int]:
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
         raise InputError(f"must have {begin} once and, below it, {end} once")
     return text.index(begin) + len(begin), text.index(end)
+
+
+def lines(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A table, a line for each row; unpadded, so that a changed number changes one line."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in [header, ("---",) * len(header), *rows])
 
 
 def put(file: Path, name: str, content: str) -> None:

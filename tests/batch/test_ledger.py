@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from snnlib.batch.ledger import COLUMNS, checks, drawn_by, ledger
+from snnlib.batch.ledger import COLUMNS, as_written, checks, drawn_by, ledger
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.experiments.claims import BEYOND, CLAIMS
 from snnlib.experiments.evidence import Claim
 from snnlib.experiments.fig5_alpha import claims as fig5
 from snnlib.experiments.fig7_potential_dynamics.table import without_input
+from snnlib.store.files import DamagedError
 from snnlib.store.sums import write_summed
 
 
@@ -21,12 +23,44 @@ def test_a_claims_tables_are_drawn_by_one_notebook_and_shown_in_a_picture(claim:
     assert {drawn_by(claim.tables[0].name)[1]} <= set(NOTEBOOK_FILES[notebook])
 
 
-def test_a_row_names_its_own_picture_or_else_the_notebooks_first_and_the_command() -> None:
+@pytest.mark.parametrize(
+    ("table", "picture"),
+    [
+        ("fig2_gains", "fig2_accuracy_vs_timesteps"),
+        ("fig3_contrasts", "fig3_training_speed"),
+        ("fig4_time_to_accuracy", "fig4_time_to_accuracy"),
+        ("fig4_training_cost", "fig4_time_to_accuracy"),  # its bars: memory and the largest batch
+        ("table2_speedup", "table2_accuracy_vs_timesteps"),
+        ("fig5_lossless", "fig5_lossless"),
+        ("fig5_effects", "fig5_alpha"),
+        ("fig6_gaps", "fig6_noise_type"),
+        ("what_noise_does_contrasts", "what_noise_does"),
+    ],
+)
+def test_a_table_is_shown_in_its_own_picture_or_else_in_its_figures_first(table: str, picture: str) -> None:
+    assert drawn_by(table)[1] == f"{picture}.png"
+
+
+def test_a_row_names_the_picture_and_the_command() -> None:
     found = ledger(Path("nowhere"), "cpu", fig5.CLAIMS, fig5.CLAIMS[:1])
     assert list(found.claims.columns) == list(found.beyond.columns) == COLUMNS
     assert list(found.claims.figure) == ["fig5_lossless.png", "fig5_alpha.png", "fig5_alpha.png"]
     assert set(found.claims.command) == {"python -m snnlib draw fig5_alpha --preset cpu"}
     assert list(found.beyond.id) == ["lossless"]
+
+
+def test_the_ledger_is_read_as_it_was_written(tmp_path: Path) -> None:
+    found = ledger(Path("nowhere"), "smoke")
+    claims = found.claims.assign(least="", most="1; 2.5", n="3, 5")
+    for name, table in (("claims", claims), ("claims_beyond", found.beyond)):
+        write_summed({tmp_path / f"{name}.csv": table.to_csv(index=False)})
+    again = as_written(tmp_path)
+    pd.testing.assert_frame_equal(again.claims, claims)
+    pd.testing.assert_frame_equal(again.beyond, found.beyond)
+    assert again.checks == found.checks
+    claims.head(2).to_csv(tmp_path / "claims.csv", index=False)  # not as it was written
+    with pytest.raises(DamagedError, match=r"claims\.csv"):
+        as_written(tmp_path)
 
 
 def test_without_anything_beyond_the_paper_the_table_is_empty_with_its_columns() -> None:

@@ -12,7 +12,7 @@ from snnlib.batch import readme
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.train import BatchError
 from snnlib.checks import InputError
-from snnlib.experiments.claims import decide
+from snnlib.experiments.claims import decide, decide_beyond
 from snnlib.runs.preset import load_preset
 from snnlib.store import paths
 from snnlib.store.markdown import markers
@@ -51,8 +51,9 @@ def write(preset: str, text: str, *names: str) -> None:
     for name in names:
         for file in NOTEBOOK_FILES[name]:
             write_summed({folder / file: f"{text}\n"})
-        if name == "claims":  # the one file that is read again
-            write_summed({folder / "claims.csv": decide(folder).to_csv(index=False)})
+        if name == "claims":  # the files that are read again
+            for file, table in (("claims.csv", decide(folder)), ("claims_beyond.csv", decide_beyond(folder))):
+                write_summed({folder / file: table.to_csv(index=False)})
 
 
 def published(preset: str) -> dict[str, str]:
@@ -67,7 +68,8 @@ def test_of_smoke_the_notebooks_and_the_readme_show_what_is_published(own: Path)
     assert executed[-1] == ("claims",)  # when the others' files are published
     found = published("smoke")
     assert set(found) == {file for files in NOTEBOOK_FILES.values() for file in files}
-    assert {text for file, text in found.items() if file not in ("runs.csv", "claims.csv")} == {"executed\n"}
+    read_again = ("runs.csv", "claims.csv", "claims_beyond.csv")
+    assert {text for file, text in found.items() if file not in read_again} == {"executed\n"}
     assert list(pd.read_csv(paths.published_dir() / "smoke" / "runs.csv").columns)[:2] == ["run", "seed"]
     assert "executed" in (own.parents[1] / "claims.md").read_text()
     assert "**not tested**" in (own.parents[1] / "README.md").read_text()

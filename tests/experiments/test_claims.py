@@ -9,8 +9,22 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from claim_tables import FAILS, HOLDS, IN_PART, LEDGER, Set, decided, mixed, two_seeds, wide, without
+from claim_tables import (
+    FAILS,
+    HOLDS,
+    IN_PART,
+    LEDGER,
+    Set,
+    controls,
+    decided,
+    gains,
+    mixed,
+    two_seeds,
+    wide,
+    without,
+)
 
+from snnlib.experiments import evidence
 from snnlib.experiments.claims import BEYOND, CLAIMS, decide, decide_beyond, told
 from snnlib.experiments.evidence import Claim
 from snnlib.experiments.paper import NETWORKS
@@ -134,7 +148,7 @@ def test_a_row_has_what_a_reader_needs_to_judge_it(verdicts: Callable, tmp_path:
     verdicts(**HOLDS)
     row = decide(tmp_path, LEDGER).set_index("id").loc["lossless"]
     assert row.n == "3"
-    assert (row.least, row.most) == pytest.approx((0.0, 0.2))
+    assert (row.least, row.most) == ("0.1; 0; 0.2", "0.1; 0; 0.2")  # at T = 2, 5 and 10
     assert row.scale == ("CIFAR-10 ResNet-18 at width 1, CIFAR-10 VGG-16 at width 1, Fashion-MNIST CNN at width 1")
     assert row.rule.startswith("step 3 (α = 4) over step 2")
     # t(0.975, 2) = 4.3027 times 0.05 / √3, and 1.96 times 0.05
@@ -142,11 +156,54 @@ def test_a_row_has_what_a_reader_needs_to_judge_it(verdicts: Callable, tmp_path:
     assert row.measured.endswith("(3 seeds)")
 
 
+def test_who_asks_for_more_seeds_than_there_are_decides_nothing(
+    verdicts: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "LEAST_SEEDS", 6)  # as the notebook of claims has it to try
+    found = verdicts()
+    assert {id for id, verdict in found.items() if verdict != UNDECIDED} == SEEDLESS
+
+
 def test_a_claim_that_is_not_tested_has_no_numbers() -> None:
     table = decide(Path("nowhere"))
     assert set(table.verdict) == {UNTESTED}
-    assert table.least.isna().all()
-    assert set(table.n) == {""}
+    assert set(table.least) == set(table.most) == set(table.n) == set(table.scale) == {""}
+
+
+def test_least_and_most_are_told_part_by_part(verdicts: Callable) -> None:
+    cnn, others = gains(5, 3), gains(7.25, -1)
+    both = pd.concat([cnn[cnn.network == "cnn"], others[others.network != "cnn"]])
+    assert verdicts("least", fig2_gains=both)["rises"] == "5; -1"
+    assert verdicts("most", fig2_gains=both)["rises"] == "7.25; 3"
+    noise = {"what_noise_does_contrasts": controls(8, 6, left=2)}
+    assert verdicts("least", **noise) == {"noise_gains": "8; 6", "gain_left": "2", "noise_trains": "3"}
+    assert verdicts("least", fig5_effects=HOLDS["fig5_effects"])["alpha_2"] == ""  # two numbers in each network
+
+
+def test_the_scale_is_of_the_nets_that_were_tested_and_of_no_others(verdicts: Callable) -> None:
+    vgg16, resnet18 = "CIFAR-10 VGG-16 at width 1", "CIFAR-10 ResNet-18 at width 1"
+    cnn = "Fashion-MNIST CNN at width 1"
+    whole = verdicts("scale")
+    assert whole["rises"] == f"{resnet18}, {vgg16}, {cnn}"
+    assert whole["alpha_2"] == whole["alphas_converge"] == f"{resnet18}, {vgg16}"  # the paper's Figure 5
+    assert [whole[f"saves_{network}"] for network in NETWORKS] == [cnn, vgg16, resnet18]
+    assert whole["table2_mnist"] == "MNIST CNN at width 1"
+    assert whole["oscillates"] == ""  # simulated
+
+    times = HOLDS["fig4_time_to_accuracy"].query("network == 'cnn'")
+    found = verdicts("scale", fig4_time_to_accuracy=times)
+    assert (found["saves_cnn"], found["saves_vgg16"], found["saves_resnet18"]) == (cnn, "", "")
+    assert found["faster"] == cnn
+    ours = HOLDS["table2_ours"]
+    better = ours.assign(points=ours.points.where(ours.network != "vgg16", ours.points + 0.02))
+    assert verdicts("scale", table2_ours=better)["table2_cifar10"] == vgg16
+    narrow = verdicts("scale", table2_ours=ours.assign(width=0.5))
+    assert {narrow[f"table2_{dataset}"] for dataset in ("mnist", "fashion_mnist", "cifar10")} == {""}
+
+    steps = HOLDS["table2_accuracy_vs_timesteps"]
+    alone = steps.query("method == 'ours' and network == 'cnn'").assign(width=0.5)  # nothing to compare it with
+    found = verdicts("scale", table2_accuracy_vs_timesteps=pd.concat([steps, alone]))
+    assert found["steps_direct"] == f"{resnet18}, {vgg16}, {cnn}"
 
 
 def test_beyond_the_paper_nothing_is_reproduced(verdicts: Callable, tmp_path: Path) -> None:
