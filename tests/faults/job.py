@@ -45,7 +45,7 @@ def work(spec: Spec = SPEC) -> None:
 
 
 def results() -> dict[str, bytes]:
-    """All that the job leaves and that repeats, by name: weights, history, accuracies, the images told right, figure."""
+    """All that the job leaves and that repeats, by name: weights, history, accuracies, images told right, figure."""
     run = Run(SPEC)
     kept = [run.folder / "weights.safetensors", run.folder / "history.csv", EVALUATION.file(run)]
     kept.append(EVALUATION.file(run).with_suffix(".safetensors"))
