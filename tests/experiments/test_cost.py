@@ -197,3 +197,15 @@ def test_nothing_fits_in_less_than_the_weights() -> None:
 def test_bad_input_is_refused_before_anything_is_measured(memory_gib: float, repeats: int, words: str) -> None:
     with pytest.raises(InputError, match=words):
         training_cost([None], memory_gib, repeats)
+
+
+def test_what_is_compiled_is_measured_too(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its memory is that of PyTorch's own operations: what a kernel claims cannot be seen."""
+    monkeypatch.setattr(Run, "data", lambda *_: small)
+    race = {
+        arm: [Run(spec.model_copy(update={"recipe": spec.recipe.model_copy(update={"compile": True})}))]
+        for arm, spec in (("ours", OURS), ("direct", DIRECT))
+    }
+    table = training_cost([race], memory_gib=0.15, repeats=2)
+    plain = [peak_memory(spec, small, 32) for spec in (OURS, DIRECT)]
+    assert table.peak_bytes.tolist() == [peak for peak, _ in plain]
