@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from snnlib.experiments.over_seeds import CONFIDENCE, NET, geometric_interval
 from snnlib.experiments.paper import NETWORKS
@@ -62,12 +62,12 @@ class Effect:
         n = len(self.values)
         if n < 2:
             return math.inf
-        return float(t.ppf((1 + CONFIDENCE) / 2, n - 1) * self._rounded.std(ddof=1) / math.sqrt(n))
+        return float(stdtrit(n - 1, (1 + CONFIDENCE) / 2) * self._rounded.std(ddof=1) / math.sqrt(n))
 
     @property
     def of_images(self) -> float:
         """Half-width of the interval that the test images give."""
-        return float(norm.ppf((1 + CONFIDENCE) / 2) * self.image_error)
+        return float(ndtri((1 + CONFIDENCE) / 2) * self.image_error)
 
     @property
     def interval(self) -> tuple[float, float]:

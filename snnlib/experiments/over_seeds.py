@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from snnlib.checks import positive
 
@@ -69,7 +69,7 @@ def geometric_interval(ratios: Sequence[float]) -> tuple[float, float, float]:
     centre = float(np.exp(logs.mean()))
     if n == 1:
         return centre, 0.0, math.inf
-    factor = float(np.exp(t.ppf((1 + CONFIDENCE) / 2, n - 1) * logs.std(ddof=1) / math.sqrt(n)))
+    factor = float(np.exp(stdtrit(n - 1, (1 + CONFIDENCE) / 2) * logs.std(ddof=1) / math.sqrt(n)))
     return centre, centre / factor, centre * factor
 
 

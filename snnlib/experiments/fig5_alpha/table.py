@@ -35,7 +35,7 @@ from snnlib.training.evaluation import calibration_images
 from snnlib.training.seeds import stream
 
 NOTEBOOK = "fig5_alpha"
-ALPHAS = (NO_NOISE, 2.5, 3.0, ALPHA, 8.0, math.inf)  # the last is step 2
+ALPHAS = (NO_NOISE, 2.5, ALPHA, 8.0, math.inf)  # the last is step 2
 
 # What Eqs. 8-9 measure hardly changes from the second step on, nor with more images than these.
 IMAGES, TIMESTEPS = 100, 3

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from snnlib.data.sets import SIZES
 from snnlib.experiments.evidence import (
@@ -125,7 +125,7 @@ def table2_accuracy(tables: Tables, dataset: str) -> Finding:
 def lower_end(percent: float, images: int) -> float:
     """Of the 95 % interval that an accuracy in percent has from its test images, by the binomial distribution."""
     p = percent / 100
-    return percent - 100 * norm.ppf((1 + CONFIDENCE) / 2) * math.sqrt(p * (1 - p) / images)
+    return percent - 100 * ndtri((1 + CONFIDENCE) / 2) * math.sqrt(p * (1 - p) / images)
 
 
 def hundredfold(tables: Tables, opponent: str, column: str) -> Finding:
