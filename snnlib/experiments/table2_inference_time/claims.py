@@ -98,7 +98,8 @@ def _trained_for(direct: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     trained = pd.to_numeric(direct.variant.str.removeprefix(TRAINED_AT), errors="coerce")
     if trained.isna().any():
         raise NotTestedError(f"{ACCURACIES.name}.csv has direct training whose variant is not {TRAINED_AT}and a number")
-    return direct[trained == trained.groupby([direct[name] for name in key]).transform("min")]
+    enough = trained.where(trained >= direct.timesteps)
+    return direct[enough == enough.groupby([direct[name] for name in key]).transform("min")]
 
 
 def table2_accuracy(tables: Tables, dataset: str) -> Finding:
