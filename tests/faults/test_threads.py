@@ -16,7 +16,7 @@ from snnlib.store.paths import ROOT
 
 pytestmark = pytest.mark.faults
 
-MEASURED = ("seconds", "time_factor", "images_per_s")  # in the names of columns that rest on a clock
+MEASURED = ("seconds", "time_factor", "time_share", "images_per_s")  # in the names of columns that rest on a clock
 
 
 def tables(notebook: str, folder: Path, threads: int) -> dict[str, pd.DataFrame]:
