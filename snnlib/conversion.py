@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from snnlib.checks import InputError, one_of, whole
-from snnlib.models import Network
+from snnlib.network import Spiking, per_layer
 from snnlib.neurons import Converted, Dynamics, Neuron, SingleStep
 from snnlib.noise import Noise
 from snnlib.simulation import Simulation
@@ -23,7 +23,14 @@ SETTLED = 1e-3  # of max|A - mu|: how far frozen constants may be from those of 
 MOST_ROUNDS = 20  # of measuring them
 
 
-def with_dynamics(model: Network, change: Callable[[Neuron], Dynamics]) -> Network:
+def network_of(model: nn.Module) -> Spiking:
+    """The model as a network of neurons; an `InputError` if it has none."""
+    if isinstance(model, nn.Module) and any(isinstance(m, Neuron) for m in model.modules()):
+        return model if isinstance(model, Spiking) else Spiking(model)
+    raise InputError(f"model = {type(model).__name__}: must be a network of neurons, such as `spiking` makes of it")
+
+
+def with_dynamics(model: Spiking, change: Callable[[Neuron], Dynamics]) -> Spiking:
     """The same network with other dynamics, in evaluation mode.
 
     It shares every weight and buffer with ``model``, which stays as it is. Move a model to its device
@@ -37,34 +44,37 @@ def with_dynamics(model: Network, change: Callable[[Neuron], Dynamics]) -> Netwo
     return twin.eval()
 
 
-def ensemble(model: Network) -> Network:
+def ensemble(model: nn.Module) -> Spiking:
     """Step 2: the trained network for any number of time steps, each with noise of its own.
 
     Raises:
         ValueError: the model's neurons are not `SingleStep`.
     """
-    return with_dynamics(model, _trained)
+    return with_dynamics(network_of(model), _trained)
 
 
 def convert(
-    model: Network,
-    alpha: float = 4.0,
+    model: nn.Module,
+    alpha: float | Sequence[float] | Mapping[str, float] = 4.0,
     beta: float = 0.5,
     leak: float = 0.5,
-    statistics: str = "layer",
+    statistics: str = "sample",
     calibration: Tensor | None = None,
     timesteps: int = 10,
     seed: int = 0,
     first_step: str = "noise",
     noise: Noise | None = None,
-) -> Network:
+) -> Spiking:
     """Step 3: a memory for the ensemble (Eqs. 6-9). No weight is changed or copied.
 
     Args:
         model: a network trained with `SingleStep` neurons.
-        alpha, beta, leak: of Eqs. 7-9; alpha = inf leaves no memory (step 2), alpha = 2 no noise.
-        statistics: what Eqs. 8-9 average over: "layer", "sample" or "frozen".
-        calibration: for "frozen", standardised training images [N, C, H, W].
+        alpha, beta, leak: of Eqs. 7-9; alpha = inf leaves no memory (step 2), alpha = 2 no noise. For an alpha of its
+            own in each layer, a list in the order of the layers, or a mapping by the names of `Spiking.neurons`.
+        statistics: what Eqs. 8-9 average over. "sample": the layer, for each image alone. "frozen": constants, measured
+            on ``calibration``. "layer": the layer and the whole batch, by which a prediction depends on the other
+            images of its batch; the figures have it, since the paper seems to mean it.
+        calibration: for "frozen", training images [N, ...] as the model takes them.
         timesteps, seed: how long (at least 2 steps), and with which noise, "frozen" is calibrated.
         noise: N_noise, if it is to be another than in training.
 
@@ -72,14 +82,18 @@ def convert(
         ValueError: alpha below 2, beta outside the noise's range, a leak outside [0, 1], unknown
             statistics, "frozen" without images, a model that was not trained at a single step.
     """
+    model = network_of(model)
     one_of("statistics", statistics, STATISTICS)
     if statistics == "frozen" and calibration is None:
         raise InputError("calibration = None: statistics = frozen needs training images to measure its constants on")
 
+    names = [name for name, _ in model.neurons()]
+    alphas = dict(zip((neuron for _, neuron in model.neurons()), per_layer("alpha", alpha, names), strict=True))
+
     def converted(neuron: Neuron) -> Converted:
         d = _trained(neuron)
         return Converted(
-            noise=noise or d.noise, alpha=alpha, beta=beta, leak=leak, surrogate=d.surrogate, v_th=d.v_th,
+            noise=noise or d.noise, alpha=alphas[neuron], beta=beta, leak=leak, surrogate=d.surrogate, v_th=d.v_th,
             statistics=Sample() if statistics == "sample" else Layer(), first_step=first_step,
         )  # fmt: skip
 
@@ -87,7 +101,7 @@ def convert(
     return freeze(model, calibration, timesteps, seed) if statistics == "frozen" else model
 
 
-def freeze(model: Network, images: Tensor, timesteps: int = 10, seed: int = 0) -> Network:
+def freeze(model: Spiking, images: Tensor, timesteps: int = 10, seed: int = 0) -> Spiking:
     """Replace each layer's statistics by their mean over time steps on ``images`` [N, C, H, W].
 
     They hardly change from the second step on, so constants lose almost nothing, and a prediction
@@ -117,12 +131,12 @@ def freeze(model: Network, images: Tensor, timesteps: int = 10, seed: int = 0) -
     return model
 
 
-def _with_statistics(model: Network, found: list[Frozen]) -> Network:
+def _with_statistics(model: Spiking, found: list[Frozen]) -> Spiking:
     constants = iter(found)
     return with_dynamics(model, lambda neuron: replace(neuron.dynamics, statistics=next(constants)))
 
 
-def _measured(model: Network, over: list[Statistics], images: Tensor, timesteps: int, seed: int) -> list[Frozen]:
+def _measured(model: Spiking, over: list[Statistics], images: Tensor, timesteps: int, seed: int) -> list[Frozen]:
     """Means over time steps of what ``over`` says of each layer's leaked potentials."""
     seen: dict[Neuron, list[tuple[Tensor, Tensor]]] = {neuron: [] for _, neuron in model.neurons()}
     statistics = dict(zip(seen, over, strict=True))
@@ -134,7 +148,7 @@ def _measured(model: Network, over: list[Statistics], images: Tensor, timesteps:
 
     with torch.no_grad():
         generator = torch.Generator(images.device).manual_seed(seed)
-        model(images, Simulation(generator, timesteps, observe))
+        model(images, simulation=Simulation(generator, timesteps, observe))
     return [
         Frozen(*(float(torch.stack(x).float().mean()) for x in zip(*pairs, strict=True))) for pairs in seen.values()
     ]

@@ -1,33 +1,23 @@
 """The networks of Table 1: CNN, VGG-16 and ResNet-18, ordinary PyTorch around `Neuron`.
 
-Convolutions, batch norm, pooling and linear layers see [T·B, ...], so each runs once for all time
-steps. What comes before the first neuron runs on the images alone, since they do not change.
 Batch norm follows every convolution unless it is left out, none follows a linear layer: the paper does not say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snnlib.checks import InputError, one_of, positive, shown, whole
+from snnlib.network import Spiking
 from snnlib.neurons import Dynamics, Neuron
-from snnlib.simulation import Simulation
 
 READOUTS = ("spikes", "potential")
 VGG16 = (64, 64, "P", 128, 128, "P", 256, 256, 256, "P", 512, 512, 512, "P", 512, 512, 512, "P")
-
-
-class Layers(nn.Sequential):
-    """A sequence that hands the simulation to those layers that know time."""
-
-    def forward(self, x: Tensor, sim: Simulation) -> Tensor:
-        for layer in self:
-            x = layer(x, sim) if isinstance(layer, Neuron | Residual | Layers) else layer(x)
-        return x
 
 
 class Residual(nn.Module):
@@ -35,51 +25,13 @@ class Residual(nn.Module):
 
     def __init__(self, c_in: int, c_out: int, stride: int, neuron: Callable[[], Neuron], conv: Convolution) -> None:
         super().__init__()
-        self.main = Layers(*conv(c_in, c_out, stride), neuron(), *conv(c_out, c_out))
+        self.main = nn.Sequential(*conv(c_in, c_out, stride), neuron(), *conv(c_out, c_out))
         same = stride == 1 and c_in == c_out
         self.shortcut = nn.Identity() if same else nn.Sequential(*conv(c_in, c_out, stride, kernel=1))
         self.neuron = neuron()
 
-    def forward(self, x: Tensor, sim: Simulation) -> Tensor:
-        return self.neuron(self.main(x, sim) + self.shortcut(x), sim)
-
-
-class Network(nn.Module):
-    """Images to the output of each time step.
-
-    Args:
-        encoder: what runs once per image, up to the first neuron's current.
-        first: the first neuron, whose current is the same at every step.
-        layers: the rest, up to the readout.
-        input_shape: (C, H, W) of the images.
-    """
-
-    def __init__(self, encoder: nn.Module, first: Neuron, layers: Layers, input_shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.encoder, self.first, self.layers = encoder, first, layers
-        self.input_shape = input_shape
-
-    def forward(self, images: Tensor, sim: Simulation) -> Tensor:
-        """Standardised images [B, C, H, W] to outputs [T, B, classes]; their mean over T is the prediction."""
-        if not isinstance(images, Tensor) or not isinstance(sim, Simulation):
-            raise InputError(f"images = {shown(images)}, sim = {shown(sim)}: must be a tensor and a Simulation")
-        if images.shape[1:] != self.input_shape:
-            wanted = f"must be [B, C, H, W] with C, H, W = {self.input_shape}"
-            raise InputError(f"images of shape {tuple(images.shape)}: {wanted}")
-        wanted = next(self.parameters()).dtype
-        if not len(images) or images.dtype != wanted:
-            found = f"{len(images)} of {images.dtype}"
-            raise InputError(f"images = {found}: must be at least one, of {wanted} as the weights (`standardise`)")
-        if not self.training and not images.isfinite().all():  # in training the loss says so, and no step waits
-            raise InputError("images: must be finite; some value is nan or infinite")
-        current = self.encoder(images)  # [B, C', H', W']
-        spikes = self.first.hold(current, sim)  # [T·B, C', H', W']
-        return self.layers(spikes, sim).unflatten(0, (sim.timesteps, -1))
-
-    def neurons(self) -> Iterator[tuple[str, Neuron]]:
-        """Each layer of neurons with its name, "layer 1" being nearest to the image."""
-        found = [m for m in self.modules() if isinstance(m, Neuron)]
-        return ((f"layer {i}", m) for i, m in enumerate(found, start=1))
+    def forward(self, x: Tensor) -> Tensor:
+        return self.neuron(self.main(x) + self.shortcut(x))
 
 
 class Pointwise(nn.Conv2d):
@@ -110,6 +62,14 @@ def without_batch_norm(c_in: int, c_out: int, stride: int = 1, kernel: int = 3) 
     return (convolution(c_in, c_out, stride, kernel, bias=True),)
 
 
+def in_sequence(
+    encoder: Iterable[nn.Module], neuron: Callable[[], Neuron], layers: Iterable[nn.Module]
+) -> nn.Sequential:
+    """What comes before the first neuron, that neuron, and the rest; the names are those of weights in all runs."""
+    parts = {"encoder": nn.Sequential(*encoder), "first": neuron(), "layers": nn.Sequential(*layers)}
+    return nn.Sequential(OrderedDict(parts))
+
+
 Convolution = Callable[..., tuple[nn.Module, ...]]  # `with_batch_norm` or `without_batch_norm`
 
 
@@ -121,28 +81,30 @@ def channels(n: int, width: float) -> int:
     return scaled
 
 
-def cnn(shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution) -> Network:
+def cnn(
+    shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution
+) -> nn.Module:
     """64C3-AP2-128C3-AP2-128C3-AP2-512FC-10FC."""
     c, h, w = shape
     a, b, fc = (channels(n, width) for n in (64, 128, 512))
-    layers = Layers(
+    layers = (
         nn.AvgPool2d(2), *conv(a, b), neuron(),
         nn.AvgPool2d(2), *conv(b, b), neuron(),
         nn.AvgPool2d(2), nn.Flatten(),
         nn.Linear(b * (h // 8) * (w // 8), fc), neuron(),
         nn.Linear(fc, classes),
     )  # fmt: skip
-    return Network(nn.Sequential(*conv(c, a)), neuron(), layers, shape)
+    return in_sequence(conv(c, a), neuron, layers)
 
 
 def vgg16(
     shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution
-) -> Network:
+) -> nn.Module:
     """VGG-16's thirteen convolutions for 32x32 images, average pooling, then one linear layer."""
     first, *rest = VGG16
     c = channels(first, width)
-    encoder = nn.Sequential(*conv(shape[0], c))
-    layers = Layers()
+    encoder = conv(shape[0], c)
+    layers: list[nn.Module] = []
     for n in rest:
         if n == "P":
             layers.append(nn.AvgPool2d(2))
@@ -150,25 +112,25 @@ def vgg16(
             layers.extend((*conv(c, channels(n, width)), neuron()))
             c = channels(n, width)
     layers.extend((nn.Flatten(), nn.Linear(c * (shape[1] // 32) * (shape[2] // 32), classes)))
-    return Network(encoder, neuron(), layers, shape)
+    return in_sequence(encoder, neuron, layers)
 
 
 def resnet18(
     shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution
-) -> Network:
+) -> nn.Module:
     """ResNet-18 for 32x32 images: a 3x3 stem without pooling, eight basic blocks, one linear layer."""
     c = channels(64, width)
-    encoder = nn.Sequential(*conv(shape[0], c))
-    layers = Layers()
+    encoder = conv(shape[0], c)
+    layers: list[nn.Module] = []
     for stage, n in enumerate((64, 128, 256, 512)):
         for block in range(2):
             layers.append(Residual(c, channels(n, width), 2 if stage and not block else 1, neuron, conv))
             c = channels(n, width)
     layers.extend((nn.AvgPool2d((-(-shape[1] // 8), -(-shape[2] // 8))), nn.Flatten(), nn.Linear(c, classes)))
-    return Network(encoder, neuron(), layers, shape)
+    return in_sequence(encoder, neuron, layers)
 
 
-# Network, the images it takes, and the smallest image side that its pooling leaves something of.
+# A network, the images it takes, and the smallest image side that its pooling leaves something of.
 NETWORKS = {"cnn": cnn, "vgg16": vgg16, "resnet18": resnet18}
 INPUT_SHAPES = {"cnn": (1, 28, 28), "vgg16": (3, 32, 32), "resnet18": (3, 32, 32)}
 SMALLEST_SIDE = {"cnn": 8, "vgg16": 32, "resnet18": 8}
@@ -193,7 +155,7 @@ def build(
     batch_norm: bool = True,
     classes: int = 10,
     input_shape: tuple[int, int, int] | None = None,
-) -> Network:
+) -> Spiking:
     """A network of Table 1 with fresh weights from PyTorch's global generator.
 
     Args:
@@ -225,4 +187,4 @@ def build(
     )
     if readout == "spikes":
         model.layers.append(Neuron(dynamics))
-    return model.to(memory_format=torch.channels_last)
+    return Spiking(model, shape).to(memory_format=torch.channels_last)

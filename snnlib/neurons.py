@@ -8,7 +8,7 @@ Potentials are dimensionless, in units in which the paper's threshold is 1.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from snnlib.checks import InputError, Value, between, magnitude, moderate, number, one_of
 from snnlib.fast import Currents, lif_steps, noisy_spike
+from snnlib.in_time import in_time, plain
 from snnlib.noise import Gaussian, Noise
-from snnlib.simulation import Simulation
+from snnlib.simulation import Simulation, current_pass, global_generator
 from snnlib.statistics import Layer, Statistics
 from snnlib.surrogate import Surrogate, Triangle, spike
 
@@ -75,6 +76,11 @@ class SingleStep(Value):
 
     def __post_init__(self) -> None:
         magnitude("v_th", self.v_th)
+
+    @property
+    def quiet(self) -> SingleStep:
+        """The same neuron with its noise's mean in place of the noise."""
+        return replace(self, noise=self.noise.within(self.noise.centre, 0.0))
 
     def step(self, current: Tensor, state: None, generator: torch.Generator) -> tuple[Tensor, None]:
         noise = self.noise.like(current, generator)
@@ -176,28 +182,35 @@ class LIF(Value):
 
 
 class Neuron(nn.Module):
-    """A layer of neurons. Everything around it sees [T·B, ...] and knows nothing of time."""
+    """A layer of neurons. Everything around it sees [T·B, ...] and knows nothing of time.
+
+    It follows the simulation that runs (`snnlib.simulation.running`), as in a `snnlib.network.Spiking` net. By itself
+    it takes a single step with noise from PyTorch's global generator, as dropout does.
+    """
 
     def __init__(self, dynamics: Dynamics) -> None:
         super().__init__()
         self.dynamics = dynamics
 
-    def forward(self, current: Tensor, sim: Simulation) -> Tensor:
-        """Currents [T·B, ...] to spikes [T·B, ...], time outermost."""
-        return self._spikes(Currents(current, sim.timesteps), sim)
-
-    def hold(self, current: Tensor, sim: Simulation) -> Tensor:
-        """A current [B, ...] that is the same at every step, the network's first, to spikes [T·B, ...]."""
-        return self._spikes(Currents(current, sim.timesteps, constant=True), sim)
+    def forward(self, current: Tensor) -> Tensor:
+        """Currents [T·B, ...], or [B, ...] if they are the same at each step, to spikes [T·B, ...], time outermost."""
+        under_way = current_pass()
+        sim = under_way.simulation if under_way else Simulation()
+        held = getattr(current, "timesteps", sim.timesteps)
+        currents = Currents(plain(current), sim.timesteps, constant=held < sim.timesteps)
+        spikes = self._spikes(currents, sim)
+        return in_time(spikes, sim.timesteps) if sim.timesteps > 1 else spikes
 
     def _spikes(self, currents: Currents, sim: Simulation) -> Tensor:
+        dynamics = getattr(self.dynamics, "quiet", self.dynamics) if sim.quiet else self.dynamics
+        generator = sim.generator or global_generator(currents.values.device)
         state, spikes = (sim.states or {}).get(self), []
         unseen = sim.observe is None and (sim.states is None or not torch.is_grad_enabled())
-        if unseen and isinstance(self.dynamics, AtOnce):
-            all_spikes, state = self.dynamics.all_steps(currents, state, sim.generator)
+        if unseen and isinstance(dynamics, AtOnce):
+            all_spikes, state = dynamics.all_steps(currents, state, generator)
         else:
             for t, current in enumerate(currents.steps(), start=1):
-                s, state = self.dynamics.step(current, state, sim.generator)
+                s, state = dynamics.step(current, state, generator)
                 if sim.observe is not None:
                     sim.observe(self, t, s, state)
                 spikes.append(s)

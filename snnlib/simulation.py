@@ -1,12 +1,16 @@
 """How a forward pass runs: for how many time steps, with which noise, and who looks on.
 
-Only neurons read a `Simulation`; `simulate` runs a long one in pieces that fit into memory.
+Only neurons read a `Simulation`, the one that runs at the moment (`current_pass`): modules between them need not know
+of it. `simulate` runs a long one in pieces that fit into memory.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -24,22 +28,61 @@ Observer = Callable[[nn.Module, int, Tensor, Any], None]
 
 @dataclass(frozen=True)
 class Simulation:
-    """A forward pass over ``timesteps`` steps, whose noise comes from ``generator``.
+    """A forward pass over ``timesteps`` steps, whose noise comes from ``generator``, PyTorch's global one if None.
 
     ``observe(neuron, t, spikes, state)`` is called after each step of each neuron, t from 1 in each pass.
     ``states``, if given, is where neurons take their state from and leave it, so that one long
     simulation can be run as several passes, with the memory of the longest of them.
+    ``quiet`` puts its mean in place of the noise that single-step neurons draw.
     """
 
-    generator: torch.Generator
+    generator: torch.Generator | None = None
     timesteps: int = 1
     observe: Observer | None = None
     states: dict[nn.Module, Any] | None = None
+    quiet: bool = False
 
     def __post_init__(self) -> None:
         whole("timesteps", self.timesteps, 1, MOST_TIMESTEPS)
-        if not isinstance(self.generator, torch.Generator):
+        if not isinstance(self.generator, torch.Generator | None):
             raise InputError(f"generator = {shown(self.generator)}: must be a torch.Generator")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A forward pass under way: its simulation, and how often each module that counts its calls was called so far."""
+
+    simulation: Simulation
+    calls: Counter[object] = field(default_factory=Counter)
+
+
+_passes: ContextVar[Pass | None] = ContextVar("snnlib_pass", default=None)
+
+
+def current_pass() -> Pass | None:
+    """The forward pass that runs at the moment, in this thread."""
+    return _passes.get()
+
+
+@contextmanager
+def running(simulation: Simulation) -> Iterator[None]:
+    """Have all neurons that are called inside follow this simulation."""
+    token = _passes.set(Pass(simulation))
+    try:
+        yield
+    finally:
+        _passes.reset(token)
+
+
+def global_generator(device: torch.device) -> torch.Generator:
+    """PyTorch's own generator of a device, which `torch.manual_seed` seeds."""
+    if device.type == "cpu":
+        return torch.default_generator
+    if device.type == "mps":
+        return torch.mps._get_default_mps_generator()
+    module = torch.get_device_module(device)
+    module.init()  # before, there are none
+    return module.default_generators[module.current_device() if device.index is None else device.index]
 
 
 def simulate(
@@ -53,7 +96,7 @@ def simulate(
     """Outputs of a long simulation in pieces, in evaluation mode and without gradients.
 
     Args:
-        model: takes images and a `Simulation`.
+        model: takes images and, as ``simulation``, a `Simulation`.
         images: standardised, [B, C, H, W].
         generator: of the noise, on the images' device.
         timesteps: T.
@@ -72,7 +115,7 @@ def simulate(
         for t in range(0, timesteps, CHUNK):
             sim = Simulation(generator, min(CHUNK, timesteps - t), observe, states)
             with torch.no_grad(), autocast(images.device, precision):
-                outputs = model(images, sim)
+                outputs = model(images, simulation=sim)
             yield t, outputs.float()
     finally:
         model.train(training)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from snnlib.data.sets import Dataset, Split, load_dataset
-from snnlib.models import Network, build
+from snnlib.models import build
+from snnlib.network import Spiking
 from snnlib.neurons import Dynamics, SingleStep
 from snnlib.simulation import Simulation
 
@@ -29,7 +30,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def lively(
     network: str = "cnn", dynamics: Dynamics | None = None, readout: str = "spikes", **options: object
-) -> Network:
+) -> Spiking:
     """A tiny network in float64 and evaluation mode, in which every layer of neurons fires now and then."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
@@ -44,7 +45,9 @@ def lively(
                 nn.init.normal_(module.weight, std=1.5 / module.in_features**0.5)
                 nn.init.constant_(module.bias, 0.5)
         with torch.no_grad():
-            model.train()(torch.randn(16, *model.input_shape, dtype=torch.float64), Simulation(generator(), 1))
+            model.train()(
+                torch.randn(16, *model.input_shape, dtype=torch.float64), simulation=Simulation(generator(), 1)
+            )
     return model.eval()
 
 

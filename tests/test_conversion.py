@@ -15,7 +15,7 @@ from torch import Tensor
 from snnlib import conversion
 from snnlib.conversion import convert, ensemble, freeze
 from snnlib.fast.all_steps import Currents
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Neuron, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.simulation import Simulation
@@ -28,11 +28,11 @@ T = 6
 
 
 @torch.no_grad()
-def outputs(model: Network, x: Tensor, timesteps: int = T, seed: int = 3) -> Tensor:
-    return model(x, Simulation(generator(seed), timesteps))
+def outputs(model: Spiking, x: Tensor, timesteps: int = T, seed: int = 3) -> Tensor:
+    return model(x, simulation=Simulation(generator(seed), timesteps))
 
 
-def dynamics(model: Network) -> list[Any]:
+def dynamics(model: Spiking) -> list[Any]:
     return [neuron.dynamics for _, neuron in model.neurons()]
 
 
@@ -133,7 +133,7 @@ def test_converted_network_follows_the_transcription_layer_by_layer(dtype: torch
         seen.setdefault(names[neuron], []).append(s)
 
     with torch.no_grad():
-        model(images(5).to(dtype), Simulation(generator(), 10, observe))
+        model(images(5).to(dtype), simulation=Simulation(generator(), 10, observe))
     for name in names.values():
         first, *rest = (n.double().numpy() for n in drawn[name])
         S = reference.converted(currents[name].double().numpy(), first, rest)["S"]
@@ -145,7 +145,7 @@ def test_converted_network_follows_the_transcription_layer_by_layer(dtype: torch
 # --- frozen statistics -----------------------------------------------------------------------
 
 
-def together(model: Network, mine: Tensor, others: Tensor) -> Tensor:
+def together(model: Spiking, mine: Tensor, others: Tensor) -> Tensor:
     """The outputs of ``mine`` in a batch with ``others``."""
     return outputs(model, torch.cat([mine, others]), timesteps=10)[:, : len(mine)]
 
@@ -170,11 +170,16 @@ def test_sample_statistics_make_a_prediction_independent_of_its_batch() -> None:
     torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
 
-def measured(model: Network, x: torch.Tensor, leak: float) -> list[tuple[float, float]]:
+def measured(model: Spiking, x: torch.Tensor, leak: float) -> list[tuple[float, float]]:
     """Mean and largest distance from it of each layer's leaked potentials, means over steps 1 ... T - 1."""
     potentials: dict[Neuron, list[np.ndarray]] = {}
     with torch.no_grad():
-        model(x, Simulation(generator(5), T, lambda n, t, s, v: potentials.setdefault(n, []).append(v.numpy().copy())))
+        model(
+            x,
+            simulation=Simulation(
+                generator(5), T, lambda n, t, s, v: potentials.setdefault(n, []).append(v.numpy().copy())
+            ),
+        )
     leaked = [[leak * v for v in potentials[neuron][:-1]] for _, neuron in model.neurons()]
     return [(np.mean([a.mean() for a in A]), np.mean([np.abs(a - a.mean()).max() for a in A])) for A in leaked]
 

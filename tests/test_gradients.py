@@ -20,7 +20,7 @@ from conftest import generator, images, lively
 from torch import Tensor
 
 from snnlib.baselines.ann_neurons import IF
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import LIF, Neuron
 from snnlib.simulation import Simulation
 from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Triangle
@@ -124,7 +124,7 @@ def test_the_comparison_can_tell_a_reset_that_is_left_out_of_the_gradient() -> N
 # --- weights of a network --------------------------------------------------------------------
 
 
-def cnn_step_by_step(model: Network, x: Tensor, integral: Callable[[Tensor], Tensor]) -> Tensor:
+def cnn_step_by_step(model: Spiking, x: Tensor, integral: Callable[[Tensor], Tensor]) -> Tensor:
     """The CNN in evaluation mode, every layer called once a time step."""
     spiking = {module: Unrolled(integral) for module in model.modules() if isinstance(module, Neuron)}
     outputs = []
@@ -145,7 +145,10 @@ def test_gradients_of_a_networks_weights_are_those_of_a_loop_over_time(
     model, x = lively("cnn", LIF(surrogate=surrogate), readout), images(3)
     upstream = torch.randn(3, 10, generator=generator(1), dtype=torch.float64)
     gradients, means = [], []
-    for forward in (lambda: model(x, Simulation(generator(), T)), lambda: cnn_step_by_step(model, x, integral)):
+    for forward in (
+        lambda: model(x, simulation=Simulation(generator(), T)),
+        lambda: cnn_step_by_step(model, x, integral),
+    ):
         model.zero_grad()
         means.append(forward().mean(0))
         means[-1].backward(upstream)

@@ -15,7 +15,8 @@ from conftest import generator, images, lively
 from torch import Tensor, nn
 
 from snnlib.baselines.ann_neurons import IF, ReLU
-from snnlib.models import INPUT_SHAPES, Network, Pointwise, build
+from snnlib.models import INPUT_SHAPES, Pointwise, build
+from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.simulation import Simulation
 
@@ -98,7 +99,7 @@ def test_neurons_have_names_of_their_own_from_the_input_on() -> None:
     model = lively("resnet18")
     called: list[Neuron] = []
     with torch.no_grad():
-        model(images(2, model.input_shape), Simulation(generator(), 1, lambda n, *_: called.append(n)))
+        model(images(2, model.input_shape), simulation=Simulation(generator(), 1, lambda n, *_: called.append(n)))
     names, neurons = zip(*model.neurons(), strict=True)
     assert list(neurons) == called
     assert len(set(names)) == len(names)
@@ -138,7 +139,7 @@ def test_without_batch_norm_a_net_is_one_whose_batch_norm_is_in_the_weights(netw
             b.weight.copy_(weight)
             b.bias.copy_(bias)
         x = images(3, model.input_shape)
-        one, other = (net(x, Simulation(generator(), 4)) for net in (model, bare))
+        one, other = (net(x, simulation=Simulation(generator(), 4)) for net in (model, bare))
     torch.testing.assert_close(one, other)
     assert not norms
     assert one.std() > 0.1
@@ -150,7 +151,7 @@ def test_without_batch_norm_a_net_is_one_whose_batch_norm_is_in_the_weights(netw
 def test_output_is_time_by_batch_by_classes(network: str, timesteps: int, readout: str) -> None:
     model = lively(network, readout=readout, classes=7)
     with torch.no_grad():
-        out = model(images(4, model.input_shape), Simulation(generator(), timesteps))
+        out = model(images(4, model.input_shape), simulation=Simulation(generator(), timesteps))
     assert out.shape == (timesteps, 4, 7)
     assert (set(out.unique().tolist()) == {0.0, 1.0}) == (readout == "spikes")
 
@@ -158,7 +159,7 @@ def test_output_is_time_by_batch_by_classes(network: str, timesteps: int, readou
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_parameter_gets_a_gradient(network: str) -> None:
     model = lively(network).train()
-    model(images(8, model.input_shape), Simulation(generator(), 1)).sum().backward()
+    model(images(8, model.input_shape), simulation=Simulation(generator(), 1)).sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
     assert model.encoder[0].weight.grad.any()
 
@@ -173,7 +174,7 @@ def test_what_precedes_the_first_neuron_runs_once_per_image(network: str, dynami
         module.register_forward_hook(lambda _, x, __, name=name: shapes[name].append(x[0].shape))
     x = images(4, model.input_shape)
     with torch.no_grad():
-        model(x, Simulation(generator(), T))
+        model(x, simulation=Simulation(generator(), T))
     assert shapes["first"] == [x.shape]
     assert [s[0] for s in shapes["second"]] == [T * 4]  # once too, for all steps together
 
@@ -203,7 +204,7 @@ class LifByHand:
 
 
 @torch.no_grad()
-def cnn_by_hand(model: Network, x: Tensor, timesteps: int, leak: float, readout: str) -> Tensor:
+def cnn_by_hand(model: Spiking, x: Tensor, timesteps: int, leak: float, readout: str) -> Tensor:
     conv1, conv2, conv3 = (m for m in model.modules() if isinstance(m, nn.Conv2d))
     bn1, bn2, bn3 = (m for m in model.modules() if isinstance(m, nn.BatchNorm2d))
     fc1, fc2 = (m for m in model.modules() if isinstance(m, nn.Linear))
@@ -224,7 +225,7 @@ def cnn_by_hand(model: Network, x: Tensor, timesteps: int, leak: float, readout:
 def test_ten_steps_of_the_cnn_equal_a_loop_of_single_steps(readout: str, leak: float) -> None:
     model, x = lively("cnn", LIF(leak=leak), readout), images(5)
     with torch.no_grad():
-        out = model(x, Simulation(generator(), T))
+        out = model(x, simulation=Simulation(generator(), T))
     expected = cnn_by_hand(model, x, T, leak, readout)
     torch.testing.assert_close(out, expected, rtol=1e-9, atol=1e-9)
     assert not torch.equal(out[0], out[1])  # time matters here
@@ -232,7 +233,7 @@ def test_ten_steps_of_the_cnn_equal_a_loop_of_single_steps(readout: str, leak: f
 
 
 @torch.no_grad()
-def resnet_by_hand(model: Network, x: Tensor, timesteps: int) -> Tensor:
+def resnet_by_hand(model: Spiking, x: Tensor, timesteps: int) -> Tensor:
     """Layer by layer, each convolution called once a step."""
 
     def fire(currents: list[Tensor]) -> list[Tensor]:
@@ -255,7 +256,7 @@ def resnet_by_hand(model: Network, x: Tensor, timesteps: int) -> Tensor:
 def test_ten_steps_of_the_resnet_equal_a_loop_of_single_steps() -> None:
     model, x = lively("resnet18", LIF()), images(3, (3, 32, 32))
     with torch.no_grad():
-        out = model(x, Simulation(generator(), T))
+        out = model(x, simulation=Simulation(generator(), T))
     torch.testing.assert_close(out, resnet_by_hand(model, x, T))
     assert out.float().std() > 0.1
 
@@ -265,7 +266,7 @@ def test_one_pass_is_the_prefix_of_a_longer_one_without_noise(network: str) -> N
     model = lively(network, LIF())
     x = images(3, model.input_shape)
     with torch.no_grad():
-        long, short = (model(x, Simulation(generator(), t)) for t in (T, 4))
+        long, short = (model(x, simulation=Simulation(generator(), t)) for t in (T, 4))
     assert torch.equal(long[:4], short)
 
 
@@ -278,7 +279,10 @@ def test_nothing_comes_out_of_a_network_without_input(dynamics: Dynamics) -> Non
                 nn.init.zeros_(getattr(module, name))
     fired: list[bool] = []
     with torch.no_grad():
-        model(torch.zeros(4, 1, 28, 28).double(), Simulation(generator(), T, lambda n, t, s, v: fired.append(s.any())))
+        model(
+            torch.zeros(4, 1, 28, 28).double(),
+            simulation=Simulation(generator(), T, lambda n, t, s, v: fired.append(s.any())),
+        )
     assert len(fired) == 5 * T
     assert not any(fired)
 
@@ -310,7 +314,7 @@ def test_smallest_images_pass_every_network() -> None:
     for network, side in (("cnn", 8), ("vgg16", 32), ("resnet18", 8)):
         c = INPUT_SHAPES[network][0]
         model = build(network, SingleStep(), width=1 / 16, input_shape=(c, side, side))
-        assert model(torch.randn(2, c, side, side), Simulation(generator(), 1)).shape == (1, 2, 10)
+        assert model(torch.randn(2, c, side, side), simulation=Simulation(generator(), 1)).shape == (1, 2, 10)
 
 
 @pytest.mark.parametrize("side", [12, 20, 28, 32])
@@ -319,7 +323,7 @@ def test_resnet_pools_the_whole_map(side: int) -> None:
     pool = next(m for m in model.modules() if "Pool" in type(m).__name__)
     pool.register_forward_hook(lambda _, i, o: seen.append((i[0], o)))
     with torch.no_grad():
-        model(images(2, (1, side, side)), Simulation(generator(), 1))
+        model(images(2, (1, side, side)), simulation=Simulation(generator(), 1))
     torch.testing.assert_close(seen[0][1].flatten(1), seen[0][0].mean((2, 3)))
 
 

@@ -23,7 +23,7 @@ def gradients(network: str, width: float, batch_norm: bool, dtype: torch.dtype) 
     torch.manual_seed(0)
     model = build(network, ReLU(), width=width, readout="potential", batch_norm=batch_norm).to(dtype).eval()
     x = torch.randn(20, *model.input_shape, dtype=torch.float64).to(dtype)
-    outputs = model(x.contiguous(memory_format=torch.channels_last), Simulation(torch.Generator()))
+    outputs = model(x.contiguous(memory_format=torch.channels_last), simulation=Simulation(torch.Generator()))
     outputs.square().mean().backward()
     return [p.grad.double() for p in model.parameters()]
 

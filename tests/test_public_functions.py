@@ -215,11 +215,11 @@ def test_images_that_are_none_are_refused(small: Dataset) -> None:
         images = NETS["images"].clone()
         images[0, 0, 3, 4] = bad
         with pytest.raises(InputError, match="images: must be finite"):
-            net(images, sim)
+            net(images, simulation=sim)
     with pytest.raises(InputError, match="must be at least one"):
-        net(NETS["images"][:0], sim)
+        net(NETS["images"][:0], simulation=sim)
     with pytest.raises(InputError, match="as the weights"):
-        net(small.test.images[:2], sim)
+        net(small.test.images[:2], simulation=sim)
     for measure in (accuracy_over_time, firing_rates, outputs_over_time, count):
         with pytest.raises(InputError, match="number of images = 0: must be a whole number of at least 1"):
             measure(net, nothing, 1)
@@ -230,7 +230,10 @@ def test_images_that_are_none_are_refused(small: Dataset) -> None:
     [
         (lambda n: n["single"]([0.5], Simulation(generator())), "must be a tensor and a Simulation"),
         (lambda n: n["single"](n["images"], None), "must be a tensor and a Simulation"),
-        (lambda n: n["single"](n["images"].double(), Simulation(generator())), "of torch.float32 as the weights"),
+        (
+            lambda n: n["single"](n["images"].double(), simulation=Simulation(generator())),
+            "of torch.float32 as the weights",
+        ),
         (lambda n: Simulation(None), "generator = None: must be a torch.Generator"),
         (lambda n: build("cnn", SingleStep(), classes=10**10), "classes = 10000000000: must be at most"),
         (lambda n: build("cnn", None), "dynamics = None: must have a step"),

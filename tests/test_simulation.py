@@ -47,7 +47,7 @@ def test_each_neuron_has_a_state_of_its_own() -> None:
     one, other, x, states = Neuron(LIF()), Neuron(LIF(leak=0.9)), currents(4, 3).flatten(0, 1), {}
     for neuron in (one, other):
         neuron(x, Simulation(generator(), T, states=states))
-    again = one(x, Simulation(generator(), T, states=states))
+    again = one(x, simulation=Simulation(generator(), T, states=states))
     alone = Neuron(LIF())(torch.cat([x, x]), Simulation(generator(), 2 * T))
     assert torch.equal(again, alone[len(x) :])
 

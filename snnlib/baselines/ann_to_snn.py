@@ -11,12 +11,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.checks import InputError, between, positive, whole
 from snnlib.conversion import with_dynamics
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.simulation import Simulation
 
 
-def fold_batch_norm(model: Network) -> Network:
+def fold_batch_norm(model: Spiking) -> Spiking:
     """The same function of the image without batch norm: its running statistics become weights and biases.
 
     A copy, in evaluation mode; an identity stands where a batch norm was, so layers keep their places.
@@ -30,7 +30,7 @@ def fold_batch_norm(model: Network) -> Network:
     return model
 
 
-def thresholds(model: Network, images: Tensor, percentile: float = 100.0) -> dict[Neuron, float]:
+def thresholds(model: Spiking, images: Tensor, percentile: float = 100.0) -> dict[Neuron, float]:
     """For each layer of ReLU neurons the percentile of its activations, over all neurons and images.
 
     Of n activations in ascending order, zeros counted, it is number round(percentile / 100 * n), none between two
@@ -56,7 +56,7 @@ def thresholds(model: Network, images: Tensor, percentile: float = 100.0) -> dic
     training = model.training
     try:
         with torch.no_grad():
-            model.eval()(images, Simulation(torch.Generator(images.device), observe=observe))
+            model.eval()(images, simulation=Simulation(torch.Generator(images.device), observe=observe))
     finally:
         model.train(training)
     for name, neuron in model.neurons():
@@ -65,7 +65,7 @@ def thresholds(model: Network, images: Tensor, percentile: float = 100.0) -> dic
     return found
 
 
-def to_spiking(model: Network, images: Tensor, percentile: float = 100.0, v_init: float = 0.0) -> Network:
+def to_spiking(model: Spiking, images: Tensor, percentile: float = 100.0, v_init: float = 0.0) -> Spiking:
     """The IF network whose firing rates approximate a ReLU or QCFS net; batch norm is folded in.
 
     Each layer's threshold is the percentile of its ReLU activations over ``images`` [N, C, H, W]; a QCFS

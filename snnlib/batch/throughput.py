@@ -10,7 +10,8 @@ import torch
 from tqdm import tqdm
 
 from snnlib.data.sets import Dataset, Split
-from snnlib.models import INPUT_SHAPES, Network
+from snnlib.models import INPUT_SHAPES
+from snnlib.network import Spiking
 from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.run import Run, Spec, build_for, default_device
 from snnlib.simulation import CHUNK
@@ -92,7 +93,7 @@ class Untrained(Run):
 
     images: int
 
-    def model(self, device: torch.device | str | None = None) -> Network:
+    def model(self, device: torch.device | str | None = None) -> Spiking:
         return build_for(self.spec).to(device).eval()
 
     def data(self, device: torch.device | str | None = None) -> Dataset:

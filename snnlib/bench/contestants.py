@@ -20,7 +20,8 @@ from snnlib.deploy.folding import absorb, fold
 from snnlib.fast.all_steps import Currents, like
 from snnlib.fast.compiled import compiling, flat
 from snnlib.fast.process import autocast
-from snnlib.models import INPUT_SHAPES, Network, build
+from snnlib.models import INPUT_SHAPES, build
+from snnlib.network import Spiking
 from snnlib.neurons import LIF, Dynamics, SingleStep
 from snnlib.simulation import Simulation
 from snnlib.training.loop import mse
@@ -125,10 +126,10 @@ def network(c: Contestant, images: Tensor) -> tuple[nn.Module, Callable[[Tensor]
         ours = _for_inference(ours.eval(), c.who, images)
     generator = torch.Generator(images.device).manual_seed(0)
     timesteps = 1 if c.who == RELU else c.timesteps
-    return ours, lambda x: ours(x, Simulation(generator, timesteps)).mean(0)
+    return ours, lambda x: ours(x, simulation=Simulation(generator, timesteps)).mean(0)
 
 
-def _for_inference(net: Network, who: str, images: Tensor) -> Network:
+def _for_inference(net: Spiking, who: str, images: Tensor) -> Spiking:
     if who == OURS:
         return absorb(fold(convert(net, statistics="frozen", calibration=images)))
     return fold_batch_norm(net)
@@ -147,5 +148,5 @@ def neurons(network: str) -> list[int]:
     net = build(network, SingleStep(), readout="potential", classes=CLASSES)
     images, _ = batch(network, 2, torch.device("cpu"))
     with torch.no_grad():
-        net(images, Simulation(torch.Generator(), 1, lambda neuron, t, s, v: found.append(s[0].numel())))
+        net(images, simulation=Simulation(torch.Generator(), 1, lambda neuron, t, s, v: found.append(s[0].numel())))
     return found

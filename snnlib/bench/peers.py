@@ -117,10 +117,10 @@ def installed() -> dict[str, str]:
     return found
 
 
-def split(network: models.Network) -> list[nn.Sequential]:
+def split(network: models.Spiking) -> list[nn.Sequential]:
     """What stands after each layer of neurons of a network without branches."""
     stages = [nn.Sequential()]
-    for layer in network.layers:
+    for layer in network.model.layers:
         if isinstance(layer, Neuron):
             stages.append(nn.Sequential())
         else:
@@ -151,4 +151,4 @@ def peer_net(
     if peer not in installed():
         raise InputError(f"peer = {peer!r}: is not installed; pip install -e '.[bench]'")
     net = models.build("cnn", LIF(), width=width, readout="potential", classes=classes, input_shape=input_shape)
-    return PEERS[peer](net.encoder, split(net), timesteps)
+    return PEERS[peer](net.model.encoder, split(net), timesteps)

@@ -25,7 +25,7 @@ from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.checks import InputError, Value, between, finite, positive, whole
 from snnlib.conversion import with_dynamics
 from snnlib.fast import Currents, lif_steps
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Neuron, reset
 from snnlib.noise import Gaussian, Noise
 from snnlib.simulation import MOST_TIMESTEPS, Simulation
@@ -73,7 +73,7 @@ class NoisyLIF(Value):
         return lif_steps(currents, state, self.leak, self.v_th, self.v_reset, self.surrogate, noise, bias)
 
 
-def fold(model: Network) -> Network:
+def fold(model: Spiking) -> Spiking:
     """The `NoisyLIF` network that a converted network with frozen statistics is, noise draw by noise draw.
 
     It shares the weights of ``model``.
@@ -98,7 +98,7 @@ def _folded(neuron: Neuron) -> NoisyLIF:
     return NoisyLIF(d.leak * scale, d.beta - mean * scale, noise, first, d.surrogate, d.v_th, d.v_reset)
 
 
-def absorb(model: Network) -> Network:
+def absorb(model: Spiking) -> Spiking:
     """The same net with each neuron's bias, and batch norm, in the layer before it: convolution, neuron, nothing else.
 
     The first step had no bias, so it gets as much the other way. A copy.
@@ -115,7 +115,7 @@ def absorb(model: Network) -> Network:
     return model
 
 
-def without_noise(model: Network) -> Network:
+def without_noise(model: Spiking) -> Spiking:
     """The plain `LIF` net that is left if a folded net's noise is replaced by its mean: a leak per layer, and weights.
 
     Its first step gets the bias and the mean of N' like the others, as there is no N_noise to start with. A copy.
@@ -132,7 +132,7 @@ def without_noise(model: Network) -> Network:
     return model
 
 
-def clamped(model: Network, images: Tensor, generator: torch.Generator, timesteps: int = 10) -> pd.DataFrame:
+def clamped(model: Spiking, images: Tensor, generator: torch.Generator, timesteps: int = 10) -> pd.DataFrame:
     """How often the clamp of a frozen net acts: the share of potential terms outside beta -/+ 1/alpha.
 
     Args:
@@ -157,7 +157,7 @@ def clamped(model: Network, images: Tensor, generator: torch.Generator, timestep
             found[neuron].append(((deviation > 1).double().mean().item(), deviation.max().item()))
 
     with torch.no_grad():
-        model.eval()(images, Simulation(generator, timesteps, observe))
+        model.eval()(images, simulation=Simulation(generator, timesteps, observe))
     rows = []
     for name, neuron in model.neurons():
         shares, largest = zip(*found[neuron], strict=True)
@@ -166,14 +166,14 @@ def clamped(model: Network, images: Tensor, generator: torch.Generator, timestep
     return pd.DataFrame(rows, columns=["layer", "leak", "bias", "share", "beyond"])
 
 
-def _noisy(model: Network) -> Network:
+def _noisy(model: Spiking) -> Spiking:
     for _, neuron in model.neurons():
         if not isinstance(neuron.dynamics, NoisyLIF):
             raise InputError(f"dynamics = {getattr(neuron.dynamics, 'kind', neuron.dynamics)}: must be a folded net")
     return model
 
 
-def _before(model: Network) -> Iterator[tuple[nn.Module, Neuron]]:
+def _before(model: Spiking) -> Iterator[tuple[nn.Module, Neuron]]:
     """Each neuron with the last layer before it whose output is added to its current; a shortcut's will do."""
     layer = None
     for module in model.modules():

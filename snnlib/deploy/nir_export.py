@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.checks import InputError, positive
 from snnlib.deploy.folding import NoisyLIF, without_noise
-from snnlib.models import Network, Residual
+from snnlib.models import Residual
+from snnlib.network import Spiking
 from snnlib.neurons import LIF, Neuron
 
 # True of every graph: what its nodes leave to the simulator that runs it.
@@ -29,7 +30,7 @@ OPEN = (
 )
 
 
-def to_nir(model: Network, dt: float = 1e-4) -> nir.NIRGraph:
+def to_nir(model: Spiking, dt: float = 1e-4) -> nir.NIRGraph:
     """The graph of a net of `LIF` neurons, or of a folded net without its noise.
 
     Batch norm, and a folded net's biases, are in the weights.
@@ -55,14 +56,13 @@ def to_nir(model: Network, dt: float = 1e-4) -> nir.NIRGraph:
         found = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise InputError(f"dynamics = {found}: must be LIF or NoisyLIF; fold a net with frozen statistics first")
     builder = _Builder(dt, model.input_shape)
-    for part in (model.encoder, model.first, model.layers):
-        builder.add(part)
+    builder.add(model.model)
     builder.join("output", nir.Output({"output": np.array(builder.shape)}))
     metadata = {"dt": dt, "left_open": "\n".join(OPEN), "not_expressed": "\n".join(lost) or "nothing"}
     return nir.NIRGraph(builder.nodes, builder.edges, metadata)
 
 
-def not_expressed(model: Network) -> list[str]:
+def not_expressed(model: Spiking) -> list[str]:
     """What of the net has no node in NIR, a statement for each layer and thing; empty for a net of `LIF` neurons."""
     lost = []
     for name, neuron in model.neurons():

@@ -34,7 +34,8 @@ from snnlib.checks import InputError
 from snnlib.data.batches import batches, standardise
 from snnlib.data.sets import Dataset
 from snnlib.deploy.folding import NoisyLIF
-from snnlib.models import Network, Residual
+from snnlib.models import Residual
+from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.simulation import simulate
 from snnlib.statistics import Frozen
@@ -48,7 +49,7 @@ Key = tuple[str, str]  # part, operation
 
 
 def count(
-    model: Network,
+    model: Spiking,
     data: Dataset,
     timesteps: int = 10,
     noise_seed: int = 0,
@@ -135,7 +136,7 @@ class _Tally:
 
 
 @contextmanager
-def _deliveries(model: Network, tally: _Tally, analog: bool, skip_zeros: bool) -> Iterator[None]:
+def _deliveries(model: Spiking, tally: _Tally, analog: bool, skip_zeros: bool) -> Iterator[None]:
     """While it is open, every forward pass of the model adds to the tally what each layer does."""
     reach: dict[nn.Module, Tensor] = {}
 
@@ -162,21 +163,21 @@ def _deliveries(model: Network, tally: _Tally, analog: bool, skip_zeros: bool) -
         tally.deliver((SYNAPSES, ACCUMULATE), torch.full((len(output),), number, dtype=torch.float64))
 
     with ExitStack() as hooks:
-        (encoder,) = (m for m in model.encoder.modules() if isinstance(m, nn.Conv2d))
+        (encoder,) = (m for m in model.model.encoder.modules() if isinstance(m, nn.Conv2d))
         hooks.callback(encoder.register_forward_pre_hook(first).remove)
         for layer, merged in _synapses(model):
             hook = activations if analog else spikes(merged)
             hooks.callback(layer.register_forward_pre_hook(hook).remove)
-        for layer in model.layers.modules():
+        for layer in model.model.layers.modules():
             if analog and isinstance(layer, nn.AvgPool2d):
                 hooks.callback(layer.register_forward_hook(pooled).remove)
         yield
 
 
-def _synapses(model: Network) -> Iterator[tuple[nn.Module, int]]:
+def _synapses(model: Spiking) -> Iterator[tuple[nn.Module, int]]:
     """Each layer that spikes arrive at, and of how many of them its input is the mean: the pools in front of it."""
     merged = 1
-    for layer in model.layers.modules():
+    for layer in model.model.layers.modules():
         if isinstance(layer, nn.AvgPool2d):
             merged *= _area(layer)
         elif isinstance(layer, nn.Conv2d | nn.Linear):

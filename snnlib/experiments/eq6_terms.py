@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from snnlib.checks import whole
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.simulation import MOST_TIMESTEPS, Simulation
 
@@ -18,7 +18,7 @@ NOISE, POTENTIAL, RESIDUAL, SUM = "N_noise", "N(λV)", "N'", "N(λV) + N'"
 
 
 def record(
-    model: Network, images: Tensor, generator: torch.Generator, timesteps: int = 10
+    model: Spiking, images: Tensor, generator: torch.Generator, timesteps: int = 10
 ) -> dict[str, dict[str, Tensor]]:
     """Values of each term of Eq. 6 in each layer, from the second time step on.
 
@@ -40,7 +40,7 @@ def record(
             potentials[neuron].append(neuron.dynamics.memory(v))
 
     with torch.no_grad():
-        model.eval()(images, Simulation(generator, timesteps, observe))
+        model.eval()(images, simulation=Simulation(generator, timesteps, observe))
     found = {}
     for name, neuron in model.neurons():
         d, potential = neuron.dynamics, torch.cat(potentials[neuron]).flatten()

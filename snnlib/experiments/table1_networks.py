@@ -9,17 +9,18 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from snnlib.experiments.paper import EPOCHS, STRUCTURES
-from snnlib.models import INPUT_SHAPES, Network, build
+from snnlib.models import INPUT_SHAPES, build
+from snnlib.network import Spiking
 from snnlib.neurons import SingleStep
 from snnlib.runs.run import Spec
 from snnlib.simulation import Simulation
 
 
-def macs(model: Network) -> int:
+def macs(model: Spiking) -> int:
     """Multiply-accumulates of convolutions and linear layers for one image at one time step."""
     images = torch.zeros(1, *model.input_shape)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model.eval()(images, Simulation(torch.Generator()))
+        model.eval()(images, simulation=Simulation(torch.Generator()))
     return counter.get_total_flops() // 2  # an operation counts as a multiplication and an addition
 
 

@@ -38,7 +38,7 @@ def epochs_done(folder: Path) -> int:
 def save_checkpoint(folder: Path, state: State, about: dict[str, Any]) -> Path:
     """Weights, optimiser, schedule, history and timing after an epoch; ``about`` names the run and what made it."""
     optimizer = state.optimizer.state_dict()
-    tensors = {f"model.{k}": v for k, v in state.model.state_dict().items()}
+    tensors = {f"model.{k}": v for k, v in state.model.model.state_dict().items()}
     for i, slots in optimizer["state"].items():
         tensors |= {f"optimizer.{i}.{k}": v for k, v in slots.items()}
     info = {
@@ -105,7 +105,9 @@ def _fill(state: State, tensors: dict[str, Tensor], info: dict[str, Any]) -> Non
         if name.startswith("optimizer."):
             _, i, slot = name.split(".", 2)
             slots.setdefault(int(i), {})[slot] = tensor
-    state.model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+    state.model.model.load_state_dict(
+        {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+    )
     state.optimizer.load_state_dict({"state": slots, "param_groups": info["param_groups"]})
     # The fused Adam walks a weight and its moments in the order of memory: all must have the weight's layout.
     for parameter, moments in state.optimizer.state.items():

@@ -15,7 +15,7 @@ from torch import Tensor
 from snnlib.baselines.ann_to_snn import to_spiking
 from snnlib.checks import Checked, InputError, shown
 from snnlib.conversion import STATISTICS, convert, with_dynamics
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import FIRST_STEPS, LIF, Converted, SingleStep
 from snnlib.noise import Gaussian, Noise
 from snnlib.runs.run import Run, Spec
@@ -53,7 +53,7 @@ class Evaluation(Checked):
     def fits(self, spec: Spec) -> None:
         """Refuse a spec whose net cannot be evaluated so with an `InputError`, before it is trained."""
 
-    def network(self, run: Run, device: torch.device | str | None = None) -> Network:
+    def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
         """The run's network, as it is evaluated."""
         raise NotImplementedError
 
@@ -84,7 +84,7 @@ class Evaluation(Checked):
 class AsTrained(Evaluation):
     """The net as it was trained: an ANN, a directly trained net, the single-step net."""
 
-    def network(self, run: Run, device: torch.device | str | None = None) -> Network:
+    def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
         return run.model(device)
 
 
@@ -98,7 +98,7 @@ class AsLIF(Evaluation):
             kind = spec.dynamics.kind
             raise InputError(f"dynamics = {kind}: AsLIF takes the weights of a net trained as single_step")
 
-    def network(self, run: Run, device: torch.device | str | None = None) -> Network:
+    def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
         self.fits(run.spec)
         return with_dynamics(run.model(device), lambda neuron: LIF(self.leak, v_th=run.spec.dynamics.v_th))
 
@@ -134,7 +134,7 @@ class Conversion(Evaluation):
         except InputError as error:
             raise InputError(f"{spec.label}, noise low and high = {noise.low} and {noise.high}: {error}") from None
 
-    def network(self, run: Run, device: torch.device | str | None = None) -> Network:
+    def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
         images = self.images(run, device) if self.statistics == "frozen" else None
         return convert(
             run.model(device), self.alpha, self.beta, self.leak, self.statistics, images,
@@ -163,5 +163,5 @@ class AnnConversion(Evaluation):
                 f"percentile = {self.percentile}: must be 100 for a qcfs net, which brings its own thresholds"
             )
 
-    def network(self, run: Run, device: torch.device | str | None = None) -> Network:
+    def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
         return to_spiking(run.model(device), self.images(run, device), self.percentile, self.v_init)

@@ -15,7 +15,8 @@ import torch
 
 from snnlib.data.sets import Dataset, load_dataset
 from snnlib.fast.process import usable
-from snnlib.models import INPUT_SHAPES, Network, build
+from snnlib.models import INPUT_SHAPES, build
+from snnlib.network import Spiking
 from snnlib.runs import checkpoints
 from snnlib.runs.provenance import now, provenance
 from snnlib.runs.spec import Spec
@@ -119,12 +120,12 @@ class Run:
                     log.warning("%s; moved to %s and written anew from the metadata's copy", damage, aside)
         return self.damage() is None
 
-    def model(self, device: torch.device | str | None = None) -> Network:
+    def model(self, device: torch.device | str | None = None) -> Spiking:
         """The trained network, in evaluation mode; a `DamagedError` if the run is not finished or the file is not."""
         weights = self._file("weights.safetensors")
         device = usable(device or default_device())
         model = build_for(self.spec).to(device)
-        model.load_state_dict(load_tensors(weights, device)[0])
+        model.model.load_state_dict(load_tensors(weights, device)[0])
         return model.eval()
 
     @contextmanager
@@ -149,7 +150,7 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def build_for(spec: Spec) -> Network:
+def build_for(spec: Spec) -> Spiking:
     """The spec's network with its initial weights, whatever was drawn in this process before."""
     with torch.random.fork_rng():
         torch.manual_seed(stream(spec.seed, "weights").initial_seed())
@@ -225,7 +226,7 @@ def _train(run: Run, device: torch.device) -> None:
         state, data, spec.recipe, timesteps=spec.timesteps, seed=spec.seed, label=spec.label,
         save=lambda s: checkpoints.save_checkpoint(folder, s, {"run": spec.name, "sittings": sittings()}),
     )  # fmt: skip
-    save_tensors(folder / "weights.safetensors", state.model.state_dict(), {"run": spec.name})
+    save_tensors(folder / "weights.safetensors", state.model.model.state_dict(), {"run": spec.name})
     curves = zip(CURVES, (state.history, state.timing), strict=True)
     copies = {name: pd.DataFrame(rows).to_csv(index=False) for name, rows in curves}
     for name, content in copies.items():

@@ -14,7 +14,7 @@ from torch import Tensor
 from snnlib.checks import one_of, sequence, whole
 from snnlib.data.batches import batches, standardise
 from snnlib.data.sets import Dataset
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.simulation import MOST_TIMESTEPS, simulate
 from snnlib.training.seeds import stream
@@ -38,7 +38,7 @@ class Predictions:
 
 
 def accuracy_over_time(
-    model: Network,
+    model: Spiking,
     data: Dataset,
     timesteps: int = 10,
     noise_seeds: Iterable[int] = (0,),
@@ -56,7 +56,7 @@ def accuracy_over_time(
 
 
 def predict(
-    model: Network,
+    model: Spiking,
     data: Dataset,
     timesteps: int = 10,
     noise_seeds: Iterable[int] = (0,),
@@ -99,7 +99,7 @@ def predict(
 
 
 def firing_rates(
-    model: Network,
+    model: Spiking,
     data: Dataset,
     timesteps: int = 10,
     noise_seed: int = 0,

@@ -27,7 +27,7 @@ from snnlib.data.batches import augment, batches, standardise
 from snnlib.data.sets import Dataset
 from snnlib.fast.compiled import compiling
 from snnlib.fast.process import PRECISIONS, autocast, pinned, threads
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import SingleStep
 from snnlib.simulation import Simulation
 from snnlib.training import failures, progress
@@ -95,7 +95,7 @@ class Recipe(Checked):
 class State:
     """All that the next epoch depends on, after ``epoch`` epochs are done."""
 
-    model: Network
+    model: Spiking
     optimizer: torch.optim.Optimizer
     scheduler: lr_scheduler.LRScheduler
     epoch: int = 0
@@ -104,7 +104,7 @@ class State:
     timing: list[dict[str, Any]] = field(default_factory=list)  # does not
 
 
-def initial_state(model: Network, data: Dataset, recipe: Recipe) -> State:
+def initial_state(model: Spiking, data: Dataset, recipe: Recipe) -> State:
     """The state before the first epoch."""
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, fused=True)
     return State(model, optimizer, _scheduler(optimizer, recipe, _steps(data, recipe)))
@@ -210,7 +210,7 @@ def one_epoch(
             images = augment(images, crops, flip=recipe.augment == "crop_flip")
         x = standardise(images, data).contiguous(memory_format=torch.channels_last)
         with autocast(device, recipe.precision):
-            outputs = state.model(x, Simulation(noise, timesteps)).mean(0)  # [B, classes], averaged over T
+            outputs = state.model(x, simulation=Simulation(noise, timesteps)).mean(0)  # [B, classes], averaged over T
         loss = mse(outputs, labels)
         state.optimizer.zero_grad()
         loss.backward()
@@ -232,11 +232,11 @@ def one_epoch(
             state.model.train()
 
 
-def _test(model: Network, data: Dataset, recipe: Recipe, timesteps: int) -> dict[str, float]:
+def _test(model: Spiking, data: Dataset, recipe: Recipe, timesteps: int) -> dict[str, float]:
     """Accuracy on the test set as the net is meant to be used: a single-step net converted, any other as trained."""
     dynamics = model.first.dynamics
     if isinstance(dynamics, SingleStep) and dynamics.noise.half_width:
-        model, timesteps = convert(model), recipe.test_timesteps
+        model, timesteps = convert(model, statistics="layer"), recipe.test_timesteps
     accuracy = accuracy_over_time(
         model, data, timesteps, batch_size=recipe.test_batch, precision=recipe.precision
     ).accuracy

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.checks import InputError
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.simulation import Simulation
 
 LEVELS = (1, 2, 3, 4, 8, 16)
@@ -107,10 +107,10 @@ def modules(model: nn.Module, kind: type[nn.Module]) -> list[Any]:
     return [m for m in model.modules() if isinstance(m, kind)]
 
 
-def same_outputs(one: Network, other: Network) -> None:
-    x, sim = images(6, one.input_shape), Simulation(generator())
+def same_outputs(one: Spiking, other: Spiking) -> None:
+    x, sim = images(6, one.input_shape), simulation=Simulation(generator())
     with torch.no_grad():
-        a, b = one(x, sim), other(x, sim)
+        a, b = one(x, simulation=sim), other(x, simulation=sim)
     torch.testing.assert_close(a, b)
     assert a.std() > 0.1
 

@@ -15,14 +15,15 @@ from torch import Tensor, nn
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.baselines.ann_to_snn import fold_batch_norm, thresholds, to_spiking
 from snnlib.checks import InputError
-from snnlib.models import Layers, Network
+from snnlib.models import Layers
+from snnlib.network import Spiking
 from snnlib.neurons import LIF, Neuron, SingleStep
 from snnlib.simulation import Simulation
 
 NETWORKS = ("cnn", "vgg16", "resnet18")
 
 
-def trained(network: str = "cnn", dynamics: Any = None, **options: Any) -> Network:
+def trained(network: str = "cnn", dynamics: Any = None, **options: Any) -> Spiking:
     """A lively ANN; batch norm with running statistics and affine parameters far from 0 and 1, some negative."""
     model = lively(network, dynamics or ReLU(), "potential", **options)
     g = generator(3)
@@ -38,15 +39,15 @@ def trained(network: str = "cnn", dynamics: Any = None, **options: Any) -> Netwo
 
 
 @torch.no_grad()
-def outputs(model: Network, x: Tensor, timesteps: int = 1) -> Tensor:
-    return model(x, Simulation(generator(), timesteps))
+def outputs(model: Spiking, x: Tensor, timesteps: int = 1) -> Tensor:
+    return model(x, simulation=Simulation(generator(), timesteps))
 
 
 def modules(model: nn.Module, kind: type[nn.Module]) -> list[Any]:
     return [m for m in model.modules() if isinstance(m, kind)]
 
 
-def dynamics(model: Network) -> list[Any]:
+def dynamics(model: Spiking) -> list[Any]:
     return [neuron.dynamics for _, neuron in model.neurons()]
 
 
@@ -89,7 +90,7 @@ def test_a_net_without_batch_norm_is_folded_to_itself() -> None:
 # --- thresholds ------------------------------------------------------------------------------
 
 
-def activations(model: Network, x: Tensor) -> list[np.ndarray]:
+def activations(model: Spiking, x: Tensor) -> list[np.ndarray]:
     """What each layer of neurons gives, from the input on."""
     seen: dict[int, np.ndarray] = {}
 
@@ -97,7 +98,7 @@ def activations(model: Network, x: Tensor) -> list[np.ndarray]:
         seen[id(neuron)] = s.numpy().copy()
 
     with torch.no_grad():
-        model(x, Simulation(generator(), 1, observe))
+        model(x, simulation=Simulation(generator(), 1, observe))
     return [seen[id(neuron)] for _, neuron in model.neurons()]
 
 
@@ -147,11 +148,11 @@ def test_conversion_leaves_the_ann_as_it_was(training: bool) -> None:
 # --- one layer, a constant current -----------------------------------------------------------
 
 
-def one_layer(dynamics: ReLU | QCFS, n: int = 1000) -> tuple[Network, Tensor]:
+def one_layer(dynamics: ReLU | QCFS, n: int = 1000) -> tuple[Spiking, Tensor]:
     """n neurons whose currents are those of one image, and the image, from -0.5 to 1.5."""
     encoder = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False))
     nn.init.ones_(encoder[0].weight)
-    model = Network(encoder, Neuron(dynamics), Layers(nn.Flatten()), (1, 1, n)).double().eval()
+    model = Spiking(encoder, Neuron(dynamics), Layers(nn.Flatten()), (1, 1, n)).double().eval()
     return model, (torch.rand(1, 1, 1, n, generator=generator(), dtype=torch.float64) * 2 - 0.5)
 
 
@@ -189,11 +190,11 @@ def test_one_qcfs_layer_is_met_exactly_after_as_many_steps_as_it_has_levels(leve
 
 
 @torch.no_grad()
-def errors(spiking: Network, x: Tensor, target: Tensor, longest: int) -> dict[int, float]:
+def errors(spiking: Spiking, x: Tensor, target: Tensor, longest: int) -> dict[int, float]:
     """Mean |mean output - target| relative to the target's, at T = 1, 2, 4, ... longest, from one simulation."""
     states, total, found = {}, torch.zeros_like(target), {}
     for t in range(0, longest, 32):
-        out = spiking(x, Simulation(generator(), 32, states=states))
+        out = spiking(x, simulation=Simulation(generator(), 32, states=states))
         sums = total + out.cumsum(0)
         found |= {
             t + k: ((sums[k - 1] / (t + k) - target).abs().mean() / target.abs().mean()).item()
@@ -249,7 +250,7 @@ def test_a_converted_qcfs_net_approaches_the_net_with_its_floor_left_out() -> No
 # --- bad values ------------------------------------------------------------------------------
 
 
-def silent() -> Network:
+def silent() -> Spiking:
     model = trained()
     modules(model, nn.BatchNorm2d)[1].weight.data.zero_()
     modules(model, nn.BatchNorm2d)[1].bias.data.fill_(-1.0)

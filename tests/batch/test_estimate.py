@@ -14,7 +14,7 @@ from snnlib.batch import estimate, throughput
 from snnlib.batch.estimate import duration, time_left, to_do
 from snnlib.batch.throughput import FEW, Throughput, Untrained
 from snnlib.data.sets import Dataset
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.runs import checkpoints, preset, results
 from snnlib.runs.evaluations import AnnConversion, AsTrained, Conversion, Evaluation
 from snnlib.runs.preset import Preset, load_preset
@@ -198,14 +198,14 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, per_image_step: float) -> None:
         self.now, self.seen = 0.0, []
-        forward = Network.forward
+        forward = Spiking.forward
 
-        def counted(net: Network, images: torch.Tensor, sim: Simulation) -> torch.Tensor:
+        def counted(net: Spiking, images: torch.Tensor, sim: Simulation) -> torch.Tensor:
             self.now += per_image_step * len(images) * sim.timesteps * (3 if net.training else 1)
             self.seen.append((net, len(images), sim.timesteps, net.training))
             return forward(net, images, sim)
 
-        monkeypatch.setattr(Network, "forward", counted)
+        monkeypatch.setattr(Spiking, "forward", counted)
         for clock in ("process_time", "perf_counter"):
             monkeypatch.setattr(measure.time, clock, lambda: self.now)
 

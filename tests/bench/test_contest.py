@@ -122,7 +122,8 @@ def test_without_neurons_the_layers_are_the_same_and_nothing_spikes() -> None:
         x = x if hasattr(layer, "dynamics") else layer(x)
     torch.testing.assert_close(forward(images), x, rtol=1e-4, atol=1e-5)
     assert torch.equal(
-        net(images, Simulation(torch.Generator(), 3))[0], net(images, Simulation(torch.Generator(), 3))[2]
+        net(images, simulation=Simulation(torch.Generator(), 3))[0],
+        net(images, simulation=Simulation(torch.Generator(), 3))[2],
     )
 
 

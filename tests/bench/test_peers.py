@@ -99,7 +99,7 @@ def weighted(model: nn.Module) -> list[nn.Module]:
     return [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d | nn.Linear)]
 
 
-def our_cnn() -> models.Network:
+def our_cnn() -> models.Spiking:
     """Random weights under which all layers fire, and batch norm's averages of one pass over four steps."""
     torch.manual_seed(0)
     net = models.build("cnn", LIF(), readout="potential", **SHAPE)
@@ -110,7 +110,7 @@ def our_cnn() -> models.Network:
             nn.init.uniform_(m.bias)
             m.momentum = None
     with torch.no_grad():
-        net(images(), Simulation(generator(), 4))
+        net(images(), simulation=Simulation(generator(), 4))
     return net.eval()
 
 
@@ -148,7 +148,7 @@ def test_a_peers_cnn_computes_what_ours_does(peer: str, timesteps: int) -> None:
             for m in hidden:
                 m.weight *= 2
                 m.bias *= 2
-        expected = net(images(), Simulation(generator(), timesteps))
+        expected = net(images(), simulation=Simulation(generator(), timesteps))
         torch.testing.assert_close(theirs(images()), expected.mean(0), rtol=1e-4, atol=1e-4)
     assert expected.mean(0).std(0).min() > 0.1  # the images matter, so the last neurons fire
     assert timesteps == 1 or (expected[0] - expected[1]).abs().max() > 0.1  # and so does the potential

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble, with_dynamics
 from snnlib.deploy.folding import NoisyLIF, absorb, clamped, fold, without_noise
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Neuron, SingleStep
 from snnlib.noise import Gaussian, Uniform
 from snnlib.simulation import Simulation
@@ -25,7 +25,7 @@ SHAPES = {"cnn": (1, 28, 28), "resnet18": (3, 16, 16)}
 T = 6
 
 
-def frozen(network: str = "cnn", stretch: float = 3.0, noise: object = None, **options: object) -> Network:
+def frozen(network: str = "cnn", stretch: float = 3.0, noise: object = None, **options: object) -> Spiking:
     """A lively net with frozen statistics, peaks ``stretch`` times those that were measured: at 3, none is reached."""
     model = lively(network, SingleStep(noise or Gaussian()), input_shape=SHAPES[network])
     model = convert(model, statistics="frozen", calibration=images(8, SHAPES[network], seed=3), timesteps=T, **options)
@@ -37,12 +37,12 @@ def frozen(network: str = "cnn", stretch: float = 3.0, noise: object = None, **o
     return with_dynamics(model, wider)
 
 
-def run(model: Network, network: str = "cnn", seed: int = 0) -> tuple[Tensor, list[Tensor]]:
+def run(model: Spiking, network: str = "cnn", seed: int = 0) -> tuple[Tensor, list[Tensor]]:
     """Outputs [T, B, classes], and every layer's spikes, step by step."""
     spikes = []
     with torch.no_grad():
         x = images(6, SHAPES[network])
-        outputs = model(x, Simulation(generator(seed), T, lambda neuron, t, s, state: spikes.append(s)))
+        outputs = model(x, simulation=Simulation(generator(seed), T, lambda neuron, t, s, state: spikes.append(s)))
     return outputs, spikes
 
 
@@ -107,7 +107,7 @@ def test_clamped_is_the_share_of_terms_beyond_the_range() -> None:
             found[names[neuron]].append(v.numpy())
 
     with torch.no_grad():
-        model(images(6), Simulation(generator(), T, observe))
+        model(images(6), simulation=Simulation(generator(), T, observe))
     table = clamped(model, images(6), generator(), T).set_index("layer")
     for name, neuron in model.neurons():
         mean, peak = neuron.dynamics.statistics.mean, neuron.dynamics.statistics.peak

@@ -16,7 +16,7 @@ from snnlib.checks import InputError
 from snnlib.conversion import convert
 from snnlib.deploy.folding import fold, without_noise
 from snnlib.deploy.nir_export import not_expressed, to_nir, write_nir
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import LIF
 from snnlib.simulation import Simulation
 
@@ -25,7 +25,7 @@ DT = 1e-3
 T = 5
 
 
-def folded(network: str, readout: str = "spikes") -> Network:
+def folded(network: str, readout: str = "spikes") -> Spiking:
     shape = SHAPES[network]
     model = lively(network, width=1 / 32, input_shape=shape, readout=readout)
     return fold(convert(model, statistics="frozen", calibration=images(8, shape, seed=3), timesteps=T))
@@ -84,7 +84,7 @@ def test_the_file_holds_the_net_without_its_noise(network: str, readout: str, tm
     graph = nir.read(write_nir(to_nir(model, DT), tmp_path / "new" / "net.nir"))
     x = images(3, SHAPES[network], seed=1)
     with torch.no_grad():
-        expected = without_noise(model)(x, Simulation(generator(), T)).numpy()  # [T, B, classes]
+        expected = without_noise(model)(x, simulation=Simulation(generator(), T)).numpy()  # [T, B, classes]
     for b, image in enumerate(x.numpy()):
         assert interpret(graph, image, T, graph.metadata["dt"]) == pytest.approx(expected[:, b])
     assert len(np.unique(expected)) > 1
@@ -112,7 +112,7 @@ def test_a_directly_trained_net_loses_nothing() -> None:
     assert [np.unique(x).tolist() for x in (lif.v_threshold, lif.v_reset, lif.v_leak)] == [[0.8], [-0.2], [0]]
     x = images(1, SHAPES["cnn"])
     with torch.no_grad():
-        expected = model(x, Simulation(generator(), T)).numpy()[:, 0]
+        expected = model(x, simulation=Simulation(generator(), T)).numpy()[:, 0]
     assert interpret(graph, x[0].numpy(), T, DT) == pytest.approx(expected)
     assert 0 < expected.mean() < 1
 

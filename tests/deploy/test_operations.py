@@ -20,7 +20,7 @@ from snnlib.data.sets import Dataset, Split
 from snnlib.deploy import operations
 from snnlib.deploy.folding import fold
 from snnlib.experiments.beyond import energy
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import LIF, Neuron
 from snnlib.simulation import Simulation
 from snnlib.training.evaluation import accuracy_over_time, firing_rates
@@ -34,7 +34,7 @@ def total(table: pd.DataFrame, part: str, operation: str, timesteps: int) -> flo
     return rows.per_image.sum()
 
 
-def tiny(network: str, shape: tuple[int, int, int]) -> tuple[Network, Dataset]:
+def tiny(network: str, shape: tuple[int, int, int]) -> tuple[Spiking, Dataset]:
     """A net of one or two channels a layer and three images for it."""
     model = convert(lively(network, width=1 / 32, input_shape=shape, classes=3))
     drawn = np.random.default_rng(0).integers(0, 256, (3, *shape), dtype=np.uint8)
@@ -43,7 +43,7 @@ def tiny(network: str, shape: tuple[int, int, int]) -> tuple[Network, Dataset]:
     return model, Dataset("tiny", split, split, half, half / 2, ("a", "b", "c"))
 
 
-def spikes_of(model: Network, data: Dataset, timesteps: int) -> dict[str, np.ndarray]:
+def spikes_of(model: Spiking, data: Dataset, timesteps: int) -> dict[str, np.ndarray]:
     """Spikes [T, B, ...] of each layer, with the noise that `count` draws."""
     names = {neuron: name for name, neuron in model.neurons()}
     found: dict[str, list[np.ndarray]] = defaultdict(list)
@@ -52,7 +52,7 @@ def spikes_of(model: Network, data: Dataset, timesteps: int) -> dict[str, np.nda
         found[names[neuron]].append(s.numpy())
 
     with torch.no_grad():
-        model(standardise(data.test.images, data), Simulation(stream(0, "evaluation"), timesteps, observe))
+        model(standardise(data.test.images, data), simulation=Simulation(stream(0, "evaluation"), timesteps, observe))
     return {name: np.stack(spikes) for name, spikes in found.items()}
 
 

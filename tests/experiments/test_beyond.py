@@ -109,7 +109,7 @@ def test_accuracy_without_noise_is_that_of_the_plain_lif_net(pair: tuple[Run, Ru
     model = without_noise(fold(E.network(pair[0])))
     x = standardise(small.test.images, small)
     with torch.no_grad():
-        outputs = model(x, Simulation(torch.Generator(), 4))
+        outputs = model(x, simulation=Simulation(torch.Generator(), 4))
     for t in (1, 4):
         predicted = outputs[:t].sum(0).argmax(-1)
         assert silent.iloc[t - 1] == pytest.approx((predicted == small.test.labels).float().mean().item())

@@ -183,7 +183,9 @@ def test_the_potentials_are_those_of_the_first_step(run: Run, small: Dataset) ->
     assert all(len(v) == 7 for v in found.values())
     model, seen = convert(run.model()), {}
     with torch.no_grad():
-        model(batch, Simulation(stream(0, "evaluation"), 1, lambda neuron, t, s, v: seen.setdefault(neuron, v)))
+        model(
+            batch, simulation=Simulation(stream(0, "evaluation"), 1, lambda neuron, t, s, v: seen.setdefault(neuron, v))
+        )
     assert all(torch.equal(v, seen[neuron]) for v, (_, neuron) in zip(found.values(), model.neurons(), strict=True))
 
 
@@ -195,7 +197,7 @@ def test_again_counts_the_outputs_that_fire_twice(run: Run, monkeypatch: pytest.
     assert list(table.columns) == list(alpha.ALPHAS)
     for a in (2.0, math.inf):
         with torch.no_grad():
-            outputs = convert(lively(), a)(images(alpha.IMAGES), Simulation(stream(0, "evaluation"), 2))
+            outputs = convert(lively(), a)(images(alpha.IMAGES), simulation=Simulation(stream(0, "evaluation"), 2))
         first, second = outputs.numpy()
         assert 0 < first.sum() < first.size  # so that the share means something
         assert table.loc["cnn", a] == pytest.approx((first * second).sum() / first.sum())

@@ -133,7 +133,7 @@ def test_a_network_learns_the_same_either_way() -> None:
     for observe in (None, lambda *_: None):
         torch.manual_seed(0)
         net = build("cnn", LIF(), width=0.1, readout="potential")
-        net(images, Simulation(generator(), T, observe)).square().mean().backward()
+        net(images, simulation=Simulation(generator(), T, observe)).square().mean().backward()
         gradients.append([p.grad for p in net.parameters()])
     for found, expected in zip(*gradients, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6)

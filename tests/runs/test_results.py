@@ -14,7 +14,7 @@ from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble, with_dynamics
 from snnlib.data.sets import Dataset
 from snnlib.experiments.method.table import three_steps
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import LIF, SingleStep
 from snnlib.noise import Gaussian, Uniform
 from snnlib.runs import results
@@ -149,7 +149,7 @@ SILENT = SingleStep(Gaussian(high=0.0), v_th=0.9)  # no noise
 RELU, QCFS4 = ({"dynamics": d, "readout": "potential"} for d in (ReLU(), QCFS(levels=4, threshold=1.5)))
 
 
-def dynamics(model: Network) -> list[Any]:
+def dynamics(model: Spiking) -> list[Any]:
     return [neuron.dynamics for _, neuron in model.neurons()]
 
 

@@ -15,7 +15,7 @@ from snnlib import simulation
 from snnlib.baselines.ann_neurons import IF
 from snnlib.conversion import convert, ensemble
 from snnlib.data.sets import Dataset
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.simulation import Simulation, simulate
 from snnlib.training.evaluation import accuracy_over_time, calibration_images, firing_rates, predict
@@ -25,12 +25,12 @@ T = 6
 
 
 @torch.no_grad()
-def outputs(model: Network, data: Dataset, timesteps: int, batch_size: int, g: torch.Generator) -> Tensor:
+def outputs(model: Spiking, data: Dataset, timesteps: int, batch_size: int, g: torch.Generator) -> Tensor:
     """Outputs [T, N, classes] on the test set, standardised here."""
     pixels = (data.test.images / 255 - data.mean) / data.std
     sim = Simulation(g, timesteps)
     starts = range(0, len(pixels), batch_size)
-    return torch.cat([model.eval()(pixels[i : i + batch_size], sim) for i in starts], dim=1)
+    return torch.cat([model.eval()(pixels[i : i + batch_size], simulation=sim) for i in starts], dim=1)
 
 
 def counted(out: Tensor, labels: Tensor) -> list[float]:
@@ -194,7 +194,7 @@ MEMORIES = [
 ]
 
 
-def run(model: Network, x: Tensor, timesteps: int) -> tuple[list[int], list[Tensor]]:
+def run(model: Spiking, x: Tensor, timesteps: int) -> tuple[list[int], list[Tensor]]:
     """Where each piece begins, and its outputs."""
     begins, pieces = zip(*simulate(model, x, generator(4), timesteps), strict=True)
     return list(begins), list(pieces)
@@ -209,7 +209,7 @@ def test_pieces_are_one_simulation(
     model = lively(network, dynamics, readout)
     x = images(3, model.input_shape)
     with torch.no_grad():
-        whole = model(x, Simulation(generator(4), 11)).float()
+        whole = model(x, simulation=Simulation(generator(4), 11)).float()
     for chunk, begins in ((4, [0, 4, 8]), (1, list(range(11))), (11, [0]), (100, [0])):
         monkeypatch.setattr(simulation, "CHUNK", chunk)
         found, pieces = run(model, x, 11)
@@ -225,7 +225,7 @@ def test_pieces_of_a_noisy_net_go_on_with_its_noise_and_its_potentials(monkeypat
     x, g, states, steps = images(3), generator(4), {}, []
     with torch.no_grad():
         for _ in range(5):
-            steps.append(model(x, Simulation(g, 1, states=states)))
+            steps.append(model(x, simulation=Simulation(g, 1, states=states)))
     monkeypatch.setattr(simulation, "CHUNK", 1)
     assert torch.equal(torch.cat(run(model, x, 5)[1]), torch.cat(steps).float())
     assert len(states) == len(list(model.neurons()))
@@ -303,7 +303,7 @@ def test_firing_rates_are_spikes_per_neuron_and_step(exact: Dataset, dynamics: L
     sim = Simulation(stream(3, "evaluation"), T, observe)
     with torch.no_grad():
         for part in pixels.split(40):
-            model(part, sim)
+            model(part, simulation=sim)
     expected = [spikes[n] / (size[n] * T * 90) for _, n in model.neurons()]
     table = firing_rates(model, exact, T, noise_seed=3, batch_size=40)
     assert table.layer.tolist() == [name for name, _ in model.neurons()]

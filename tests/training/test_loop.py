@@ -19,7 +19,8 @@ from snnlib.checks import InputError
 from snnlib.conversion import convert
 from snnlib.data.batches import augment, standardise
 from snnlib.data.sets import Dataset
-from snnlib.models import Network, build
+from snnlib.models import build
+from snnlib.network import Spiking
 from snnlib.neurons import LIF, Dynamics, SingleStep
 from snnlib.noise import Gaussian, Uniform
 from snnlib.runs.checkpoints import found, restore, save_checkpoint
@@ -38,7 +39,7 @@ class InterruptError(Exception):
     """What an interrupted run dies of."""
 
 
-def fresh(dynamics: Dynamics | None = None, readout: str = "spikes") -> Network:
+def fresh(dynamics: Dynamics | None = None, readout: str = "spikes") -> Spiking:
     with torch.random.fork_rng():
         torch.manual_seed(7)
         return build("cnn", dynamics or SingleStep(), width=1 / 16, readout=readout)
@@ -74,7 +75,7 @@ def test_an_epoch_is_adam_on_the_mse_of_the_mean_output(small: Dataset, dynamics
     for index in order.split(32):
         x = (small.train.images[index] / 255 - small.mean) / small.std
         x = x.contiguous(memory_format=torch.channels_last)
-        out = model(x, Simulation(noise, timesteps)).mean(0)
+        out = model(x, simulation=Simulation(noise, timesteps)).mean(0)
         target = torch.eye(10)[small.train.labels[index]]
         loss = ((out - target) ** 2).sum() / out.numel()
         adam.zero_grad()
@@ -205,7 +206,7 @@ def test_a_row_within_an_epoch_is_the_net_after_so_many_steps(small: Dataset, th
     for index in torch.randperm(160, generator=order).split(16)[:n]:
         x = augment(small.train.images[index], crops, flip=True)
         x = standardise(x, small).contiguous(memory_format=torch.channels_last)
-        loss = mse(state.model(x, Simulation(noise, 1)).mean(0), small.train.labels[index])
+        loss = mse(state.model(x, simulation=Simulation(noise, 1)).mean(0), small.train.labels[index])
         state.optimizer.zero_grad()
         loss.backward()
         state.optimizer.step()

@@ -18,7 +18,7 @@ from snnlib.checks import InputError, whole
 from snnlib.data.batches import batches, standardise
 from snnlib.data.sets import Dataset
 from snnlib.experiments.beyond.pairs import above_zero, interval
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.run import Run, ensure
 from snnlib.simulation import simulate
@@ -29,7 +29,7 @@ COLUMNS = ["rule", "threshold", "mean_steps", "accuracy", "agreement"]
 
 
 def outputs_over_time(
-    model: Network,
+    model: Spiking,
     data: Dataset,
     timesteps: int = 10,
     noise_seed: int = 0,

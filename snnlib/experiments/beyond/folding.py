@@ -8,13 +8,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.simulation import simulate
 from snnlib.training.seeds import stream
 
 
 def agreement(
-    nets: dict[str, Network],
+    nets: dict[str, Spiking],
     images: Tensor,
     labels: Tensor,
     timesteps: int = 10,

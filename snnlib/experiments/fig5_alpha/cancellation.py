@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.simulation import simulate
 from snnlib.training.seeds import stream
@@ -16,7 +16,7 @@ from snnlib.training.seeds import stream
 LEAKS = (0.1, 0.5, 0.9)
 
 
-def potentials(model: Network, images: Tensor) -> dict[str, Tensor]:
+def potentials(model: Spiking, images: Tensor) -> dict[str, Tensor]:
     """V(1) of each layer [B, ...]: what Eq. 7 takes at the second step.
 
     Args:

@@ -24,7 +24,7 @@ from snnlib.experiments.fig5_alpha.claims import (
 )
 from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.titles import TITLES
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Comparison, Preset
@@ -160,7 +160,7 @@ def firing_again(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
     return table.groupby(["network", "alpha"], sort=False).share.mean().unstack("alpha", sort=False)
 
 
-def _converted(runs: Iterable[Run], evaluation: Conversion) -> Iterator[tuple[Run, float, Network, Tensor]]:
+def _converted(runs: Iterable[Run], evaluation: Conversion) -> Iterator[tuple[Run, float, Spiking, Tensor]]:
     """Each run converted with each alpha, with the training images to look at it on; on the run's threads."""
     for run in runs:
         ensure(run.spec)
@@ -170,7 +170,7 @@ def _converted(runs: Iterable[Run], evaluation: Conversion) -> Iterator[tuple[Ru
                 yield run, alpha, evaluation.changed(alpha=alpha).network(run), images
 
 
-def _firing_again(model: Network, images: Tensor) -> float:
+def _firing_again(model: Spiking, images: Tensor) -> float:
     spikes = []
     *_, (_, last) = model.neurons()
 

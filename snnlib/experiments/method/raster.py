@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.simulation import simulate
 from snnlib.training.seeds import stream
@@ -34,7 +34,7 @@ class Raster:
         return int(self.outputs.sum(0).argmax())
 
 
-def record(model: Network, images: Tensor, image: int, timesteps: int) -> Raster:
+def record(model: Spiking, images: Tensor, image: int, timesteps: int) -> Raster:
     """Run images together, since statistics are of the whole batch (Eq. 8), and keep what one of them does.
 
     Args:

@@ -13,7 +13,7 @@ from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.data.batches import standardise
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.table2_inference_time.table import compared, members
-from snnlib.models import Network
+from snnlib.network import Spiking
 from snnlib.runs.preset import Preset
 from snnlib.runs.provenance import provenance
 from snnlib.runs.run import Run, default_device
@@ -58,7 +58,7 @@ def with_times(found: pd.DataFrame, preset: Preset, device: torch.device | str |
 
 def _seconds(runs: dict[Timed, Run], preset: Preset, device: torch.device) -> dict[Timed, np.ndarray]:
     """Seconds per image of each run at each T, in every round."""
-    nets: dict[str, tuple[Network, Tensor]] = {}
+    nets: dict[str, tuple[Spiking, Tensor]] = {}
     for run in runs.values():
         if run.spec.name not in nets:
             data = run.data(device)
@@ -74,7 +74,7 @@ def _seconds(runs: dict[Timed, Run], preset: Preset, device: torch.device) -> di
     return {timed: values[1:] for timed, values in found.items()}
 
 
-def _run(net: Network, images: Tensor, timesteps: int, precision: str) -> None:
+def _run(net: Spiking, images: Tensor, timesteps: int, precision: str) -> None:
     for _ in simulate(net, images, stream(0, "evaluation", device=images.device), timesteps, precision):
         pass
 

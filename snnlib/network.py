@@ -1,0 +1,188 @@
+"""`Spiking`: any module whose activations are neurons, as a network that runs for any number of time steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
+
+from snnlib.checks import InputError, one_of, shown, whole
+from snnlib.in_time import InTime, in_time, repeated
+from snnlib.neurons import Neuron
+from snnlib.relu_calls import Intercepted, functions_of
+from snnlib.simulation import Simulation, current_pass, running
+
+
+class Reused(nn.Module):
+    """The neurons of an activation that is called several times in a forward pass, one layer of them for each call."""
+
+    def __init__(self, neurons: Iterable[Neuron]) -> None:
+        super().__init__()
+        self.calls = nn.ModuleList(neurons)
+
+    def forward(self, input: Tensor, *_: Any, **__: Any) -> Tensor:
+        """The next layer's spikes; what else functions take, such as ``inplace``, is left out."""
+        under_way = current_pass()
+        if under_way is None:
+            raise InputError("a layer that is called several times: must be called inside its `Spiking` net")
+        call = under_way.calls[self]
+        under_way.calls[self] += 1
+        if call == len(self.calls):
+            raise InputError(
+                f"the forward pass calls an activation more often than the {call} times it has neurons for"
+            )
+        return self.calls[call](input)
+
+
+class Spiking(nn.Module):
+    """An ordinary module that contains neurons: its inputs to the output of each time step.
+
+    Nothing is ever reset: a forward pass begins at step 1. What does not depend on a neuron is computed once.
+    Modules between neurons see [T·B, ...]; axis 0 has to stay the batch's.
+
+    Args:
+        model: any module; where it says relu, `Neuron` stands (`snnlib.replace_relu.spiking`).
+        input_shape: of an input without its batch axis, to refuse others; None takes what the model takes.
+        names: a name for the path of each `Neuron`, in the order of the calls; "layer 1" and so on if not given.
+        functions: neurons in place of ``torch.relu`` and its like in the model's code, in the order of the calls.
+        kinds: of activations whose functions they stand for.
+        quiet: in evaluation mode, ``net(x)`` takes the noise's mean in place of noise (single-step neurons only).
+        over_time: inputs are [T, B, ...], a frame for each step, in place of one for all steps.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        input_shape: tuple[int, ...] | None = None,
+        names: Mapping[str, str] | None = None,
+        functions: Iterable[Neuron] = (),
+        kinds: Iterable[type[nn.Module]] = (),
+        quiet: bool = False,
+        over_time: bool = False,
+    ) -> None:
+        super().__init__()
+        self.model, self.input_shape, self.quiet, self.over_time = model, input_shape, quiet, over_time
+        self.functions, self.kinds = Reused(functions), tuple(kinds)
+        paths = [path for path, module in self.named_modules() if isinstance(module, Neuron)]
+        self.names = dict(names or {path: f"layer {i}" for i, path in enumerate(paths, start=1)})
+        self._seed: int | None = None
+        self._generators: dict[torch.device, torch.Generator] = {}
+
+    def forward(
+        self,
+        *inputs: Any,
+        timesteps: int | None = None,
+        generator: torch.Generator | None = None,
+        simulation: Simulation | None = None,
+    ) -> Any:
+        """The model's output [B, ...] of a single step, or, with ``timesteps``, [T, B, ...] of each step.
+
+        Args:
+            inputs: of the model. Float images are taken as they are, bytes (uint8) are divided by 255.
+            timesteps: T; the mean over them is the prediction. Inputs over time bring their own.
+            generator: of the noise; else that of `seed`, or PyTorch's global one, as dropout's.
+            simulation: all that, and who looks on, in one; then the output is [T, B, ...].
+
+        Raises:
+            InputError: no tensor among the inputs, another shape, dtype or device than the net's, nan or infinity.
+        """
+        tensors = [x for x in inputs if isinstance(x, Tensor)]
+        if not tensors:
+            raise InputError(f"input = {shown(inputs[0] if inputs else None)}: must be a tensor")
+        if any(isinstance(x, InTime) for x in tensors):  # inside another net: its simulation is ours
+            return self._run(inputs)
+        single = simulation is None and timesteps is None and not self.over_time
+        if simulation is None:
+            given = len(tensors[0]) if self.over_time and tensors[0].ndim else 1
+            if timesteps not in (None, given) and self.over_time:
+                raise InputError(f"timesteps = {shown(timesteps)}: must be {given}, the length of the input")
+            simulation = Simulation(
+                generator or self._own_generator(tensors[0].device),
+                given if timesteps is None else timesteps,
+                quiet=single and self.quiet and not self.training,
+            )
+        inputs = tuple(self._taken(x, simulation) if isinstance(x, Tensor) else x for x in inputs)
+        with running(simulation):
+            outputs = self._run(inputs)
+        steps = simulation.timesteps
+        return tree_map_only(Tensor, lambda x: _by_step(x, steps, single), outputs)
+
+    def _run(self, inputs: tuple) -> Any:
+        if not len(self.functions.calls):
+            return self.model(*inputs)
+        with Intercepted(functions_of(self.kinds), lambda function, *args, **kwargs: self.functions(*args, **kwargs)):
+            return self.model(*inputs)
+
+    def _taken(self, x: Tensor, simulation: Simulation) -> Tensor:
+        """An input as the model gets it, checked."""
+        lead, steps = (2 if self.over_time else 1), simulation.timesteps
+        if self.input_shape is not None and x.shape[lead:] != self.input_shape:
+            wanted = f"must be [{'T, ' * self.over_time}B, ...] with {self.input_shape} for the dots"
+            raise InputError(f"input of shape {tuple(x.shape)}: {wanted}")
+        if x.ndim < lead or not x.numel():
+            raise InputError(f"input of shape {tuple(x.shape)}: must have a batch, and at least one value in it")
+        if self.over_time and len(x) != steps:
+            raise InputError(f"input of {len(x)} steps: must be of {steps}, as the simulation")
+        weight = next(self.parameters(), x)
+        if x.device != weight.device:
+            raise InputError(f"input on {x.device}: must be on {weight.device}, as the weights")
+        if x.dtype == torch.uint8:
+            x = x.to(weight.dtype) / 255
+        elif x.dtype != weight.dtype and x.is_floating_point() and not torch.is_autocast_enabled(x.device.type):
+            raise InputError(f"input of {x.dtype}: must be of {weight.dtype}, as the weights, or bytes (uint8)")
+        if not self.training and not x.isfinite().all():  # in training the loss says so, and no step waits
+            raise InputError("input: must be finite; some value is nan or infinite")
+        if self.over_time:
+            x = x.flatten(0, 1)
+        return in_time(x, steps if self.over_time else 1) if steps > 1 else x
+
+    def seed(self, seed: int) -> Self:
+        """Draw noise from a generator of the net's own from here on, seeded anew; it repeats on the same device."""
+        whole("seed", seed, 0, 2**63 - 1)
+        self._seed, self._generators = seed, {}
+        return self
+
+    def _own_generator(self, device: torch.device) -> torch.Generator | None:
+        if self._seed is None:
+            return None
+        if device not in self._generators:
+            self._generators[device] = torch.Generator(device).manual_seed(self._seed)
+        return self._generators[device]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Generators are neither copied nor pickled: a copy's begin at the seed."""
+        return {**self.__dict__, "_generators": {}}
+
+    def neurons(self) -> Iterator[tuple[str, Neuron]]:
+        """Each layer of neurons with its name, in the order in which they are called."""
+        return ((name, self.get_submodule(path)) for path, name in self.names.items())
+
+    @property
+    def first(self) -> Neuron:
+        """The layer of neurons that is called first."""
+        return next(self.neurons())[1]
+
+
+def per_layer(what: str, value: Any, names: Sequence[str]) -> list[Any]:
+    """A value for each layer: the same, or those of a list in the layers' order, or of a mapping by their names."""
+    if isinstance(value, Mapping):
+        for name in value:
+            one_of(f"{what}, layer", name, names)
+        if missing := [name for name in names if name not in value]:
+            raise InputError(f"{what} = {shown(dict(value))}: must have each layer of neurons; {missing[0]} is missing")
+        return [value[name] for name in names]
+    if isinstance(value, list | tuple):
+        if len(value) != len(names):
+            raise InputError(f"{what}: {len(value)} values for {len(names)} layers of neurons; there must be as many")
+        return list(value)
+    return [value] * len(names)
+
+
+def _by_step(x: Tensor, steps: int, single: bool) -> Tensor:
+    """[T·B, ...] to [T, B, ...]; of a single step, [B, ...]."""
+    if isinstance(x, InTime):
+        x = repeated(x, steps)
+    return x if single else x.unflatten(0, (steps, -1))

@@ -1,0 +1,171 @@
+"""Where a model calls activations, as modules and as functions, in the order of its forward pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+from torch.overrides import TorchFunctionMode
+
+from snnlib.checks import InputError, short, shown
+
+# Activations that neurons can take the place of, and the functions by which code calls them without a module. Gates and
+# weights of attention (sigmoid, tanh, softmax) are none: they stay as they are.
+ACTIVATIONS: dict[type[nn.Module], tuple[Callable, ...]] = {
+    nn.ReLU: (F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_),
+    nn.ReLU6: (F.relu6,),
+    nn.GELU: (F.gelu,),
+    nn.SiLU: (F.silu,),
+    nn.LeakyReLU: (F.leaky_relu, F.leaky_relu_),
+    nn.ELU: (F.elu, F.elu_),
+    nn.SELU: (F.selu, F.selu_, torch.selu, torch.selu_),
+    nn.CELU: (F.celu, F.celu_, torch.celu, torch.celu_),
+    nn.PReLU: (F.prelu, torch.prelu, Tensor.prelu),
+    nn.RReLU: (F.rrelu, F.rrelu_, torch.rrelu, torch.rrelu_),
+    nn.Mish: (F.mish,),
+    nn.Hardswish: (F.hardswish,),
+    nn.Softplus: (F.softplus,),
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an activation of this kind: of the module at ``path``, or, where that is None, of a function.
+
+    Its name is the path, or the function's name; with a number where there are several.
+    """
+
+    path: str | None
+    kind: type[nn.Module]
+    name: str
+
+
+class Intercepted(TorchFunctionMode):
+    """While it is open, calls of these functions are made by ``instead``, which gets function and arguments."""
+
+    def __init__(self, functions: Iterable[Callable], instead: Callable[..., Any]) -> None:
+        super().__init__()
+        self.functions, self.instead = frozenset(functions), instead
+
+    def __torch_function__(self, func: Callable, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        return self.instead(func, *args, **kwargs) if func in self.functions else func(*args, **kwargs)
+
+
+def functions_of(kinds: Iterable[type[nn.Module]]) -> dict[Callable, type[nn.Module]]:
+    """The functions that do what these kinds of modules do, and which kind that is."""
+    return {function: kind for kind in kinds for function in ACTIVATIONS.get(kind, ())}
+
+
+def activation_calls(model: nn.Module, kinds: Iterable[type[nn.Module]], example: tuple | None) -> list[Call]:
+    """All calls of these kinds of activations, and of others of `ACTIVATIONS`, in the order of a forward pass.
+
+    They are read off the model's code by `torch.fx`, or, if there is an ``example``, the model's inputs, off a pass
+    with it, in evaluation mode. Modules that are not called in it come last.
+
+    Raises:
+        InputError: no example for code that `torch.fx` cannot follow, or an example that the model cannot take.
+    """
+    kinds = tuple({**dict.fromkeys(kinds), **dict.fromkeys(ACTIVATIONS)})
+    found = _traced(model, kinds) if example is None else _counted(model, kinds, example)
+    called = {path for path, _ in found}
+    found += [(path, type(m)) for path, m in model.named_modules() if isinstance(m, kinds) and path not in called]
+    total = Counter(found)
+    seen: Counter[tuple[str | None, type[nn.Module]]] = Counter()
+    calls = []
+    for path, kind in found:
+        seen[path, kind] += 1
+        what = path or (ACTIVATIONS[kind][0].__name__ if path is None else kind.__name__)
+        calls.append(Call(path, kind, what if total[path, kind] == 1 else f"{what} ({seen[path, kind]})"))
+    return calls
+
+
+Found = list[tuple[str | None, type[nn.Module]]]
+
+
+class _Tracer(fx.Tracer):
+    def __init__(self, kinds: tuple[type[nn.Module], ...]) -> None:
+        super().__init__()
+        self.kinds = kinds
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, self.kinds) or (m.__module__.startswith("torch.nn") and not len(list(m.children())))
+
+
+def _traced(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Found:
+    if isinstance(model, kinds):
+        return [("", type(model))]
+    try:
+        graph = _Tracer(kinds).trace(model)
+    except Exception as error:  # of the model's own code, so of any kind
+        raise InputError(
+            f"model = {type(model).__name__}: its code cannot be followed without an input "
+            f"({short(str(error), 120)}); pass one: spiking(model, example=x)"
+        ) from None
+    functions, modules = functions_of(kinds), dict(model.named_modules(remove_duplicate=False))
+    found: Found = []
+    for node in graph.nodes:
+        if node.op == "call_module" and isinstance(modules[node.target], kinds):
+            found.append(_place(model, modules[node.target]))
+        called = getattr(Tensor, node.target, None) if node.op == "call_method" else node.target
+        if node.op in ("call_function", "call_method") and called in functions:
+            if not node.users:
+                name = called.__name__
+                raise InputError(f"{name}, called in place: what it returns must be used; write x = {name}(x)")
+            found.append((None, functions[called]))
+    return found
+
+
+def _counted(model: nn.Module, kinds: tuple[type[nn.Module], ...], example: tuple) -> Found:
+    functions, found = functions_of(kinds), []
+    inside: list[nn.Module] = []  # what a module of these kinds calls itself is no call of the model's
+
+    def enter(module: nn.Module, inputs: Any) -> None:
+        found.append(_place(model, module))
+        inside.append(module)
+
+    def leave(module: nn.Module, inputs: Any, output: Any) -> None:
+        inside.pop()
+
+    def call(function: Callable, *args: Any, **kwargs: Any) -> Tensor:
+        if not inside:
+            found.append((None, functions[function]))
+        return function(*args, **kwargs)
+
+    with ExitStack() as stack:
+        for module in model.modules():
+            if isinstance(module, kinds):
+                stack.callback(module.register_forward_pre_hook(enter).remove)
+                stack.callback(module.register_forward_hook(leave).remove)
+        stack.enter_context(evaluating(model))
+        stack.enter_context(torch.no_grad())
+        try:
+            with Intercepted(functions, call):
+                model(*example)
+        except Exception as error:
+            raise InputError(
+                f"example = {shown(example)}: the model cannot take it ({short(str(error), 200)})"
+            ) from None
+    return found
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Have the model in evaluation mode inside, and each of its modules in its own mode again afterwards."""
+    before = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in before:
+            module.training = training
+
+
+def _place(model: nn.Module, module: nn.Module) -> tuple[str, type[nn.Module]]:
+    return next(path for path, m in model.named_modules() if m is module), type(module)

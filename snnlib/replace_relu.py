@@ -1,0 +1,130 @@
+"""`spiking`: anybody's network with noisy single-step neurons in place of its activations, step 1 of the method."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from snnlib.checks import InputError, shown
+from snnlib.network import Reused, Spiking, per_layer
+from snnlib.neurons import Neuron, SingleStep
+from snnlib.noise import Gaussian, Noise
+from snnlib.relu_calls import ACTIVATIONS, Call, activation_calls
+from snnlib.surrogate import Surrogate, Triangle
+
+
+def spiking(
+    model: nn.Module,
+    noise: Noise | Sequence[Noise] | Mapping[str, Noise] | None = None,
+    surrogate: Surrogate | None = None,
+    v_th: float = 1.0,
+    *,
+    replace: Sequence[type[nn.Module]] = (nn.ReLU, nn.ReLU6),
+    example: Any = None,
+    quiet: bool = True,
+    over_time: bool = False,
+) -> Spiking:
+    """A copy of the model in which each call of an activation is a layer of noisy single-step neurons (Eqs. 2, 5).
+
+    Modules and functions are found, ``inplace`` or not; one that is called several times gets neurons for each call.
+    Its output stays analog: a last layer without activation is read as a potential.
+
+    Batch norm, dropout and pooling see spikes, 0 or 1, as they saw activations: batch norm before or after neurons
+    learns; the maximum over a window is 1 where any neuron in it fires.
+
+    Args:
+        model: any module whose inputs, and what is between neurons, have the batch on axis 0.
+        noise: of each neuron; N(1/2, 1/8) clipped to [0, 1] if not given. For noise of its own in each layer, a list
+            in the order of the calls, or a mapping by the names that `Spiking.neurons` gives.
+        surrogate: derivative of a spike, a triangle of width 1 if not given.
+        replace: kinds of activations that become neurons, called as modules or as functions. Others that do what
+            `ACTIVATIONS` lists are refused.
+        example: an input, or a tuple of them; for code that `torch.fx` cannot follow.
+        quiet: ``net(x)`` in evaluation mode takes the noise's mean for the noise: as dropout, noise is for training.
+            With the spiking readout the paper's single step loses 4 to 9 points to its noise; T steps win them back.
+        over_time: inputs are [T, B, ...], frames of events say, in place of one input for all steps.
+
+    Raises:
+        InputError: no activation to replace, one that is not in ``replace``, a noise missing, a layer whose batch is
+            not on axis 0, code that cannot be followed.
+    """
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model = {shown(model)}: must be a torch.nn.Module")
+    if isinstance(model, Spiking) or any(isinstance(m, Neuron) for m in model.modules()):
+        raise InputError(
+            f"model = {type(model).__name__}: has neurons already; give the model that they were made from"
+        )
+    for kind in replace:
+        if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+            raise InputError(f"replace, kind = {shown(kind)}: must be a class of modules, such as torch.nn.GELU")
+    _check_batch_first(model)
+    kinds = tuple(replace)
+    example = example if example is None or isinstance(example, tuple) else (example,)
+    calls = activation_calls(model, kinds, example)
+    _check_kinds(model, calls, kinds)
+    each = per_layer("noise", noise if noise is not None else Gaussian(), [call.name for call in calls])
+    neurons = {c.name: Neuron(SingleStep(n, surrogate or Triangle(), v_th)) for c, n in zip(calls, each, strict=True)}
+    return assembled(model, calls, neurons, kinds, quiet=quiet, over_time=over_time)
+
+
+def assembled(
+    model: nn.Module,
+    calls: Sequence[Call],
+    neurons: Mapping[str, Neuron],
+    kinds: Sequence[type[nn.Module]],
+    **options: Any,
+) -> Spiking:
+    """A copy of the model with these neurons, by name, in place of the calls."""
+    model, paths = copy.deepcopy(model), {}
+    at: dict[str | None, list[Call]] = defaultdict(list)
+    for call in calls:
+        where = "functions" if call.path is None else f"model.{call.path}".rstrip(".")
+        several = call.path is None or sum(c.path == call.path for c in calls) > 1
+        paths[call.name] = f"{where}.calls.{len(at[call.path])}" if several else where
+        at[call.path].append(call)
+    functions = [neurons[call.name] for call in at.pop(None, [])]
+    for path, there in at.items():
+        layers = [neurons[call.name] for call in there]
+        new = layers[0] if len(layers) == 1 else Reused(layers)
+        model = _replaced(model, model.get_submodule(path), new)
+    names = {paths[call.name]: call.name for call in calls}
+    return Spiking(model, names=names, functions=functions, kinds=kinds, **options)
+
+
+def _replaced(model: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:
+    """The model with one module in place of another, under all its names."""
+    if model is old:
+        return new
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if child is old:
+                setattr(parent, name, new)
+        if isinstance(parent, nn.TransformerEncoderLayer):
+            parent.activation_relu_or_gelu = 0  # else a fused kernel runs in evaluation, with the activation it had
+    return model
+
+
+def _check_kinds(model: nn.Module, calls: Sequence[Call], kinds: tuple[type[nn.Module], ...]) -> None:
+    for call in calls:
+        if not issubclass(call.kind, kinds):
+            kind = next(k for k in ACTIVATIONS if issubclass(call.kind, k)).__name__
+            raise InputError(
+                f"{call.name} = {kind}: is no ReLU; replace it in the model by torch.nn.ReLU, or have neurons in its "
+                f"place too: spiking(model, replace=(torch.nn.ReLU, torch.nn.{kind}))"
+            )
+    if not calls:
+        wanted = ", ".join(kind.__name__ for kind in kinds)
+        raise InputError(f"model = {type(model).__name__}: must have at least one activation to replace, of {wanted}")
+
+
+def _check_batch_first(model: nn.Module) -> None:
+    for path, module in model.named_modules():
+        if getattr(module, "batch_first", True) is False:
+            raise InputError(
+                f"{path or type(model).__name__} = {type(module).__name__}(batch_first=False): must have the batch on "
+                "axis 0, since time is folded into it; make it with batch_first=True"
+            )
