@@ -91,8 +91,7 @@ def assembled(
         layers = [neurons[call.name] for call in there]
         new = layers[0] if len(layers) == 1 else Reused(layers)
         model = _replaced(model, model.get_submodule(path), new)
-    names = {paths[call.name]: call.name for call in calls}
-    return Spiking(model, names=names, functions=functions, kinds=kinds, **options)
+    return Spiking(model, paths=paths, functions=functions, kinds=kinds, **options)
 
 
 def _replaced(model: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:
