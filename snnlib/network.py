@@ -92,7 +92,7 @@ class Spiking(nn.Module):
         tensors = [x for x in inputs if isinstance(x, Tensor)]
         if not tensors:
             raise InputError(f"input = {shown(inputs[0] if inputs else None)}: must be a tensor")
-        if any(isinstance(x, InTime) for x in tensors):  # inside another net: its simulation is ours
+        if current_pass() is not None:  # inside another net, whose simulation runs
             return self._run(inputs)
         single = simulation is None and timesteps is None and not self.over_time
         if simulation is None:

@@ -197,6 +197,8 @@ class Neuron(nn.Module):
         under_way = current_pass()
         sim = under_way.simulation if under_way else Simulation()
         marked = isinstance(current, InTime)
+        if marked and current.timesteps not in (0, sim.timesteps):  # as where `torch.utils.checkpoint` computes again
+            raise InputError(f"current of {current.timesteps} steps: must be computed while its simulation runs")
         currents = Currents(plain(current), sim.timesteps, constant=marked and not current.timesteps)
         spikes = self._spikes(currents, sim)
         return in_time(spikes, sim.timesteps) if marked else spikes
