@@ -44,8 +44,9 @@ def spiking(
         replace: kinds of activations that become neurons, called as modules or as functions. Others that do what
             `ACTIVATIONS` lists are refused.
         example: an input, or a tuple of them; for code that `torch.fx` cannot follow.
-        quiet: ``net(x)`` in evaluation mode takes the noise's mean for the noise: as dropout, noise is for training.
-            With the spiking readout the paper's single step loses 4 to 9 points to its noise; T steps win them back.
+        quiet: ``net(x)`` in evaluation mode takes the noise's mean for the noise, as dropout is off then. At T = 1 that
+            gives 5 to 6 points more where the output spikes, and from 1 less to none where it is a potential
+            (figures/smoke/what_noise_does.csv). ``net(x, timesteps=T)`` always has its noise.
         over_time: inputs are [T, B, ...], frames of events say, in place of one input for all steps.
 
     Raises:
