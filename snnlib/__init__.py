@@ -1,9 +1,12 @@
-"""Companion to "A noise based novel strategy for faster SNN training" (Jiang & Zhang, 2023)."""
+"""Companion to "A noise based novel strategy for faster SNN training" (Jiang & Zhang, 2023).
+
+PyTorch, which takes seconds to import, comes with the first module that computes.
+"""
 
 from snnlib.batch.starting import in_one_line
 
-in_one_line()  # before PyTorch is imported, which takes seconds
+in_one_line()  # what follows, here and in the modules of the command line, takes seconds
 
-from snnlib.fast import process  # noqa: E402
+from snnlib.version import __version__  # noqa: E402
 
-process.configure()
+__all__ = ["__version__"]
