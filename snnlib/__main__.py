@@ -16,7 +16,7 @@ from snnlib.batch import train as batch
 from snnlib.batch.estimate import estimate, time_left
 from snnlib.batch.parent import end_with_parent
 from snnlib.batch.starting import INTERRUPTED, started
-from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, draw_notebook, figures
+from snnlib.batch.workflow import WorkflowError, draw_notebook, figures
 from snnlib.checks import InputError, one_of, short, shown, whole
 from snnlib.data.sets import DATASETS, DataError, load_dataset
 from snnlib.experiments import compare
@@ -211,10 +211,7 @@ def draw_all(
     preset: PresetName = "smoke",
 ) -> None:
     """Train what is missing and draw what is out of date, in parallel, then list what was drawn."""
-    p = load_preset(preset)
-    for target in targets or ():
-        one_of("target", target, ["all", "trained", *sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))])
-    print(figures(p, *targets or ()))
+    print(figures(load_preset(preset), *targets or ()))
 
 
 def _select(preset: Preset, names: list[str] | None) -> list[Run]:

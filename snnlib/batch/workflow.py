@@ -24,7 +24,7 @@ from snnlib.experiments import compare
 from snnlib.runs.preset import Preset
 from snnlib.store import locks
 from snnlib.store.files import StoreError, explained, set_aside
-from snnlib.store.paths import NOTEBOOKS, ROOT, figures_dir, runs_dir
+from snnlib.store.paths import NOTEBOOKS, ROOT, figures_dir, needs_repository, runs_dir
 from snnlib.store.sums import ENDING, made_from, record, sums, verified
 
 log = logging.getLogger("snnlib")
@@ -36,19 +36,25 @@ class WorkflowError(RuntimeError):
     """A notebook or the workflow failed; the message says which, and where to look."""
 
 
+def _notebooks() -> list[str]:
+    """The names of the notebooks; an `InputError` where there are none, since only the repository has them."""
+    needs_repository("drawing figures")
+    return sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+
+
 def draw_notebook(name: str, preset: Preset) -> Path:
     """Execute a notebook at a preset; returns the executed copy, in an ignored folder.
 
     papermill writes its copy anew after every cell: it gets its name once the last one is done.
 
     Raises:
-        InputError: no such notebook.
+        InputError: no such notebook, or no repository.
         WorkflowError: a cell failed.
         StoreError: the copy cannot be written.
     """
+    one_of("notebook", name, _notebooks())
     import papermill  # only batch work needs the `notebooks` extra
 
-    one_of("notebook", name, sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
     notebook, copy = NOTEBOOKS / f"{name}.ipynb", BUILD / preset.name / f"{name}.ipynb"
     # Without a cell tagged `parameters`, which a new notebook may lack, papermill ignores the value.
     one_of(f"{notebook.name}, parameter", "preset", papermill.inspect_notebook(notebook))
@@ -96,16 +102,19 @@ def _snakemake(arguments: list[str]) -> int:
 
 
 def figures(preset: Preset, *targets: str) -> str:
-    """Run the Snakefile at a preset.
+    """Run the Snakefile at a preset, for ``targets``: notebooks, ``trained``, or ``all``, the default.
 
     Returns:
         What was drawn, where, and how long it took; the verdicts on the claims; the key numbers beside the published.
 
     Raises:
         BatchError: jobs failed; it lists them.
-        InputError: a folder that Snakemake cannot handle.
+        InputError: no such target, a folder that Snakemake cannot handle, or no repository.
         WorkflowError: another one is at work.
     """
+    notebooks = _notebooks()
+    for target in targets:
+        one_of("target", target, ["all", "trained", *notebooks])
     _without_braces()
     began, start = time.perf_counter(), time.time() - 0.1  # files' times lag behind by a tick of the kernel
     # Targets first: --config would take them for settings, and a name like 2024 for a number.
@@ -116,8 +125,7 @@ def figures(preset: Preset, *targets: str) -> str:
         of_all = set(targets) <= {"all", "trained"}
         failed = (batch.unfinished if of_all else batch.failed)(preset, start) | _undrawn(preset, start)
         failed |= killed(preset, BUILD / preset.name, start)
-        notebooks = len(list(NOTEBOOKS.glob("*.ipynb")))
-        of = f"{len(preset.all_runs())} runs and {notebooks} notebooks"
+        of = f"{len(preset.all_runs())} runs and {len(notebooks)} notebooks"
         raise batch.BatchError(failed or {"Snakemake": "failed, see above"}, of)
     took = f"{time.perf_counter() - began:.0f} s"
     if targets:

@@ -47,10 +47,10 @@ class Copy:
 
     def __init__(self, folder: Path, more: tuple[dict, str] | None) -> None:
         self.folder = folder
-        for name in ("snnlib", "notebooks", "profiles", "data"):
-            ignore = shutil.ignore_patterns("__pycache__", "MNIST", "FashionMNIST", "cifar*")
-            shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-        shutil.copy(ROOT / "Snakefile", folder)
+        for name in ("snnlib", "notebooks", "profiles"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("Snakefile", "pyproject.toml"):
+            shutil.copy(ROOT / name, folder)
         with open(folder / "snnlib" / "runs" / "arms.py", "a") as arms:
             arms.write(f'ARMS["unstable"] = Arm("fails", {UNSTABLE})\n')
         self.preset(more)
