@@ -24,4 +24,4 @@ def test_strict_types_of_a_script_that_uses_it(tmp_path: Path) -> None:
 
 def test_the_script_runs() -> None:
     found = runpy.run_path(str(EXAMPLE))
-    assert found["output"].shape == (1, 8, 10)  # steps, images, classes
+    assert found["output"].shape == (2, 8, 10)  # steps, images, classes
