@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -54,6 +55,10 @@ class Evaluated(pd.DataFrame):
                 ax.plot(at.index, at["mean"], color=style.BLUE, marker="o", markersize=3)
                 ax.fill_between(at.index, at["min"], at["max"], color=style.BLUE, alpha=0.2, linewidth=0)
                 ax.set(xlabel="time steps T", ylabel=label)
+                if column in ("spikes_per_neuron", "operations"):
+                    ax.set_ylim(bottom=0)  # they grow with T, nearly in proportion
+                if column == "operations":
+                    ax.yaxis.set_major_formatter(EngFormatter())
                 ax.xaxis.get_major_locator().set_params(integer=True)
             seeds = self.noise_seed.nunique()
             fig.suptitle(f"mean of {seeds} noise seeds; band: their range" if seeds > 1 else "1 noise seed", fontsize=9)
