@@ -185,6 +185,9 @@ def bench(
     scaling: Annotated[
         bool, typer.Option("--scaling", help="how time and memory grow with T, batch and width")
     ] = False,
+    quick_starts: Annotated[
+        bool, typer.Option("--quick-starts", help="other libraries' quick starts beside ours, on one thread")
+    ] = False,
     rounds: Annotated[int, typer.Option(parser=as_whole, help="how often everybody takes a turn")] = 7,
     publish: Annotated[
         bool, typer.Option("--publish", help="only copy what was last measured to figures/bench/ and docs/")
@@ -197,7 +200,9 @@ def bench(
     whole("--rounds", rounds, 3, 1000)
     from snnlib.bench import report as bench_report  # brings matplotlib
 
-    if publish:
+    if quick_starts:
+        print(bench_report.publish_quick_starts() if publish else bench_report.bench_quick_starts(rounds))
+    elif publish:
         print(bench_report.publish_bench())
     else:
         print(bench_report.bench_scaling(rounds) if scaling else bench_report.bench_steps(peers=peers, rounds=rounds))
