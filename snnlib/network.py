@@ -95,7 +95,12 @@ class Spiking(nn.Module):
         if any(isinstance(x, InTime) for x in tensors):  # inside another net: its simulation is ours
             return self._run(inputs)
         single = simulation is None and timesteps is None and not self.over_time
-        if simulation is None:
+        if simulation is not None:
+            if not isinstance(simulation, Simulation):
+                raise InputError(f"simulation = {shown(simulation)}: must be a Simulation")
+            if timesteps is not None or generator is not None:
+                raise InputError("simulation: has timesteps and generator of its own; give it alone, or those")
+        else:
             given = len(tensors[0]) if self.over_time and tensors[0].ndim else 1
             if timesteps not in (None, given) and self.over_time:
                 raise InputError(f"timesteps = {shown(timesteps)}: must be {given}, the length of the input")
