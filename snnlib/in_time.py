@@ -17,7 +17,7 @@ from snnlib.checks import InputError
 
 
 class InTime(Tensor):
-    """A tensor [T·B, ...] of ``timesteps`` = T steps, or of one that is the same at every step, [B, ...].
+    """A tensor [T·B, ...] of ``timesteps`` = T steps, or, at 0, [B, ...], which is the same at every step.
 
     What is computed from such tensors is one too. Axis 0 has to stay that of the batch.
     """
@@ -30,7 +30,7 @@ class InTime(Tensor):
     ) -> Any:
         kwargs = kwargs or {}
         inputs = [x for x in tree_iter((args, kwargs)) if isinstance(x, InTime)]
-        timesteps = max((x.timesteps for x in inputs), default=1)
+        timesteps = max((x.timesteps for x in inputs), default=0)
         if any(x.timesteps != timesteps for x in inputs):
             if _writes(func) and inputs[0].timesteps < timesteps and inputs[0] is args[0]:
                 raise InputError(
@@ -44,7 +44,7 @@ class InTime(Tensor):
 
 
 def in_time(x: Tensor, timesteps: int) -> Tensor:
-    """``x`` marked as holding so many steps."""
+    """``x`` marked as holding so many steps; 0 for what is the same at every step."""
     with torch._C.DisableTorchFunctionSubclass():
         marked = x if isinstance(x, InTime) else x.as_subclass(InTime)
         marked.timesteps = timesteps
@@ -60,7 +60,7 @@ def plain(x: Tensor) -> Tensor:
 def repeated(x: InTime, timesteps: int) -> Tensor:
     """``x`` for each of ``timesteps`` steps, an ordinary tensor [T·B, ...]."""
     held = plain(x)
-    return held if x.timesteps == timesteps else held.repeat(timesteps, *[1] * (held.ndim - 1))
+    return held if x.timesteps else held.repeat(timesteps, *[1] * (held.ndim - 1))
 
 
 def _writes(func: Callable) -> bool:

@@ -46,7 +46,7 @@ class Spiking(nn.Module):
     Args:
         model: any module; where it says relu, `Neuron` stands (`snnlib.replace_relu.spiking`).
         input_shape: of an input without its batch axis, to refuse others; None takes what the model takes.
-        names: a name for the path of each `Neuron`, in the order of the calls; "layer 1" and so on if not given.
+        paths: of each `Neuron` under a name for it, in the order of the calls; "layer 1" and so on if not given.
         functions: neurons in place of ``torch.relu`` and its like in the model's code, in the order of the calls.
         kinds: of activations whose functions they stand for.
         quiet: in evaluation mode, ``net(x)`` takes the noise's mean in place of noise (single-step neurons only).
@@ -57,7 +57,7 @@ class Spiking(nn.Module):
         self,
         model: nn.Module,
         input_shape: tuple[int, ...] | None = None,
-        names: Mapping[str, str] | None = None,
+        paths: Mapping[str, str] | None = None,
         functions: Iterable[Neuron] = (),
         kinds: Iterable[type[nn.Module]] = (),
         quiet: bool = False,
@@ -66,8 +66,8 @@ class Spiking(nn.Module):
         super().__init__()
         self.model, self.input_shape, self.quiet, self.over_time = model, input_shape, quiet, over_time
         self.functions, self.kinds = Reused(functions), tuple(kinds)
-        paths = [path for path, module in self.named_modules() if isinstance(module, Neuron)]
-        self.names = dict(names or {path: f"layer {i}" for i, path in enumerate(paths, start=1)})
+        found = [path for path, module in self.named_modules() if isinstance(module, Neuron)]
+        self.paths = dict(paths or {f"layer {i}": path for i, path in enumerate(found, start=1)})
         self._seed: int | None = None
         self._generators: dict[torch.device, torch.Generator] = {}
 
@@ -92,7 +92,7 @@ class Spiking(nn.Module):
         tensors = [x for x in inputs if isinstance(x, Tensor)]
         if not tensors:
             raise InputError(f"input = {shown(inputs[0] if inputs else None)}: must be a tensor")
-        if any(isinstance(x, InTime) for x in tensors):  # inside another net: its simulation is ours
+        if current_pass() is not None:  # inside another net, whose simulation runs
             return self._run(inputs)
         single = simulation is None and timesteps is None and not self.over_time
         if simulation is not None:
@@ -142,7 +142,9 @@ class Spiking(nn.Module):
             raise InputError("input: must be finite; some value is nan or infinite")
         if self.over_time:
             x = x.flatten(0, 1)
-        return in_time(x, steps if self.over_time else 1) if steps > 1 else x
+        # Where one step is all, no layer need know, and tensors are ordinary ones.
+        marked = steps > 1 or simulation.observe is not None
+        return in_time(x, steps if self.over_time else 0) if marked else x
 
     def seed(self, seed: int) -> Self:
         """Draw noise from a generator of the net's own from here on, seeded anew; it repeats on the same device."""
@@ -163,7 +165,7 @@ class Spiking(nn.Module):
 
     def neurons(self) -> Iterator[tuple[str, Neuron]]:
         """Each layer of neurons with its name, in the order in which they are called."""
-        return ((name, self.get_submodule(path)) for path, name in self.names.items())
+        return ((name, self.get_submodule(path)) for name, path in self.paths.items())
 
     @property
     def first(self) -> Neuron:

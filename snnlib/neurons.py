@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from snnlib.checks import InputError, Value, between, magnitude, moderate, number, one_of
 from snnlib.fast import Currents, lif_steps, noisy_spike
-from snnlib.in_time import in_time, plain
+from snnlib.in_time import InTime, in_time, plain
 from snnlib.noise import Gaussian, Noise
 from snnlib.simulation import Simulation, current_pass, global_generator
 from snnlib.statistics import Layer, Statistics
@@ -196,10 +196,12 @@ class Neuron(nn.Module):
         """Currents [T·B, ...], or [B, ...] if they are the same at each step, to spikes [T·B, ...], time outermost."""
         under_way = current_pass()
         sim = under_way.simulation if under_way else Simulation()
-        held = getattr(current, "timesteps", sim.timesteps)
-        currents = Currents(plain(current), sim.timesteps, constant=held < sim.timesteps)
+        marked = isinstance(current, InTime)
+        if marked and current.timesteps not in (0, sim.timesteps):  # as where `torch.utils.checkpoint` computes again
+            raise InputError(f"current of {current.timesteps} steps: must be computed while its simulation runs")
+        currents = Currents(plain(current), sim.timesteps, constant=marked and not current.timesteps)
         spikes = self._spikes(currents, sim)
-        return in_time(spikes, sim.timesteps) if sim.timesteps > 1 else spikes
+        return in_time(spikes, sim.timesteps) if marked else spikes
 
     def _spikes(self, currents: Currents, sim: Simulation) -> Tensor:
         dynamics = getattr(self.dynamics, "quiet", self.dynamics) if sim.quiet else self.dynamics

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 from torch.overrides import TorchFunctionMode
 
 from snnlib.checks import InputError, short, shown
+from snnlib.simulation import evaluating
 
 # Activations that neurons can take the place of, and the functions by which code calls them without a module. Gates and
 # weights of attention (sigmoid, tanh, softmax) are none: they stay as they are.
@@ -153,18 +154,6 @@ def _counted(model: nn.Module, kinds: tuple[type[nn.Module], ...], example: tupl
                 f"example = {shown(example)}: the model cannot take it ({short(str(error), 200)})"
             ) from None
     return found
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Have the model in evaluation mode inside, and each of its modules in its own mode again afterwards."""
-    before = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in before:
-            module.training = training
 
 
 def _place(model: nn.Module, module: nn.Module) -> tuple[str, type[nn.Module]]:

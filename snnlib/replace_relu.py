@@ -44,8 +44,9 @@ def spiking(
         replace: kinds of activations that become neurons, called as modules or as functions. Others that do what
             `ACTIVATIONS` lists are refused.
         example: an input, or a tuple of them; for code that `torch.fx` cannot follow.
-        quiet: ``net(x)`` in evaluation mode takes the noise's mean for the noise: as dropout, noise is for training.
-            With the spiking readout the paper's single step loses 4 to 9 points to its noise; T steps win them back.
+        quiet: ``net(x)`` in evaluation mode takes the noise's mean for the noise, as dropout is off then. At T = 1 that
+            gives 5 to 6 points more where the output spikes, and from 1 less to none where it is a potential
+            (figures/smoke/what_noise_does.csv). ``net(x, timesteps=T)`` always has its noise.
         over_time: inputs are [T, B, ...], frames of events say, in place of one input for all steps.
 
     Raises:
@@ -91,8 +92,7 @@ def assembled(
         layers = [neurons[call.name] for call in there]
         new = layers[0] if len(layers) == 1 else Reused(layers)
         model = _replaced(model, model.get_submodule(path), new)
-    names = {paths[call.name]: call.name for call in calls}
-    return Spiking(model, names=names, functions=functions, kinds=kinds, **options)
+    return Spiking(model, paths=paths, functions=functions, kinds=kinds, **options)
 
 
 def _replaced(model: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:

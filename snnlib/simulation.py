@@ -97,7 +97,7 @@ def simulate(
 
     Args:
         model: takes images and, as ``simulation``, a `Simulation`.
-        images: standardised, [B, C, H, W].
+        images: as the model takes them, [B, ...]; over time, [T, B, ...].
         generator: of the noise, on the images' device.
         timesteps: T.
 
@@ -108,14 +108,24 @@ def simulate(
         The number of steps before this piece, and its outputs, float32 [steps, B, classes].
     """
     whole("timesteps", timesteps, 1, MOST_TIMESTEPS)
-    training = model.training
-    model.eval()
+    over_time = getattr(model, "over_time", False)
     states: dict[nn.Module, Any] = {}
-    try:
+    with evaluating(model):
         for t in range(0, timesteps, CHUNK):
             sim = Simulation(generator, min(CHUNK, timesteps - t), observe, states)
+            part = images[t : t + sim.timesteps] if over_time else images
             with torch.no_grad(), autocast(images.device, precision):
-                outputs = model(images, simulation=sim)
+                outputs = model(part, simulation=sim)
             yield t, outputs.float()
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Have the model in evaluation mode inside, and each of its modules in its own mode again afterwards."""
+    before = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
     finally:
-        model.train(training)
+        for module, training in before:
+            module.training = training

@@ -68,8 +68,8 @@ def _stream() -> _Forgiving | _DisplayLine:
     return _DisplayLine() if shell is not None and hasattr(shell, "kernel") else _Forgiving(sys.stderr)
 
 
-def bar(total: int, initial: int, label: str) -> tqdm:
-    """A bar over ``total`` optimiser steps, ``initial`` of which are done, below a line with the label."""
+def bar(total: int | None, initial: int, label: str) -> tqdm:
+    """A bar over ``total`` optimiser steps, if that is known, ``initial`` of them done, below a line with the label."""
     stream = _stream()
     bar = tqdm(
         total=total,
@@ -85,8 +85,9 @@ def bar(total: int, initial: int, label: str) -> tqdm:
     return bar
 
 
-def show(bar: tqdm, epoch: int, epochs: int, loss: float, accuracy: float, batch_size: int) -> None:
+def show(bar: tqdm, epoch: int, epochs: int, loss: float, accuracy: float | None, batch_size: int) -> None:
     """What the bar says, short enough for 80 columns: the epoch's loss and accuracy so far, images per second."""
+    said = f"loss {loss:.4f}" if accuracy is None else f"loss {loss:.4f}, acc {accuracy:.3f}"
     images_per_s = (bar.format_dict["rate"] or 0) * batch_size
     bar.set_description_str(f"{epoch}/{epochs}", refresh=False)
-    bar.set_postfix_str(f"loss {loss:.4f}, acc {accuracy:.3f}, {images_per_s:.0f} images/s", refresh=False)
+    bar.set_postfix_str(f"{said}, {images_per_s:.0f} images/s", refresh=False)

@@ -1,0 +1,194 @@
+"""`evaluate`: what a network says at every T, and what that costs, as a table that draws itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from snnlib.checks import InputError, sequence, whole
+from snnlib.conversion import network_of
+from snnlib.experiments import style
+from snnlib.in_time import InTime, plain
+from snnlib.network import Spiking
+from snnlib.neurons import Neuron
+from snnlib.own.batches import loader, pair
+from snnlib.simulation import MOST_TIMESTEPS, simulate
+from snnlib.training.seeds import stream
+
+SYNAPSES = (
+    nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d,
+)  # fmt: skip
+
+
+class Evaluated(pd.DataFrame):
+    """A row for each noise seed and T; columns as `evaluate` says."""
+
+    @property
+    def _constructor(self) -> type[Evaluated]:
+        return Evaluated
+
+    def draw(self) -> Figure:
+        """Accuracy (or error), spikes and operations over T: the mean over noise seeds, and their range as a band."""
+        panels = [
+            (column, label)
+            for column, label in (
+                ("accuracy", "accuracy, %"),
+                ("error", "mean squared error"),
+                ("spikes_per_neuron", "spikes per neuron up to T"),
+                ("operations", "operations per input up to T"),
+            )
+            if column in self
+        ]
+        fig = style.figure(3.2 * len(panels), 2.6)
+        with style.style():
+            for ax, (column, label) in zip(fig.subplots(1, len(panels)), panels, strict=True):
+                values = self[column] * (100 if column == "accuracy" else 1)
+                at = values.groupby(self.timesteps).agg(["mean", "min", "max"])
+                ax.plot(at.index, at["mean"], color=style.BLUE, marker="o", markersize=3)
+                ax.fill_between(at.index, at["min"], at["max"], color=style.BLUE, alpha=0.2, linewidth=0)
+                ax.set(xlabel="time steps T", ylabel=label)
+                ax.xaxis.get_major_locator().set_params(integer=True)
+            seeds = self.noise_seed.nunique()
+            fig.suptitle(f"mean of {seeds} noise seeds; band: their range" if seeds > 1 else "1 noise seed", fontsize=9)
+        return fig
+
+
+def evaluate(
+    net: nn.Module, data: Any, timesteps: int = 10, *, noise_seeds: Iterable[int] = (0,), batch_size: int = 100
+) -> Evaluated:
+    """Test a network at every T from 1 to ``timesteps``, from one pass of that length for each noise seed.
+
+    The prediction at T is the mean output over the first T steps, for classes its largest member (Sec. 2.2). Seeds
+    repeat: the same seed, batch size and device give the same numbers.
+
+    Args:
+        net: of `snnlib.spiking`, `convert` or `load`; in evaluation mode meanwhile.
+        data: (inputs, targets) as tensors, a Dataset or a DataLoader of such pairs, all of it tested.
+        timesteps: T; of inputs over time at most as many as they have.
+
+    Returns:
+        Columns noise_seed, timesteps, accuracy (a fraction) for targets that are classes or else error (mean squared),
+        spikes_per_neuron (up to T, mean over neurons and inputs), operations: for one input up to T, an addition for
+        each input of a linear layer or convolution that is not 0, and each output it reaches; layers before the first
+        neuron count once, with all their products, those over time in each step. `snnlib.deploy.operations` is
+        finer, for the paper's networks.
+
+    Raises:
+        InputError: a value that cannot be used, outputs that do not fit the targets.
+    """
+    network = network_of(net)
+    whole("timesteps", timesteps, 1, MOST_TIMESTEPS)
+    sequence("noise_seeds", noise_seeds)
+    device = next((t.device for t in network.parameters()), torch.device("cpu"))
+    tables = []
+    for seed in noise_seeds:
+        whole("noise_seeds, seed", seed, 0, 2**63 - 1)
+        generator = stream(seed, "evaluation", device=device)
+        batches = loader(data, batch_size, shuffle=False, over_time=network.over_time)
+        tables.append(_one_pass(network, batches, timesteps, generator, device).assign(noise_seed=seed))
+    if not tables:
+        raise InputError("noise_seeds: must have at least one")
+    found = pd.concat(tables, ignore_index=True)
+    return Evaluated(found[["noise_seed", *(c for c in found if c != "noise_seed")]])
+
+
+def _one_pass(
+    net: Spiking, batches: Iterable[Any], timesteps: int, generator: torch.Generator, device: torch.device
+) -> pd.DataFrame:
+    tally, seen, measure, score = _Tally(net, timesteps), 0, "", torch.zeros(timesteps, dtype=torch.float64)
+    with tally.counting():
+        for batch in batches:
+            inputs, targets = pair(batch, device)
+            if net.over_time and len(inputs) < timesteps:
+                raise InputError(f"timesteps = {timesteps}: must be at most {len(inputs)}, the length of the inputs")
+            total: Tensor | float = 0.0
+            for t, outputs in simulate(net, inputs, generator, timesteps, observe=tally.spike):
+                sums = total + outputs.cumsum(0)  # [steps, B, ...]
+                steps = torch.arange(t + 1, t + len(outputs) + 1, device=device)
+                means = sums / steps.view(-1, *[1] * (sums.ndim - 1))
+                measure, values = _scores(means, targets)
+                score[t : t + len(outputs)] += values.double().cpu() * len(targets)
+                total = sums[-1]
+                tally.began += len(outputs)
+            seen += len(targets)
+            tally.began = 0
+    if not seen:
+        raise InputError("data: must give at least one batch for each noise seed; a generator gives its batches once")
+    return pd.DataFrame(
+        {
+            "timesteps": range(1, timesteps + 1),
+            measure: score.numpy() / seen,
+            "spikes_per_neuron": tally.spikes.cumsum(0).numpy() / seen / tally.neurons,
+            "operations": tally.operations.cumsum(0).numpy() / seen,
+        }
+    )
+
+
+def _scores(means: Tensor, targets: Tensor) -> tuple[str, Tensor]:
+    """What is measured, and its mean over the batch at each step: outputs [steps, B, classes, ...]."""
+    if targets.is_floating_point():
+        if means.shape[1:] != targets.shape:
+            found = f"targets of shape {tuple(targets.shape)}"
+            raise InputError(f"{found}: must be {tuple(means.shape[1:])}, as the outputs")
+        return "error", (means - targets).square().flatten(1).mean(1)
+    predicted = means.argmax(2) if means.ndim > 2 else None
+    if predicted is None or predicted.shape[1:] != targets.shape:
+        found = f"targets of shape {tuple(targets.shape)}, outputs of shape {tuple(means.shape[1:])}"
+        raise InputError(f"{found}: must be classes, and a number for each of them on axis 1")
+    return "accuracy", (predicted == targets).double().flatten(1).mean(1)
+
+
+class _Tally:
+    """Spikes and operations of each step, summed over inputs."""
+
+    def __init__(self, net: Spiking, timesteps: int) -> None:
+        self.net, self.began, self.neurons = net, 0, 0
+        self.spikes = torch.zeros(timesteps, dtype=torch.float64)
+        self.operations = torch.zeros(timesteps, dtype=torch.float64)
+        self._sizes: dict[Neuron, int] = {}
+
+    def spike(self, neuron: Neuron, t: int, spikes: Tensor, state: Any) -> None:
+        """An observer of the simulation."""
+        self._sizes[neuron] = spikes[0].numel()
+        self.neurons = sum(self._sizes.values())
+        self.spikes[self.began + t - 1] += spikes.count_nonzero().item()
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """While it is open, every forward pass adds what its layers do."""
+        with ExitStack() as hooks:
+            for layer in self.net.modules():
+                if isinstance(layer, SYNAPSES):
+                    hooks.callback(layer.register_forward_pre_hook(self._arrive).remove)
+            yield
+
+    def _arrive(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        x = inputs[0]
+        if not isinstance(x, InTime):
+            return  # outside of the simulation
+        x, steps = plain(x), x.timesteps
+        if steps == 0 and self.began:
+            return  # a long simulation in pieces runs it once in each
+        used = torch.ones_like(x[:1]).expand_as(x) if steps == 0 else x != 0
+        each = (used * reached(layer, x)).flatten(1).sum(1, dtype=torch.float64)
+        begin, n = self.began, max(steps, 1)
+        self.operations[begin : begin + n] += each.view(n, -1).sum(1).cpu()
+
+
+def reached(layer: nn.Module, x: Tensor) -> Tensor:
+    """How many outputs each input of a linear layer or a convolution reaches; fewer at borders; [...] of x [B, ...]."""
+    if isinstance(layer, nn.Linear):
+        return torch.full((), layer.out_features, dtype=torch.float64, device=x.device)
+    # An output is a sum of inputs: the gradient of the sum of all outputs is in how many of them an input stands.
+    ones = {name: torch.zeros_like(p) if name == "bias" else torch.ones_like(p) for name, p in layer.named_parameters()}
+    with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
+        one = torch.ones_like(x[:1], dtype=layer.weight.dtype).requires_grad_()
+        out = functional_call(layer, ones, (one,))
+        return torch.autograd.grad(out.sum(), one)[0][0].double()

@@ -1,0 +1,138 @@
+"""`fit`: a training loop for a network of one's own, where one's own loop is not wanted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sized
+from typing import Any
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import lr_scheduler
+from tqdm import tqdm
+
+from snnlib.checks import InputError, positive, whole
+from snnlib.conversion import network_of
+from snnlib.network import Spiking
+from snnlib.own.batches import loader, pair
+from snnlib.simulation import MOST_TIMESTEPS
+from snnlib.training import failures, progress
+from snnlib.training.failures import TrainingError
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def fit(
+    net: nn.Module,
+    data: Any,
+    epochs: int = 10,
+    *,
+    loss: Loss | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
+    lr: float = 1e-3,
+    batch_size: int = 100,
+    timesteps: int = 1,
+) -> pd.DataFrame:
+    """Train the network in place, at a single step: step 1 of the method (Sec. 2.2).
+
+    Args:
+        net: of `snnlib.spiking`; converted ones are fine-tuned with ``timesteps`` above 1.
+        data: (inputs, targets) as tensors, a Dataset or a DataLoader of such pairs. Inputs as the net takes them.
+        loss: of outputs [B, ...], averaged over time, and targets; cross-entropy for targets that are classes, mean
+            squared error for others. The paper's own, for classes too, is `snnlib.training.loop.mse`.
+        optimizer: over the net's parameters, with the caller's own schedule if any. If not given, Adam, whose rate
+            goes from ``lr`` to 0 along a half cosine; parameters that need no gradient stay as they are.
+        batch_size: where ``data`` is no loader of its own.
+        timesteps: T of training; the loss is that of the mean output. Inputs over time bring their own.
+
+    Returns:
+        Columns epoch, loss (mean over its samples), and accuracy of classes, in training, so with noise. The net is in
+        evaluation mode then.
+
+    Raises:
+        InputError: a value that cannot be used.
+        TrainingError: the loss is no longer finite, memory is full, or the device failed.
+    """
+    network = network_of(net)
+    whole("epochs", epochs, 1)
+    whole("timesteps", timesteps, 1, MOST_TIMESTEPS)
+    positive("lr", lr)
+    batches = loader(data, batch_size, shuffle=True, over_time=network.over_time)
+    trained = [p for p in network.parameters() if p.requires_grad]
+    if not trained:
+        raise InputError(
+            f"net = {type(net).__name__}: must have a parameter to train; all are frozen, or there are none"
+        )
+    per_epoch = len(batches) if isinstance(batches, Sized) else None
+    schedule = None
+    if optimizer is None:
+        optimizer = torch.optim.Adam(trained, lr)
+        if per_epoch:
+            schedule = lr_scheduler.CosineAnnealingLR(optimizer, epochs * per_epoch)
+    steps = None if timesteps == 1 or network.over_time else timesteps
+    rows = []
+    with progress.bar(epochs * per_epoch if per_epoch else None, 0, f"{type(network.model).__name__}") as bar:
+        for epoch in range(1, epochs + 1):
+            rows.append(_epoch(network, batches, loss, optimizer, schedule, steps, epoch, epochs, bar))
+    network.eval()
+    return pd.DataFrame(rows)
+
+
+def default_loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy for classes [B, ...] (whole numbers), mean squared error for anything else."""
+    if targets.is_floating_point():
+        if outputs.shape != targets.shape:
+            raise InputError(f"targets of shape {tuple(targets.shape)}: must be {tuple(outputs.shape)}, as the outputs")
+        return F.mse_loss(outputs.float(), targets.float())
+    most = outputs.shape[1] if outputs.ndim > 1 else 0
+    if not targets.is_cuda and (targets.min() < 0 or targets.max() >= most):  # on a GPU PyTorch says so, later
+        found = f"{int(targets.min())} to {int(targets.max())}"
+        raise InputError(f"targets = {found}: must be classes from 0 to {most - 1}, since there are {most} outputs")
+    return F.cross_entropy(outputs.float(), targets.long())
+
+
+def _epoch(
+    net: Spiking,
+    batches: Iterable[Any],
+    loss: Loss | None,
+    optimizer: torch.optim.Optimizer,
+    schedule: lr_scheduler.LRScheduler | None,
+    timesteps: int | None,
+    epoch: int,
+    epochs: int,
+    bar: tqdm,
+) -> dict[str, float]:
+    """One pass over the data; a row of the table."""
+    net.train()
+    device = next(net.parameters()).device
+    seen, loss_sum, correct, classes = 0, 0.0, 0.0, False
+    for step, batch in enumerate(batches, start=1):
+        inputs, targets = pair(batch, device)
+        with failures.naming_place(lambda step=step: f"fit: epoch {epoch}, step {step}", "batch_size", len(targets)):
+            outputs = net(inputs, timesteps=timesteps)
+            if timesteps or net.over_time:
+                outputs = outputs.mean(0)
+            value = (loss or default_loss)(outputs, targets)
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+        if schedule is not None:
+            schedule.step()
+        seen += len(targets)
+        loss_sum += value.detach() * len(targets)
+        classes = not targets.is_floating_point() and targets.shape == outputs.argmax(1).shape
+        if classes:
+            correct += (outputs.argmax(1) == targets).double().mean() * len(targets)
+        if bar.update():  # reading a number makes a GPU wait
+            accuracy = float(correct) / seen if classes else None
+            progress.show(bar, epoch, epochs, float(loss_sum) / seen, accuracy, len(targets))
+    if not seen:
+        raise InputError("data: must give at least one batch in each epoch; a generator gives its batches only once")
+    mean = float(loss_sum) / seen
+    if not math.isfinite(mean):
+        raise TrainingError(
+            f"fit: epoch {epoch}: the loss is no longer finite: try a smaller lr, or look at the inputs"
+        )
+    return {"epoch": epoch, "loss": mean, **({"accuracy": float(correct) / seen} if classes else {})}

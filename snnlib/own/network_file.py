@@ -1,0 +1,144 @@
+"""A network in one file: its weights, under the names that they have in the model, and beside them its neurons."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import Discriminator, TypeAdapter, ValidationError
+from torch import Tensor, nn
+
+from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
+from snnlib.checks import InputError, explain, short
+from snnlib.conversion import network_of
+from snnlib.deploy.folding import NoisyLIF
+from snnlib.network import Spiking
+from snnlib.neurons import LIF, Converted, Neuron, SingleStep
+from snnlib.relu_calls import ACTIVATIONS, Call
+from snnlib.replace_relu import assembled
+from snnlib.store.files import DamagedError
+from snnlib.store.tensors import load_tensors, save_tensors
+
+FORMAT = 1  # raised when a file says less, or something else, than this version reads
+
+_DYNAMICS: TypeAdapter = TypeAdapter(
+    Annotated[SingleStep | Converted | LIF | NoisyLIF | IF | ReLU | QCFS, Discriminator("kind")]
+)
+
+
+def save(net: nn.Module, path: str | Path) -> Path:
+    """Write the network to a safetensors file: weights, buffers, and the dynamics of each layer of neurons.
+
+    Any program reads the weights, under the names that they have in the model; `load` gives the network back.
+
+    Raises:
+        InputError: no network of neurons, or neurons of another kind than this library's.
+        StoreError: the file cannot be written; what stood there before still does.
+    """
+    network = network_of(net)
+    weights = {name: t.detach().clone() for name, t in network.model.state_dict().items()}  # tied ones share memory
+    neurons = [
+        {"path": network.paths[name], "name": name, "dynamics": _spelled(name, neuron)}
+        for name, neuron in network.neurons()
+    ]
+    info = {
+        "format": FORMAT,
+        "neurons": neurons,
+        "kinds": [kind.__name__ for kind in network.kinds if kind in ACTIVATIONS],
+        "input_shape": network.input_shape,
+        "quiet": network.quiet,
+        "over_time": network.over_time,
+        "channels_last": any(_channels_last(t) for t in network.model.state_dict().values()),
+        "sha256": _digest(weights),
+    }
+    path = Path(path)
+    save_tensors(path, weights, info)
+    return path
+
+
+def load(path: str | Path, model: nn.Module, device: torch.device | str = "cpu") -> Spiking:
+    """The network that `save` wrote, in evaluation mode: its outputs are those of the one that was saved, bit for bit.
+
+    Args:
+        model: built as the saved one's was, with activations or with neurons, whose dynamics the file replaces. It
+            stays as it is.
+
+    Raises:
+        DamagedError: the file is missing, damaged, or none that `save` wrote.
+        InputError: the model has other weights or other neurons.
+    """
+    path = Path(path)
+    weights, info = load_tensors(path)
+    try:
+        neurons = {n["name"]: (n["path"], _DYNAMICS.validate_python(n["dynamics"])) for n in info["neurons"]}
+        if info["format"] != FORMAT or info["sha256"] != _digest(weights):
+            raise DamagedError(f"{path}: damaged, or written by another version of snnlib")
+        options = {"quiet": info["quiet"], "over_time": info["over_time"]}
+        shape = info["input_shape"]
+        kinds = [kind for kind in ACTIVATIONS if kind.__name__ in info["kinds"]]
+    except (KeyError, TypeError, ValidationError):
+        raise DamagedError(f"{path}: not a file that `snnlib.save` wrote") from None
+    if any(isinstance(m, Neuron) for m in model.modules()):
+        network = copy.deepcopy(network_of(model))
+        if network.paths != {name: at for name, (at, _) in neurons.items()}:
+            raise InputError(f"model = {type(model).__name__}: has other layers of neurons than {path}")
+        for name, neuron in network.neurons():
+            neuron.dynamics = neurons[name][1]
+        network.quiet, network.over_time = options["quiet"], options["over_time"]
+    else:
+        calls = [_call(model, at, name, path) for name, (at, _) in neurons.items()]
+        network = assembled(model, calls, {name: Neuron(d) for name, (_, d) in neurons.items()}, kinds, **options)
+    network.input_shape = None if shape is None else tuple(shape)
+    _fill(network, weights, path)
+    if info["channels_last"]:
+        network.to(memory_format=torch.channels_last)
+    return network.to(device).eval()
+
+
+def _spelled(name: str, neuron: Neuron) -> dict[str, Any]:
+    try:
+        return _DYNAMICS.dump_python(_DYNAMICS.validate_python(neuron.dynamics))
+    except ValidationError as error:
+        raise explain(error, f"{name}, dynamics") from None
+
+
+def _call(model: nn.Module, at: str, name: str, path: Path) -> Call:
+    """The call that neurons of this path in a network stand for in a model."""
+    if at.startswith("functions."):
+        return Call(None, nn.Module, name)
+    at = at.removeprefix("model").removeprefix(".")
+    modules = dict(model.named_modules(remove_duplicate=False))
+    once = re.sub(r"\.?calls\.\d+$", "", at)  # of an activation that is called several times
+    for place in (at, once):
+        if place in modules:
+            return Call(place, type(modules[place]), name)
+    raise InputError(f"model = {type(model).__name__}: has no {short(once)}, where {path} has neurons")
+
+
+def _fill(network: Spiking, weights: dict[str, Tensor], path: Path) -> None:
+    own = network.model.state_dict(keep_vars=True)
+    for name, saved in weights.items():
+        if name in own and own[name].dtype != saved.dtype:
+            own[name].data = own[name].data.to(saved.dtype)
+    try:
+        network.model.load_state_dict(weights)
+    except RuntimeError as error:
+        why = short(str(error).partition("\n")[2] or str(error), 200)
+        raise InputError(f"model = {type(network.model).__name__}: has other weights than {path} ({why})") from None
+
+
+def _digest(weights: dict[str, Tensor]) -> str:
+    found = hashlib.sha256()
+    for name in sorted(weights):
+        t = weights[name].detach().cpu().contiguous()
+        found.update(f"{name} {t.dtype} {tuple(t.shape)} ".encode())
+        found.update(t.flatten().view(torch.uint8).numpy().tobytes() if t.numel() else b"")
+    return found.hexdigest()
+
+
+def _channels_last(t: Tensor) -> bool:
+    return t.ndim == 4 and not t.is_contiguous() and t.is_contiguous(memory_format=torch.channels_last)
