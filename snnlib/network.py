@@ -109,6 +109,11 @@ class Spiking(nn.Module):
                 given if timesteps is None else timesteps,
                 quiet=single and self.quiet and not self.training,
             )
+        if simulation.generator is not None and torch._C._current_graph_task_id() != -1:
+            raise InputError(
+                "generator: goes on where torch.utils.checkpoint computes the net again in the backward pass; "
+                "give none and no seed, since PyTorch sets its global one back"
+            )
         inputs = tuple(self._taken(x, simulation) if isinstance(x, Tensor) else x for x in inputs)
         with running(simulation):
             outputs = self._run(inputs)
@@ -189,7 +194,11 @@ def per_layer(what: str, value: Any, names: Sequence[str]) -> list[Any]:
 
 
 def _by_step(x: Tensor, steps: int, single: bool) -> Tensor:
-    """[T·B, ...] to [T, B, ...]; of a single step, [B, ...]."""
-    if isinstance(x, InTime):
-        x = repeated(x, steps)
-    return x if single else x.unflatten(0, (steps, -1))
+    """An output [T·B, ...] to [T, B, ...], a single step's as it is; what no input enters is the same at each step."""
+    if single:
+        return x
+    if not isinstance(x, InTime):
+        return x.expand(steps, *x.shape)
+    if not x.ndim:
+        raise InputError("output of shape (): must have the batch on axis 0, to say what it is at each step")
+    return repeated(x, steps).unflatten(0, (steps, -1))

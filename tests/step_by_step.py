@@ -40,7 +40,7 @@ def step_by_step(dynamics: Dynamics, x: Tensor, seed: int = 0) -> tuple[Tensor, 
 def fire(neuron: Neuron, x: Tensor, simulation: Simulation, *, held: bool = False) -> Tensor:
     """Spikes [T·B, ...] of a neuron by itself, from currents [T·B, ...], or, ``held`` for all steps, [B, ...]."""
     with running(simulation):
-        return plain(neuron(in_time(x, 1) if held else x))
+        return plain(neuron(in_time(x, 0 if held else simulation.timesteps)))
 
 
 @pytest.fixture
