@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import generator
-from torch import Tensor
+from torch import Tensor, nn
 
 import snnlib.baselines.ann_neurons
 import snnlib.neurons
@@ -41,6 +41,21 @@ def fire(neuron: Neuron, x: Tensor, simulation: Simulation, *, held: bool = Fals
     """Spikes [T·B, ...] of a neuron by itself, from currents [T·B, ...], or, ``held`` for all steps, [B, ...]."""
     with running(simulation):
         return plain(neuron(in_time(x, 0 if held else simulation.timesteps)))
+
+
+def layer_by_layer(net: nn.Sequential, frames: list[Tensor], g: torch.Generator) -> Tensor:
+    """Outputs [T, B, ...] of layers of which each is called once a step, with a frame; noise layer by layer."""
+    for layer in net:
+        if isinstance(layer, Neuron):
+            state, spikes = None, []
+            for current in frames:
+                s, state = layer.dynamics.step(current, state, g)
+                spikes.append(s)
+            frames = spikes
+            assert 0.02 < torch.stack(frames).mean() < 0.98  # else the net is dead, and anything equals anything
+        else:
+            frames = [layer(x) for x in frames]
+    return torch.stack(frames)
 
 
 @pytest.fixture
