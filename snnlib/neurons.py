@@ -193,14 +193,27 @@ class Neuron(nn.Module):
         self.dynamics = dynamics
 
     def forward(self, current: Tensor) -> Tensor:
-        """Currents [T·B, ...], or [B, ...] if they are the same at each step, to spikes [T·B, ...], time outermost."""
+        """Currents [T·B, ...], or [B, ...] if they are the same at each step, to spikes [T·B, ...], time outermost.
+
+        Raises:
+            InputError: currents of a forward pass that is over, or, of several steps, not marked by `in_time`.
+        """
         under_way = current_pass()
         sim = under_way.simulation if under_way else Simulation()
         marked = isinstance(current, InTime)
-        if marked and current.timesteps not in (0, sim.timesteps):  # as where `torch.utils.checkpoint` computes again
-            raise InputError(f"current of {current.timesteps} steps: must be computed while its simulation runs")
+        if marked and not under_way:  # a single step is not marked, and can be computed again
+            raise InputError(
+                "neuron: the forward pass that its input comes from is over; torch.utils.checkpoint can compute only "
+                "single steps again, or whole nets"
+            )
+        if not marked and sim.timesteps > 1:
+            raise InputError(
+                f"neuron: its input does not say whether it holds all {sim.timesteps} steps; where code of your own "
+                "makes y from x, mark it: snnlib.in_time.in_time(y, x.timesteps)"
+            )
         currents = Currents(plain(current), sim.timesteps, constant=marked and not current.timesteps)
-        spikes = self._spikes(currents, sim)
+        with torch._C.DisableTorchFunction():  # what a neuron computes is no call of the model's
+            spikes = self._spikes(currents, sim)
         return in_time(spikes, sim.timesteps) if marked else spikes
 
     def _spikes(self, currents: Currents, sim: Simulation) -> Tensor:

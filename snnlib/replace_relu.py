@@ -81,6 +81,9 @@ def assembled(
 ) -> Spiking:
     """A copy of the model with these neurons, by name, in place of the calls."""
     model, paths = copy.deepcopy(model), {}
+    for module in model.modules():
+        if isinstance(module, nn.TransformerEncoderLayer):
+            module.activation_relu_or_gelu = 0  # else a fused kernel runs in evaluation, with the activation it had
     at: dict[str | None, list[Call]] = defaultdict(list)
     for call in calls:
         where = "functions" if call.path is None else f"model.{call.path}".rstrip(".")
@@ -99,12 +102,9 @@ def _replaced(model: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:
     """The model with one module in place of another, under all its names."""
     if model is old:
         return new
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if child is old:
-                setattr(parent, name, new)
-        if isinstance(parent, nn.TransformerEncoderLayer):
-            parent.activation_relu_or_gelu = 0  # else a fused kernel runs in evaluation, with the activation it had
+    for path, module in list(model.named_modules(remove_duplicate=False)):
+        if module is old:
+            model.set_submodule(path, new)
     return model
 
 
