@@ -155,6 +155,7 @@ def test_papermill_fails_at_the_first_call_in_one_line(tmp_path: Path) -> None:
         )
     assert error.value.ename == "InputError"
     assert error.value.evalue == "notebook parameter = 'presett': must be one of preset, seed"
+    assert error.value.traceback == [f"InputError: {error.value.evalue}"]
 
 
 # --- the notebooks that are there ------------------------------------------------------------
