@@ -100,14 +100,17 @@ class Drawings:
 
     def at_work(self) -> list[str]:
         """What has been begun and is neither done nor failed."""
-        begun = [name for name in self._left if newer(log_file(self._folder, name), self._since)]
-        return [name for name in begun if not newer(status_file(self._folder, name), self._since)]
+        return [name for name in self._waited_for() if newer(log_file(self._folder, name), self._since)]
 
     def seconds_left(self) -> float:
         """Each takes as long as it took before, or as the others did; one that is late will be as late again."""
         usual, now = statistics.mean(self._took.values()) if self._took else A_NOTEBOOK, time.monotonic()
-        needed = (abs(self._took.get(name, usual) - (now - self._begun.get(name, now))) for name in self._left)
+        needed = (abs(self._took.get(name, usual) - (now - self._begun.get(name, now))) for name in self._waited_for())
         return sum(needed) / jobs_at_a_time()
+
+    def _waited_for(self) -> list[str]:
+        """Those left that have not failed."""
+        return [name for name in self._left if not newer(status_file(self._folder, name), self._since)]
 
     def _copy(self, name: str) -> Path:
         return self._folder / f"{name}.ipynb"

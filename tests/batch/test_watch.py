@@ -114,8 +114,9 @@ def test_notebooks_take_as_long_as_they_did_or_as_others_do(tmp_path: Path, cloc
     assert (drawings.look(), drawings.at_work()) == (["method"], [])
     assert drawings.seconds_left() == (27 + 27) / 2
     log_file(tmp_path, "beyond").touch()
+    assert (drawings.look(), drawings.at_work()) == ([], ["beyond"])
     status_file(tmp_path, "beyond").write_text("1\n")
-    assert (drawings.look(), drawings.at_work()) == ([], [])
+    assert (drawings.look(), drawings.at_work(), drawings.seconds_left()) == ([], [], 27 / 2)  # it has failed
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"metadata": {"papermill": {"duration": null}}}'])
