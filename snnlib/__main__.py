@@ -235,7 +235,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows no ± gets \xb1
     end_with_parent()
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    for level, word in ((logging.INFO, ""), (logging.WARNING, "warning: "), (logging.ERROR, "error: ")):
+        logging.addLevelName(level, word)  # by which `figures` knows what in a job's log a reader is to see at once
+    logging.basicConfig(format="%(levelname)s%(message)s", stream=sys.stderr)
     logging.raiseExceptions = False  # a log that cannot be written, on a full disk, stops nothing
     logging.getLogger("snnlib").setLevel(logging.INFO)
     for other in (signal.SIGTERM, signal.SIGHUP):
