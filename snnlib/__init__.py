@@ -1,20 +1,21 @@
 """Companion to "A noise based novel strategy for faster SNN training" (Jiang & Zhang, 2023).
 
-import snnlib as sn
-net = sn.spiking(model)
-sn.fit(net, loader, epochs=10)
-snn = sn.convert(net, alpha=4)
-result = sn.evaluate(snn, loader, timesteps=10)
+>>> import snnlib as sn
+>>> net = sn.spiking(model, noise=sn.Gaussian())
+>>> sn.fit(net, loader, epochs=10)
+>>> snn = sn.convert(net, alpha=4)
+>>> result = sn.evaluate(snn, loader, timesteps=10)
+
+All names stand in `__init__.pyi`; PyTorch, which takes seconds to import, comes with the first that is used.
 """
 
 from snnlib.batch.starting import in_one_line
 
-in_one_line()  # before PyTorch is imported, which takes seconds
+in_one_line()  # what follows, here and in the modules of the command line, takes seconds
 
 import lazy_loader  # noqa: E402
 
-from snnlib.fast import process  # noqa: E402
+from snnlib.version import __version__  # noqa: E402
 
-process.configure()
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
+__all__ = [*_names, "__version__"]

@@ -20,3 +20,5 @@ from .surrogate import Arctan as Arctan
 from .surrogate import Rectangle as Rectangle
 from .surrogate import Sigmoid as Sigmoid
 from .surrogate import Triangle as Triangle
+
+__version__: str

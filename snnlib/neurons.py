@@ -82,7 +82,7 @@ class SingleStep(Value):
         """The same neuron with its noise's mean in place of the noise."""
         return replace(self, noise=self.noise.within(self.noise.centre, 0.0))
 
-    def step(self, current: Tensor, state: None, generator: torch.Generator) -> tuple[Tensor, None]:
+    def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, None]:
         noise = self.noise.like(current, generator)
         return noisy_spike(current, noise, self.v_th, self.surrogate), None  # Eqs. 5, 2
 
