@@ -113,6 +113,12 @@ def whole(name: str, value: int, least: int, most: float = math.inf) -> None:
         raise InputError(f"{name} = {shown(value)}: must be at most {most}")
 
 
+def instance(name: str, value: object, kind: type, example: str) -> None:
+    """Refuse anything but an object of this kind with an `InputError`; a class is none."""
+    if not isinstance(value, kind):
+        raise InputError(f"{name} = {shown(value)}: must be such as {example}")
+
+
 def sequence(name: str, value: Iterable[Any]) -> None:
     """Refuse with an `InputError` what has no members to go through one by one, and text, which has letters."""
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):

@@ -14,13 +14,13 @@ from typing import Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from snnlib.checks import InputError, Value, between, magnitude, moderate, number, one_of
+from snnlib.checks import InputError, Value, between, instance, magnitude, moderate, number, one_of
 from snnlib.fast import Currents, lif_steps, noisy_spike
 from snnlib.in_time import InTime, in_time, plain
-from snnlib.noise import Gaussian, Noise
+from snnlib.noise import Bounded, Gaussian, Noise
 from snnlib.simulation import Simulation, current_pass, global_generator
 from snnlib.statistics import Layer, Statistics
-from snnlib.surrogate import Surrogate, Triangle, spike
+from snnlib.surrogate import Derivative, Surrogate, Triangle, spike
 
 FIRST_STEPS = ("noise", "rest")
 
@@ -75,6 +75,8 @@ class SingleStep(Value):
     kind: Literal["single_step"] = "single_step"
 
     def __post_init__(self) -> None:
+        instance("noise", self.noise, Bounded, "Gaussian()")
+        instance("surrogate", self.surrogate, Derivative, "Triangle()")
         magnitude("v_th", self.v_th)
 
     @property
@@ -113,6 +115,8 @@ class Converted(Value):
     kind: Literal["converted"] = "converted"
 
     def __post_init__(self) -> None:
+        instance("noise", self.noise, Bounded, "Gaussian()")
+        instance("surrogate", self.surrogate, Derivative, "Triangle()")
         least = 1 / self.noise.half_width if self.noise.half_width else math.inf
         number("alpha", self.alpha, f"at least {least:g}, or inf")
         if self.alpha < least:
@@ -167,6 +171,7 @@ class LIF(Value):
     kind: Literal["lif"] = "lif"
 
     def __post_init__(self) -> None:
+        instance("surrogate", self.surrogate, Derivative, "Triangle()")
         between("leak", self.leak, 0, 1)
         magnitude("v_th", self.v_th)
         moderate("v_reset", self.v_reset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.baselines.ann_to_snn import to_spiking
@@ -30,6 +32,7 @@ from snnlib.fast.process import autocast, threads, usable
 from snnlib.models import build
 from snnlib.neurons import LIF, Converted, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
+from snnlib.replace_relu import spiking
 from snnlib.runs.evaluations import AnnConversion, AsLIF, Conversion
 from snnlib.runs.spec import Spec
 from snnlib.simulation import Simulation, simulate
@@ -64,6 +67,7 @@ def nets() -> dict[str, Any]:
 
 
 NETS = nets()
+RELU = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
 
 
 def generator() -> torch.Generator:
@@ -111,6 +115,15 @@ def calls(data: Dataset) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]
             partial(convert, n["single"], calibration=n["images"]),
             ("alpha", "beta", "leak", "statistics", "seed", "first_step"),
         ),
+        "spiking": (
+            lambda model=RELU, **more: spiking(model, **more).train()(torch.ones(1, 3)),
+            ("model", "noise", "surrogate", "v_th", "replace", "example", "quiet"),
+        ),
+        "a net's pass": (
+            lambda x=n["images"], **more: n["single"](x, **more), ("x", "generator", "simulation"),
+        ),
+        "a net's pass at T": (lambda timesteps: n["single"](n["images"], timesteps=_small(timesteps)), ("timesteps",)),
+        "seed": (copy.deepcopy(n["single"]).seed, ("seed",)),
         "to_spiking": (partial(to_spiking, n["relu"], n["images"]), ("percentile", "v_init")),
         "load_dataset": (
             lambda name="fashion_mnist_mini", **more: load_dataset(name, download=False, **more),

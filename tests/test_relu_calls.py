@@ -211,8 +211,10 @@ def test_another_activation_is_refused_by_its_place_or_taken_if_asked_for(kind: 
     model = nn.Sequential(nn.Linear(5, 5), nn.Sequential(kind(), nn.ReLU()))
     with pytest.raises(InputError) as error:
         spiking(model, example=example)
-    assert str(error.value).startswith(f"1.0 = {kind.__name__}: is no ReLU; replace it in the model by torch.nn.ReLU")
-    assert f"replace=(torch.nn.ReLU, torch.nn.{kind.__name__})" in str(error.value)
+    assert str(error.value).startswith(f"1.0 = {kind.__name__}: must be one of ReLU, ReLU6; put one in its place")
+    assert str(error.value).endswith(f"spiking(model, replace=(nn.ReLU, nn.ReLU6, nn.{kind.__name__}))")
+    with pytest.raises(InputError, match=rf"^1.1 = ReLU: must be one of {kind.__name__}; "):
+        spiking(model, example=example, replace=(kind,))
     net = spiking(model, example=example, replace=(nn.ReLU, kind))
     assert [name for name, _ in net.neurons()] == ["1.0", "1.1"]
 
@@ -221,7 +223,7 @@ def test_another_activation_is_refused_by_its_place_or_taken_if_asked_for(kind: 
 def test_another_activation_is_found_as_a_function(kind: Any) -> None:
     for function in ACTIVATIONS[kind]:
         model, x = Code(lambda net, x, function=function: function(F.relu(net.linear(x)) - 0.5) + 1), torch.ones(2, 5)
-        with pytest.raises(InputError, match=rf"= {kind.__name__}: is no ReLU"):
+        with pytest.raises(InputError, match=rf"= {kind.__name__}: must be one of ReLU, ReLU6"):
             spiking(model)
         for net in (spiking(model, replace=(nn.ReLU, kind)), spiking(model, example=x, replace=(kind, nn.ReLU))):
             (first, _), (second, _) = net.neurons()

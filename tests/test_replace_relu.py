@@ -236,7 +236,11 @@ def test_noise_for_other_layers_than_there_are_is_refused(noise: Any, message: s
         (lambda: spiking(build("cnn", SingleStep())), "model = Spiking: has neurons already"),
         (lambda: spiking(three(), replace=(nn.ReLU, "gelu")), "replace, kind = 'gelu': must be a class of modules"),
         (lambda: spiking(three(), replace=(F.relu,)), "replace, kind = <function relu"),
+        (lambda: spiking(three(), replace=nn.ReLU), "replace = <class 'torch.nn.modules.activation.ReLU'>: must be a"),
+        (lambda: spiking(three(), replace=()), "replace = (): must have at least one kind of activation"),
         (lambda: spiking(three(), v_th=0), "v_th = 0: must be"),
+        (lambda: spiking(three(), Gaussian), "noise = <class 'snnlib.noise.Gaussian'>: must be such as Gaussian()"),
+        (lambda: spiking(three(), surrogate=0), "surrogate = 0: must be such as Triangle()"),
         (
             lambda: spiking(nn.Sequential(nn.TransformerEncoderLayer(4, 1, 8))),
             "0.self_attn = MultiheadAttention(batch_first=False): must have the batch on axis 0",
