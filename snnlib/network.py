@@ -92,7 +92,7 @@ class Spiking(nn.Module):
         tensors = [x for x in inputs if isinstance(x, Tensor)]
         if not tensors:
             raise InputError(f"input = {shown(inputs[0] if inputs else None)}: must be a tensor")
-        if any(isinstance(x, InTime) for x in tensors):  # inside another net: its simulation is ours
+        if current_pass() is not None:  # inside another net: its simulation is ours
             return self._run(inputs)
         single = simulation is None and timesteps is None and not self.over_time
         if simulation is None:
@@ -133,7 +133,8 @@ class Spiking(nn.Module):
             x = x.to(weight.dtype) / 255
         elif x.dtype != weight.dtype and x.is_floating_point() and not torch.is_autocast_enabled(x.device.type):
             raise InputError(f"input of {x.dtype}: must be of {weight.dtype}, as the weights, or bytes (uint8)")
-        if not self.training and not x.isfinite().all():  # in training the loss says so, and no step waits
+        # To neurons nan is no spike, so that not even a loss would say so. In training no step waits for a GPU.
+        if not (self.training and x.is_cuda) and not x.isfinite().all():
             raise InputError("input: must be finite; some value is nan or infinite")
         if self.over_time:
             x = x.flatten(0, 1)

@@ -198,7 +198,8 @@ class Neuron(nn.Module):
         sim = under_way.simulation if under_way else Simulation()
         marked = isinstance(current, InTime)
         currents = Currents(plain(current), sim.timesteps, constant=marked and not current.timesteps)
-        spikes = self._spikes(currents, sim)
+        with torch._C.DisableTorchFunction():  # a surrogate's relu is no activation of the model's (`Intercepted`)
+            spikes = self._spikes(currents, sim)
         return in_time(spikes, sim.timesteps) if marked else spikes
 
     def _spikes(self, currents: Currents, sim: Simulation) -> Tensor:

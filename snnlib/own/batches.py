@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, TensorDataset, default_collate
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, default_collate
 
 from snnlib.checks import InputError, shown, whole
 from snnlib.data.sets import Split
@@ -34,14 +34,25 @@ def loader(data: Any, batch_size: int, *, shuffle: bool, over_time: bool) -> Ite
         data = TensorDataset(*data)
     if isinstance(data, Dataset):
         whole("batch_size", batch_size, 1)
-        if isinstance(data, Sized):
-            whole("number of samples", len(data), 1)
+        last = False
+        if isinstance(data, IterableDataset):
+            shuffle = False  # it has an order of its own
+        else:
+            whole("number of samples", len(data) if isinstance(data, Sized) else None, 1)
             last = shuffle and len(data) % batch_size == 1 and len(data) > 1  # which batch norm cannot take
         collate = _time_first if over_time else default_collate
         return DataLoader(data, batch_size, shuffle=shuffle, drop_last=last, collate_fn=collate)
     if not isinstance(data, Iterable) or isinstance(data, Tensor | str | dict | tuple):
         raise InputError(f"data = {shown(data)}: {ALLOWED}")
     return data
+
+
+def number_of(batches: Iterable[Any]) -> int | None:
+    """How many there are, if that is known before."""
+    try:
+        return len(batches)  # a DataLoader has a length, but refuses to say it where its data set has none
+    except TypeError:
+        return None
 
 
 def pair(batch: Any, device: torch.device) -> tuple[Tensor, Tensor]:
