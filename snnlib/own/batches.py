@@ -21,7 +21,7 @@ def loader(data: Any, batch_size: int, *, shuffle: bool, over_time: bool) -> Ite
     Args:
         data: a pair of tensors [N, ...] and [N, ...], a torch Dataset of pairs, a `Split`, or what gives batches
             itself, a DataLoader above all, which is used as it is.
-        over_time: samples are [T, ...], and batches of them [T, B, ...].
+        over_time: samples are [T, ...], and batches are [T, B, ...], also those that are given.
 
     Raises:
         InputError: anything else, tensors of other lengths, no samples.
@@ -55,11 +55,16 @@ def number_of(batches: Iterable[Any]) -> int | None:
         return None
 
 
-def pair(batch: Any, device: torch.device) -> tuple[Tensor, Tensor]:
-    """A batch's inputs and targets on the device; an `InputError` if it is no pair of tensors."""
+def pair(batch: Any, device: torch.device, *, over_time: bool) -> tuple[Tensor, Tensor]:
+    """A batch's inputs and targets on the device; an `InputError` if it is no pair of tensors that belong together."""
     if not (isinstance(batch, tuple | list) and len(batch) == 2 and all(isinstance(x, Tensor) for x in batch)):
         raise InputError(f"batch = {shown(batch)}: must be a pair of tensors, inputs and targets")
     inputs, targets = batch
+    found = f"batch of inputs {[*inputs.shape]} and targets {[*targets.shape]}"
+    if over_time and (inputs.ndim < 2 or inputs.shape[1] != len(targets)):
+        raise InputError(f"{found}: inputs must be [T, B, ...]; give the data set itself, or collate them so")
+    if not over_time and len(inputs) != len(targets):
+        raise InputError(f"{found}: must be as many")
     return inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
 
 

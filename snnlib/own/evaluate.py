@@ -70,7 +70,7 @@ def evaluate(
 
     Args:
         net: of `snnlib.spiking`, `convert` or `load`; in evaluation mode meanwhile.
-        data: (inputs, targets) as tensors, a Dataset or a DataLoader of such pairs, all of it tested.
+        data: (inputs, targets) as `snnlib.fit` takes them, all of it tested.
         timesteps: T; of inputs over time at most as many as they have.
 
     Returns:
@@ -105,7 +105,7 @@ def _one_pass(
     tally, seen, measure, score = _Tally(net, timesteps), 0, "", torch.zeros(timesteps, dtype=torch.float64)
     with tally.counting():
         for batch in batches:
-            inputs, targets = pair(batch, device)
+            inputs, targets = pair(batch, device, over_time=net.over_time)
             if net.over_time and len(inputs) < timesteps:
                 raise InputError(f"timesteps = {timesteps}: must be at most {len(inputs)}, the length of the inputs")
             total: Tensor | float = 0.0

@@ -39,7 +39,8 @@ def fit(
 
     Args:
         net: of `snnlib.spiking`; converted ones are fine-tuned with ``timesteps`` above 1.
-        data: (inputs, targets) as tensors, a Dataset or a DataLoader of such pairs. Inputs as the net takes them.
+        data: (inputs, targets) as tensors, a Dataset or a DataLoader of such pairs. Inputs as the net takes them; over
+            time [T, ...] in a Dataset, [N, T, ...] as a tensor, [T, B, ...] from a DataLoader.
         loss: of outputs [B, ...], averaged over time, and targets; cross-entropy for targets that are classes, mean
             squared error for others. The paper's own, for classes too, is `snnlib.training.loop.mse`.
         optimizer: over the net's parameters (`spiking` copied the model's), with the caller's own schedule if any. If
@@ -134,7 +135,7 @@ def _epoch(
     device = next(net.parameters()).device
     seen, loss_sum, correct, classes = 0, 0.0, 0.0, False
     for step, batch in enumerate(batches, start=1):
-        inputs, targets = pair(batch, device)
+        inputs, targets = pair(batch, device, over_time=net.over_time)
         with failures.naming_place(lambda step=step: f"fit: epoch {epoch}, step {step}", "batch_size", len(targets)):
             outputs = net(inputs, timesteps=timesteps)
             if not isinstance(outputs, Tensor):

@@ -290,6 +290,7 @@ X, Y = data()
         ({"data": []}, "data: must give at least one batch in each epoch"),
         ({"data": ((x, y) for x, y in [(X, Y)]), "epochs": 2}, "a generator gives its batches only once"),
         ({"data": [X]}, "must be a pair of tensors, inputs and targets"),
+        ({"data": [(X[:4], Y)]}, "batch of inputs [4, 4] and targets [60]: must be as many"),
         ({"data": [(X, Y, Y)]}, "must be a pair of tensors, inputs and targets"),
         ({"data": (X, Y + 1)}, "targets = 1 to 3: must be classes from 0 to 2"),
         ({"data": (X, Y - 1)}, "targets = -1 to 1: must be classes from 0 to 2"),
