@@ -59,4 +59,4 @@ lint: $(VENV)/installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 
 clean:
-	rm -rf build .snakemake .pytest_cache .ruff_cache
+	rm -rf build .snakemake .pytest_cache .mypy_cache .ruff_cache

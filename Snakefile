@@ -63,13 +63,14 @@ for number, runs in enumerate(jobs(PRESET)):
         params:
             runs=[run.spec.name for run in runs],
             status=status_file(LOGS, training(number)),
-            log=log_file(LOGS, training(number)),  # and on the screen, as it comes
+        log:
+            log_file(LOGS, training(number)),
         threads: max(run.spec.recipe.threads for run in runs)
         priority: -number
         resources:
             gpu=GPU,
         shell:
-            f"{ARMED} train {{params.runs}} --preset {PRESET.name} 2>&1 | {{{{ tee -i {{params.log:q}} >&2 || true; }}}} {LEFT}"
+            f"{ARMED} train {{params.runs}} --preset {PRESET.name} > {{log:q}} 2>&1 {LEFT}"
 
 
 for name in NOTEBOOK_FILES:

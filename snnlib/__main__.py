@@ -16,7 +16,7 @@ from snnlib.batch import train as batch
 from snnlib.batch.estimate import estimate, time_left
 from snnlib.batch.parent import end_with_parent
 from snnlib.batch.starting import INTERRUPTED, started
-from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, draw_notebook, figures
+from snnlib.batch.workflow import WorkflowError, draw_notebook, figures
 from snnlib.checks import InputError, one_of, short, shown, whole
 from snnlib.data.sets import DATASETS, DataError, load_dataset
 from snnlib.experiments import compare
@@ -211,10 +211,7 @@ def draw_all(
     preset: PresetName = "smoke",
 ) -> None:
     """Train what is missing and draw what is out of date, in parallel, then list what was drawn."""
-    p = load_preset(preset)
-    for target in targets or ():
-        one_of("target", target, ["all", "trained", *sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))])
-    print(figures(p, *targets or ()))
+    print(figures(load_preset(preset), *targets or ()))
 
 
 def _select(preset: Preset, names: list[str] | None) -> list[Run]:
@@ -238,7 +235,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows no ± gets \xb1
     end_with_parent()
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    for level, word in ((logging.INFO, ""), (logging.WARNING, "warning: "), (logging.ERROR, "error: ")):
+        logging.addLevelName(level, word)  # by which `figures` knows what in a job's log a reader is to see at once
+    logging.basicConfig(format="%(levelname)s%(message)s", stream=sys.stderr)
     logging.raiseExceptions = False  # a log that cannot be written, on a full disk, stops nothing
     logging.getLogger("snnlib").setLevel(logging.INFO)
     for other in (signal.SIGTERM, signal.SIGHUP):

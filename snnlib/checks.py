@@ -32,7 +32,18 @@ _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = _SHOWN
 
 
-class InputError(ValueError):
+class OneLine:
+    """Mixed into an exception whose message says it all: in a notebook that line stands in place of the traceback.
+
+    IPython asks for it (its "custom exception tracebacks"); `%debug` still finds where it was raised, and nbclient,
+    papermill and nbval see a failed cell as ever.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
+class InputError(OneLine, ValueError):
     """A value that cannot be used; the message is one line and names it and what is allowed."""
 
 

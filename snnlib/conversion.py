@@ -102,7 +102,7 @@ def convert(
 
 
 def freeze(model: Spiking, images: Tensor, timesteps: int = 10, seed: int = 0) -> Spiking:
-    """Replace each layer's statistics by their mean over time steps on ``images`` [N, C, H, W].
+    """Replace each layer's statistics by their mean over time steps on ``images``, as the model takes them.
 
     They hardly change from the second step on, so constants lose almost nothing, and a prediction
     no longer depends on the other images of its batch.
@@ -114,6 +114,7 @@ def freeze(model: Spiking, images: Tensor, timesteps: int = 10, seed: int = 0) -
     Raises:
         InputError: fewer than two time steps, no images, neurons that are not `Converted`.
     """
+    timesteps = len(images) if model.over_time else timesteps
     whole("timesteps of calibration", timesteps, least=2)
     whole("calibration images", len(images), least=1)
     for _, neuron in model.neurons():

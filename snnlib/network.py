@@ -92,10 +92,15 @@ class Spiking(nn.Module):
         tensors = [x for x in inputs if isinstance(x, Tensor)]
         if not tensors:
             raise InputError(f"input = {shown(inputs[0] if inputs else None)}: must be a tensor")
-        if current_pass() is not None:  # inside another net: its simulation is ours
+        if current_pass() is not None:  # inside another net, whose simulation runs
             return self._run(inputs)
         single = simulation is None and timesteps is None and not self.over_time
-        if simulation is None:
+        if simulation is not None:
+            if not isinstance(simulation, Simulation):
+                raise InputError(f"simulation = {shown(simulation)}: must be a Simulation")
+            if timesteps is not None or generator is not None:
+                raise InputError("simulation: has timesteps and generator of its own; give it alone, or those")
+        else:
             given = len(tensors[0]) if self.over_time and tensors[0].ndim else 1
             if timesteps not in (None, given) and self.over_time:
                 raise InputError(f"timesteps = {shown(timesteps)}: must be {given}, the length of the input")
@@ -103,6 +108,11 @@ class Spiking(nn.Module):
                 generator or self._own_generator(tensors[0].device),
                 given if timesteps is None else timesteps,
                 quiet=single and self.quiet and not self.training,
+            )
+        if simulation.generator is not None and torch._C._current_graph_task_id() != -1:
+            raise InputError(
+                "generator: goes on where torch.utils.checkpoint computes the net again in the backward pass; "
+                "give none and no seed, since PyTorch sets its global one back"
             )
         inputs = tuple(self._taken(x, simulation) if isinstance(x, Tensor) else x for x in inputs)
         with running(simulation):
@@ -185,7 +195,11 @@ def per_layer(what: str, value: Any, names: Sequence[str]) -> list[Any]:
 
 
 def _by_step(x: Tensor, steps: int, single: bool) -> Tensor:
-    """[T·B, ...] to [T, B, ...]; of a single step, [B, ...]."""
-    if isinstance(x, InTime):
-        x = repeated(x, steps)
-    return x if single else x.unflatten(0, (steps, -1))
+    """An output [T·B, ...] to [T, B, ...], a single step's as it is; what no input enters is the same at each step."""
+    if single:
+        return x
+    if not isinstance(x, InTime):
+        return x.expand(steps, *x.shape)
+    if not x.ndim:
+        raise InputError("output of shape (): must have the batch on axis 0, to say what it is at each step")
+    return repeated(x, steps).unflatten(0, (steps, -1))

@@ -82,7 +82,7 @@ class SingleStep(Value):
         """The same neuron with its noise's mean in place of the noise."""
         return replace(self, noise=self.noise.within(self.noise.centre, 0.0))
 
-    def step(self, current: Tensor, state: None, generator: torch.Generator) -> tuple[Tensor, None]:
+    def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, None]:
         noise = self.noise.like(current, generator)
         return noisy_spike(current, noise, self.v_th, self.surrogate), None  # Eqs. 5, 2
 
@@ -193,12 +193,26 @@ class Neuron(nn.Module):
         self.dynamics = dynamics
 
     def forward(self, current: Tensor) -> Tensor:
-        """Currents [T·B, ...], or [B, ...] if they are the same at each step, to spikes [T·B, ...], time outermost."""
+        """Currents [T·B, ...], or [B, ...] if they are the same at each step, to spikes [T·B, ...], time outermost.
+
+        Raises:
+            InputError: currents of a forward pass that is over, or, of several steps, not marked by `in_time`.
+        """
         under_way = current_pass()
         sim = under_way.simulation if under_way else Simulation()
         marked = isinstance(current, InTime)
+        if marked and not under_way:  # a single step is not marked, and can be computed again
+            raise InputError(
+                "neuron: the forward pass that its input comes from is over; torch.utils.checkpoint can compute only "
+                "single steps again, or whole nets"
+            )
+        if not marked and sim.timesteps > 1:
+            raise InputError(
+                f"neuron: its input does not say whether it holds all {sim.timesteps} steps; where code of your own "
+                "makes y from x, mark it: snnlib.in_time.in_time(y, x.timesteps)"
+            )
         currents = Currents(plain(current), sim.timesteps, constant=marked and not current.timesteps)
-        with torch._C.DisableTorchFunction():  # a surrogate's relu is no activation of the model's (`Intercepted`)
+        with torch._C.DisableTorchFunction():  # what a neuron computes is no call of the model's
             spikes = self._spikes(currents, sim)
         return in_time(spikes, sim.timesteps) if marked else spikes
 

@@ -44,8 +44,9 @@ def spiking(
         replace: kinds of activations that become neurons, called as modules or as functions. Others that do what
             `ACTIVATIONS` lists are refused.
         example: an input, or a tuple of them; for code that `torch.fx` cannot follow.
-        quiet: ``net(x)`` in evaluation mode takes the noise's mean for the noise: as dropout, noise is for training.
-            With the spiking readout the paper's single step loses 4 to 9 points to its noise; T steps win them back.
+        quiet: ``net(x)`` in evaluation mode takes the noise's mean for the noise, as dropout is off then. At T = 1 that
+            gives 5 to 6 points more where the output spikes, and from 1 less to none where it is a potential
+            (figures/smoke/what_noise_does.csv). ``net(x, timesteps=T)`` always has its noise.
         over_time: inputs are [T, B, ...], frames of events say, in place of one input for all steps.
 
     Raises:
@@ -80,6 +81,9 @@ def assembled(
 ) -> Spiking:
     """A copy of the model with these neurons, by name, in place of the calls."""
     model, paths = copy.deepcopy(model), {}
+    for module in model.modules():
+        if isinstance(module, nn.TransformerEncoderLayer):
+            module.activation_relu_or_gelu = 0  # else a fused kernel runs in evaluation, with the activation it had
     at: dict[str | None, list[Call]] = defaultdict(list)
     for call in calls:
         where = "functions" if call.path is None else f"model.{call.path}".rstrip(".")
@@ -98,12 +102,9 @@ def _replaced(model: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:
     """The model with one module in place of another, under all its names."""
     if model is old:
         return new
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if child is old:
-                setattr(parent, name, new)
-        if isinstance(parent, nn.TransformerEncoderLayer):
-            parent.activation_relu_or_gelu = 0  # else a fused kernel runs in evaluation, with the activation it had
+    for path, module in list(model.named_modules(remove_duplicate=False)):
+        if module is old:
+            model.set_submodule(path, new)
     return model
 
 

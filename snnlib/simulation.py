@@ -23,7 +23,7 @@ CHUNK = 16  # time steps in one pass of a long simulation: enough to keep a proc
 
 MOST_TIMESTEPS = 10_000  # time steps: more are a slip, and would take all memory there is
 
-Observer = Callable[[nn.Module, int, Tensor, Any], None]
+Observer = Callable[[Any, int, Tensor, Any], None]  # a `snnlib.neurons.Neuron`, t, spikes, state
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Discriminator
 from torch import Tensor
 
@@ -35,6 +36,8 @@ class Sample(Value):
     kind: Literal["sample"] = "sample"
 
     def __call__(self, a: Tensor) -> tuple[Tensor, Tensor]:
+        if a.ndim == 1:  # a neuron for each image is its own mean
+            return a, torch.zeros_like(a)
         axes = tuple(range(1, a.ndim))
         mean = a.mean(axes, keepdim=True)
         return mean, _peak(a.amin(axes, keepdim=True), mean, a.amax(axes, keepdim=True))

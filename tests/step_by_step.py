@@ -12,8 +12,10 @@ from torch import Tensor
 
 import snnlib.baselines.ann_neurons
 import snnlib.neurons
-from snnlib.neurons import Dynamics
+from snnlib.in_time import in_time, plain
+from snnlib.neurons import Dynamics, Neuron
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
+from snnlib.simulation import Simulation, running
 
 NOISES = [Gaussian(), Gaussian(k=1.0), MaxNormalised(), Uniform()]
 ALPHAS = [2.0, 2.0 + 1e-7, 2.5, 3.0, 4.0, 6.0, 7.0, 10.0, 100.0, 1e9, math.inf]
@@ -33,6 +35,12 @@ def step_by_step(dynamics: Dynamics, x: Tensor, seed: int = 0) -> tuple[Tensor, 
         rows.append((s, state))
     s, v = zip(*rows, strict=True)
     return torch.stack(s), torch.stack(v) if v[0] is not None else torch.empty(0)
+
+
+def fire(neuron: Neuron, x: Tensor, simulation: Simulation, *, held: bool = False) -> Tensor:
+    """Spikes [T·B, ...] of a neuron by itself, from currents [T·B, ...], or, ``held`` for all steps, [B, ...]."""
+    with running(simulation):
+        return plain(neuron(in_time(x, 0 if held else simulation.timesteps)))
 
 
 @pytest.fixture

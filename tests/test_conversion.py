@@ -38,8 +38,8 @@ def dynamics(model: Spiking) -> list[Any]:
 
 CONVERSIONS = [
     ("ensemble", ensemble),
-    ("layer", convert),
-    ("sample", lambda m: convert(m, statistics="sample")),
+    ("layer", lambda m: convert(m, statistics="layer")),
+    ("sample", convert),
     ("frozen", lambda m: convert(m, statistics="frozen", calibration=images(8, m.input_shape))),
 ]
 
@@ -70,7 +70,7 @@ def test_conversion_leaves_the_originals_mode_and_outputs_and_evaluates_itself()
     assert not ({id(n) for _, n in model.neurons()} & {id(n) for _, n in converted.neurons()})
 
 
-@pytest.mark.parametrize("options", [{}, {"statistics": "sample", "alpha": 2.0}, {"alpha": math.inf}, {"beta": 0.2}])
+@pytest.mark.parametrize("options", [{}, {"statistics": "layer", "alpha": 2.0}, {"alpha": math.inf}, {"beta": 0.2}])
 @pytest.mark.parametrize("noise", NOISES, ids=str)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_one_step_of_the_converted_net_is_the_trained_net(network: str, noise: Any, options: dict[str, Any]) -> None:
@@ -159,12 +159,12 @@ def test_frozen_statistics_make_a_prediction_independent_of_its_batch(network: s
     alone, *rest = (together(frozen, mine, o) for o in others)
     for one in rest:
         torch.testing.assert_close(one, alone, rtol=1e-9, atol=1e-9)
-    layer = convert(model)
+    layer = convert(model, statistics="layer")
     assert not torch.allclose(together(layer, mine, others[0]), together(layer, mine, others[2]))
 
 
-def test_sample_statistics_make_a_prediction_independent_of_its_batch() -> None:
-    model = convert(lively(readout="potential"), statistics="sample")
+def test_by_default_a_prediction_is_independent_of_its_batch() -> None:
+    model = convert(lively(readout="potential"))
     mine = images(3)
     one, other = (together(model, mine, scale * images(5, seed=9)) for scale in (0.1, 10))
     torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
@@ -192,7 +192,9 @@ def test_frozen_constants_are_those_of_the_net_that_runs_with_them() -> None:
     for (mean, peak), (own_mean, own_peak) in zip(measured(frozen, x, 0.7), constants, strict=True):
         assert own_peak == pytest.approx(peak, rel=1e-3)
         assert own_mean == pytest.approx(mean, abs=1e-3 * peak)
-    before = measured(convert(model, leak=0.7), x, 0.7)  # of the net with layer statistics: not the same
+    before = measured(
+        convert(model, leak=0.7, statistics="layer"), x, 0.7
+    )  # of the net with layer statistics: not the same
     assert max(abs(own[1] - then[1]) for own, then in zip(constants, before, strict=True)) > 1e-3
 
 
@@ -203,7 +205,7 @@ def test_frozen_constants_are_found_in_rounds(monkeypatch: pytest.MonkeyPatch) -
     once = convert(model, leak=0.7, statistics="frozen", calibration=x, timesteps=T, seed=5)
     monkeypatch.setattr(conversion, "MOST_ROUNDS", 2)
     twice = convert(model, leak=0.7, statistics="frozen", calibration=x, timesteps=T, seed=5)
-    for net, source in ((once, convert(model, leak=0.7)), (twice, once)):
+    for net, source in ((once, convert(model, leak=0.7, statistics="layer")), (twice, once)):
         for d, (mean, peak) in zip(dynamics(net), measured(source, x, 0.7), strict=True):
             assert d.statistics.mean == pytest.approx(mean, rel=1e-6)
             assert d.statistics.peak == pytest.approx(peak, rel=1e-6)
@@ -211,7 +213,8 @@ def test_frozen_constants_are_found_in_rounds(monkeypatch: pytest.MonkeyPatch) -
 
 def test_frozen_constants_lose_almost_nothing_on_their_own_images() -> None:
     model, x = lively(), images(64)
-    rates = [outputs(m, x, 10).mean(0) for m in (convert(model), freeze(convert(model), x))]
+    layer = convert(model, statistics="layer")
+    rates = [outputs(m, x, 10).mean(0) for m in (layer, freeze(layer, x))]
     assert (rates[0] - rates[1]).abs().mean() < 0.05
 
 
@@ -219,7 +222,8 @@ def test_each_layer_has_frozen_constants_of_its_own() -> None:
     found = dynamics(convert(lively(), statistics="frozen", calibration=images(8)))
     assert all(isinstance(d.statistics, Frozen) and d.statistics.peak > 0 for d in found)
     assert len({d.statistics.mean for d in found}) == len(found)
-    assert all(isinstance(d.statistics, Layer) for d in dynamics(convert(lively())))
+    for name, kind in (("layer", Layer), ("sample", Sample)):
+        assert all(isinstance(d.statistics, kind) for d in dynamics(convert(lively(), statistics=name)))
 
 
 # --- bad values ------------------------------------------------------------------------------

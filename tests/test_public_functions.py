@@ -214,12 +214,12 @@ def test_images_that_are_none_are_refused(small: Dataset) -> None:
     for bad in (math.nan, math.inf):
         images = NETS["images"].clone()
         images[0, 0, 3, 4] = bad
-        with pytest.raises(InputError, match="images: must be finite"):
+        with pytest.raises(InputError, match="input: must be finite"):
             net(images, simulation=sim)
-    with pytest.raises(InputError, match="must be at least one"):
+    with pytest.raises(InputError, match="must have a batch, and at least one value in it"):
         net(NETS["images"][:0], simulation=sim)
     with pytest.raises(InputError, match="as the weights"):
-        net(small.test.images[:2], simulation=sim)
+        net(small.test.images[:2].double(), simulation=sim)
     for measure in (accuracy_over_time, firing_rates, outputs_over_time, count):
         with pytest.raises(InputError, match="number of images = 0: must be a whole number of at least 1"):
             measure(net, nothing, 1)
@@ -228,13 +228,11 @@ def test_images_that_are_none_are_refused(small: Dataset) -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda n: n["single"]([0.5], Simulation(generator())), "must be a tensor and a Simulation"),
-        (lambda n: n["single"](n["images"], None), "must be a tensor and a Simulation"),
-        (
-            lambda n: n["single"](n["images"].double(), simulation=Simulation(generator())),
-            "of torch.float32 as the weights",
-        ),
-        (lambda n: Simulation(None), "generator = None: must be a torch.Generator"),
+        (lambda n: n["single"]([0.5]), "input = [0.5]: must be a tensor"),
+        (lambda n: n["single"](), "input = None: must be a tensor"),
+        (lambda n: n["single"](n["images"], simulation=7), "simulation = 7: must be a Simulation"),
+        (lambda n: n["single"](n["images"].double()), "input of torch.float64: must be of torch.float32, as the"),
+        (lambda n: Simulation(7), "generator = 7: must be a torch.Generator"),
         (lambda n: build("cnn", SingleStep(), classes=10**10), "classes = 10000000000: must be at most"),
         (lambda n: build("cnn", None), "dynamics = None: must have a step"),
         (lambda n: accuracy_over_time(n["single"], n["data"], 1, range(10**12)), "number of noise seeds = 1001"),

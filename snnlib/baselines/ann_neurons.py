@@ -22,7 +22,7 @@ class ReLU(Value):
 
     kind: Literal["relu"] = "relu"
 
-    def step(self, current: Tensor, state: None, generator: torch.Generator) -> tuple[Tensor, None]:
+    def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, None]:
         return current.relu(), None
 
 
@@ -45,7 +45,7 @@ class QCFS(Value):
         whole("qcfs levels", self.levels, least=1, most=10**9)
         magnitude("qcfs threshold", self.threshold)
 
-    def step(self, current: Tensor, state: None, generator: torch.Generator) -> tuple[Tensor, None]:
+    def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, None]:
         clipped = (current / self.threshold + 0.5 / self.levels).clamp(0, 1)
         floor = (clipped.detach() * self.levels).floor() / self.levels
         return self.threshold * (clipped + (floor - clipped.detach())), None

@@ -20,11 +20,12 @@ def fold_batch_norm(model: Spiking) -> Spiking:
     """The same function of the image without batch norm: its running statistics become weights and biases.
 
     A copy, in evaluation mode; an identity stands where a batch norm was, so layers keep their places.
+    Only batch norm right after a convolution, in one ``nn.Sequential``, is folded.
     """
     model = copy.deepcopy(model).eval()
     for container in [m for m in model.modules() if isinstance(m, nn.Sequential)]:
         for i in range(1, len(container)):
-            if isinstance(container[i], nn.BatchNorm2d):
+            if isinstance(container[i], nn.BatchNorm2d) and isinstance(container[i - 1], nn.Conv2d):
                 container[i - 1] = fuse_conv_bn_eval(container[i - 1], container[i])
                 container[i] = nn.Identity().eval()
     return model

@@ -23,7 +23,10 @@ from snnlib.store.files import DamagedError
 
 
 class Rates(Protocol):
-    """What `Throughput` measures: seconds per image of training, and of an evaluation's pass."""
+    """What `Throughput` measures: seconds per image of training, and of an evaluation's pass.
+
+    Where only shares matter, `snnlib.batch.jobs.Multiplications` will do.
+    """
 
     def training(self, spec: Spec) -> float: ...
 
@@ -125,6 +128,11 @@ def _holds(run: Run, evaluation: Evaluation) -> bool:
         return known(run, evaluation) is not None
     except DamagedError:
         return False
+
+
+def jobs_at_a_time() -> int:
+    """How many the local profile lets run beside each other, each on one thread."""
+    return 1 if default_device() == "cuda" else _cores()
 
 
 def _cores() -> int:

@@ -13,7 +13,7 @@ from snnlib.experiments.evidence import RULE
 from snnlib.experiments.tables import VERDICTS
 from snnlib.runs.preset import load_preset
 from snnlib.store.markdown import lines, put
-from snnlib.store.paths import DOCS, README, figures_dir, published_dir
+from snnlib.store.paths import DOCS, README, figures_dir, needs_repository, published_dir
 from snnlib.store.sums import verified
 
 
@@ -57,9 +57,10 @@ def drawn(preset: str) -> str:
     """The reader's own verdicts on the claims at a preset, as the notebook wrote them.
 
     Raises:
-        InputError: an unknown preset, or its claims have not been drawn.
+        InputError: an unknown preset, its claims have not been drawn, or no repository.
         DamagedError: they are not as they were drawn.
     """
+    needs_repository("what notebooks decide of the claims")
     file = figures_dir() / load_preset(preset).name / "claims.md"
     if not file.exists():
         raise InputError(f"{file} is missing: `python -m snnlib figures --preset {preset}` writes it")

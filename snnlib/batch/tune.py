@@ -103,7 +103,7 @@ def _last_accuracy(spec: Spec) -> float:
     except DeviceError:
         raise
     except TrainingError as error:
-        log.error("error: %s", error)
+        log.error("%s", error)
         return float("nan")
 
 

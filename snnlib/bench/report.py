@@ -9,7 +9,7 @@ from snnlib.bench.contestants import OURS, TUNED, neurons
 from snnlib.checks import InputError
 from snnlib.experiments.outputs import Outputs
 from snnlib.store.markdown import put
-from snnlib.store.paths import DOCS, figures_dir, from_root
+from snnlib.store.paths import DOCS, figures_dir, from_root, needs_repository
 from snnlib.store.published import copy
 
 FOLDER, QUICK = "bench", "bench/quick"  # without the peers it does not take the place of what is to be published
@@ -59,8 +59,9 @@ def publish_bench() -> str:
     """Copy what was last measured to the published figures and into docs/benchmarks.md; returns what stands there now.
 
     Raises:
-        InputError: one of both has not been measured; nothing has changed then.
+        InputError: one of both has not been measured, or no repository; nothing has changed then.
     """
+    needs_repository("publishing")
     for option, files in MEASURED.items():
         for file in files:
             if not (figures_dir() / FOLDER / file).exists():

@@ -1,4 +1,4 @@
-"""Draw data/fashion_mnist_mini.npz from the full Fashion-MNIST.
+"""Draw embedded/fashion_mnist_mini.npz from the full Fashion-MNIST.
 
     python -m snnlib.data.make_fashion_mnist_mini [--out FILE]
 

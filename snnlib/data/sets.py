@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from math import prod
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from snnlib.checks import InputError, one_of, sequence, shown, whole
 from snnlib.data.checksums import DataError, Files, require
 from snnlib.fast.process import usable
-from snnlib.store.paths import ROOT
+from snnlib.store.paths import CHECKOUT, from_root
 
 __all__ = ["DATASETS", "DataError", "Dataset", "Split", "load_dataset"]
 
@@ -34,7 +35,7 @@ SIZES = {
     "fashion_mnist_mini": (6_000, 1_000),
 }
 LARGEST = 3 * 256 * 256  # values of an image: all of them are held in memory
-MINI_FILE = ROOT / "data" / "fashion_mnist_mini.npz"
+MINI_FILE = Path(__file__).parent / "embedded" / "fashion_mnist_mini.npz"
 MINI_SHA256 = "cc3608f77ffa74a0f192c1f81ca4720393992b0f06ea0a7d727b106b2da433df"
 
 
@@ -99,7 +100,10 @@ def _divided(split: Split, hold_out: int) -> tuple[Split, Split]:
     """The rest, and the images that are held out, whatever the seed of a run: 600 of a class stay about 600."""
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))
     rest, held_out = order[hold_out:].sort().values, order[:hold_out].sort().values
-    return tuple(Split(split.images[index], split.labels[index]) for index in (rest, held_out))
+    return (
+        Split(split.images[rest], split.labels[rest]),
+        Split(split.images[held_out], split.labels[held_out]),
+    )
 
 
 def _pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,8 +146,8 @@ def _full(name: str, download: bool) -> tuple[Split, Split]:
 
 
 def _mini() -> tuple[Split, Split]:
-    restore = f"`git checkout -- data/{MINI_FILE.name}` restores it"
-    require(MINI_FILE.stem, Files(MINI_FILE.parent, {MINI_FILE.name: MINI_SHA256}, restore), None)
+    restore = f"`git checkout -- {from_root(MINI_FILE)}`" if CHECKOUT else "installing snnlib anew"
+    require(MINI_FILE.stem, Files(MINI_FILE.parent, {MINI_FILE.name: MINI_SHA256}, f"{restore} restores it"), None)
     with np.load(MINI_FILE, allow_pickle=False) as stored:
         arrays = {key: torch.from_numpy(stored[key]) for key in stored}
     train, test = (Split(arrays[f"x_{part}"].unsqueeze(1), arrays[f"y_{part}"].long()) for part in ("train", "test"))

@@ -30,22 +30,27 @@ OPEN = (
 )
 
 
-def to_nir(model: Spiking, dt: float = 1e-4) -> nir.NIRGraph:
+def to_nir(model: Spiking, dt: float = 1e-4, input_shape: tuple[int, ...] | None = None) -> nir.NIRGraph:
     """The graph of a net of `LIF` neurons, or of a folded net without its noise.
 
     Batch norm, and a folded net's biases, are in the weights.
 
     Args:
-        model: its neurons are `LIF`, or `NoisyLIF` (`snnlib.deploy.folding.fold`).
+        model: its neurons are `LIF`, or `NoisyLIF` (`snnlib.deploy.folding.fold`); its layers stand in
+            ``nn.Sequential`` and `snnlib.models.Residual`.
         dt: seconds that a time step is to last; any will do, as long as the simulator takes the same.
+        input_shape: of an input without its batch axis, where the model does not say.
 
     Returns:
         A graph with metadata dt, left_open and not_expressed, one statement a line.
 
     Raises:
-        ValueError: other neurons, a leak of 1 or more, a layer that has no node, dt not above 0.
+        ValueError: other neurons, a leak of 1 or more, a layer that has no node, dt not above 0, no shape.
     """
     positive("dt", dt)
+    shape = input_shape or model.input_shape
+    if shape is None:
+        raise InputError("input_shape = None: must be that of an input, such as (1, 28, 28); the model does not say")
     lost = not_expressed(model)
     kinds = {type(neuron.dynamics) for _, neuron in model.neurons()}
     if kinds == {NoisyLIF}:
@@ -55,7 +60,7 @@ def to_nir(model: Spiking, dt: float = 1e-4) -> nir.NIRGraph:
     else:
         found = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise InputError(f"dynamics = {found}: must be LIF or NoisyLIF; fold a net with frozen statistics first")
-    builder = _Builder(dt, model.input_shape)
+    builder = _Builder(dt, shape)
     builder.add(model.model)
     builder.join("output", nir.Output({"output": np.array(builder.shape)}))
     metadata = {"dt": dt, "left_open": "\n".join(OPEN), "not_expressed": "\n".join(lost) or "nothing"}

@@ -34,6 +34,7 @@ from snnlib.checks import InputError
 from snnlib.data.batches import batches, standardise
 from snnlib.data.sets import Dataset
 from snnlib.deploy.folding import NoisyLIF
+from snnlib.in_time import plain
 from snnlib.models import Residual
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
@@ -59,6 +60,8 @@ def count(
 ) -> pd.DataFrame:
     """Operations for one image up to each T, mean over the test set; see the module's docstring for the rules.
 
+    Of the paper's networks (`snnlib.models.build`); for any other, `snnlib.evaluate` counts synapses.
+
     Args:
         model: an SNN of this library, or a ReLU net (one step is all it has).
         skip_zeros: of a ReLU net, leave out products with an activation that is 0.
@@ -70,6 +73,9 @@ def count(
     Raises:
         ValueError: neurons of another kind.
     """
+    if not hasattr(model.model, "encoder"):
+        kind = type(model.model).__name__
+        raise InputError(f"model = {kind}: must be of `snnlib.models.build`; see `snnlib.evaluate` for others")
     _, first = next(model.neurons())
     analog = isinstance(first.dynamics, ReLU)
     tally = _Tally(1 if analog else timesteps, {neuron: name for name, neuron in model.neurons()})
@@ -154,14 +160,15 @@ def _deliveries(model: Spiking, tally: _Tally, analog: bool, skip_zeros: bool) -
 
     def first(layer: nn.Module, inputs: tuple[Tensor]) -> None:
         if tally.began == 0:  # a long simulation in pieces runs it once in each
-            arrive(layer, (FIRST, MAC), torch.ones_like(inputs[0]))
+            arrive(layer, (FIRST, MAC), torch.ones_like(plain(inputs[0])))
 
     def spikes(merged: int) -> Callable:
-        return lambda layer, inputs: arrive(layer, (SYNAPSES, ACCUMULATE), merged * inputs[0])
+        return lambda layer, inputs: arrive(layer, (SYNAPSES, ACCUMULATE), merged * plain(inputs[0]))
 
     def activations(layer: nn.Module, inputs: tuple[Tensor]) -> None:
         key = (SYNAPSES, ACCUMULATE if isinstance(layer, nn.Identity) else MAC)
-        arrive(layer, key, (inputs[0] != 0).float() if skip_zeros else torch.ones_like(inputs[0]))
+        values = plain(inputs[0])
+        arrive(layer, key, (values != 0).float() if skip_zeros else torch.ones_like(values))
 
     def pooled(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
         number = output[0].numel() * _area(layer)

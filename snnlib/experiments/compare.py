@@ -21,7 +21,7 @@ from snnlib.experiments.table2_inference_time.claims import ACCURACIES
 from snnlib.experiments.tables import NotTestedError, Table, Tables, whole_table
 from snnlib.experiments.titles import short_title
 from snnlib.experiments.what_noise_does.claims import ACCURACIES as CONTROLS
-from snnlib.store.paths import figures_dir, from_root, published_dir
+from snnlib.store.paths import figures_dir, from_root, needs_repository, published_dir
 
 ERRORS = 3  # standard errors of their difference within which two means agree
 
@@ -144,7 +144,11 @@ def report(preset: str, listed: Collection[str] = OUTCOMES) -> str:
 
     Args:
         listed: the outcomes whose rows are in the table; all are counted.
+
+    Raises:
+        InputError: no repository, which has the published ones.
     """
+    needs_repository("comparing with what is published")
     own, published = figures_dir() / preset, published_dir() / preset
     table, own_lacks, published_lacks = compare(own, published)
     parts = []

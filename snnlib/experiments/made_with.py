@@ -44,11 +44,12 @@ def made_with(folder: Path) -> pd.DataFrame:
     So figures keep what was known of runs that are no longer there.
 
     Returns:
-        Columns run, seed, epochs, device, torch, python, commit, clean (the working tree: yes or no), instructions
-        (that its kernels could use), same_bytes, started and finished (UTC), sittings (how many: one, and one more for
-        each interruption), train_seconds, wall_seconds (evaluation while training and saving included),
-        weights_sha256. What differs between sittings is there for each, joined by "; ". All but the name is empty where
-        nothing is known: the run is not in the store, or damaged, and ``runs.csv`` did not have it.
+        Columns run, seed, epochs, device, torch, python, commit (or version, where snnlib was installed without a
+        repository), clean (the working tree: yes or no), instructions (that its kernels could use), same_bytes,
+        started and finished (UTC), sittings (how many: one, and one more for each interruption), train_seconds,
+        wall_seconds (evaluation while training and saving included), weights_sha256. What differs between sittings is
+        there for each, joined by "; ". All but the name is empty where nothing is known: the run is not in the store,
+        or damaged, and ``runs.csv`` did not have it.
     """
     before = {row.get("run"): row for row in _read(folder / FILE, COLUMNS).to_dict("records")}
     rows = [_stored(name) or before.get(name, {"run": name}) for name in runs_named(folder)]
@@ -80,7 +81,7 @@ def _stored(name: str) -> dict[str, Any] | None:
         return None
     sittings = found["sittings"]
     alike = len({(s["device"], s.get("instructions"), *sorted(s["packages"].items())) for s in sittings}) == 1
-    git = [s["git"] or {"commit": "unknown", "clean": "unknown"} for s in sittings]
+    git = [s["git"] or {"commit": _released(s), "clean": "unknown"} for s in sittings]
     return {
         "run": name,
         "seed": found["spec"]["seed"],
@@ -99,6 +100,11 @@ def _stored(name: str) -> dict[str, Any] | None:
         "wall_seconds": round(found["wall_seconds"], 1),
         "weights_sha256": found["files"]["weights.safetensors"],
     }
+
+
+def _released(sitting: dict[str, Any]) -> str:
+    """The version of the package that was installed without a repository; older results do not tell it."""
+    return f"version {sitting['snnlib']}" if "snnlib" in sitting else "unknown"
 
 
 def _joined(values: Iterable[str]) -> str:

@@ -1,11 +1,16 @@
 """The same spikes sooner: what the method calls in place of PyTorch's plain operations, to the same result.
 
+The first import of it sets up the process (`process.configure`).
+
 Neurons, noise and surrogates know the names below and nothing else of this package. Of surrogates and neurons it knows
 only that they can do what `compiled.SurrogateDerivative` and the arguments say.
 """
 
+from snnlib.fast import process
 from snnlib.fast.all_steps import Currents, lif_steps
 from snnlib.fast.noise_tape import clipped_normal
 from snnlib.fast.noisy_spike import noisy_spike
 
 __all__ = ["Currents", "clipped_normal", "lif_steps", "noisy_spike"]
+
+process.configure()

@@ -1,4 +1,4 @@
-"""Settings of the process: what is made once, when snnlib is imported, and what holds while a run is computed.
+"""Settings of the process: what is set once, with the first import that computes, and what holds during a run.
 
 ``SNNLIB_KEEP_PROCESS=1`` leaves the process as it is. No setting changes a result that matters:
 denormal numbers are below 1e-38, and the allocator only keeps memory it was given.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from operator import attrgetter
 from typing import Any
@@ -20,6 +20,7 @@ from snnlib.checks import InputError, one_of, short, shown, whole
 
 PRECISIONS = ("float32", "bfloat16")
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # names and values of glibc's <malloc.h>
+_OMP_PAUSE_SOFT = 1  # of OpenMP's <omp.h>
 
 
 def usable(device: torch.device | str) -> torch.device:
@@ -40,17 +41,25 @@ def configure() -> None:
     Most surrogate gradients vanish, so Adam's second moments decay into denormal numbers, on which
     a CPU computes many times slower. And glibc hands each large activation back to the kernel,
     which then has to fault in and clear its pages again for the next layer.
+
+    How denormals are treated is a thread's own, inherited by those that it starts: OpenMP's, which PyTorch may have
+    started already, are ended here and started anew when next they are needed.
     """
     if os.environ.get("SNNLIB_KEEP_PROCESS") == "1":
         return
     torch.set_flush_denormal(True)
+    if (pause := _function("omp_pause_resource_all")) is not None:
+        pause(_OMP_PAUSE_SOFT)
     torch.backends.cudnn.deterministic = True
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # absent where libc is not glibc
-        if mallopt is not None:
-            mallopt(_M_MMAP_THRESHOLD, 2**31 - 1)
-            mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-            mallopt(_M_TOP_PAD, 256 * 2**20)
+    if (mallopt := _function("mallopt")) is not None:
+        mallopt(_M_MMAP_THRESHOLD, 2**31 - 1)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(_M_TOP_PAD, 256 * 2**20)
+
+
+def _function(name: str) -> Callable[..., int] | None:
+    """A function of the C libraries of this process; None where there is no Linux, or they do not have it."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
 @contextmanager

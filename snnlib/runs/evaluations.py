@@ -37,10 +37,10 @@ class Evaluation(Checked):
 
     model_config = ConfigDict(ser_json_inf_nan="strings")
 
-    timesteps: int = Field(10, ge=1, le=MOST_TIMESTEPS)
+    timesteps: int = Field(default=10, ge=1, le=MOST_TIMESTEPS)
     noise_seeds: NoiseSeeds = (0, 1, 2)
-    batch_size: int = Field(250, ge=1, le=4096)
-    calibration: int = Field(500, ge=1, le=10_000)  # training images, for what is measured before
+    batch_size: int = Field(default=250, ge=1, le=4096)
+    calibration: int = Field(default=500, ge=1, le=10_000)  # training images, for what is measured before
     ties: Literal[TIES] = "first"  # the class that wins of several with the largest output
 
     @field_validator("noise_seeds")
@@ -91,7 +91,7 @@ class AsTrained(Evaluation):
 class AsLIF(Evaluation):
     """The weights in plain LIF neurons (Eqs. 1-3): what conversion is if noise and normalisation are left out."""
 
-    leak: float = Field(0.5, ge=0, le=1)
+    leak: float = Field(default=0.5, ge=0, le=1)
 
     def fits(self, spec: Spec) -> None:
         if not isinstance(spec.dynamics, SingleStep):
@@ -151,8 +151,8 @@ class AnnConversion(Evaluation):
     """ANN-to-SNN conversion, for relu and qcfs nets; a qcfs net brings its own thresholds."""
 
     noise_seeds: NoiseSeeds = (0,)  # nothing is drawn
-    percentile: float = Field(100.0, gt=0, le=100)  # of the activations, as threshold
-    v_init: float = Field(0.0, ge=0, le=1)  # in thresholds
+    percentile: float = Field(default=100.0, gt=0, le=100)  # of the activations, as threshold
+    v_init: float = Field(default=0.0, ge=0, le=1)  # in thresholds
 
     def fits(self, spec: Spec) -> None:
         kind = spec.dynamics.kind

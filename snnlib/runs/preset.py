@@ -39,7 +39,7 @@ class Preset(Checked):
     name: str = Field(pattern=r"^\w[\w.-]*$", max_length=100)  # of its folder under figures/
     description: str = Field(max_length=500)
     evaluation: Conversion
-    ann_timesteps: int = Field(1001, ge=1, le=MOST_TIMESTEPS)  # at most, of nets converted from relu and qcfs nets
+    ann_timesteps: int = Field(default=1001, ge=1, le=MOST_TIMESTEPS)  # at most, of converted relu and qcfs nets
     # Accuracy to reach in Fig. 4, by network.
     benchmark: dict[Literal[tuple(NETWORKS)], Annotated[float, Field(gt=0, lt=1)]]
     notebooks: dict[str, Nets]

@@ -16,7 +16,7 @@ from snnlib.checks import Checked, InputError, fields, one_of, short, shown
 from snnlib.runs.arms import ARMS, merged
 from snnlib.runs.spec import Spec
 from snnlib.store.files import StoreError, regular
-from snnlib.store.paths import NOTEBOOKS
+from snnlib.store.paths import CHECKOUT, NOTEBOOKS
 from snnlib.training.loop import Recipe
 
 LARGEST = 20_000  # bytes, six times what a preset takes; over a dotted key of a megabyte, tomllib sits for an hour
@@ -93,7 +93,7 @@ def written_out(notebooks: object, nets: object, recipe: object) -> dict[str, Ne
         _checked(f"nets.{net}", Spec, bases[net], NET_FIELDS)
     found = {}
     for notebook, entries in _table("notebooks", notebooks).items():
-        if NOTEBOOKS.is_dir():  # they do not come with an installed package
+        if CHECKOUT:  # notebooks do not come with an installed package
             one_of("notebook", notebook, sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
         found[notebook] = _specs(f"notebooks.{short(notebook)}", entries, bases, own)
     return found

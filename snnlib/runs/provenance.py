@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from snnlib.store.paths import ROOT
+from snnlib.version import __version__
 
 # What decides, beside the processor itself, which kernels PyTorch and its libraries choose, and so the last bits.
 SETTINGS = (
@@ -36,7 +37,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
     ``same_bytes`` says whether the same spec gives the same bytes again: on a CPU it does, with the same packages,
     processor and ``instructions``, which are the set that PyTorch's kernels use and whatever was `SETTINGS` for it
     and its libraries. On a GPU cuDNN is told to choose algorithms that repeat, but other kernels add in the order in
-    which threads arrive.
+    which threads arrive. ``snnlib`` is the version of this code, ``git`` the commit if a repository has care of it.
     """
     packages = ("torch", "torchvision", "numpy", "pandas", "safetensors")
     cuda = device.type == "cuda"
@@ -45,6 +46,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "packages": {p: version(p) for p in packages},
         "device": torch.cuda.get_device_name(device) if cuda else _processor(),
         "system": platform.platform(),
+        "snnlib": __version__,
         "git": _git(),
         "instructions": _instructions(),
         "same_bytes": SAME if device.type == "cpu" else "not promised on a GPU",

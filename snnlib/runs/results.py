@@ -55,6 +55,7 @@ def accuracy(run: Run, evaluation: Evaluation, device: torch.device | str | None
     return predictions(run, evaluation, device).table.drop(columns=["tied", "silent"])
 
 
+@failures.resumable()
 def predictions(run: Run, evaluation: Evaluation, device: torch.device | str | None = None) -> Predictions:
     """What the run's net says of the test set at T = 1 ... timesteps for every noise seed; trains the run if need be.
 
@@ -64,7 +65,7 @@ def predictions(run: Run, evaluation: Evaluation, device: torch.device | str | N
         Its table with the run's columns (`Spec.columns`) before the others.
 
     Raises:
-        DataError, TrainingError, StoreError: as `ensure`.
+        DataError, TrainingError, StoreError, Interrupted: as `ensure`.
     """
 
     def read() -> Predictions | None:

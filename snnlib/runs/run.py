@@ -157,6 +157,7 @@ def build_for(spec: Spec) -> Spiking:
         return build(spec.network, spec.dynamics, width=spec.width, readout=spec.readout, batch_norm=spec.batch_norm)
 
 
+@failures.resumable()
 def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
     """The finished run of this spec: loaded, resumed from its last checkpoint, or trained.
 
@@ -168,6 +169,7 @@ def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
         TrainingError: the loss, a gradient or a weight is no longer finite, memory is full, or the device failed; the
             last good checkpoint stays.
         StoreError: the store cannot be written to, or read; likewise.
+        Interrupted: by Ctrl-C or a notebook's stop button; likewise.
     """
     run, device = Run(spec), usable(device or default_device())
 

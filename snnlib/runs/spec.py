@@ -31,11 +31,11 @@ class Spec(Checked):
     readout: Literal[READOUTS] = "spikes"
     batch_norm: bool = True
     dynamics: Annotated[SingleStep | LIF | ReLU | QCFS, Discriminator("kind")] = SingleStep()
-    timesteps: int = Field(ge=1, le=1000)  # T of training; if not given, 10 for lif, 1 for all others
+    timesteps: int = Field(default=1, ge=1, le=1000)  # T of training; if not given, 10 for lif, 1 for all others
     recipe: Recipe = Recipe()
-    seed: int = Field(0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, lt=2**31)
     after: Spec | None = None  # the run whose last weights are this one's first: fine-tuning
-    hold_out: Annotated[int, ADDED] = Field(0, ge=0, lt=1_000_000)  # training images in place of the test set
+    hold_out: Annotated[int, ADDED] = Field(default=0, ge=0, lt=1_000_000)  # training images in place of the test set
 
     @model_validator(mode="before")
     @classmethod

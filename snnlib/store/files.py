@@ -16,6 +16,8 @@ from uuid import uuid4
 
 from filelock import Timeout
 
+from snnlib.checks import OneLine
+
 _ELSEWHERE = "SNNLIB_RUNS, SNNLIB_FIGURES and SNNLIB_DATA name other folders"
 _WAY_OUT = {
     errno.ENOSPC: "make room",
@@ -30,7 +32,7 @@ _WAY_OUT = {
 _LEFT_OVER = 3600  # seconds after which nobody is still writing a file
 
 
-class StoreError(RuntimeError):
+class StoreError(OneLine, RuntimeError):
     """A file cannot be written or read; the message is one line, names it and says what to do."""
 
 

@@ -1,6 +1,7 @@
-"""Where things lie: the repository's own folders, each of which an environment variable can move.
+"""Where things lie: in a checkout the repository's own folders, else a folder of the user's.
 
-A relative path in a variable counts from the repository: notebooks run in another folder than commands.
+Variables move them. A relative path in one counts from the repository, since notebooks run in another folder than
+commands; without a repository it counts from the current folder.
 """
 
 from __future__ import annotations
@@ -8,33 +9,61 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from platformdirs import user_data_path
+
 from snnlib.checks import InputError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[2]  # the repository, or where pip has put the package
 README, DOCS, NOTEBOOKS = ROOT / "README.md", ROOT / "docs", ROOT / "notebooks"
 
 
-def _folder(variable: str, default: str) -> Path:
-    given = os.environ.get(variable) or default
+def is_checkout(folder: Path) -> bool:
+    """Whether a folder is this repository: it has the notebooks, and a ``pyproject.toml`` that makes snnlib."""
+    project = folder / "pyproject.toml"
+    if not (project.is_file() and (folder / "notebooks").is_dir()):
+        return False
+    return 'name = "snnlib"' in project.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+CHECKOUT = is_checkout(ROOT)
+
+
+def needs_repository(what: str) -> None:
+    """Refuse with an `InputError` what a package that was installed without the repository cannot do."""
+    if not CHECKOUT:
+        raise InputError(f"{what} needs the repository, with its notebooks and published figures: git clone it")
+
+
+def _kept() -> Path:
+    """Where data and runs lie, to be found again: the user's folder is ``~/.local/share/snnlib`` on Linux, say."""
+    return ROOT if CHECKOUT else user_data_path("snnlib", appauthor=False)
+
+
+def _folder(variable: str, usual: Path | str) -> Path:
+    given = os.environ.get(variable) or usual
     try:
-        return ROOT / Path(given).expanduser()  # an absolute path stays what it is
+        folder = Path(given).expanduser()
     except RuntimeError as error:  # ~somebody
         raise InputError(f"{variable} = {given}: {error}") from None
+    return ROOT / folder if CHECKOUT else folder.absolute()  # either leaves an absolute path as it is
 
 
 def data_dir() -> Path:
     """Downloaded data sets; ``SNNLIB_DATA`` moves it."""
-    return _folder("SNNLIB_DATA", "data")
+    return _folder("SNNLIB_DATA", _kept() / "data")
 
 
 def runs_dir() -> Path:
     """The run store; ``SNNLIB_RUNS`` moves it."""
-    return _folder("SNNLIB_RUNS", "runs")
+    return _folder("SNNLIB_RUNS", _kept() / "runs")
 
 
 def figures_dir() -> Path:
-    """A reader's own figures and tables, which git ignores; ``SNNLIB_FIGURES`` moves it."""
-    return _folder("SNNLIB_FIGURES", "figures/mine")
+    """A reader's own figures and tables; ``SNNLIB_FIGURES`` moves it.
+
+    In a checkout git ignores them. Without one they lie in the current folder, since they are there to be looked at.
+    """
+    return _folder("SNNLIB_FIGURES", "figures/mine" if CHECKOUT else "snnlib-figures")
 
 
 def published_dir() -> Path:

@@ -43,22 +43,20 @@ MOST_PARTS = 1000  # of an epoch between two evaluations
 class Recipe(Checked):
     """How a network is trained. Defaults are the paper's (Sec. 3), or design choices where it is silent."""
 
-    epochs: int = Field(100, ge=1, le=100_000)
-    batch_size: int = Field(128, ge=2, le=65_536)
-    lr: float = Field(1e-4, gt=0, le=10)  # Adam's; the peak, where the schedule has one
+    epochs: int = Field(default=100, ge=1, le=100_000)
+    batch_size: int = Field(default=128, ge=2, le=65_536)
+    lr: float = Field(default=1e-4, gt=0, le=10)  # Adam's; the peak, where the schedule has one
     # one_cycle is PyTorch's OneCycleLR: it moves Adam's beta_1 too, between 0.85 and 0.95, against the rate.
     schedule: Literal["warm_restarts", "cosine", "one_cycle", "constant"] = "warm_restarts"
-    restart_every: int = Field(100, ge=1, le=100_000)  # epochs, T_max of Sec. 3
+    restart_every: int = Field(default=100, ge=1, le=100_000)  # epochs, T_max of Sec. 3
     # Crops of images with 4 pixels of zeros around them, mirrored or not.
     augment: Annotated[Literal["none", "crop", "crop_flip"], Formerly(false="none", true="crop_flip")] = "none"
     precision: Literal[PRECISIONS] = "float32"
-    threads: int = Field(1, ge=1, le=1024)  # on a CPU; part of the recipe, since it decides the last bit
+    threads: int = Field(default=1, ge=1, le=1024)  # on a CPU; part of the recipe, since it decides the last bit
     # Epochs, or a part of one, 1 / a whole number; the last one is evaluated too. 0: none is.
-    evaluate_every: int | float = Field(1, ge=0, le=100_000)
-    test_timesteps: int = Field(10, ge=1, le=1000)  # T at which a single-step net is tested, converted (step 3)
-    test_batch: Annotated[int, ADDED] = Field(
-        250, ge=1, le=65_536
-    )  # images; a part of the recipe: noise is drawn by it
+    evaluate_every: int | float = Field(default=1, ge=0, le=100_000)
+    test_timesteps: int = Field(default=10, ge=1, le=1000)  # T at which a single-step net is tested, converted (step 3)
+    test_batch: Annotated[int, ADDED] = Field(default=250, ge=1, le=65_536)  # images: noise is drawn by the batch
     compile: bool = False  # the neurons (`fast.compiled`): seconds to start, faster then; part of the recipe likewise
     devices: Annotated[Literal[1], ADDED] = 1  # GPUs, among which each batch is divided
 

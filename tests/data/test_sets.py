@@ -53,7 +53,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# --- the set in the repository ---------------------------------------------------------------
+# --- the set in the package ------------------------------------------------------------------
 
 
 def test_mini_file_is_the_published_one() -> None:
@@ -73,7 +73,7 @@ def test_mini_is_balanced(mini: Dataset) -> None:
     assert len(mini.classes) == 10
 
 
-def test_mini_is_read_from_the_repository_wherever_the_data_folder_is(mini: Dataset, folder: Path) -> None:
+def test_mini_is_read_from_the_package_wherever_the_data_folder_is(mini: Dataset, folder: Path) -> None:
     assert torch.equal(data.load_dataset("fashion_mnist_mini").train.images, mini.train.images)
 
 
@@ -106,12 +106,15 @@ def test_a_damaged_mini_file_is_moved_aside(
     found = hashlib.sha256(content).hexdigest()
     told = f"{copy} is damaged: its sha256 is {found[:12]}..., not {data.MINI_SHA256[:12]}...; moved to {aside}"
     assert told in str(error.value)
-    assert str(error.value).endswith("; `git checkout -- data/fashion_mnist_mini.npz` restores it")
+    assert str(error.value).endswith(f"; `git checkout -- {copy}` restores it")
     assert [(record.name, record.levelno, record.getMessage()) for record in caplog.records] == [
         ("snnlib", logging.WARNING, told)
     ]
     assert (aside / copy.name).read_bytes() == content
     with pytest.raises(DataError, match=r"no intact fashion_mnist_mini\.npz in .*git checkout"):
+        data.load_dataset("fashion_mnist_mini")
+    monkeypatch.setattr(data, "CHECKOUT", False)
+    with pytest.raises(DataError, match=r"no intact fashion_mnist_mini\.npz in .*; installing snnlib anew restores it"):
         data.load_dataset("fashion_mnist_mini")
     assert [path.name for path in aside.parent.iterdir()] == ["1"]
 

@@ -108,12 +108,16 @@ def test_a_run_has_a_row_with_what_made_it(figures: Path, trained: Run) -> None:
 
 def test_sittings_that_differ_are_all_there_in_order(figures: Path, trained: Run) -> None:
     (one,) = trained.metadata["sittings"]
-    git = [{"commit": "aaa", "clean": True}, {"commit": "bbb", "clean": False}, None]
-    change(trained, sittings=[{**one, "git": g, "started": f"{i}", "finished": f"{i}+"} for i, g in enumerate(git)])
+    old = {name: value for name, value in one.items() if name != "snnlib"}
+    made_by = [
+        {**one, "git": {"commit": "aaa", "clean": True}}, {**one, "git": {"commit": "bbb", "clean": False}},
+        {**one, "git": None, "snnlib": "3.2.1"}, {**old, "git": None},
+    ]  # fmt: skip
+    change(trained, sittings=[{**made, "started": f"{i}", "finished": f"{i}+"} for i, made in enumerate(made_by)])
     row = made_with(figures).iloc[0]
-    assert (row.commit, row.clean) == ("aaa; bbb; unknown", "yes; no; unknown")
-    assert (row.device, row.sittings) == (one["device"], 3)
-    assert (row.started, row.finished) == ("0", "2+")
+    assert (row.commit, row.clean) == ("aaa; bbb; version 3.2.1; unknown", "yes; no; unknown; unknown")
+    assert (row.device, row.sittings) == (one["device"], 4)
+    assert (row.started, row.finished) == ("0", "3+")
 
 
 @pytest.mark.parametrize("what", ["weights", "metadata", "another's", "unfinished"])
