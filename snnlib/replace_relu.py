@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from snnlib.checks import InputError, shown
+from snnlib.checks import InputError, sequence, shown
 from snnlib.network import Reused, Spiking, per_layer
 from snnlib.neurons import Neuron, SingleStep
 from snnlib.noise import Gaussian, Noise
@@ -59,6 +59,7 @@ def spiking(
         raise InputError(
             f"model = {type(model).__name__}: has neurons already; give the model that they were made from"
         )
+    sequence("replace", replace)
     for kind in replace:
         if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
             raise InputError(f"replace, kind = {shown(kind)}: must be a class of modules, such as torch.nn.GELU")

@@ -16,6 +16,7 @@ from torch import Tensor
 from snnlib.checks import between, whole
 
 DIRECTIONS = ("right", "left", "down", "up")
+MOST_EVENTS = 2**30  # places for one: 4 GiB
 
 
 def moving_bars(
@@ -39,6 +40,7 @@ def moving_bars(
     whole("n", n, 1)
     whole("timesteps", timesteps, 1)
     whole("size", size, 8)
+    whole("events, n x timesteps x 2 x size x size", n * timesteps * 2 * size * size, 1, MOST_EVENTS)
     between("noise", noise, 0, 1)
     whole("seed", seed, 0, 2**63 - 1)
     g = torch.Generator().manual_seed(seed)

@@ -33,7 +33,7 @@ def loader(data: Any, batch_size: int, *, shuffle: bool, over_time: bool) -> Ite
             raise InputError(f"data: {len(data[0])} inputs and {len(data[1])} targets; there must be as many")
         data = TensorDataset(*data)
     if isinstance(data, Dataset):
-        whole("batch_size", batch_size, 1)
+        whole("batch_size", batch_size, 1, 2**31)
         last = False
         if isinstance(data, IterableDataset):
             shuffle = False  # it has an order of its own

@@ -101,7 +101,7 @@ def load(path: str | Path, model: nn.Module, device: torch.device | str = "cpu")
 
 
 def _path(path: str | Path) -> Path:
-    if not isinstance(path, str | Path):
+    if not isinstance(path, str | Path) or not str(path).isprintable():
         raise InputError(f"path = {shown(path)}: must be the path of a file")
     return Path(path)
 
