@@ -24,6 +24,7 @@ from snnlib.replace_relu import assembled
 from snnlib.store.files import DamagedError
 from snnlib.store.tensors import load_tensors, save_tensors
 
+LONGEST_PATH = 4096  # characters, Linux's limit
 FORMAT = 1  # raised when a file says less, or something else, than this version reads
 
 _DYNAMICS: TypeAdapter = TypeAdapter(
@@ -101,7 +102,7 @@ def load(path: str | Path, model: nn.Module, device: torch.device | str = "cpu")
 
 
 def _path(path: str | Path) -> Path:
-    if not isinstance(path, str | Path) or not str(path).isprintable():
+    if not isinstance(path, str | Path) or not str(path).isprintable() or len(str(path)) > LONGEST_PATH:
         raise InputError(f"path = {shown(path)}: must be the path of a file")
     return Path(path)
 
