@@ -185,7 +185,6 @@ def calls(data: Dataset) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]
             lambda timesteps: clamped(n["frozen"], n["images"], generator(), _small(timesteps)), ("timesteps",),
         ),
         "to_nir": (lambda dt: to_nir(fold(n["frozen"]), dt), ("dt",)),
-        "spiking": (lambda **given: spiking(n["plain"], **given), ("noise", "v_th", "replace")),
         "fit": (fitted, ("data", "epochs", "loss", "optimizer", "lr", "batch_size", "timesteps")),
         "evaluate": (evaluated, ("data", "timesteps", "noise_seeds", "batch_size")),
         "load": (lambda path="net", model=n["plain"]: load(path, model), ("path", "model")),
