@@ -17,6 +17,8 @@ from snnlib.training.failures import DeviceError, TrainingError
 
 log = logging.getLogger("snnlib")
 
+FAILURE = "failure.txt"  # in the run's folder: why it failed
+
 
 class BatchError(RuntimeError):
     """Some of a batch failed, the rest is done; the message lists what failed, a line each."""
@@ -79,4 +81,4 @@ def failed(preset: Preset, since: float) -> dict[str, str]:
 
 def _file(run: Run) -> Path:
     """Where the reason stands."""
-    return run.folder / "failure.txt"
+    return run.folder / FAILURE

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,9 +24,10 @@ from snnlib.batch.readme import verdict_counts
 from snnlib.checks import InputError, one_of
 from snnlib.experiments import compare
 from snnlib.runs.preset import Preset
+from snnlib.runs.preset_folder import claimed, figures_of
 from snnlib.store import locks
 from snnlib.store.files import StoreError, explained, set_aside
-from snnlib.store.paths import NOTEBOOKS, ROOT, figures_dir, runs_dir
+from snnlib.store.paths import NOTEBOOKS, ROOT, figures_dir, published_dir, runs_dir
 from snnlib.store.sums import ENDING, made_from, record, sums, verified
 
 log = logging.getLogger("snnlib")
@@ -42,21 +45,21 @@ def draw_notebook(name: str, preset: Preset) -> Path:
     papermill writes its copy anew after every cell: it gets its name once the last one is done.
 
     Raises:
-        InputError: no such notebook.
+        InputError: no such notebook, or another preset of that name was drawn.
         WorkflowError: a cell failed.
         StoreError: the copy cannot be written.
     """
     import papermill  # only batch work needs the `notebooks` extra
 
     one_of("notebook", name, sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
-    notebook, copy = NOTEBOOKS / f"{name}.ipynb", BUILD / preset.name / f"{name}.ipynb"
+    notebook, copy = NOTEBOOKS / f"{name}.ipynb", claimed(BUILD / preset.name, preset) / f"{name}.ipynb"
     # Without a cell tagged `parameters`, which a new notebook may lack, papermill ignores the value.
     one_of(f"{notebook.name}, parameter", "preset", papermill.inspect_notebook(notebook))
     so_far = copy.with_name(f"{name}.unfinished.ipynb")
     with locks.alone(copy.with_suffix(".lock"), f"draws {name} at {preset.name}"), explained(copy):
         try:
             papermill.execute_notebook(
-                notebook, so_far, {"preset": preset.name}, cwd=NOTEBOOKS, coalesce_streams=True, progress_bar=False
+                notebook, so_far, {"preset": preset.given}, cwd=NOTEBOOKS, coalesce_streams=True, progress_bar=False
             )
         except papermill.PapermillExecutionError as error:
             cause = f"{error.ename}: {error.evalue}".splitlines()[0]
@@ -106,12 +109,14 @@ def figures(preset: Preset, *targets: str) -> str:
         InputError: a folder that Snakemake cannot handle.
         WorkflowError: another one is at work.
     """
-    _without_braces()
+    _without_braces(preset)
+    claimed(BUILD / preset.name, preset)
     began, start = time.perf_counter(), time.time() - 0.1  # files' times lag behind by a tick of the kernel
     # Targets first: --config would take them for settings, and a name like 2024 for a number.
     # No lock of Snakemake's: it outlives a killed Snakemake.
     arguments = [*targets, "--profile", "profiles/local", "--nolock"]
-    arguments += ["--config", f"preset=!!str {preset.name}", "--forcerun", *_not_as_they_look(preset, targets)]
+    given = f"!!str {json.dumps(preset.given, ensure_ascii=False)} "  # it strips quotes, but not before a blank
+    arguments += ["--config", f"preset={given}", "--forcerun", *_not_as_they_look(preset, targets)]
     if _snakemake(arguments):
         of_all = set(targets) <= {"all", "trained"}
         failed = (batch.unfinished if of_all else batch.failed)(preset, start) | _undrawn(preset, start)
@@ -122,7 +127,7 @@ def figures(preset: Preset, *targets: str) -> str:
     took = f"{time.perf_counter() - began:.0f} s"
     if targets:
         return f"{', '.join(targets)}: done ({took})"
-    folder = figures_dir() / preset.name
+    folder = figures_of(preset)
     new = [path for path in folder.glob("*") if path.suffix != ENDING and path.stat().st_mtime >= start]
     drawn = sorted(path.name for path in new)
     lines = [f"drawn in {took}, in {folder}:", *(f"  {name}" for name in drawn)]
@@ -132,25 +137,29 @@ def figures(preset: Preset, *targets: str) -> str:
         table = pd.read_csv(claims, keep_default_na=False)
         lines += ["", *(f"{row.verdict}: {row.claim} ({row.section})" for row in table.itertuples())]
         lines += [f"{verdict_counts(table)}; measured values: {claims.with_suffix('.md')}"]
-    lines += ["", compare.report(preset.name, listed=compare.UNLIKE)]
-    lines += [f"each of these numbers: python -m snnlib compare --preset {preset.name}"]
+    if not preset.own:
+        lines += ["", compare.report(preset.name, listed=compare.UNLIKE)]
+        usual = figures_dir().is_relative_to(published_dir())
+        out = "" if usual else f" --out {shlex.quote(str(figures_dir()))}"
+        lines += [f"each of these numbers: python -m snnlib compare --preset {preset.name}{out}"]
     return "\n".join(lines)
 
 
-def _without_braces() -> None:
-    """Refuse folders whose names Snakemake takes for patterns, which it has no way to escape."""
-    for variable, folder in (
+def _without_braces(preset: Preset) -> None:
+    """Refuse paths that Snakemake takes for patterns, which it has no way to escape."""
+    for variable, path in (
         ("SNNLIB_RUNS", runs_dir()), ("SNNLIB_FIGURES", figures_dir()), ("the repository's folder", ROOT),
+        ("preset", preset.given),
     ):  # fmt: skip
-        if set("{}") & set(str(folder)):
-            raise InputError(f"{variable} = {folder}: must be without braces, for Snakemake's sake")
+        if set("{}") & set(str(path)):
+            raise InputError(f"{variable} = {path}: must be without braces, for Snakemake's sake")
 
 
 def outputs(preset: Preset, name: str) -> list[Path]:
     """What drawing a notebook leaves: its executed copy, and its files in the preset's folder, each with its sum."""
     files = [
         BUILD / preset.name / f"{name}.ipynb",
-        *(figures_dir() / preset.name / file for file in NOTEBOOK_FILES[name]),
+        *(figures_of(preset) / file for file in NOTEBOOK_FILES[name]),
     ]
     return list(dict.fromkeys(path for file in files for path in (file, sums(file))))
 
