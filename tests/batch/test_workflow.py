@@ -81,7 +81,7 @@ def test_the_claims_follow_what_was_drawn(tmp_path: Path, monkeypatch: pytest.Mo
     assert rest[0].startswith("1 partly; measured values: ")
     assert rest[-2:] == [
         compare.report("smoke", compare.UNLIKE).splitlines()[-1],
-        "each of these numbers: python -m snnlib compare --preset smoke",
+        f"each of these numbers: python -m snnlib compare --preset smoke --out {tmp_path}",
     ]
     monkeypatch.setattr(workflow, "_snakemake", lambda *_: 0)
     assert "verdict" not in workflow.figures(smoke, "trained")  # runs alone were asked for
