@@ -95,20 +95,12 @@ class Spiking(nn.Module):
         if current_pass() is not None:  # inside another net, whose simulation runs
             return self._run(inputs)
         single = simulation is None and timesteps is None and not self.over_time
-        if simulation is not None:
-            if not isinstance(simulation, Simulation):
-                raise InputError(f"simulation = {shown(simulation)}: must be a Simulation")
-            if timesteps is not None or generator is not None:
-                raise InputError("simulation: has timesteps and generator of its own; give it alone, or those")
-        else:
-            given = len(tensors[0]) if self.over_time and tensors[0].ndim else 1
-            if timesteps not in (None, given) and self.over_time:
-                raise InputError(f"timesteps = {shown(timesteps)}: must be {given}, the length of the input")
-            simulation = Simulation(
-                generator or self._own_generator(tensors[0].device),
-                given if timesteps is None else timesteps,
-                quiet=single and self.quiet and not self.training,
-            )
+        if simulation is None:
+            simulation = self._simulation(tensors[0], timesteps, generator, quiet=single and self.quiet)
+        elif not isinstance(simulation, Simulation):
+            raise InputError(f"simulation = {shown(simulation)}: must be a Simulation")
+        elif timesteps is not None or generator is not None:
+            raise InputError("simulation: has timesteps and generator of its own; give it alone, or those")
         if simulation.generator is not None and torch._C._current_graph_task_id() != -1:
             raise InputError(
                 "generator: goes on where torch.utils.checkpoint computes the net again in the backward pass; "
@@ -119,6 +111,15 @@ class Spiking(nn.Module):
             outputs = self._run(inputs)
         steps = simulation.timesteps
         return tree_map_only(Tensor, lambda x: _by_step(x, steps, single), outputs)
+
+    def _simulation(
+        self, x: Tensor, timesteps: int | None, generator: torch.Generator | None, *, quiet: bool
+    ) -> Simulation:
+        given = len(x) if self.over_time and x.ndim else 1
+        if self.over_time and timesteps not in (None, given):
+            raise InputError(f"timesteps = {shown(timesteps)}: must be {given}, the length of the input")
+        generator = self._own_generator(x.device) if generator is None else generator
+        return Simulation(generator, given if timesteps is None else timesteps, quiet=quiet and not self.training)
 
     def _run(self, inputs: tuple) -> Any:
         if not len(self.functions.calls):
