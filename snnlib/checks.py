@@ -32,7 +32,18 @@ _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = _SHOWN
 
 
-class InputError(ValueError):
+class OneLine:
+    """Mixed into an exception whose message says it all: in a notebook that line stands in place of the traceback.
+
+    IPython asks for it (its "custom exception tracebacks"); `%debug` still finds where it was raised, and nbclient,
+    papermill and nbval see a failed cell as ever.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
+class InputError(OneLine, ValueError):
     """A value that cannot be used; the message is one line and names it and what is allowed."""
 
 
@@ -102,6 +113,12 @@ def whole(name: str, value: int, least: int, most: float = math.inf) -> None:
         raise InputError(f"{name} = {shown(value)}: must be at most {most}")
 
 
+def instance(name: str, value: object, kind: type, example: str) -> None:
+    """Refuse anything but an object of this kind with an `InputError`; a class is none."""
+    if not isinstance(value, kind):
+        raise InputError(f"{name} = {shown(value)}: must be such as {example}")
+
+
 def sequence(name: str, value: Iterable[Any]) -> None:
     """Refuse with an `InputError` what has no members to go through one by one, and text, which has letters."""
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
@@ -115,9 +132,13 @@ def one_of(name: str, value: T, choices: Iterable[T]) -> None:
         return
     listed = [*map(str, choices)]
     if len(listed) > _LISTED:
-        nearest = difflib.get_close_matches(short(str(value)), listed, n=_NEAREST, cutoff=0)
-        raise InputError(f"{name} = {shown(value)}: must be one of {len(listed)}; nearest are {', '.join(nearest)}")
+        raise InputError(f"{name} = {shown(value)}: must be one of {len(listed)}; nearest are {nearest(value, listed)}")
     raise InputError(f"{name} = {shown(value)}: must be one of {', '.join(listed)}")
+
+
+def nearest(value: object, choices: Iterable[str]) -> str:
+    """Those few of many choices that are most like a value, for an error."""
+    return ", ".join(difflib.get_close_matches(short(str(value)), list(choices), n=_NEAREST, cutoff=0))
 
 
 def fields(given: dict[str, Any], known: Collection[str], switches: Collection[str] = ()) -> None:

@@ -151,7 +151,8 @@ def _measured(model: Spiking, over: list[Statistics], images: Tensor, timesteps:
         generator = torch.Generator(images.device).manual_seed(seed)
         model(images, simulation=Simulation(generator, timesteps, observe))
     return [
-        Frozen(*(float(torch.stack(x).float().mean()) for x in zip(*pairs, strict=True))) for pairs in seen.values()
+        Frozen(*(float(torch.stack(x).float().mean()) for x in zip(*pairs, strict=True))) if pairs else Frozen(0.0, 0.0)
+        for pairs in seen.values()  # no pairs: a layer that is for training alone
     ]
 
 

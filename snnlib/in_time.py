@@ -35,7 +35,7 @@ class InTime(Tensor):
             if _writes(func) and inputs[0].timesteps < timesteps and inputs[0] is args[0]:
                 raise InputError(
                     f"{func.__name__}: cannot write spikes of {timesteps} steps into what is the same at every step; "
-                    "write x = x + y in place of x.add_(y), and so on"
+                    "write x = x + y in place of x += y, and so on"
                 )
             args, kwargs = tree_map_only(InTime, lambda x: repeated(x, timesteps), (args, kwargs))
         with torch._C.DisableTorchFunctionSubclass():
@@ -58,9 +58,9 @@ def plain(x: Tensor) -> Tensor:
 
 
 def repeated(x: InTime, timesteps: int) -> Tensor:
-    """``x`` for each of ``timesteps`` steps, an ordinary tensor [T·B, ...]."""
+    """``x`` for each of ``timesteps`` steps, an ordinary tensor [T·B, ...]; a number stays one."""
     held = plain(x)
-    return held if x.timesteps else held.repeat(timesteps, *[1] * (held.ndim - 1))
+    return held if x.timesteps or not held.ndim else held.repeat(timesteps, *[1] * (held.ndim - 1))
 
 
 def _writes(func: Callable) -> bool:

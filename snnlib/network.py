@@ -96,19 +96,30 @@ class Spiking(nn.Module):
             return self._run(inputs)
         single = simulation is None and timesteps is None and not self.over_time
         if simulation is None:
-            given = len(tensors[0]) if self.over_time and tensors[0].ndim else 1
-            if timesteps not in (None, given) and self.over_time:
-                raise InputError(f"timesteps = {shown(timesteps)}: must be {given}, the length of the input")
-            simulation = Simulation(
-                generator or self._own_generator(tensors[0].device),
-                given if timesteps is None else timesteps,
-                quiet=single and self.quiet and not self.training,
+            simulation = self._simulation(tensors[0], timesteps, generator, quiet=single and self.quiet)
+        elif not isinstance(simulation, Simulation):
+            raise InputError(f"simulation = {shown(simulation)}: must be a Simulation")
+        elif timesteps is not None or generator is not None:
+            raise InputError("simulation: has timesteps and generator of its own; give it alone, or those")
+        if simulation.generator is not None and torch._C._current_graph_task_id() != -1:
+            raise InputError(
+                "generator: goes on where torch.utils.checkpoint computes the net again in the backward pass; "
+                "give none and no seed, since PyTorch sets its global one back"
             )
         inputs = tuple(self._taken(x, simulation) if isinstance(x, Tensor) else x for x in inputs)
         with running(simulation):
             outputs = self._run(inputs)
         steps = simulation.timesteps
         return tree_map_only(Tensor, lambda x: _by_step(x, steps, single), outputs)
+
+    def _simulation(
+        self, x: Tensor, timesteps: int | None, generator: torch.Generator | None, *, quiet: bool
+    ) -> Simulation:
+        given = len(x) if self.over_time and x.ndim else 1
+        if self.over_time and timesteps not in (None, given):
+            raise InputError(f"timesteps = {shown(timesteps)}: must be {given}, the length of the input")
+        generator = self._own_generator(x.device) if generator is None else generator
+        return Simulation(generator, given if timesteps is None else timesteps, quiet=quiet and not self.training)
 
     def _run(self, inputs: tuple) -> Any:
         if not len(self.functions.calls):
@@ -133,7 +144,8 @@ class Spiking(nn.Module):
             x = x.to(weight.dtype) / 255
         elif x.dtype != weight.dtype and x.is_floating_point() and not torch.is_autocast_enabled(x.device.type):
             raise InputError(f"input of {x.dtype}: must be of {weight.dtype}, as the weights, or bytes (uint8)")
-        if not self.training and not x.isfinite().all():  # in training the loss says so, and no step waits
+        # To neurons nan is no spike, so that not even a loss would say so. In training no step waits for a GPU.
+        if not (self.training and x.is_cuda) and not x.isfinite().all():
             raise InputError("input: must be finite; some value is nan or infinite")
         if self.over_time:
             x = x.flatten(0, 1)
@@ -184,7 +196,11 @@ def per_layer(what: str, value: Any, names: Sequence[str]) -> list[Any]:
 
 
 def _by_step(x: Tensor, steps: int, single: bool) -> Tensor:
-    """[T·B, ...] to [T, B, ...]; of a single step, [B, ...]."""
-    if isinstance(x, InTime):
-        x = repeated(x, steps)
-    return x if single else x.unflatten(0, (steps, -1))
+    """An output [T·B, ...] to [T, B, ...], a single step's as it is; what no input enters is the same at each step."""
+    if single:
+        return x
+    if not isinstance(x, InTime):
+        return x.expand(steps, *x.shape)
+    if not x.ndim:
+        raise InputError("output of shape (): must have the batch on axis 0, to say what it is at each step")
+    return repeated(x, steps).unflatten(0, (steps, -1))

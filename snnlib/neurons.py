@@ -14,13 +14,13 @@ from typing import Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from snnlib.checks import InputError, Value, between, magnitude, moderate, number, one_of
+from snnlib.checks import InputError, Value, between, instance, magnitude, moderate, number, one_of
 from snnlib.fast import Currents, lif_steps, noisy_spike
 from snnlib.in_time import InTime, in_time, plain
-from snnlib.noise import Gaussian, Noise
+from snnlib.noise import Bounded, Gaussian, Noise
 from snnlib.simulation import Simulation, current_pass, global_generator
 from snnlib.statistics import Layer, Statistics
-from snnlib.surrogate import Surrogate, Triangle, spike
+from snnlib.surrogate import Derivative, Surrogate, Triangle, spike
 
 FIRST_STEPS = ("noise", "rest")
 
@@ -75,6 +75,8 @@ class SingleStep(Value):
     kind: Literal["single_step"] = "single_step"
 
     def __post_init__(self) -> None:
+        instance("noise", self.noise, Bounded, "Gaussian()")
+        instance("surrogate", self.surrogate, Derivative, "Triangle()")
         magnitude("v_th", self.v_th)
 
     @property
@@ -113,6 +115,8 @@ class Converted(Value):
     kind: Literal["converted"] = "converted"
 
     def __post_init__(self) -> None:
+        instance("noise", self.noise, Bounded, "Gaussian()")
+        instance("surrogate", self.surrogate, Derivative, "Triangle()")
         least = 1 / self.noise.half_width if self.noise.half_width else math.inf
         number("alpha", self.alpha, f"at least {least:g}, or inf")
         if self.alpha < least:
@@ -167,6 +171,7 @@ class LIF(Value):
     kind: Literal["lif"] = "lif"
 
     def __post_init__(self) -> None:
+        instance("surrogate", self.surrogate, Derivative, "Triangle()")
         between("leak", self.leak, 0, 1)
         magnitude("v_th", self.v_th)
         moderate("v_reset", self.v_reset)
@@ -193,14 +198,27 @@ class Neuron(nn.Module):
         self.dynamics = dynamics
 
     def forward(self, current: Tensor) -> Tensor:
-        """Currents [T·B, ...], or [B, ...] if they are the same at each step, to spikes [T·B, ...], time outermost."""
+        """Currents [T·B, ...], or [B, ...] if they are the same at each step, to spikes [T·B, ...], time outermost.
+
+        Raises:
+            InputError: currents of a forward pass that is over, or, of several steps, not marked by `in_time`.
+        """
         under_way = current_pass()
         sim = under_way.simulation if under_way else Simulation()
         marked = isinstance(current, InTime)
-        if marked and current.timesteps not in (0, sim.timesteps):  # as where `torch.utils.checkpoint` computes again
-            raise InputError(f"current of {current.timesteps} steps: must be computed while its simulation runs")
+        if marked and not under_way:  # a single step is not marked, and can be computed again
+            raise InputError(
+                "neuron: the forward pass that its input comes from is over; torch.utils.checkpoint can compute only "
+                "single steps again, or whole nets"
+            )
+        if not marked and sim.timesteps > 1:
+            raise InputError(
+                f"neuron: its input does not say whether it holds all {sim.timesteps} steps; where code of your own "
+                "makes y from x, mark it: snnlib.in_time.in_time(y, x.timesteps)"
+            )
         currents = Currents(plain(current), sim.timesteps, constant=marked and not current.timesteps)
-        spikes = self._spikes(currents, sim)
+        with torch._C.DisableTorchFunction():  # what a neuron computes is no call of the model's
+            spikes = self._spikes(currents, sim)
         return in_time(spikes, sim.timesteps) if marked else spikes
 
     def _spikes(self, currents: Currents, sim: Simulation) -> Tensor:

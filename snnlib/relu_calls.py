@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_iter, tree_map_only
 
 from snnlib.checks import InputError, short, shown
 from snnlib.simulation import evaluating
@@ -71,10 +72,12 @@ def activation_calls(model: nn.Module, kinds: Iterable[type[nn.Module]], example
     with it, in evaluation mode. Modules that are not called in it come last.
 
     Raises:
-        InputError: no example for code that `torch.fx` cannot follow, or an example that the model cannot take.
+        InputError: no example for code that `torch.fx` cannot follow, or an example that the model cannot take; an
+            activation in place whose input is used afterwards.
     """
     kinds = tuple({**dict.fromkeys(kinds), **dict.fromkeys(ACTIVATIONS)})
-    found = _traced(model, kinds) if example is None else _counted(model, kinds, example)
+    with evaluating(model):
+        found = _traced(model, kinds) if example is None else _counted(model, kinds, example)
     called = {path for path, _ in found}
     found += [(path, type(m)) for path, m in model.named_modules() if isinstance(m, kinds) and path not in called]
     total = Counter(found)
@@ -88,6 +91,8 @@ def activation_calls(model: nn.Module, kinds: Iterable[type[nn.Module]], example
 
 
 Found = list[tuple[str | None, type[nn.Module]]]
+
+ONLY_RESULT = "what it wrote into must not be used afterwards, only what it returns; write x = relu(x)"
 
 
 class _Tracer(fx.Tracer):
@@ -112,31 +117,53 @@ def _traced(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Found:
     functions, modules = functions_of(kinds), dict(model.named_modules(remove_duplicate=False))
     found: Found = []
     for node in graph.nodes:
-        if node.op == "call_module" and isinstance(modules[node.target], kinds):
-            found.append(_place(model, modules[node.target]))
+        module = modules[node.target] if node.op == "call_module" else None
         called = getattr(Tensor, node.target, None) if node.op == "call_method" else node.target
-        if node.op in ("call_function", "call_method") and called in functions:
-            if not node.users:
-                name = called.__name__
-                raise InputError(f"{name}, called in place: what it returns must be used; write x = {name}(x)")
-            found.append((None, functions[called]))
+        if isinstance(module, kinds):
+            place, name, in_place = _place(model, module), node.target, getattr(module, "inplace", False)
+        elif node.op in ("call_function", "call_method") and called in functions:
+            place, name = (None, functions[called]), called.__name__
+            in_place = name.endswith("_") or node.kwargs.get("inplace") or node.args[-1] is True
+        else:
+            continue
+        if in_place and any(user > node for argument in node.all_input_nodes for user in argument.users):
+            raise InputError(f"{name}, called in place: {ONLY_RESULT}")
+        found.append(place)
     return found
 
 
 def _counted(model: nn.Module, kinds: tuple[type[nn.Module], ...], example: tuple) -> Found:
-    functions, found = functions_of(kinds), []
+    found: Found = []
+    try:
+        with torch.no_grad():
+            as_it_is = _outputs(model, kinds, example, found, lambda x: x)
+            copying = _outputs(model, kinds, example, [], Tensor.clone)
+    except Exception as error:
+        raise InputError(f"example = {shown(example)}: the model cannot take it ({short(str(error), 200)})") from None
+    if not all(torch.allclose(a, b, equal_nan=True) for a, b in zip(as_it_is, copying, strict=True)):
+        raise InputError(f"model = {type(model).__name__}, activation called in place: {ONLY_RESULT}")
+    return found
+
+
+def _outputs(
+    model: nn.Module, kinds: tuple[type[nn.Module], ...], example: tuple, found: Found, change: Callable
+) -> list[Tensor]:
+    """The model's outputs if each activation is given what ``change`` makes of its input; adds its calls to found."""
+    functions = functions_of(kinds)
     inside: list[nn.Module] = []  # what a module of these kinds calls itself is no call of the model's
 
-    def enter(module: nn.Module, inputs: Any) -> None:
+    def enter(module: nn.Module, inputs: tuple) -> tuple:
         found.append(_place(model, module))
         inside.append(module)
+        return tree_map_only(Tensor, change, inputs)
 
-    def leave(module: nn.Module, inputs: Any, output: Any) -> None:
+    def leave(module: nn.Module, inputs: tuple, output: Any) -> None:
         inside.pop()
 
     def call(function: Callable, *args: Any, **kwargs: Any) -> Tensor:
         if not inside:
             found.append((None, functions[function]))
+            args, kwargs = tree_map_only(Tensor, change, (args, kwargs))
         return function(*args, **kwargs)
 
     with ExitStack() as stack:
@@ -144,16 +171,10 @@ def _counted(model: nn.Module, kinds: tuple[type[nn.Module], ...], example: tupl
             if isinstance(module, kinds):
                 stack.callback(module.register_forward_pre_hook(enter).remove)
                 stack.callback(module.register_forward_hook(leave).remove)
-        stack.enter_context(evaluating(model))
-        stack.enter_context(torch.no_grad())
-        try:
-            with Intercepted(functions, call):
-                model(*example)
-        except Exception as error:
-            raise InputError(
-                f"example = {shown(example)}: the model cannot take it ({short(str(error), 200)})"
-            ) from None
-    return found
+        stack.enter_context(torch.random.fork_rng())
+        torch.manual_seed(0)
+        stack.enter_context(Intercepted(functions, call))
+        return [x for x in tree_iter(model(*tree_map_only(Tensor, Tensor.clone, example))) if isinstance(x, Tensor)]
 
 
 def _place(model: nn.Module, module: nn.Module) -> tuple[str, type[nn.Module]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from snnlib.checks import InputError, shown
+from snnlib.checks import InputError, sequence, shown
 from snnlib.network import Reused, Spiking, per_layer
 from snnlib.neurons import Neuron, SingleStep
 from snnlib.noise import Gaussian, Noise
@@ -59,16 +59,20 @@ def spiking(
         raise InputError(
             f"model = {type(model).__name__}: has neurons already; give the model that they were made from"
         )
+    sequence("replace", replace)
     for kind in replace:
         if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
             raise InputError(f"replace, kind = {shown(kind)}: must be a class of modules, such as torch.nn.GELU")
     _check_batch_first(model)
     kinds = tuple(replace)
+    if not kinds:
+        raise InputError(f"replace = {shown(replace)}: must have at least one kind of activation")
     example = example if example is None or isinstance(example, tuple) else (example,)
     calls = activation_calls(model, kinds, example)
     _check_kinds(model, calls, kinds)
-    each = per_layer("noise", noise if noise is not None else Gaussian(), [call.name for call in calls])
-    neurons = {c.name: Neuron(SingleStep(n, surrogate or Triangle(), v_th)) for c, n in zip(calls, each, strict=True)}
+    each = per_layer("noise", Gaussian() if noise is None else noise, [call.name for call in calls])
+    surrogate = Triangle() if surrogate is None else surrogate
+    neurons = {c.name: Neuron(SingleStep(n, surrogate, v_th)) for c, n in zip(calls, each, strict=True)}
     return assembled(model, calls, neurons, kinds, quiet=quiet, over_time=over_time)
 
 
@@ -81,6 +85,9 @@ def assembled(
 ) -> Spiking:
     """A copy of the model with these neurons, by name, in place of the calls."""
     model, paths = copy.deepcopy(model), {}
+    for module in model.modules():
+        if isinstance(module, nn.TransformerEncoderLayer):
+            module.activation_relu_or_gelu = 0  # else a fused kernel runs in evaluation, with the activation it had
     at: dict[str | None, list[Call]] = defaultdict(list)
     for call in calls:
         where = "functions" if call.path is None else f"model.{call.path}".rstrip(".")
@@ -99,25 +106,23 @@ def _replaced(model: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:
     """The model with one module in place of another, under all its names."""
     if model is old:
         return new
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if child is old:
-                setattr(parent, name, new)
-        if isinstance(parent, nn.TransformerEncoderLayer):
-            parent.activation_relu_or_gelu = 0  # else a fused kernel runs in evaluation, with the activation it had
+    for path, module in list(model.named_modules(remove_duplicate=False)):
+        if module is old:
+            model.set_submodule(path, new)
     return model
 
 
 def _check_kinds(model: nn.Module, calls: Sequence[Call], kinds: tuple[type[nn.Module], ...]) -> None:
+    wanted = ", ".join(kind.__name__ for kind in kinds)
     for call in calls:
         if not issubclass(call.kind, kinds):
-            kind = next(k for k in ACTIVATIONS if issubclass(call.kind, k)).__name__
+            kind = next(k for k in ACTIVATIONS if issubclass(call.kind, k))
+            more = ", ".join(f"nn.{k.__name__}" for k in (*kinds, kind))
             raise InputError(
-                f"{call.name} = {kind}: is no ReLU; replace it in the model by torch.nn.ReLU, or have neurons in its "
-                f"place too: spiking(model, replace=(torch.nn.ReLU, torch.nn.{kind}))"
+                f"{call.name} = {kind.__name__}: must be one of {wanted}; put one in its place, or have neurons there "
+                f"too: spiking(model, replace=({more}))"
             )
     if not calls:
-        wanted = ", ".join(kind.__name__ for kind in kinds)
         raise InputError(f"model = {type(model).__name__}: must have at least one activation to replace, of {wanted}")
 
 

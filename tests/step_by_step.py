@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 import torch
 from conftest import generator
-from torch import Tensor
+from torch import Tensor, nn
 
 import snnlib.baselines.ann_neurons
 import snnlib.neurons
-from snnlib.neurons import Dynamics
+from snnlib.in_time import in_time, plain
+from snnlib.neurons import Dynamics, Neuron
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
+from snnlib.simulation import Simulation, running
 
 NOISES = [Gaussian(), Gaussian(k=1.0), MaxNormalised(), Uniform()]
 ALPHAS = [2.0, 2.0 + 1e-7, 2.5, 3.0, 4.0, 6.0, 7.0, 10.0, 100.0, 1e9, math.inf]
@@ -33,6 +35,27 @@ def step_by_step(dynamics: Dynamics, x: Tensor, seed: int = 0) -> tuple[Tensor, 
         rows.append((s, state))
     s, v = zip(*rows, strict=True)
     return torch.stack(s), torch.stack(v) if v[0] is not None else torch.empty(0)
+
+
+def fire(neuron: Neuron, x: Tensor, simulation: Simulation, *, held: bool = False) -> Tensor:
+    """Spikes [T·B, ...] of a neuron by itself, from currents [T·B, ...], or, ``held`` for all steps, [B, ...]."""
+    with running(simulation):
+        return plain(neuron(in_time(x, 0 if held else simulation.timesteps)))
+
+
+def layer_by_layer(net: nn.Sequential, frames: list[Tensor], g: torch.Generator) -> Tensor:
+    """Outputs [T, B, ...] of layers of which each is called once a step, with a frame; noise layer by layer."""
+    for layer in net:
+        if isinstance(layer, Neuron):
+            state, spikes = None, []
+            for current in frames:
+                s, state = layer.dynamics.step(current, state, g)
+                spikes.append(s)
+            frames = spikes
+            assert 0.02 < torch.stack(frames).mean() < 0.98  # else the net is dead, and anything equals anything
+        else:
+            frames = [layer(x) for x in frames]
+    return torch.stack(frames)
 
 
 @pytest.fixture

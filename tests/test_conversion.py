@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,15 @@ import pytest
 import reference
 import torch
 from conftest import generator, images, lively, weights
-from torch import Tensor
+from step_by_step import layer_by_layer
+from torch import Tensor, nn
 
 from snnlib import conversion
+from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble, freeze
 from snnlib.fast.all_steps import Currents
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Converted, Neuron, SingleStep
+from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen, Layer, Sample
@@ -38,8 +41,8 @@ def dynamics(model: Spiking) -> list[Any]:
 
 CONVERSIONS = [
     ("ensemble", ensemble),
-    ("layer", convert),
-    ("sample", lambda m: convert(m, statistics="sample")),
+    ("layer", lambda m: convert(m, statistics="layer")),
+    ("sample", convert),
     ("frozen", lambda m: convert(m, statistics="frozen", calibration=images(8, m.input_shape))),
 ]
 
@@ -70,7 +73,7 @@ def test_conversion_leaves_the_originals_mode_and_outputs_and_evaluates_itself()
     assert not ({id(n) for _, n in model.neurons()} & {id(n) for _, n in converted.neurons()})
 
 
-@pytest.mark.parametrize("options", [{}, {"statistics": "sample", "alpha": 2.0}, {"alpha": math.inf}, {"beta": 0.2}])
+@pytest.mark.parametrize("options", [{}, {"statistics": "layer", "alpha": 2.0}, {"alpha": math.inf}, {"beta": 0.2}])
 @pytest.mark.parametrize("noise", NOISES, ids=str)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_one_step_of_the_converted_net_is_the_trained_net(network: str, noise: Any, options: dict[str, Any]) -> None:
@@ -142,6 +145,32 @@ def test_converted_network_follows_the_transcription_layer_by_layer(dtype: torch
         assert 0.02 < S.mean() < 0.98
 
 
+def small(*dynamics: Dynamics) -> nn.Sequential:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        parts = [part for d in dynamics for part in (nn.Linear(12, 12), Neuron(d))]
+        net = nn.Sequential(*parts, nn.Linear(12, 3))
+        for parameter in net.parameters():
+            nn.init.normal_(parameter, 0.1, 0.5)
+    return net.double().eval()
+
+
+def test_each_layer_can_have_an_alpha_of_its_own() -> None:
+    model, x, alphas = small(*[SingleStep()] * 3), images(4, (12,)) + 0.5, (2.5, 4.0, math.inf)
+    expected = layer_by_layer(small(*(Converted(alpha=a, statistics=Sample()) for a in alphas)), [x] * T, generator(3))
+    named = {f"layer {i}": a for i, a in enumerate(alphas, start=1)}
+    for alpha in (list(alphas), alphas, named):
+        torch.testing.assert_close(outputs(convert(model, alpha), x), expected)
+    for alpha in (list(alphas[::-1]), 4.0):
+        assert not torch.allclose(outputs(convert(model, alpha), x), expected)
+
+
+def test_any_module_of_neurons_is_a_network() -> None:
+    model, x = small(SingleStep(), SingleStep()), images(4, (12,)) + 0.5
+    assert torch.equal(outputs(convert(model), x), outputs(convert(Spiking(model)), x))
+    assert torch.equal(outputs(ensemble(model), x), outputs(Spiking(model), x))
+
+
 # --- frozen statistics -----------------------------------------------------------------------
 
 
@@ -159,12 +188,12 @@ def test_frozen_statistics_make_a_prediction_independent_of_its_batch(network: s
     alone, *rest = (together(frozen, mine, o) for o in others)
     for one in rest:
         torch.testing.assert_close(one, alone, rtol=1e-9, atol=1e-9)
-    layer = convert(model)
+    layer = convert(model, statistics="layer")
     assert not torch.allclose(together(layer, mine, others[0]), together(layer, mine, others[2]))
 
 
-def test_sample_statistics_make_a_prediction_independent_of_its_batch() -> None:
-    model = convert(lively(readout="potential"), statistics="sample")
+def test_by_default_a_prediction_is_independent_of_its_batch() -> None:
+    model = convert(lively(readout="potential"))
     mine = images(3)
     one, other = (together(model, mine, scale * images(5, seed=9)) for scale in (0.1, 10))
     torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
@@ -192,7 +221,9 @@ def test_frozen_constants_are_those_of_the_net_that_runs_with_them() -> None:
     for (mean, peak), (own_mean, own_peak) in zip(measured(frozen, x, 0.7), constants, strict=True):
         assert own_peak == pytest.approx(peak, rel=1e-3)
         assert own_mean == pytest.approx(mean, abs=1e-3 * peak)
-    before = measured(convert(model, leak=0.7), x, 0.7)  # of the net with layer statistics: not the same
+    before = measured(
+        convert(model, leak=0.7, statistics="layer"), x, 0.7
+    )  # of the net with layer statistics: not the same
     assert max(abs(own[1] - then[1]) for own, then in zip(constants, before, strict=True)) > 1e-3
 
 
@@ -203,7 +234,7 @@ def test_frozen_constants_are_found_in_rounds(monkeypatch: pytest.MonkeyPatch) -
     once = convert(model, leak=0.7, statistics="frozen", calibration=x, timesteps=T, seed=5)
     monkeypatch.setattr(conversion, "MOST_ROUNDS", 2)
     twice = convert(model, leak=0.7, statistics="frozen", calibration=x, timesteps=T, seed=5)
-    for net, source in ((once, convert(model, leak=0.7)), (twice, once)):
+    for net, source in ((once, convert(model, leak=0.7, statistics="layer")), (twice, once)):
         for d, (mean, peak) in zip(dynamics(net), measured(source, x, 0.7), strict=True):
             assert d.statistics.mean == pytest.approx(mean, rel=1e-6)
             assert d.statistics.peak == pytest.approx(peak, rel=1e-6)
@@ -211,7 +242,8 @@ def test_frozen_constants_are_found_in_rounds(monkeypatch: pytest.MonkeyPatch) -
 
 def test_frozen_constants_lose_almost_nothing_on_their_own_images() -> None:
     model, x = lively(), images(64)
-    rates = [outputs(m, x, 10).mean(0) for m in (convert(model), freeze(convert(model), x))]
+    layer = convert(model, statistics="layer")
+    rates = [outputs(m, x, 10).mean(0) for m in (layer, freeze(layer, x))]
     assert (rates[0] - rates[1]).abs().mean() < 0.05
 
 
@@ -219,7 +251,24 @@ def test_each_layer_has_frozen_constants_of_its_own() -> None:
     found = dynamics(convert(lively(), statistics="frozen", calibration=images(8)))
     assert all(isinstance(d.statistics, Frozen) and d.statistics.peak > 0 for d in found)
     assert len({d.statistics.mean for d in found}) == len(found)
-    assert all(isinstance(d.statistics, Layer) for d in dynamics(convert(lively())))
+    for name, kind in (("layer", Layer), ("sample", Sample)):
+        assert all(isinstance(d.statistics, kind) for d in dynamics(convert(lively(), statistics=name)))
+
+
+def test_a_layer_that_is_for_training_alone_has_nothing_to_be_frozen() -> None:
+    class Auxiliary(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.main, self.aside = small(SingleStep()), Neuron(SingleStep())
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.main(x) + self.aside(x).mean() if self.training else self.main(x)
+
+    model, x = Auxiliary().eval(), images(8, (12,))
+    frozen, alone = (convert(m, statistics="frozen", calibration=x) for m in (model, model.main))
+    assert dynamics(frozen)[0] == dynamics(alone)[0]
+    assert dynamics(frozen)[1].statistics == Frozen(0.0, 0.0)
+    assert torch.equal(outputs(frozen, x), outputs(alone, x))
 
 
 # --- bad values ------------------------------------------------------------------------------
@@ -248,6 +297,27 @@ def test_bad_values_are_refused(options: dict[str, Any], message: str) -> None:
 def test_only_a_single_step_net_is_converted(conversion: Any, trained: Any) -> None:
     with pytest.raises(ValueError, match=rf"dynamics = {trained.kind}: .*single_step"):
         conversion(lively(dynamics=trained))
+
+
+@pytest.mark.parametrize("conversion", [convert, ensemble])
+@pytest.mark.parametrize("model", [nn.Sequential(nn.Linear(3, 3), nn.ReLU()), None, "net"], ids=str)
+def test_what_has_no_neurons_is_no_network(conversion: Any, model: Any) -> None:
+    with pytest.raises(InputError, match=rf"^model = {type(model).__name__}: must be a network of neurons"):
+        conversion(model)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "message"),
+    [
+        ([4.0], "alpha: 1 values for 5 layers of neurons; there must be as many"),
+        ({"layer 1": 4.0}, "alpha = {'layer 1': 4.0}: must have each layer of neurons; layer 2 is missing"),
+        ({"layer 9": 4.0}, "alpha, layer = 'layer 9': must be one of layer 1, layer 2, layer 3, layer 4, layer 5"),
+        ([4.0, 4.0, 4.0, 4.0, 1.0], "alpha = 1.0: must be at least 2, or inf"),
+    ],
+)
+def test_an_alpha_for_other_layers_than_there_are_is_refused(alpha: Any, message: str) -> None:
+    with pytest.raises(InputError, match=f"^{re.escape(message)}"):
+        convert(lively(), alpha)
 
 
 @pytest.mark.parametrize("timesteps", [1, 0, -1])

@@ -17,6 +17,7 @@ import pytest
 import reference
 import torch
 from conftest import generator, images, lively
+from step_by_step import fire
 from torch import Tensor
 
 from snnlib.baselines.ann_neurons import IF
@@ -85,7 +86,8 @@ def test_gradient_of_each_current_is_that_of_the_unrolled_equations(
 ) -> None:
     upstream = torch.randn(T, 4, 300, generator=generator(1), dtype=torch.float64)
     mine, theirs = currents(), currents()
-    s = Neuron(LIF(surrogate=surrogate, **options))(mine.flatten(0, 1), Simulation(generator(), T)).unflatten(0, (T, 4))
+    neuron = Neuron(LIF(surrogate=surrogate, **options))
+    s = fire(neuron, mine.flatten(0, 1), Simulation(generator(), T)).unflatten(0, (T, 4))
     step = Unrolled(integral, **options)
     unrolled = torch.stack([step(x) for x in theirs])
     S = reference.lif(theirs.detach().numpy(), **options)[1]
@@ -100,7 +102,7 @@ def test_gradient_of_each_current_is_that_of_the_unrolled_equations(
 def test_gradient_of_if_runs_through_its_soft_reset(surrogate: Any, integral: Any) -> None:
     mine, theirs = currents(), currents()
     dynamics = IF(surrogate=surrogate, v_th=0.8, height=0.8)
-    out = Neuron(dynamics)(mine.flatten(0, 1), Simulation(generator(), T)).unflatten(0, (T, 4))
+    out = fire(Neuron(dynamics), mine.flatten(0, 1), Simulation(generator(), T)).unflatten(0, (T, 4))
     step = Unrolled(integral, leak=1.0, v_th=0.8, v_reset=None)
     unrolled = 0.8 * torch.stack([step(x) for x in theirs])
     np.testing.assert_allclose(unrolled.detach() / 0.8, reference.if_soft_reset(theirs.detach().numpy(), 0.8)[1])
@@ -130,7 +132,7 @@ def cnn_step_by_step(model: Spiking, x: Tensor, integral: Callable[[Tensor], Ten
     outputs = []
     for _ in range(T):
         value = x
-        for module in (*model.encoder, model.first, *model.layers):
+        for module in (*model.model.encoder, model.first, *model.model.layers):
             value = spiking[module](value) if module in spiking else module(value)
         outputs.append(value)
     return torch.stack(outputs)

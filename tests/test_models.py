@@ -161,7 +161,7 @@ def test_every_parameter_gets_a_gradient(network: str) -> None:
     model = lively(network).train()
     model(images(8, model.input_shape), simulation=Simulation(generator(), 1)).sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
-    assert model.encoder[0].weight.grad.any()
+    assert model.model.encoder[0].weight.grad.any()
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -242,8 +242,8 @@ def resnet_by_hand(model: Spiking, x: Tensor, timesteps: int) -> Tensor:
     def each(f: Any, xs: list[Tensor]) -> list[Tensor]:
         return [f(one) for one in xs]
 
-    spikes = fire([convolve(x, *model.encoder)] * timesteps)
-    *blocks, _, _, linear, _ = model.layers
+    spikes = fire([convolve(x, *model.model.encoder)] * timesteps)
+    *blocks, _, _, linear, _ = model.model.layers
     for block in blocks:
         conv1, bn1, _, conv2, bn2 = block.main
         inner = fire([batch_norm(conv1(s), bn1) for s in spikes])

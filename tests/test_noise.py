@@ -203,6 +203,13 @@ def test_sample_statistics_of_a_linear_layer() -> None:
     np.testing.assert_allclose(peak, np.abs(a.numpy() - a.numpy().mean(1, keepdims=True)).max(1, keepdims=True))
 
 
+def test_of_one_neuron_an_image_every_potential_is_the_mean() -> None:
+    a = potentials().flatten()
+    mean, peak = Sample()(a)
+    assert torch.equal(mean, a)
+    assert torch.equal(peak, torch.zeros_like(a))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_frozen_statistics_are_their_constants(dtype: torch.dtype) -> None:
     mean, peak = Frozen(0.2, 3.0)(potentials().to(dtype))

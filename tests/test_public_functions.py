@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Callable
@@ -13,12 +14,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.baselines.ann_to_snn import to_spiking
 from snnlib.checks import InputError, one_of
 from snnlib.conversion import convert
 from snnlib.data.batches import batches
+from snnlib.data.moving_bars import moving_bars
 from snnlib.data.sets import DataError, Dataset, Split, load_dataset
 from snnlib.deploy.folding import clamped, fold
 from snnlib.deploy.nir_export import to_nir
@@ -30,11 +33,17 @@ from snnlib.fast.process import autocast, threads, usable
 from snnlib.models import build
 from snnlib.neurons import LIF, Converted, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
+from snnlib.own.evaluate import evaluate
+from snnlib.own.fit import fit
+from snnlib.own.network_file import load, save
+from snnlib.replace_relu import spiking
 from snnlib.runs.evaluations import AnnConversion, AsLIF, Conversion
 from snnlib.runs.spec import Spec
 from snnlib.simulation import Simulation, simulate
+from snnlib.store.files import StoreError
 from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Triangle
 from snnlib.training.evaluation import accuracy_over_time, calibration_images, firing_rates
+from snnlib.training.failures import TrainingError
 from snnlib.training.loop import Recipe
 from snnlib.training.seeds import stream
 
@@ -57,13 +66,16 @@ def nets() -> dict[str, Any]:
         build("cnn", dynamics, width=1 / 16, readout="potential").eval() for dynamics in (SingleStep(), ReLU())
     )
     images = torch.randn(2, *single.input_shape)
+    plain = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
     return {
         "single": single, "relu": relu, "images": images, "converted": convert(single),
         "frozen": convert(single, statistics="frozen", calibration=images),
+        "plain": plain, "own": convert(spiking(plain)), "inputs": torch.randn(2, 3), "labels": torch.tensor([0, 1]),
     }  # fmt: skip
 
 
 NETS = nets()
+RELU = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
 
 
 def generator() -> torch.Generator:
@@ -77,6 +89,18 @@ def bad_values(argument: str) -> st.SearchStrategy:
 
 def run(steps: Any) -> Any:
     return list(steps)
+
+
+def fitted(epochs: Any = 1, timesteps: Any = 1, **given: Any) -> Any:
+    net = copy.deepcopy(NETS["own"])
+    if isinstance(epochs, int):
+        epochs = min(epochs, 3)
+    return fit(net, epochs=epochs, timesteps=_small(timesteps), **{"data": (NETS["inputs"], NETS["labels"]), **given})
+
+
+def evaluated(timesteps: Any = 1, **given: Any) -> Any:
+    data = NETS["inputs"], NETS["labels"]
+    return evaluate(NETS["own"], timesteps=_small(timesteps), **{"data": data, **given})
 
 
 def calls(data: Dataset) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]]:
@@ -111,6 +135,15 @@ def calls(data: Dataset) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]
             partial(convert, n["single"], calibration=n["images"]),
             ("alpha", "beta", "leak", "statistics", "seed", "first_step"),
         ),
+        "spiking": (
+            lambda model=RELU, **more: spiking(model, **more).train()(torch.ones(1, 3)),
+            ("model", "noise", "surrogate", "v_th", "replace", "example", "quiet"),
+        ),
+        "a net's pass": (
+            lambda x=n["images"], **more: n["single"](x, **more), ("x", "generator", "simulation"),
+        ),
+        "a net's pass at T": (lambda timesteps: n["single"](n["images"], timesteps=_small(timesteps)), ("timesteps",)),
+        "seed": (copy.deepcopy(n["single"]).seed, ("seed",)),
         "to_spiking": (partial(to_spiking, n["relu"], n["images"]), ("percentile", "v_init")),
         "load_dataset": (
             lambda name="fashion_mnist_mini", **more: load_dataset(name, download=False, **more),
@@ -152,6 +185,14 @@ def calls(data: Dataset) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]
             lambda timesteps: clamped(n["frozen"], n["images"], generator(), _small(timesteps)), ("timesteps",),
         ),
         "to_nir": (lambda dt: to_nir(fold(n["frozen"]), dt), ("dt",)),
+        "fit": (fitted, ("data", "epochs", "loss", "optimizer", "lr", "batch_size", "timesteps")),
+        "evaluate": (evaluated, ("data", "timesteps", "noise_seeds", "batch_size")),
+        "load": (lambda path="net", model=n["plain"]: load(path, model), ("path", "model")),
+        "save": (lambda net: save(net, "net"), ("net",)),
+        "moving_bars": (
+            lambda n=1, timesteps=1, **given: moving_bars(_small(n), _small(timesteps), **given),
+            ("n", "timesteps", "size", "noise", "seed"),
+        ),
         "Recipe": (Recipe, tuple(Recipe.model_fields)),
         "Spec": (
             partial(Spec, dataset="mnist", network="cnn"),
@@ -172,7 +213,7 @@ def answer(call: Callable[..., Any], **bad: Any) -> str | None:
     """What is wrong with the answer to a bad value; None if it is used after all, or refused in one line."""
     try:
         call(**bad)
-    except (InputError, DataError) as error:
+    except (InputError, DataError, StoreError, TrainingError) as error:
         text = str(error)
         if "\n" in text or len(text) > LONGEST:
             return f"{bad}: not one line of at most {LONGEST} characters: {text[:LONGEST]}"
@@ -214,12 +255,12 @@ def test_images_that_are_none_are_refused(small: Dataset) -> None:
     for bad in (math.nan, math.inf):
         images = NETS["images"].clone()
         images[0, 0, 3, 4] = bad
-        with pytest.raises(InputError, match="images: must be finite"):
+        with pytest.raises(InputError, match="input: must be finite"):
             net(images, simulation=sim)
-    with pytest.raises(InputError, match="must be at least one"):
+    with pytest.raises(InputError, match="must have a batch, and at least one value in it"):
         net(NETS["images"][:0], simulation=sim)
     with pytest.raises(InputError, match="as the weights"):
-        net(small.test.images[:2], simulation=sim)
+        net(small.test.images[:2].double(), simulation=sim)
     for measure in (accuracy_over_time, firing_rates, outputs_over_time, count):
         with pytest.raises(InputError, match="number of images = 0: must be a whole number of at least 1"):
             measure(net, nothing, 1)
@@ -228,13 +269,11 @@ def test_images_that_are_none_are_refused(small: Dataset) -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda n: n["single"]([0.5], Simulation(generator())), "must be a tensor and a Simulation"),
-        (lambda n: n["single"](n["images"], None), "must be a tensor and a Simulation"),
-        (
-            lambda n: n["single"](n["images"].double(), simulation=Simulation(generator())),
-            "of torch.float32 as the weights",
-        ),
-        (lambda n: Simulation(None), "generator = None: must be a torch.Generator"),
+        (lambda n: n["single"]([0.5]), "input = [0.5]: must be a tensor"),
+        (lambda n: n["single"](), "input = None: must be a tensor"),
+        (lambda n: n["single"](n["images"], simulation=7), "simulation = 7: must be a Simulation"),
+        (lambda n: n["single"](n["images"].double()), "input of torch.float64: must be of torch.float32, as the"),
+        (lambda n: Simulation(7), "generator = 7: must be a torch.Generator"),
         (lambda n: build("cnn", SingleStep(), classes=10**10), "classes = 10000000000: must be at most"),
         (lambda n: build("cnn", None), "dynamics = None: must have a step"),
         (lambda n: accuracy_over_time(n["single"], n["data"], 1, range(10**12)), "number of noise seeds = 1001"),

@@ -20,10 +20,14 @@ from snnlib.runs.preset import Preset
 from snnlib.runs.results import known
 from snnlib.runs.run import Run, Spec, default_device
 from snnlib.store.files import DamagedError
+from snnlib.training.progress import quiet
 
 
 class Rates(Protocol):
-    """What `Throughput` measures: seconds per image of training, and of an evaluation's pass."""
+    """What `Throughput` measures: seconds per image of training, and of an evaluation's pass.
+
+    Where only shares matter, `snnlib.batch.jobs.Multiplications` will do.
+    """
 
     def training(self, spec: Spec) -> float: ...
 
@@ -76,7 +80,7 @@ def estimate(preset: Preset, rates: Rates | None = None) -> dict[str, float]:
     left = {name: work for name, work in found.items() if work is not None}
     rates = rates or Throughput()
     shape = "{desc}: run {n_fmt} of {total_fmt} |{bar:20}|"
-    bar = tqdm(left.items(), "measuring", leave=False, disable=not left, bar_format=shape)
+    bar = tqdm(left.items(), "measuring", leave=False, disable=not left or quiet(), bar_format=shape)
     return {name: work.seconds(rates) for name, work in bar}
 
 
@@ -125,6 +129,11 @@ def _holds(run: Run, evaluation: Evaluation) -> bool:
         return known(run, evaluation) is not None
     except DamagedError:
         return False
+
+
+def jobs_at_a_time() -> int:
+    """How many the local profile lets run beside each other, each on one thread."""
+    return 1 if default_device() == "cuda" else _cores()
 
 
 def _cores() -> int:

@@ -33,6 +33,13 @@ def training(number: int) -> str:
     return f"train_{number}"
 
 
+def logs(preset: Preset, folder: Path) -> dict[str, Path]:
+    """Where the job of each run says what it does, by the run's name."""
+    return {
+        run.spec.name: log_file(folder, training(number)) for number, runs in enumerate(jobs(preset)) for run in runs
+    }
+
+
 def killed(preset: Preset, folder: Path, since: float) -> dict[str, str]:
     """Each run and notebook at which a signal ended a job since then: which signal, where to look, and what to try.
 
@@ -41,19 +48,25 @@ def killed(preset: Preset, folder: Path, since: float) -> dict[str, str]:
         since: a time of the system's clock.
     """
     left = {run.spec.name for run in incomplete(preset)}
-    found = {name: why for name in NOTEBOOK_FILES if (why := _why(folder, name, since))}
+    found = {name: why for name in NOTEBOOK_FILES if (why := why_killed(folder, name, since))}
     for number, runs in enumerate(jobs(preset)):
         at_work = [run for run in runs if run.spec.name in left]  # they are trained in this order
-        if at_work and (why := _why(folder, training(number), since)):
+        if at_work and (why := why_killed(folder, training(number), since)):
             run, *behind = at_work
             found[run.spec.name] = f"after epoch {epochs_done(run.folder)} of {run.spec.recipe.epochs}, {why}"
             found |= {other.spec.name: "not tried after that" for other in behind}
     return found
 
 
-def _why(folder: Path, job: str, since: float) -> str | None:
+def newer(file: Path, since: float) -> bool:
+    """Whether there is such a file, written since then, a time of the system's clock."""
+    return file.is_file() and file.stat().st_mtime >= since
+
+
+def why_killed(folder: Path, job: str, since: float) -> str | None:
+    """The signal that ended a job since then, where to look and what to try; None if none did."""
     file = status_file(folder, job)
-    if not file.is_file() or file.stat().st_mtime < since:
+    if not newer(file, since):
         return None
     code = file.read_text(encoding="utf-8", errors="replace").strip()
     if not code.isdecimal() or int(code) <= 128:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from snnlib.batch.estimate import incomplete
+from snnlib.batch.killed import newer
 from snnlib.data.checksums import DataError
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy
@@ -16,6 +17,8 @@ from snnlib.store.files import StoreError, UnwritableError, regular, write
 from snnlib.training.failures import DeviceError, TrainingError
 
 log = logging.getLogger("snnlib")
+
+FAILURE = "failure.txt"  # in the run's folder: why it failed
 
 
 class BatchError(RuntimeError):
@@ -43,7 +46,7 @@ def train_runs(runs: Iterable[Run], preset: Preset) -> None:
             for evaluation in preset.evaluations(run):
                 accuracy(run, evaluation)
         except (TrainingError, DataError, StoreError) as error:
-            log.error("error: %s", error)
+            log.error("%s", error)
             failed[run.spec.name] = str(error)
             with suppress(StoreError):
                 write(_file(run), f"{error}\n")
@@ -65,10 +68,14 @@ def failure(run: Run, since: float = 0.0) -> str | None:
         return None
 
 
-def unfinished(preset: Preset, since: float) -> dict[str, str]:
-    """Why each run of a preset that is not done, or damaged, is not."""
-    runs = incomplete(preset)
-    return {run.spec.name: failure(run, since) or "not done; why not, may stand above" for run in runs}
+def unfinished(preset: Preset, since: float, logs: Mapping[str, Path]) -> dict[str, str]:
+    """Why each run of a preset that is not done, or damaged, is not; ``logs``: of their jobs, by name."""
+
+    def why(run: Run) -> str:
+        log = logs[run.spec.name]
+        return failure(run, since) or (f"not done, see {log}" if newer(log, since) else "not tried")
+
+    return {run.spec.name: why(run) for run in incomplete(preset)}
 
 
 def failed(preset: Preset, since: float) -> dict[str, str]:
@@ -79,4 +86,4 @@ def failed(preset: Preset, since: float) -> dict[str, str]:
 
 def _file(run: Run) -> Path:
     """Where the reason stands."""
-    return run.folder / "failure.txt"
+    return run.folder / FAILURE

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 
 from snnlib.batch import train as batch
+from snnlib.batch.engine import LOCK, LOG
 from snnlib.batch.estimate import incomplete
-from snnlib.batch.killed import killed, log_file
+from snnlib.batch.killed import killed, log_file, logs, newer
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.parent import BUSY, ending_with_this
 from snnlib.batch.readme import verdict_counts
+from snnlib.batch.tell import Teller
 from snnlib.checks import InputError, one_of
 from snnlib.experiments import compare
 from snnlib.runs.preset import Preset
+from snnlib.runs.preset_folder import claimed, figures_of
 from snnlib.store import locks
 from snnlib.store.files import StoreError, explained, set_aside
-from snnlib.store.paths import NOTEBOOKS, ROOT, figures_dir, needs_repository, runs_dir
+from snnlib.store.paths import NOTEBOOKS, ROOT, figures_dir, needs_repository, published_dir, runs_dir
 from snnlib.store.sums import ENDING, made_from, record, sums, verified
 
 log = logging.getLogger("snnlib")
 
 BUILD = ROOT / "build"
+EVERY = 1.0  # second is looked at what a workflow has done
 
 
 class WorkflowError(RuntimeError):
@@ -48,21 +55,21 @@ def draw_notebook(name: str, preset: Preset) -> Path:
     papermill writes its copy anew after every cell: it gets its name once the last one is done.
 
     Raises:
-        InputError: no such notebook, or no repository.
+        InputError: no such notebook, another preset of that name was drawn, or no repository.
         WorkflowError: a cell failed.
         StoreError: the copy cannot be written.
     """
     one_of("notebook", name, _notebooks())
     import papermill  # only batch work needs the `notebooks` extra
 
-    notebook, copy = NOTEBOOKS / f"{name}.ipynb", BUILD / preset.name / f"{name}.ipynb"
+    notebook, copy = NOTEBOOKS / f"{name}.ipynb", claimed(BUILD / preset.name, preset) / f"{name}.ipynb"
     # Without a cell tagged `parameters`, which a new notebook may lack, papermill ignores the value.
     one_of(f"{notebook.name}, parameter", "preset", papermill.inspect_notebook(notebook))
     so_far = copy.with_name(f"{name}.unfinished.ipynb")
     with locks.alone(copy.with_suffix(".lock"), f"draws {name} at {preset.name}"), explained(copy):
         try:
             papermill.execute_notebook(
-                notebook, so_far, {"preset": preset.name}, cwd=NOTEBOOKS, coalesce_streams=True, progress_bar=False
+                notebook, so_far, {"preset": preset.given}, cwd=NOTEBOOKS, coalesce_streams=True, progress_bar=False
             )
         except papermill.PapermillExecutionError as error:
             cause = f"{error.ename}: {error.evalue}".splitlines()[0]
@@ -79,19 +86,27 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": path, "TQDM_DISABLE": "1"}
 
 
-def _snakemake(arguments: list[str]) -> int:
+def _snakemake(arguments: list[str], look: Callable[[], None] = lambda: None) -> int:
     """Exit code of Snakemake, which runs once at a time and ends with this process, however that ends.
+
+    What it says goes to its log; ``look`` is called every second meanwhile, and once more when it is through.
 
     Snakemake and its jobs are a process group of their own, so that whatever interrupts this process is passed on to
     all of them, once.
     """
     with explained(BUILD):
         BUILD.mkdir(exist_ok=True)
-        (BUILD / "workflow.lock").touch()  # it can be written: else this says why not
-    command = [sys.executable, "-m", "snnlib.batch.engine", str(BUILD / "workflow.lock"), *arguments]
+        for name in (LOCK, LOG):
+            (BUILD / name).touch()  # it can be written: else this says why not
+    command = [sys.executable, "-m", "snnlib.batch.engine", str(BUILD), *arguments]
     with subprocess.Popen(command, cwd=ROOT, env=ending_with_this(environment()), process_group=0) as snakemake:
         try:
-            code = snakemake.wait()
+            code = None
+            while code is None:
+                with suppress(subprocess.TimeoutExpired):
+                    code = snakemake.wait(EVERY)
+                with suppress(OSError, StoreError):  # what cannot be told stops nothing
+                    look()
         except KeyboardInterrupt:
             os.killpg(snakemake.pid, signal.SIGINT)
             snakemake.wait()
@@ -115,50 +130,81 @@ def figures(preset: Preset, *targets: str) -> str:
     notebooks = _notebooks()
     for target in targets:
         one_of("target", target, ["all", "trained", *notebooks])
-    _without_braces()
+    _without_braces(preset)
+    claimed(BUILD / preset.name, preset)
     began, start = time.perf_counter(), time.time() - 0.1  # files' times lag behind by a tick of the kernel
+    log.info("looking for what is missing or out of date at preset %s", preset.name)
     # Targets first: --config would take them for settings, and a name like 2024 for a number.
     # No lock of Snakemake's: it outlives a killed Snakemake.
     arguments = [*targets, "--profile", "profiles/local", "--nolock"]
-    arguments += ["--config", f"preset=!!str {preset.name}", "--forcerun", *_not_as_they_look(preset, targets)]
-    if _snakemake(arguments):
-        of_all = set(targets) <= {"all", "trained"}
-        failed = (batch.unfinished if of_all else batch.failed)(preset, start) | _undrawn(preset, start)
-        failed |= killed(preset, BUILD / preset.name, start)
-        of = f"{len(preset.all_runs())} runs and {len(notebooks)} notebooks"
-        raise batch.BatchError(failed or {"Snakemake": "failed, see above"}, of)
+    given = f"!!str {json.dumps(preset.given, ensure_ascii=False)} "  # it strips quotes, but not before a blank
+    arguments += ["--config", f"preset={given}", "--forcerun", *_not_as_they_look(preset, targets)]
+    with Teller(preset, BUILD, start) as teller:
+        code = _snakemake(arguments, teller.look)
     took = f"{time.perf_counter() - began:.0f} s"
+    made = _made(preset, targets, start, teller, took)
+    if code:
+        for line in made:
+            log.info(line)
+        raise _failed(preset, targets, start)
     if targets:
-        return f"{', '.join(targets)}: done ({took})"
-    folder = figures_dir() / preset.name
-    new = [path for path in folder.glob("*") if path.suffix != ENDING and path.stat().st_mtime >= start]
-    drawn = sorted(path.name for path in new)
-    lines = [f"drawn in {took}, in {folder}:", *(f"  {name}" for name in drawn)]
-    if not drawn:
-        lines = [f"nothing to do: everything in {folder} is up to date ({took})"]
+        return "\n".join([f"{', '.join(targets)}: done ({took})", *made])
+    folder = figures_of(preset)
+    lines = made or [f"nothing to do: everything in {folder} is up to date ({took})"]
     if _whole(claims := folder / "claims.csv", preset, "claims"):
         table = pd.read_csv(claims, keep_default_na=False)
         lines += ["", *(f"{row.verdict}: {row.claim} ({row.section})" for row in table.itertuples())]
         lines += [f"{verdict_counts(table)}; measured values: {claims.with_suffix('.md')}"]
-    lines += ["", compare.report(preset.name, listed=compare.UNLIKE)]
-    lines += [f"each of these numbers: python -m snnlib compare --preset {preset.name}"]
+    if not preset.own:
+        lines += ["", compare.report(preset.name, listed=compare.UNLIKE)]
+        usual = figures_dir().is_relative_to(published_dir())
+        out = "" if usual else f" --out {shlex.quote(str(figures_dir()))}"
+        lines += [f"each of these numbers: python -m snnlib compare --preset {preset.name}{out}"]
     return "\n".join(lines)
 
 
-def _without_braces() -> None:
-    """Refuse folders whose names Snakemake takes for patterns, which it has no way to escape."""
-    for variable, folder in (
+def _made(preset: Preset, targets: Collection[str], start: float, teller: Teller, took: str) -> list[str]:
+    """What was trained and drawn since then, where, and what was up to date; nothing if all was."""
+    folder = figures_of(preset)
+    drawn = sorted(path.name for path in folder.glob("*") if path.suffix != ENDING and newer(path, start))
+    lines = [f"drawn in {took}, in {folder}:", *(f"  {name}" for name in drawn)] if drawn else []
+    if teller.trained:
+        lines += [f"trained or evaluated: {teller.trained} of {len(preset.all_runs())} runs, in {runs_dir()}"]
+    still = [name for name in _asked(targets) if name not in teller.planned and not {*NOTEBOOK_FILES[name]} & {*drawn}]
+    if lines and still:
+        lines += [f"up to date: {', '.join(still)}"]
+    return [*lines, f"executed notebooks and logs: {BUILD / preset.name}, Snakemake's: {BUILD / LOG}"] if lines else []
+
+
+def _failed(preset: Preset, targets: Collection[str], start: float) -> batch.BatchError:
+    """What is not as the targets want it, and why, as far as the jobs since then could tell."""
+    of_all, folder = set(targets) <= {"all", "trained"}, BUILD / preset.name
+    failed = batch.unfinished(preset, start, logs(preset, folder)) if of_all else batch.failed(preset, start)
+    failed |= _undrawn(preset, start) | killed(preset, folder, start)
+    of = f"{len(preset.all_runs())} runs and {len(list(NOTEBOOKS.glob('*.ipynb')))} notebooks"
+    return batch.BatchError(failed or {"Snakemake": f"failed, see {BUILD / LOG}"}, of)
+
+
+def _asked(targets: Collection[str]) -> list[str]:
+    """The notebooks among the targets."""
+    return [name for name in NOTEBOOK_FILES if not targets or name in targets or "all" in targets]
+
+
+def _without_braces(preset: Preset) -> None:
+    """Refuse paths that Snakemake takes for patterns, which it has no way to escape."""
+    for variable, path in (
         ("SNNLIB_RUNS", runs_dir()), ("SNNLIB_FIGURES", figures_dir()), ("the repository's folder", ROOT),
+        ("preset", preset.given),
     ):  # fmt: skip
-        if set("{}") & set(str(folder)):
-            raise InputError(f"{variable} = {folder}: must be without braces, for Snakemake's sake")
+        if set("{}") & set(str(path)):
+            raise InputError(f"{variable} = {path}: must be without braces, for Snakemake's sake")
 
 
 def outputs(preset: Preset, name: str) -> list[Path]:
     """What drawing a notebook leaves: its executed copy, and its files in the preset's folder, each with its sum."""
     files = [
         BUILD / preset.name / f"{name}.ipynb",
-        *(figures_dir() / preset.name / file for file in NOTEBOOK_FILES[name]),
+        *(figures_of(preset) / file for file in NOTEBOOK_FILES[name]),
     ]
     return list(dict.fromkeys(path for file in files for path in (file, sums(file))))
 
@@ -168,7 +214,7 @@ def _not_as_they_look(preset: Preset, targets: Collection[str]) -> list[str]:
 
     What is no file at all, which it could not even move out of its way, is moved aside.
     """
-    notebooks = [name for name in NOTEBOOK_FILES if not targets or name in targets or "all" in targets]
+    notebooks = _asked(targets)
     evaluations = [(run, e) for run in preset.all_runs().values() for e in preset.evaluations(run)]
     for path in (*(e.file(run) for run, e in evaluations), *(f for name in notebooks for f in outputs(preset, name))):
         if os.path.lexists(path) and not path.is_file():
@@ -193,7 +239,7 @@ def _undrawn(preset: Preset, start: float) -> dict[str, str]:
     found = {}
     for name in sorted(NOTEBOOK_FILES):
         file = log_file(BUILD / preset.name, name)
-        if not file.is_file() or file.stat().st_mtime < start:
+        if not newer(file, start):
             continue
         last = (file.read_text(encoding="utf-8", errors="replace").splitlines() or [""])[-1]
         if not last.endswith(f"{name}.ipynb"):

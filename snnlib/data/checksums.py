@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
+from snnlib.checks import OneLine
 from snnlib.store.files import DamagedError, StoreError, set_aside, sha256
 from snnlib.store.locks import alone
 from snnlib.store.once import once
@@ -15,7 +16,7 @@ from snnlib.store.once import once
 log = logging.getLogger("snnlib")
 
 
-class DataError(RuntimeError):
+class DataError(OneLine, RuntimeError):
     """A data set is missing or damaged; the message is one line and says what to do."""
 
 

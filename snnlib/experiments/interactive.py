@@ -29,11 +29,21 @@ def slider(description: str, low: float, high: float, value: float, step: float 
 
 
 def steps(description: str, options: Iterable[float], value: float) -> widgets.SelectionSlider:
-    """One of a few numbers in order; infinity may be one of them."""
+    """One of a few numbers in order; infinity may be one of them.
+
+    The number stands in the description: the readout of this widget takes whatever is typed there, and does nothing.
+    """
     labelled = [("∞" if x == float("inf") else f"{x:g}", x) for x in options]
-    return widgets.SelectionSlider(
-        options=labelled, value=value, description=description, continuous_update=False, style=_STYLE
+    control = widgets.SelectionSlider(
+        options=labelled, value=value, readout=False, continuous_update=False, style=_STYLE
     )
+
+    def describe(_change: object = None) -> None:
+        control.description = f"{description} = {control.label}"
+
+    control.observe(describe, names="label")
+    describe()
+    return control
 
 
 def menu(description: str, options: Iterable[str], value: str) -> widgets.Dropdown:
@@ -63,7 +73,8 @@ class Interactive:
         self.error = widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="0", display="none"))
         for control in controls.values():
             control.observe(self._update, names="value")
-        column = widgets.VBox(list(controls.values()), layout=widgets.Layout(flex="0 0 280px"))
+            control.layout.width = "auto"  # the column's; its own is 300 pixels, and a margin
+        column = widgets.VBox(list(controls.values()), layout=widgets.Layout(flex="0 0 310px"))
         self.widget = widgets.HBox([column, self.image, self.error])
 
     @property

@@ -1,8 +1,9 @@
-"""How a notebook begins: its parameters are checked, its preset is read, and it is said where its results go."""
+"""How a notebook begins: parameters are checked, the preset is read, and it is said where results go; and how again."""
 
 from __future__ import annotations
 
 import ast
+import shlex
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -16,8 +17,9 @@ from snnlib.experiments.fig7_potential_dynamics.table import NOISES
 from snnlib.experiments.outputs import Outputs
 from snnlib.neurons import Converted
 from snnlib.runs.preset import Preset, load_preset
+from snnlib.runs.preset_folder import claimed
 from snnlib.simulation import MOST_TIMESTEPS
-from snnlib.store.paths import figures_dir
+from snnlib.store.paths import NOTEBOOKS, figures_dir, from_root
 from snnlib.store.used import forget
 
 _INJECTED = "# Parameters\n"  # the first line of the cell that papermill adds
@@ -35,7 +37,7 @@ def _convertible(name: str, value: float) -> None:
 # The parameters of each notebook that has others than `preset`, with their defaults; None is the value of the preset's
 # evaluation. They stand here too, since a reader changes them where they stand in the notebook.
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "method": {"timesteps": None, "alpha": None, "beta": None, "leak": None},
+    "method": {"timesteps": None, "alpha": None, "beta": None, "leak": None, "image": 1},
     "fig3_4_training_time": {"memory_gib": 8, "repeats": 5},
     "fig7_potential_dynamics": {
         "alpha": 4.0, "beta": 0.5, "leak": 0.5, "noise": "gaussian", "weight": 0.4, "seed": 0,
@@ -51,6 +53,7 @@ _VALUES: dict[str, Callable[[str, Any], None]] = {
     "alpha": _convertible,
     "beta": _convertible,
     "leak": _convertible,
+    "image": partial(whole, least=0, most=99),
     "noise": partial(one_of, choices=NOISES),
     "weight": partial(between, low=0, high=1),
 }
@@ -65,16 +68,16 @@ def begin(notebook: str, preset: str, **others: Any) -> tuple[Preset, Outputs]:
 
     Args:
         notebook: the name of its file.
-        preset: the notebook's parameter of that name.
+        preset: the notebook's parameter of that name, which is a name or the path of a TOML file.
         **others: its other parameters, by name.
 
     Returns:
-        The preset, and what writes the notebook's results to the preset's folder in `figures_dir`: it knows which
-        parameters are not at their `DEFAULTS`.
+        The preset, and what writes the notebook's results to the preset's folder of figures: it knows which parameters
+        are not at their `DEFAULTS`.
 
     Raises:
         InputError: papermill was given a name that is not among these, a value cannot be used, or the preset is
-            unknown or holds one that cannot.
+            unknown, holds one that cannot, or has the name of another one that was drawn there.
         KeyError: a parameter of which it is not said above what its default is and how to check it.
     """
     known = {"preset", *others}
@@ -94,7 +97,21 @@ def begin(notebook: str, preset: str, **others: Any) -> tuple[Preset, Outputs]:
     p = load_preset(preset)
     usual = {name: getattr(p.evaluation, name) if defaults[name] is None else defaults[name] for name in given}
     changed = {name: value for name, value in given.items() if value != usual[name]}
-    return p, Outputs(figures_dir() / p.name, changed)
+    return p, Outputs(claimed(figures_dir() / p.name, p), changed)
+
+
+def again(notebook: str, preset: str, out: Outputs) -> str:
+    """The command that draws a notebook again with what was changed in it, for a shell in the repository's folder.
+
+    The executed copy goes where the pictures go, and has what was changed in its name too.
+    """
+    if not out.changed:
+        return shlex.join(["python", "-m", "snnlib", "draw", notebook, "--preset", preset])
+    given = {"preset": preset, **out.changed}
+    # -p makes numbers of what looks like one; -r takes text as it is.
+    words = [word for name, v in given.items() for word in ("-r" if isinstance(v, str) else "-p", name, str(v))]
+    files = NOTEBOOKS / f"{notebook}.ipynb", out.folder / f"{out.named(notebook)}.ipynb"
+    return shlex.join(["python", "-m", "papermill", *words, *map(from_root, files)])
 
 
 def _inputs() -> list[str]:

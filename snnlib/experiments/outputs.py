@@ -60,8 +60,12 @@ class Outputs:
         names = [f"{name}.{_braced(endings)}" for name, endings in self._written.items()]
         return f"written: {from_root(self.folder)}/{', '.join(names)}" if names else "nothing written"
 
+    def named(self, name: str) -> str:
+        """The name of a file, with what was changed in it."""
+        return "-".join([name, *(f"{parameter}{_text(value)}" for parameter, value in self.changed.items())])
+
     def _write(self, name: str, contents: Mapping[str, bytes | str]) -> list[Path]:
-        name = "-".join([name, *(f"{parameter}{_text(value)}" for parameter, value in self.changed.items())])
+        name = self.named(name)
         endings = self._written.setdefault(name, [])
         endings += [ending for ending in contents if ending not in endings]
         paths = {ending: self.folder / f"{name}.{ending}" for ending in contents}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
 
 from snnlib.experiments.paper import EPOCHS, STRUCTURES
 from snnlib.models import INPUT_SHAPES, build
@@ -18,10 +18,18 @@ from snnlib.simulation import Simulation
 
 def macs(model: Spiking) -> int:
     """Multiply-accumulates of convolutions and linear layers for one image at one time step."""
-    images = torch.zeros(1, *model.input_shape)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model.eval()(images, simulation=Simulation(torch.Generator()))
-    return counter.get_total_flops() // 2  # an operation counts as a multiplication and an addition
+    counted: list[int] = []
+
+    def count(layer: nn.Conv2d | nn.Linear, _inputs: object, output: Tensor) -> None:
+        counted.append(output.numel() * layer.weight[0].numel())  # each output is a sum over so many weights
+
+    layers = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    with torch.no_grad():
+        model.eval()(torch.zeros(1, *model.input_shape), simulation=Simulation(torch.Generator()))
+    for hook in hooks:
+        hook.remove()
+    return sum(counted)
 
 
 def size(network: str, width: float) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What stops a run besides its user: numbers that are no longer finite, memory that is full, a device that died."""
+"""What stops a run: its user, numbers that are no longer finite, memory that is full, a device that died."""
 
 from __future__ import annotations
 
@@ -7,13 +7,30 @@ from contextlib import contextmanager
 
 import torch
 
+from snnlib.checks import OneLine
 
-class TrainingError(RuntimeError):
+
+class TrainingError(OneLine, RuntimeError):
     """A run cannot go on; the message is one line: where it stopped and what to try. Its last checkpoint stays."""
 
 
 class DeviceError(TrainingError):
     """The device failed, so nothing that needs it can go on in this process."""
+
+
+class Interrupted(OneLine, KeyboardInterrupt):
+    """Ctrl-C, or a notebook's stop button, in the midst of what goes on from there when it is asked for again."""
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """An interruption says what has become of the work; it is a `KeyboardInterrupt` still."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except KeyboardInterrupt:
+        raise Interrupted("the same call goes on from the last finished epoch") from None
 
 
 _DEVICE = (getattr(torch, "AcceleratorError", ()), getattr(torch.cuda, "DeferredCudaCallError", ()))

@@ -108,7 +108,7 @@ def modules(model: nn.Module, kind: type[nn.Module]) -> list[Any]:
 
 
 def same_outputs(one: Spiking, other: Spiking) -> None:
-    x, sim = images(6, one.input_shape), simulation=Simulation(generator())
+    x, sim = images(6, one.input_shape), Simulation(generator())
     with torch.no_grad():
         a, b = one(x, simulation=sim), other(x, simulation=sim)
     torch.testing.assert_close(a, b)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.baselines.ann_to_snn import fold_batch_norm, thresholds, to_spiking
 from snnlib.checks import InputError
-from snnlib.models import Layers
+from snnlib.models import in_sequence
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Neuron, SingleStep
 from snnlib.simulation import Simulation
@@ -152,7 +152,7 @@ def one_layer(dynamics: ReLU | QCFS, n: int = 1000) -> tuple[Spiking, Tensor]:
     """n neurons whose currents are those of one image, and the image, from -0.5 to 1.5."""
     encoder = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False))
     nn.init.ones_(encoder[0].weight)
-    model = Spiking(encoder, Neuron(dynamics), Layers(nn.Flatten()), (1, 1, n)).double().eval()
+    model = Spiking(in_sequence(encoder, lambda: Neuron(dynamics), [nn.Flatten()]), (1, 1, n)).double().eval()
     return model, (torch.rand(1, 1, 1, n, generator=generator(), dtype=torch.float64) * 2 - 0.5)
 
 

@@ -200,10 +200,10 @@ class Clock:
         self.now, self.seen = 0.0, []
         forward = Spiking.forward
 
-        def counted(net: Spiking, images: torch.Tensor, sim: Simulation) -> torch.Tensor:
-            self.now += per_image_step * len(images) * sim.timesteps * (3 if net.training else 1)
-            self.seen.append((net, len(images), sim.timesteps, net.training))
-            return forward(net, images, sim)
+        def counted(net: Spiking, images: torch.Tensor, simulation: Simulation) -> torch.Tensor:
+            self.now += per_image_step * len(images) * simulation.timesteps * (3 if net.training else 1)
+            self.seen.append((net, len(images), simulation.timesteps, net.training))
+            return forward(net, images, simulation=simulation)
 
         monkeypatch.setattr(Spiking, "forward", counted)
         for clock in ("process_time", "perf_counter"):

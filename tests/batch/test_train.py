@@ -45,7 +45,7 @@ def done(preset: Preset) -> list[int]:
 
 
 @pytest.mark.parametrize("error", [TrainingError("diverged"), DataError("no data"), StoreError("forbidden")])
-def test_the_others_are_done(preset: Preset, errors: dict[int, Exception], error: Exception) -> None:
+def test_the_others_are_done(preset: Preset, tmp_path: Path, errors: dict[int, Exception], error: Exception) -> None:
     errors |= {1: error, 3: TrainingError("too large")}
     with pytest.raises(BatchError) as found:
         train_runs(preset.all_runs().values(), preset)
@@ -56,10 +56,13 @@ def test_the_others_are_done(preset: Preset, errors: dict[int, Exception], error
     ]
     assert done(preset) == [0, 2]
     assert failure(Run(FEW[1])) == str(error)
-    assert unfinished(preset, 0)[FEW[1].name] == str(error)
+    logs = {run.name: tmp_path / f"{run.seed}.log" for run in FEW}
+    assert unfinished(preset, 0, logs)[FEW[1].name] == str(error)
     assert failed(preset, 0) == {FEW[1].name: str(error), FEW[3].name: "too large"}
     later = time.time() + 1
-    assert unfinished(preset, later)[FEW[1].name] == "not done; why not, may stand above"
+    assert unfinished(preset, later, logs)[FEW[1].name] == "not tried"
+    write(logs[FEW[2].name], "Traceback")  # a mistake of ours
+    assert unfinished(preset, later - 9, logs)[FEW[2].name] == f"not done, see {logs[FEW[2].name]}"
     assert failed(preset, later) == {}
 
     errors.clear()
@@ -107,10 +110,10 @@ def test_the_workflow_lists_runs_and_notebooks_that_failed(
     with pytest.raises(BatchError) as found:
         workflow.figures(preset)
     assert str(found.value).splitlines()[1:] == [
-        f"  {FEW[0].name}: not done; why not, may stand above",
+        f"  {FEW[0].name}: not tried",
         f"  {FEW[1].name}: diverged",
-        f"  {FEW[2].name}: not done; why not, may stand above",
-        f"  {FEW[3].name}: not done; why not, may stand above",
+        f"  {FEW[2].name}: not tried",
+        f"  {FEW[3].name}: not tried",
         "  beyond: bad: cell 3: KeyError",
         f"  claims: not done, see {tmp_path / 'p' / 'claims.log'}",
     ]

@@ -74,12 +74,14 @@ def test_the_claims_follow_what_was_drawn(tmp_path: Path, monkeypatch: pytest.Mo
         return 0
 
     monkeypatch.setattr(workflow, "_snakemake", draw)
-    first, file, blank, verdicts, *rest = workflow.figures(smoke).split("\n")
+    first, file, others, where, blank, verdicts, *rest = workflow.figures(smoke).split("\n")
     assert (first[:8], file, blank, verdicts) == ("drawn in", "  claims.csv", "", "partly: it rises (3.1)")
+    assert others == f"up to date: {', '.join(name for name in NOTEBOOK_FILES if name != 'claims')}"
+    assert str(workflow.BUILD / "smoke") in where
     assert rest[0].startswith("1 partly; measured values: ")
     assert rest[-2:] == [
         compare.report("smoke", compare.UNLIKE).splitlines()[-1],
-        "each of these numbers: python -m snnlib compare --preset smoke",
+        f"each of these numbers: python -m snnlib compare --preset smoke --out {tmp_path}",
     ]
     monkeypatch.setattr(workflow, "_snakemake", lambda *_: 0)
     assert "verdict" not in workflow.figures(smoke, "trained")  # runs alone were asked for
@@ -136,6 +138,30 @@ def test_what_a_workflow_started_ends_with_it(tmp_path: Path, how: signal.Signal
     assert not alive
     process.wait(timeout=30)
     FileLock(tmp_path / "workflow.lock").acquire(timeout=0)  # nobody holds it
+
+
+def test_snakemake_writes_down_its_plan_and_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Only what is out of date is in the plan; the screen is for what readers are told."""
+    (tmp_path / "Snakefile").write_text(
+        "rule all:\n    input: 'a', 'b'\n"
+        "rule one:\n    output: 'a'\n    shell: 'echo hello; touch {output}'\n"
+        "rule two:\n    output: 'b'\n    shell: 'touch {output}'\n"
+    )
+    (tmp_path / "b").touch()
+    monkeypatch.setattr(workflow, "BUILD", tmp_path)
+    monkeypatch.setattr(workflow, "EVERY", 0.1)
+    looks: list[bool] = []
+    code = workflow._snakemake(
+        ["--snakefile", f"{tmp_path}/Snakefile", "--directory", str(tmp_path), "--cores", "1", "--nolock"],
+        lambda: looks.append((tmp_path / "a").exists()),
+    )
+    assert code == 0
+    assert set(json.loads((tmp_path / "plan.json").read_text())) == {"all", "one", "total"}
+    assert "hello" in (tmp_path / "snakemake.log").read_text()
+    assert capfd.readouterr() == ("", "")
+    assert (looks[0], looks[-1]) == (False, True)  # while it works, and when it is through
 
 
 def test_what_is_damaged_or_edited_is_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +255,7 @@ def test_a_path_may_hold_whatever_a_shell_reads_as_its_own(tmp_path: Path, monke
 @pytest.mark.parametrize("name", ["2024", "1e5", "True", "null", "a.b-c", "smoke"])
 def test_snakemake_takes_any_preset_for_its_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[str] = []
-    monkeypatch.setattr(workflow, "_snakemake", lambda arguments: given.extend(arguments) or 0)
+    monkeypatch.setattr(workflow, "_snakemake", lambda arguments, look: given.extend(arguments) or 0)
     monkeypatch.setattr(workflow, "_not_as_they_look", lambda *_: [])
     workflow.figures(load_preset("smoke").model_copy(update={"name": name}), "trained")
     assert parse_config([given[given.index("--config") + 1]]) == {"preset": name}

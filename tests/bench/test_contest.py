@@ -117,8 +117,8 @@ def test_without_neurons_the_layers_are_the_same_and_nothing_spikes() -> None:
     twin = build("cnn", SingleStep(), width=0.1, readout="potential")
     assert [p.shape for p in net.parameters()] == [p.shape for p in twin.parameters()]
     images = batch("cnn", 4, CPU)[0]
-    x = net.encoder(images)
-    for layer in net.layers:
+    x = net.model.encoder(images)
+    for layer in net.model.layers:
         x = x if hasattr(layer, "dynamics") else layer(x)
     torch.testing.assert_close(forward(images), x, rtol=1e-4, atol=1e-5)
     assert torch.equal(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import generator
+from step_by_step import fire
 from torch import Tensor, nn
 
 from snnlib import models
@@ -30,7 +31,7 @@ def currents() -> Tensor:
 
 
 def ours(dynamics: Any, x: Tensor) -> Tensor:
-    return Neuron(dynamics)(x.flatten(0, 1), Simulation(generator(), T)).unflatten(0, (T, -1))
+    return fire(Neuron(dynamics), x.flatten(0, 1), Simulation(generator(), T)).unflatten(0, (T, -1))
 
 
 @pytest.mark.parametrize("v_th", [1.0, 0.6])
@@ -181,5 +182,5 @@ def test_a_peers_cnn_trains(peer: str, dtype: torch.dtype) -> None:
         optimizer.zero_grad()
         nn.functional.cross_entropy(outputs.float(), labels).backward()
         assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
-        assert net.encoder[0].weight.grad.abs().sum() > 0
+        assert net.model.encoder[0].weight.grad.abs().sum() > 0
         optimizer.step()

@@ -155,7 +155,7 @@ def test_without_noise_is_the_folded_net_with_its_noise_at_the_mean(network: str
 def test_what_cannot_be_folded_is_refused() -> None:
     model = lively()
     with pytest.raises(InputError, match="statistics = layer: must be frozen"):
-        fold(convert(model))
+        fold(convert(model, statistics="layer"))
     with pytest.raises(InputError, match="dynamics = single_step: only a converted net can be folded"):
         fold(ensemble(model))
     for change in (absorb, without_noise):

@@ -138,6 +138,6 @@ def test_what_cannot_be_expressed_is_refused() -> None:
     with pytest.raises(InputError, match=r"dt = 0: must be a finite number above 0"):
         to_nir(folded("cnn"), dt=0)
     other = lively("cnn", LIF())
-    other.layers[0] = nn.MaxPool2d(2)
+    other.model.layers[0] = nn.MaxPool2d(2)
     with pytest.raises(InputError, match=r"layer = MaxPool2d.*must be a convolution"):
         to_nir(other)

@@ -36,7 +36,7 @@ def total(table: pd.DataFrame, part: str, operation: str, timesteps: int) -> flo
 
 def tiny(network: str, shape: tuple[int, int, int]) -> tuple[Spiking, Dataset]:
     """A net of one or two channels a layer and three images for it."""
-    model = convert(lively(network, width=1 / 32, input_shape=shape, classes=3))
+    model = convert(lively(network, width=1 / 32, input_shape=shape, classes=3), statistics="layer")
     drawn = np.random.default_rng(0).integers(0, 256, (3, *shape), dtype=np.uint8)
     split = Split(torch.from_numpy(drawn), torch.tensor([0, 1, 2]))
     half = torch.full((shape[0], 1, 1), 0.5, dtype=torch.float64)
@@ -139,8 +139,8 @@ def test_an_ann_may_skip_its_zeros() -> None:
 @pytest.mark.parametrize(
     ("change", "normalisation", "scaling", "draws"),
     [
-        (lambda m: convert(m), 3 * 3, 3, 4),
-        (lambda m: convert(m, statistics="sample"), 3 * 3, 3, 4),
+        (lambda m: convert(m, statistics="layer"), 3 * 3, 3, 4),
+        (convert, 3 * 3, 3, 4),
         (lambda m: convert(m, statistics="frozen", calibration=torch.randn(4, 1, 28, 28)), 0, 3, 4),
         (lambda m: fold(convert(m, statistics="frozen", calibration=torch.randn(4, 1, 28, 28))), 0, 3, 4),
         (lambda m: convert(m, alpha=2), 3 * 3, 3, 1),  # N' has no width, the first step's N_noise has

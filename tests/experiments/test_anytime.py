@@ -72,7 +72,7 @@ def test_the_first_class_wins_a_draw() -> None:
 
 
 def test_fixed_t_is_the_accuracy_at_t(exact: Dataset) -> None:
-    model = convert(lively("cnn"))
+    model = convert(lively("cnn"), statistics="layer")
     outputs = anytime.outputs_over_time(model, exact, timesteps=5, noise_seed=3, batch_size=40)
     table = anytime.tradeoff(outputs, exact.test.labels)
     fixed = table[table.rule == anytime.FIXED]

@@ -61,8 +61,12 @@ def test_accuracies_are_those_of_each_way(small_store: None, small: Dataset) -> 
     table = fig2.accuracies(nets, p.evaluation)
     assert len(table) == 4 * 2 * (2 * 10 + 1)  # runs, ties; noise seeds and T, and one without noise
     run = nets["net"]["ours"][1]
-    ways = {"noise": (convert(run.model()), 10, (0, 4))}
-    ways["constant"] = (convert(run.model(), float("inf"), noise=Gaussian(low=0.5, high=0.5)), 1, (0,))
+    ways = {"noise": (convert(run.model(), statistics="layer"), 10, (0, 4))}
+    ways["constant"] = (
+        convert(run.model(), float("inf"), noise=Gaussian(low=0.5, high=0.5), statistics="layer"),
+        1,
+        (0,),
+    )
     for inference, (model, timesteps, seeds) in ways.items():
         for ties in ("first", "random"):
             rows = table[(table.run == run.spec.name) & (table.inference == inference) & (table.ties == ties)]

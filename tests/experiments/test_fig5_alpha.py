@@ -87,7 +87,7 @@ def test_accuracies_are_those_of_each_conversion_and_of_step_2_at_infinity(run: 
     assert sorted(table.alpha.unique()) == [2, 2.5, 4, 8, math.inf]
     step_2 = accuracy_over_time(ensemble(run.model()), small, 3, (3,), 45)
     assert list(table[table.alpha == math.inf].accuracy) == list(step_2.accuracy)
-    no_noise = accuracy_over_time(convert(run.model(), 2.0, beta=0.4), small, 3, (3,), 45)
+    no_noise = accuracy_over_time(convert(run.model(), 2.0, beta=0.4, statistics="layer"), small, 3, (3,), 45)
     assert list(table[table.alpha == 2].accuracy) == list(no_noise.accuracy)
 
 
@@ -115,7 +115,7 @@ def test_no_residual_at_2_and_no_potential_at_infinity_in_any_layer(spreads: pd.
 
 
 def test_the_potential_term_is_that_of_the_equations_in_numpy(run: Run, small: Dataset, spreads: pd.DataFrame) -> None:
-    model = convert(run.model(), 2.5, beta=0.4)
+    model = convert(run.model(), 2.5, beta=0.4, statistics="layer")
     names = {neuron: name for name, neuron in model.neurons()}
     found = defaultdict(list)
 
@@ -125,7 +125,7 @@ def test_the_potential_term_is_that_of_the_equations_in_numpy(run: Run, small: D
 
     model(
         calibration_images(small, alpha.IMAGES),
-        Simulation(stream(0, "evaluation", device="cpu"), alpha.TIMESTEPS, observe),
+        simulation=Simulation(stream(0, "evaluation", device="cpu"), alpha.TIMESTEPS, observe),
     )
     sd = spreads[(spreads.alpha == 2.5) & (spreads.term == eq6_terms.POTENTIAL)].set_index("layer").sd
     assert set(sd.index) == set(found)
@@ -178,10 +178,10 @@ def test_the_memory_term_is_that_of_numpy_and_sigma_and_the_leak_cancel(leak: fl
 
 def test_the_potentials_are_those_of_the_first_step(run: Run, small: Dataset) -> None:
     batch = calibration_images(small, 7)
-    found = cancellation.potentials(convert(run.model()), batch)
+    found = cancellation.potentials(convert(run.model(), statistics="layer"), batch)
     assert list(found) == [f"layer {i}" for i in range(1, 6)]
     assert all(len(v) == 7 for v in found.values())
-    model, seen = convert(run.model()), {}
+    model, seen = convert(run.model(), statistics="layer"), {}
     with torch.no_grad():
         model(
             batch, simulation=Simulation(stream(0, "evaluation"), 1, lambda neuron, t, s, v: seen.setdefault(neuron, v))
@@ -191,13 +191,15 @@ def test_the_potentials_are_those_of_the_first_step(run: Run, small: Dataset) ->
 
 def test_again_counts_the_outputs_that_fire_twice(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     # The tiny run's outputs hardly fire, so a livelier net stands in for it.
-    monkeypatch.setattr(Conversion, "network", lambda self, run: convert(lively(), self.alpha))
+    monkeypatch.setattr(Conversion, "network", lambda self, run: convert(lively(), self.alpha, statistics="layer"))
     monkeypatch.setattr(alpha, "calibration_images", lambda data, n: images(n))
     table = alpha.firing_again([run], E)
     assert list(table.columns) == list(alpha.ALPHAS)
     for a in (2.0, math.inf):
         with torch.no_grad():
-            outputs = convert(lively(), a)(images(alpha.IMAGES), simulation=Simulation(stream(0, "evaluation"), 2))
+            outputs = convert(lively(), a, statistics="layer")(
+                images(alpha.IMAGES), simulation=Simulation(stream(0, "evaluation"), 2)
+            )
         first, second = outputs.numpy()
         assert 0 < first.sum() < first.size  # so that the share means something
         assert table.loc["cnn", a] == pytest.approx((first * second).sum() / first.sum())

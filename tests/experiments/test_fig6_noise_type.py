@@ -96,7 +96,7 @@ def test_accuracies_are_the_first_and_the_last_of_both_arms(
     table = noise_type.accuracy_by_noise(pair, Conversion(timesteps=3, noise_seeds=(0, 4), batch_size=30))
     assert list(table.columns) == [*pair[0].spec.columns(), "noise_seed", "timesteps", "accuracy"]
     assert list(table.noise) == ["gaussian"] * 4 + ["uniform"] * 4
-    whole = accuracy_over_time(convert(pair[1].model()), small, 3, (0, 4), 30)
+    whole = accuracy_over_time(convert(pair[1].model(), statistics="layer"), small, 3, (0, 4), 30)
     expected = whole[whole.timesteps != 2].reset_index(drop=True)
     assert table[table.noise == "uniform"][list(expected)].reset_index(drop=True).equals(expected)
     found = noise_type.noises(pair, Conversion(alpha=3)).set_index(["trained with", "term"])

@@ -35,6 +35,14 @@ def test_multiply_accumulates_of_vgg16_are_the_closed_form() -> None:
     assert size("vgg16", 1.0)[1] == expected
 
 
+def test_multiply_accumulates_of_resnet18_are_the_closed_form() -> None:
+    """With the 1x1 convolutions of the shortcuts."""
+    expected = conv_macs(32, [(3, 64), *[(64, 64)] * 4]) + 512 * 10
+    for side, a, b in ((16, 64, 128), (8, 128, 256), (4, 256, 512)):
+        expected += conv_macs(side, [(a, b), *[(b, b)] * 3]) + side * side * a * b
+    assert size("resnet18", 1.0)[1] == expected
+
+
 def test_table_1_has_the_papers_rows_in_every_preset() -> None:
     for name in ("smoke", "cpu", "paper"):
         specs = [run.spec for run in load_preset(name).runs("fig2_accuracy_vs_timesteps")]

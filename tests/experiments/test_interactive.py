@@ -83,6 +83,20 @@ def test_controls_report_when_let_go() -> None:
     assert not slider("β", 0, 1, 0.5).continuous_update
 
 
+def test_a_control_of_steps_says_where_it_is_and_cannot_be_told_a_number_that_it_does_not_take() -> None:
+    """What is typed into a SelectionSlider's readout stays there, whatever the value is: it has none."""
+    control = steps("α", [2, 2.5, math.inf], 2.5)
+    assert not control.readout
+    assert control.description == "α = 2.5"
+    control.value = math.inf
+    assert control.description == "α = ∞"
+
+
+def test_controls_are_as_wide_as_their_column(shown: Interactive) -> None:
+    column, *_ = shown.widget.children
+    assert {control.layout.width for control in column.children} == {"auto"}
+
+
 def test_figure_7_behind_sliders() -> None:
     shown = Interactive(
         lambda **values: fig7.potential_dynamics(experiment(**values, seed=1)),

@@ -66,15 +66,18 @@ def test_firing_is_drawn_for_each_noise(table: pd.DataFrame) -> None:
 @pytest.fixture(scope="module")
 def rasters() -> dict[int, raster.Raster]:
     model = lively()
-    return {step: raster.record(net, images(4), 2, 5) for step, net in ((2, ensemble(model)), (3, convert(model)))}
+    return {
+        step: raster.record(net, images(4), 2, 5)
+        for step, net in ((2, ensemble(model)), (3, convert(model, statistics="layer")))
+    }
 
 
 def test_a_raster_is_one_images_spikes_in_every_layer(rasters: dict) -> None:
     seen: dict = {}
-    net = convert(lively())
+    net = convert(lively(), statistics="layer")
     sim = Simulation(stream(0, "evaluation"), 5, lambda neuron, t, s, v: seen.setdefault(neuron, []).append(s[2]))
     with torch.no_grad():
-        outputs = net(images(4), sim)
+        outputs = net(images(4), simulation=sim)
     found = rasters[3]
     assert torch.equal(found.outputs.double(), outputs[:, 2])
     assert found.predicted == int(outputs[:, 2].sum(0).argmax())

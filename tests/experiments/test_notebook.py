@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
+import pandas as pd
 import papermill
 import pytest
 
 from snnlib.batch.workflow import NOTEBOOKS
 from snnlib.checks import InputError
 from snnlib.experiments import notebook
-from snnlib.experiments.notebook import DEFAULTS, begin
+from snnlib.experiments.notebook import DEFAULTS, again, begin
 from snnlib.runs import preset
 from snnlib.runs.preset import load_preset
 from snnlib.store.paths import ROOT
@@ -89,7 +94,7 @@ def test_an_unknown_preset_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"preset": 3}, "preset = 3: must be one of cpu, paper, smoke"),
         ({"preset": ["smoke"]}, r"preset = \['smoke'\]: must be one of"),
         ({"preset": None}, "preset = None: must be one of"),
-        ({"preset": "../smoke"}, "preset = '../smoke': must be one of"),
+        ({"preset": "../smoke"}, "preset = '../smoke': must be the path of"),
         ({"seed": "0"}, "seed = '0': must be a whole number of at least 0"),
         ({"seed": -1}, "seed = -1: must be a whole number of at least 0"),
         ({"seed": 2**63}, "seed = 9223372036854775808: must be at most 9223372036854775807"),
@@ -155,6 +160,7 @@ def test_papermill_fails_at_the_first_call_in_one_line(tmp_path: Path) -> None:
         )
     assert error.value.ename == "InputError"
     assert error.value.evalue == "notebook parameter = 'presett': must be one of preset, seed"
+    assert error.value.traceback == [f"InputError: {error.value.evalue}"]
 
 
 # --- the notebooks that are there ------------------------------------------------------------
@@ -201,3 +207,51 @@ def test_a_preset_without_a_notebooks_runs_is_refused(monkeypatch: pytest.Monkey
     monkeypatch.setattr(preset, "FOLDER", tmp_path)
     with pytest.raises(InputError, match="preset half, runs for notebook = 'fig5_alpha': must be one of method, fig2_"):
         begin("fig5_alpha", "half")[0].runs("fig5_alpha")
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        ({}, "python -m snnlib draw method --preset smoke"),
+        ({"alpha": 4, "timesteps": None}, "python -m snnlib draw method --preset smoke"),  # as the preset has it
+        (
+            {"timesteps": 20, "alpha": float("inf")},
+            "python -m papermill -r preset smoke -p timesteps 20 -p alpha inf notebooks/method.ipynb "
+            "'{folder}/smoke/method-timesteps20-alphainf.ipynb'",
+        ),
+    ],
+)
+def test_a_command_repeats_what_was_changed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, object], command: str
+) -> None:
+    folder = tmp_path / "a place"
+    monkeypatch.setenv("SNNLIB_FIGURES", str(folder))
+    assert again("method", "smoke", begin("method", "smoke", **given)[1]) == command.format(folder=folder)
+
+
+def test_the_commands_that_method_prints_do_what_they_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The first is run here; it executes the notebook, which prints itself again, and another one that is run then."""
+    monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
+    out = begin("method", "smoke", timesteps=3, alpha=2.5, image=7)[1]
+    out.folder.mkdir()  # there are pictures in it when a reader sees the command
+    command = again("method", "smoke", out)
+    shell(command)
+    name = "method-timesteps3-alpha2.5-image7"
+    assert {f"{name}.{ending}" for ending in ("csv", "svg", "png", "ipynb")} <= {p.name for p in out.folder.iterdir()}
+    cells = json.loads((out.folder / f"{name}.ipynb").read_text())["cells"]
+    printed = "".join("".join(o.get("text", "")) for cell in cells for o in cell.get("outputs", ()))
+    assert f"this notebook again: {command}\n" in printed
+    (evaluation,) = re.findall(r"step 3 again: (.*)", printed)
+    told = shell(evaluation)
+    table = pd.read_csv(out.folder / f"{name}.csv")
+    (mean,) = table[table.step == 3]["mean"]
+    assert re.search(rf"^\|\s*3 \|\s*{mean:.2f} \|", told, re.MULTILINE), told
+
+
+def shell(command: str) -> str:
+    """What a command says that a reader pastes there."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1"}
+    done = subprocess.run(command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

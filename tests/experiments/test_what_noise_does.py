@@ -107,11 +107,15 @@ def test_each_way_is_what_its_name_says(small_store: None, small: Dataset) -> No
     ours, constant, none = (arms[arm][1] for arm in ("ours", "constant", "no_noise"))
     half = LIF(v_th=0.5)  # current + 1/2 above 1, from rest
     assert rows(ours, "step 2").equals(tested(ensemble(ours.model()), 4, (0, 3)))
-    assert rows(ours, "step 3").equals(tested(convert(ours.model()), 4, (0, 3)))
+    assert rows(ours, "step 3").equals(tested(convert(ours.model(), statistics="layer"), 4, (0, 3)))
     assert rows(ours, "constant 1/2").equals(tested(with_dynamics(ours.model(), lambda _: half), 1, (0,)))
     assert rows(constant, "constant 1/2").equals(tested(with_dynamics(constant.model(), lambda _: half), 1, (0,)))
-    assert rows(constant, "step 2").equals(tested(convert(constant.model(), math.inf, noise=Gaussian()), 4, (0, 3)))
-    assert rows(constant, "step 3").equals(tested(convert(constant.model(), noise=Gaussian()), 4, (0, 3)))
+    assert rows(constant, "step 2").equals(
+        tested(convert(constant.model(), math.inf, noise=Gaussian(), statistics="layer"), 4, (0, 3))
+    )
+    assert rows(constant, "step 3").equals(
+        tested(convert(constant.model(), noise=Gaussian(), statistics="layer"), 4, (0, 3))
+    )
     assert rows(constant, "LIF").equals(tested(with_dynamics(constant.model(), lambda _: LIF()), 4, (0,)))
     assert rows(none, "Eq. 4").equals(tested(none.model(), 1, (0,)))
     assert rows(none, "LIF").equals(tested(with_dynamics(none.model(), lambda _: LIF()), 4, (0,)))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import generator
+from step_by_step import fire
 from torch import Tensor
 
 from snnlib.deploy.folding import NoisyLIF
@@ -47,7 +48,7 @@ def run(d: Any, x: Tensor, upstream: Tensor | None, *, constant: bool, seen: boo
     neuron = Neuron(d)
     sim = Simulation(generator(5), T, (lambda *_: None) if seen else None)
     x = x.clone(memory_format=torch.preserve_format).requires_grad_(upstream is not None)
-    s = (neuron.hold if constant else neuron)(x, sim)
+    s = fire(neuron, x, sim, held=constant)
     if upstream is None:
         return s, None
     s.backward(upstream)
@@ -111,13 +112,13 @@ def test_a_long_walk_goes_on_from_its_state(d: Any) -> None:
     neuron = Neuron(d)
     with torch.no_grad():
         whole, _ = run(d, x, None, constant=False, seen=True)
-        parts = [neuron(part, Simulation(g, len(part) // 3, states=states)) for part in x.split([6, 3, 9])]
+        parts = [fire(neuron, part, Simulation(g, len(part) // 3, states=states)) for part in x.split([6, 3, 9])]
     assert torch.equal(torch.cat(parts), whole)
 
 
 def test_currents_that_are_no_multiple_of_t_are_refused() -> None:
     with pytest.raises(ValueError, match="currents of 7 images and steps: must be a multiple of T = 6"):
-        Neuron(LIF())(torch.zeros(7, 2), Simulation(generator(), T))
+        fire(Neuron(LIF()), torch.zeros(7, 2), Simulation(generator(), T))
 
 
 def test_currents_with_gaps_are_taken() -> None:
@@ -144,7 +145,7 @@ def test_states_with_gradients_are_taken_step_by_step() -> None:
     """V(T) has no gradient, so training that hands states on must not use it."""
     x, states = currents(torch.float64, shape=(2, 9)).requires_grad_(), {}
     neuron = Neuron(LIF())
-    neuron(x, Simulation(generator(), T, states=states))
-    neuron(x.detach()[:2], Simulation(generator(), 1, states=states)).sum().backward()
+    fire(neuron, x, Simulation(generator(), T, states=states))
+    fire(neuron, x.detach()[:2], Simulation(generator(), 1, states=states)).sum().backward()
     assert x.grad is not None
     assert (x.grad != 0).any()

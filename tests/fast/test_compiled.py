@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from conftest import generator
+from step_by_step import fire
 from torch import Tensor
 
 from snnlib.deploy.folding import NoisyLIF
@@ -44,7 +45,7 @@ def run(d: Dynamics, x: Tensor, steps: int, *, compiled: bool, constant: bool = 
     x = x.clone(memory_format=torch.preserve_format).requires_grad_()
     neuron, sim = Neuron(d), Simulation(generator(5), steps)
     with jit.compiling(compiled):
-        s = (neuron.hold if constant else neuron)(x, sim)
+        s = fire(neuron, x, sim, held=constant)
         s.backward(torch.randn(s.shape, generator=generator(2)).to(s.dtype))
     return s.detach().float(), x.grad.float()
 
@@ -117,7 +118,7 @@ def test_potentials_in_float32_are_the_same_bit_for_bit() -> None:
     for compiled in (True, False):
         states, neuron = {}, Neuron(LIF(leak=0.83, v_th=0.9, v_reset=0.2))
         with torch.no_grad(), jit.compiling(compiled):
-            neuron(x, Simulation(generator(), T, states=states))
+            fire(neuron, x, Simulation(generator(), T, states=states))
         final.append(states[neuron])
     assert torch.equal(*final)
 
@@ -126,7 +127,7 @@ def test_potentials_in_float32_are_the_same_bit_for_bit() -> None:
 def test_a_walk_goes_on_from_its_state() -> None:
     x, states, neuron, g = currents(2 * T), {}, Neuron(LIF()), generator()
     with torch.no_grad(), jit.compiling(True):
-        parts = [neuron(part, Simulation(g, len(part) // 2, states=states)) for part in x.split([2, 4])]
+        parts = [fire(neuron, part, Simulation(g, len(part) // 2, states=states)) for part in x.split([2, 4])]
     assert torch.equal(torch.cat(parts), run(LIF(), x, T, compiled=False)[0])
 
 

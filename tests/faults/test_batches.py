@@ -262,10 +262,11 @@ def test_a_run_that_a_signal_ends_is_named(copy: Callable[..., Copy], how: str, 
         at_work[-1].send_signal(signal.Signals[how])
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 1, errors
-        told = [line for line in errors.splitlines() if f"killed by {how}" in line]
-        assert len(told) == 1, errors
+        told = [line for line in errors.splitlines() if f"killed by {how}" in line]  # at once, and at the end
+        assert len(told) == 2, errors
+        assert re.match(rf"error: train_0: killed by {how}, see .*\.log: ", told[0]), told
         where = rf"  {good_runs()[0].spec.label}-\w+: after epoch \d of 3"
-        assert re.match(rf"{where}, killed by {how}, see .*\.log: ", told[0]), told
+        assert re.match(rf"{where}, killed by {how}, see .*\.log: ", told[1]), told
         code, errors = repository.call("figures", "trained")
         assert code == 0, errors
         survived = True

@@ -51,7 +51,7 @@ E = Conversion(timesteps=4, noise_seeds=(3, 5), batch_size=30)
 
 def test_accuracy_is_that_of_the_converted_net_with_the_runs_columns(run: Run, small: Dataset) -> None:
     table = accuracy(run, E)
-    expected = accuracy_over_time(convert(run.model()), small, 4, (3, 5), 30)
+    expected = accuracy_over_time(convert(run.model(), statistics="layer"), small, 4, (3, 5), 30)
     assert table[["noise_seed", "timesteps", "accuracy"]].equals(expected)
     assert list(table.columns) == [*run.spec.columns(), "noise_seed", "timesteps", "accuracy"]
     assert set(table.run) == {run.spec.name}
@@ -69,7 +69,7 @@ def test_accuracy_is_computed_once(run: Run, monkeypatch: pytest.MonkeyPatch) ->
 def test_which_images_are_right_is_kept_bit_for_bit(run: Run, small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """90 images: the last byte of each row is not full."""
     e = E.changed(ties="random")
-    expected = predict(convert(run.model()), small, 4, (3, 5), 30, ties="random")
+    expected = predict(convert(run.model(), statistics="layer"), small, 4, (3, 5), 30, ties="random")
     first = predictions(run, e)
     monkeypatch.setattr(results, "predict", None)  # from the file
     for found in (first, predictions(run, e)):
@@ -92,7 +92,12 @@ def test_the_three_steps_are_t_1_the_ensemble_and_the_conversion(run: Run, small
     table = three_steps(run, E).set_index("step")
     alone = accuracy_over_time(run.model(), small, 1, (3, 5), 30).accuracy * 100
     many = accuracy_over_time(ensemble(run.model()), small, 4, (3, 5), 30).query("timesteps == 4").accuracy * 100
-    snn = accuracy_over_time(convert(run.model()), small, 4, (3, 5), 30).query("timesteps == 4").accuracy * 100
+    snn = (
+        accuracy_over_time(convert(run.model(), statistics="layer"), small, 4, (3, 5), 30)
+        .query("timesteps == 4")
+        .accuracy
+        * 100
+    )
     for step, expected in ((2, many), (3, snn)):
         assert table["mean"][step] == pytest.approx(expected.mean())
         assert table["std"][step] == pytest.approx(expected.std())
@@ -109,7 +114,7 @@ def test_frozen_statistics_are_calibrated_on_training_images(run: Run, small: Da
 
 def test_a_conversion_can_have_another_noise_than_training(run: Run, small: Dataset) -> None:
     e = E.changed(noise=Uniform())
-    expected = accuracy_over_time(convert(run.model(), noise=Uniform()), small, 4, (3, 5), 30)
+    expected = accuracy_over_time(convert(run.model(), noise=Uniform(), statistics="layer"), small, 4, (3, 5), 30)
     assert {d.noise for d in dynamics(e.network(run))} == {Uniform()}
     assert numbers(accuracy(run, e)).equals(expected)
     assert e.key != E.key
@@ -128,7 +133,9 @@ def test_a_net_trained_with_the_constant_is_run_with_noise(store: None, small: D
     run = ensure(tiny(dynamics=SingleStep(Gaussian(low=0.5, high=0.5))))
     for alpha in (4.0, float("inf")):
         e = E.changed(alpha=alpha, noise=Gaussian())
-        expected = accuracy_over_time(convert(run.model(), alpha, noise=Gaussian()), small, 4, (3, 5), 30)
+        expected = accuracy_over_time(
+            convert(run.model(), alpha, noise=Gaussian(), statistics="layer"), small, 4, (3, 5), 30
+        )
         assert numbers(accuracy(run, e)).equals(expected)
     as_trained = accuracy(run, AsTrained(timesteps=1, noise_seeds=(0,)))
     assert accuracy(run, E.at_mean).accuracy.tolist() == as_trained.accuracy.tolist()

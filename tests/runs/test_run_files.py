@@ -34,7 +34,7 @@ def test_nothing_is_pickled_and_nothing_is_left_over(folder: Path, monkeypatch: 
     run.model()
     assert {p.name for p in run.folder.iterdir()} - {"lock"} == {*FILES, "metadata.json"}
     with safe_open(run.folder / "weights.safetensors", framework="pt") as f:
-        assert set(f.keys()) == set(build_for(spec()).state_dict())
+        assert set(f.keys()) == set(build_for(spec()).model.state_dict())
 
 
 def test_metadata_says_what_a_run_was_made_with(folder: Path) -> None:

@@ -64,7 +64,7 @@ def test_one_pass_equals_a_pass_for_each_t(exact: Dataset, readout: str) -> None
 
 
 def test_noise_comes_from_the_noise_seeds_stream(exact: Dataset) -> None:
-    model = convert(lively(readout="potential"))
+    model = convert(lively(readout="potential"), statistics="layer")
     table = accuracy_over_time(model, exact, T, noise_seeds=(4, 7), batch_size=50)
     assert table.noise_seed.tolist() == [4] * T + [7] * T
     for seed, part in table.groupby("noise_seed"):
@@ -123,7 +123,7 @@ def test_ties_and_silence_and_which_images_are_right_are_numpys(exact: Dataset, 
 
 
 def test_each_noise_seed_has_its_own_bits(exact: Dataset) -> None:
-    model = convert(lively())
+    model = convert(lively(), statistics="layer")
     found = predict(model, exact, T, noise_seeds=(4, 7), batch_size=50)
     for i, seed in enumerate((4, 7)):
         _, right, _ = by_hand(outputs(model, exact, T, 50, stream(seed, "evaluation")), exact.test.labels)
@@ -145,7 +145,7 @@ def test_ties_broken_at_random_fall_on_each_of_the_largest_alike(exact: Dataset)
 
 
 def test_ties_broken_at_random_repeat_and_leave_noise_and_shares_as_they_are(exact: Dataset) -> None:
-    model = convert(lively())
+    model = convert(lively(), statistics="layer")
     first = predict(model, exact, T, noise_seeds=(1,))
     one, again, other = (predict(model, exact, T, noise_seeds=(s,), ties="random") for s in (1, 1, 2))
     assert torch.equal(one.right, again.right)
@@ -221,7 +221,7 @@ def test_pieces_are_one_simulation(
 
 def test_pieces_of_a_noisy_net_go_on_with_its_noise_and_its_potentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """One step at a time draws in the order of a loop over time, so that loop can be written down."""
-    model = convert(lively(readout="potential"))
+    model = convert(lively(readout="potential"), statistics="layer")
     x, g, states, steps = images(3), generator(4), {}, []
     with torch.no_grad():
         for _ in range(5):
@@ -327,7 +327,7 @@ def test_evaluation_restores_the_mode_after_an_error(small: Dataset) -> None:
         raise RuntimeError("stop")
 
     model = lively().float().train()
-    model.layers.register_forward_pre_hook(fail)
+    model.model.layers.register_forward_pre_hook(fail)
     with pytest.raises(RuntimeError, match="stop"):
         accuracy_over_time(model, small, 2)
     assert model.training

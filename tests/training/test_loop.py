@@ -137,7 +137,7 @@ QUICK = {"epochs": 6, "lr": 1e-2, "schedule": "one_cycle", "batch_size": 16, "ev
 def test_a_single_step_net_is_tested_converted(small: Dataset, test_timesteps: int) -> None:
     r = recipe(test_timesteps=test_timesteps, **QUICK)
     state = train_epochs(initial_state(fresh(readout="potential"), small, r), small, r)
-    table = accuracy_over_time(convert(state.model), small, test_timesteps)
+    table = accuracy_over_time(convert(state.model, statistics="layer"), small, test_timesteps)
     assert state.history[-1]["test_accuracy_t1"] == table.accuracy.iloc[0]
     assert state.history[-1]["test_accuracy"] == table.accuracy.iloc[-1]
     assert test_timesteps == 1 or table.accuracy.iloc[0] != table.accuracy.iloc[-1]
@@ -214,7 +214,7 @@ def test_a_row_within_an_epoch_is_the_net_after_so_many_steps(small: Dataset, th
         losses.append(loss.item())
     row = thirds.history[0]
     assert row["train_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
-    table = accuracy_over_time(convert(state.model), small, 10)
+    table = accuracy_over_time(convert(state.model, statistics="layer"), small, 10)
     assert row["test_accuracy"] == pytest.approx(table.accuracy.iloc[-1], abs=0.03)
 
 
@@ -469,7 +469,7 @@ def test_one_hot_targets_take_any_number_of_classes() -> None:
 
 def test_nan_weights_stop_training_with_a_spiking_readout_too(small: Dataset) -> None:
     model, r = fresh(), recipe(epochs=1)
-    nn.init.constant_(model.encoder[0].weight, math.nan)
+    nn.init.constant_(model.model.encoder[0].weight, math.nan)
     with pytest.raises(TrainingError, match="epoch 1, step 1 of 5: loss, gradients or weights are no longer finite"):
         train_epochs(initial_state(model, small, r), small, r)
 
@@ -484,7 +484,7 @@ def test_the_step_is_the_first_one_that_went_wrong(small: Dataset, step: int) ->
         seen.append(1)
         update()
         if len(seen) == 5 + step:
-            nn.init.constant_(model.encoder[0].weight, math.inf)
+            nn.init.constant_(model.model.encoder[0].weight, math.inf)
 
     state.optimizer.step = spoil
     with pytest.raises(TrainingError, match=f"epoch 2, step {step} of 5"):
