@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from snnlib.checks import InputError, shown
+from snnlib.own.network_file import save
 from snnlib.runs.evaluations import AsLIF, AsTrained, Conversion, Evaluation
-from snnlib.runs.run import WEIGHTS, Run
+from snnlib.runs.run import Run
 from snnlib.store.files import write
-from snnlib.store.tensors import load_tensors, pack
 
 ENDINGS = (".safetensors", ".nir")
 
@@ -18,9 +18,9 @@ ENDINGS = (".safetensors", ".nir")
 def export(run: Run, file: Path, **conversion: Any) -> str:
     """Write a finished run's net to a file, by its ending; returns what is in it, and what is lost.
 
-    A .safetensors has the trained weights, and what they are of in its metadata: nothing is lost. A .nir has the net as
-    it spikes over time: one trained at a single step is converted with frozen statistics, folded (Eqs. 7-9 are a leak
-    and a bias then), and put down without its noise, for which NIR has no node.
+    A .safetensors has the trained weights and, in its metadata, spec and neurons: nothing is lost. A .nir has the net
+    as it spikes over time: one trained at a single step is converted with frozen statistics, folded (Eqs. 7-9 are a
+    leak and a bias then), and put down without its noise, for which NIR has no node.
 
     Args:
         file: not yet there.
@@ -41,9 +41,9 @@ def export(run: Run, file: Path, **conversion: Any) -> str:
         raise InputError(f"{' and '.join(conversion)}: only a .nir is of the converted net; the weights are the same")
     if damage := run.damage():
         raise damage
-    tensors, _ = load_tensors(run.folder / WEIGHTS)
-    write(file, pack(tensors, {"run": run.spec.name, "spec": run.spec.model_dump(mode="json")}))
-    return f"{file}: {len(tensors)} tensors; their metadata `info` has the spec"
+    net = run.model("cpu")
+    save(net, file, {"run": run.spec.name, "spec": run.spec.model_dump(mode="json")})
+    return f"{file}: {len(net.state_dict())} tensors for `snnlib.load`; their metadata `info` has spec and neurons"
 
 
 def _nir(run: Run, file: Path, conversion: dict[str, Any]) -> str:

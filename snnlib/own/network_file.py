@@ -32,10 +32,13 @@ _DYNAMICS: TypeAdapter = TypeAdapter(
 )
 
 
-def save(net: nn.Module, path: str | Path) -> Path:
+def save(net: nn.Module, path: str | Path, about: dict[str, Any] | None = None) -> Path:
     """Write the network to a safetensors file: weights, buffers, and the dynamics of each layer of neurons.
 
     Any program reads the weights, under the names that they have in the model; `load` gives the network back.
+
+    Args:
+        about: what else the file's metadata are to say, as JSON has it.
 
     Raises:
         InputError: no network of neurons, or neurons of another kind than this library's.
@@ -48,6 +51,7 @@ def save(net: nn.Module, path: str | Path) -> Path:
         for name, neuron in network.neurons()
     ]
     info = {
+        **(about or {}),
         "format": FORMAT,
         "neurons": neurons,
         "kinds": [kind.__name__ for kind in network.kinds if kind in ACTIVATIONS],

@@ -272,7 +272,7 @@ def test_jobs_and_notebooks_are_given_the_path_of_a_preset_of_ones_own(
     monkeypatch.setattr(workflow, "BUILD", tmp_path / "build")
     monkeypatch.setattr(workflow, "_not_as_they_look", lambda *_: [])
     given: list[str] = []
-    monkeypatch.setattr(workflow, "_snakemake", lambda arguments: given.extend(arguments) or 0)
+    monkeypatch.setattr(workflow, "_snakemake", lambda arguments, look: given.extend(arguments) or 0)
     workflow.figures(load_preset(str(file)), "trained")
     config = parse_config([given[given.index("--config") + 1]])
     assert config == {"preset": str(file)}

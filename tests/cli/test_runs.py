@@ -192,7 +192,7 @@ def test_the_weights_are_those_of_the_net(folder: Path, tmp_path: Path) -> None:
     run, file = ensure(spec(**QUICK)), tmp_path / "new" / "net.safetensors"
     assert command("export", run.spec.key, "--to", str(file)).stdout.startswith(f"{file}: ")
     with safe_open(file, framework="pt") as f:
-        weights = run.model("cpu").state_dict()
+        weights = run.model("cpu").model.state_dict()
         assert set(f.keys()) == set(weights)
         assert all(f.get_tensor(name).equal(tensor) for name, tensor in weights.items())
         assert json.loads(f.metadata()["info"])["spec"] == run.spec.model_dump(mode="json")
