@@ -7,13 +7,14 @@ BIN    := $(VENV)/bin
 # Snakemake's jobs and the notebooks' kernels find the environment on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: figures publish test test-faults publish-faults lab lint clean
+.PHONY: figures publish test test-slow test-faults publish-faults lab lint clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make figures [PRESET=smoke|cpu|paper]  train what is missing and draw every figure, to figures/mine/"
+	@echo "make figures [PRESET=smoke|cpu|paper|FILE.toml]  train what is missing and draw every figure, to figures/mine/"
 	@echo "make publish [PRESET=smoke|cpu|paper]  the same, and copy them to figures/; of smoke, also renew notebooks, README and docs"
 	@echo "make test       unit tests, and every notebook run and checked"
+	@echo "make test-slow  train ResNet-18, VGG-16 and MobileNet of torchvision and timm, a quarter of an hour"
 	@echo "make test-faults  break things on purpose, half an hour; make publish-faults puts its table into docs"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make lint       ruff, and the direction of imports"
@@ -28,16 +29,20 @@ $(VENV)/installed: pyproject.toml
 	@touch $@
 
 figures: $(VENV)/installed
-	@$(BIN)/python -m snnlib figures --preset $(PRESET)
+	@$(BIN)/python -m snnlib figures --preset "$(PRESET)"
 
 publish: $(VENV)/installed
-	@$(BIN)/python -m snnlib publish --preset $(PRESET)
+	@$(BIN)/python -m snnlib publish --preset "$(PRESET)"
 
 # The runs come first, in parallel, so that the notebooks only load them.
 test: $(VENV)/installed
 	@$(BIN)/python -m snnlib figures --preset smoke trained
 	@$(BIN)/python -m pytest tests -n 2
 	@SNNLIB_FIGURES=build/nbval TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks -n 2 --dist loadscope
+
+# Those of timm, and Lightning, where they are installed: pip install -e '.[interop]'.
+test-slow: $(VENV)/installed
+	@$(BIN)/python -m pytest tests -m slow -n 2
 
 # Kills, full disks, damaged files, crowds: what `make test` tries a few times, many times.
 test-faults: $(VENV)/installed

@@ -1,6 +1,6 @@
 # The whole companion at one preset: a job for each training run, a job for each notebook.
 #
-#   snakemake --profile profiles/local --config preset=cpu
+#   snakemake --profile profiles/local --config preset=cpu    (or the absolute path of a TOML file)
 #
 # Every job calls the same functions that a notebook calls by hand, so what is done here is not done again there.
 
@@ -12,13 +12,13 @@ from snnlib.batch.jobs import jobs
 from snnlib.batch.killed import log_file, status_file, training
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.workflow import BUILD, outputs
-from snnlib.store.paths import figures_dir
 from snnlib.runs.preset import load_preset
+from snnlib.runs.preset_folder import figures_of
 from snnlib.runs.run import Run
 
 PRESET = load_preset(str(config.get("preset", "smoke")))
 RUNS = PRESET.all_runs()
-FIGURES = figures_dir() / PRESET.name
+FIGURES = figures_of(PRESET)
 CODE = sorted(map(str, Path("snnlib").rglob("*.py")))
 LOGS = BUILD / PRESET.name
 LOGS.mkdir(parents=True, exist_ok=True)
@@ -62,6 +62,7 @@ for number, runs in enumerate(jobs(PRESET)):
             update([str(file) for run in runs for file in evaluated(run)]),  # else deleted before a job, and if it fails
         params:
             runs=[run.spec.name for run in runs],
+            preset=PRESET.given,
             status=status_file(LOGS, training(number)),
         log:
             log_file(LOGS, training(number)),
@@ -70,7 +71,7 @@ for number, runs in enumerate(jobs(PRESET)):
         resources:
             gpu=GPU,
         shell:
-            f"{ARMED} train {{params.runs}} --preset {PRESET.name} > {{log:q}} 2>&1 {LEFT}"
+            f"{ARMED} train {{params.runs}} --preset {{params.preset:q}} > {{log:q}} 2>&1 {LEFT}"
 
 
 for name in NOTEBOOK_FILES:
@@ -80,7 +81,7 @@ for name in NOTEBOOK_FILES:
             name
         input:
             f"notebooks/{name}.ipynb",
-            f"snnlib/runs/presets/{PRESET.name}.toml",
+            str(PRESET.file),
             CODE,  # a redraw costs seconds; training is not repeated for an edit
             needed(name),
         output:
@@ -89,8 +90,9 @@ for name in NOTEBOOK_FILES:
             log_file(LOGS, name),
         params:
             notebook=name,
+            preset=PRESET.given,
             status=status_file(LOGS, name),
         resources:
             gpu=GPU,
         shell:
-            f"{ARMED} draw {{params.notebook}} --preset {PRESET.name} > {{log:q}} 2>&1 {LEFT}"
+            f"{ARMED} draw {{params.notebook}} --preset {{params.preset:q}} > {{log:q}} 2>&1 {LEFT}"

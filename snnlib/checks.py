@@ -132,9 +132,13 @@ def one_of(name: str, value: T, choices: Iterable[T]) -> None:
         return
     listed = [*map(str, choices)]
     if len(listed) > _LISTED:
-        nearest = difflib.get_close_matches(short(str(value)), listed, n=_NEAREST, cutoff=0)
-        raise InputError(f"{name} = {shown(value)}: must be one of {len(listed)}; nearest are {', '.join(nearest)}")
+        raise InputError(f"{name} = {shown(value)}: must be one of {len(listed)}; nearest are {nearest(value, listed)}")
     raise InputError(f"{name} = {shown(value)}: must be one of {', '.join(listed)}")
+
+
+def nearest(value: object, choices: Iterable[str]) -> str:
+    """Those few of many choices that are most like a value, for an error."""
+    return ", ".join(difflib.get_close_matches(short(str(value)), list(choices), n=_NEAREST, cutoff=0))
 
 
 def fields(given: dict[str, Any], known: Collection[str], switches: Collection[str] = ()) -> None:

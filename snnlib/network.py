@@ -144,7 +144,8 @@ class Spiking(nn.Module):
             x = x.to(weight.dtype) / 255
         elif x.dtype != weight.dtype and x.is_floating_point() and not torch.is_autocast_enabled(x.device.type):
             raise InputError(f"input of {x.dtype}: must be of {weight.dtype}, as the weights, or bytes (uint8)")
-        if not self.training and not x.isfinite().all():  # in training the loss says so, and no step waits
+        # To neurons nan is no spike, so that not even a loss would say so. In training no step waits for a GPU.
+        if not (self.training and x.is_cuda) and not x.isfinite().all():
             raise InputError("input: must be finite; some value is nan or infinite")
         if self.over_time:
             x = x.flatten(0, 1)

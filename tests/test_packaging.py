@@ -44,7 +44,7 @@ def test_every_imported_package_is_declared() -> None:
     """A module may import what every install has, ipywidgets and NIR; a function also notebook packages and peers."""
     distributions = packages_distributions()
     always = {*ranges(PROJECT["dependencies"]), "ipywidgets", *ranges(EXTRAS["export"])}
-    later = always | set(ranges(EXTRAS["notebooks"] + EXTRAS["bench"]))
+    later = always | set(ranges(EXTRAS["notebooks"] + EXTRAS["bench"] + EXTRAS["quick-starts"]))
     undeclared = {
         f"{path.relative_to(ROOT)}:{node.lineno}: {top}"
         for path in PACKAGE.rglob("*.py")

@@ -21,6 +21,7 @@ from snnlib.baselines.ann_to_snn import to_spiking
 from snnlib.checks import InputError, one_of
 from snnlib.conversion import convert
 from snnlib.data.batches import batches
+from snnlib.data.moving_bars import moving_bars
 from snnlib.data.sets import DataError, Dataset, Split, load_dataset
 from snnlib.deploy.folding import clamped, fold
 from snnlib.deploy.nir_export import to_nir
@@ -32,12 +33,17 @@ from snnlib.fast.process import autocast, threads, usable
 from snnlib.models import build
 from snnlib.neurons import LIF, Converted, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
+from snnlib.own.evaluate import evaluate
+from snnlib.own.fit import fit
+from snnlib.own.network_file import load, save
 from snnlib.replace_relu import spiking
 from snnlib.runs.evaluations import AnnConversion, AsLIF, Conversion
 from snnlib.runs.spec import Spec
 from snnlib.simulation import Simulation, simulate
+from snnlib.store.files import StoreError
 from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Triangle
 from snnlib.training.evaluation import accuracy_over_time, calibration_images, firing_rates
+from snnlib.training.failures import TrainingError
 from snnlib.training.loop import Recipe
 from snnlib.training.seeds import stream
 
@@ -60,9 +66,11 @@ def nets() -> dict[str, Any]:
         build("cnn", dynamics, width=1 / 16, readout="potential").eval() for dynamics in (SingleStep(), ReLU())
     )
     images = torch.randn(2, *single.input_shape)
+    plain = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
     return {
         "single": single, "relu": relu, "images": images, "converted": convert(single),
         "frozen": convert(single, statistics="frozen", calibration=images),
+        "plain": plain, "own": convert(spiking(plain)), "inputs": torch.randn(2, 3), "labels": torch.tensor([0, 1]),
     }  # fmt: skip
 
 
@@ -81,6 +89,18 @@ def bad_values(argument: str) -> st.SearchStrategy:
 
 def run(steps: Any) -> Any:
     return list(steps)
+
+
+def fitted(epochs: Any = 1, timesteps: Any = 1, **given: Any) -> Any:
+    net = copy.deepcopy(NETS["own"])
+    if isinstance(epochs, int):
+        epochs = min(epochs, 3)
+    return fit(net, epochs=epochs, timesteps=_small(timesteps), **{"data": (NETS["inputs"], NETS["labels"]), **given})
+
+
+def evaluated(timesteps: Any = 1, **given: Any) -> Any:
+    data = NETS["inputs"], NETS["labels"]
+    return evaluate(NETS["own"], timesteps=_small(timesteps), **{"data": data, **given})
 
 
 def calls(data: Dataset) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]]:
@@ -165,6 +185,14 @@ def calls(data: Dataset) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]
             lambda timesteps: clamped(n["frozen"], n["images"], generator(), _small(timesteps)), ("timesteps",),
         ),
         "to_nir": (lambda dt: to_nir(fold(n["frozen"]), dt), ("dt",)),
+        "fit": (fitted, ("data", "epochs", "loss", "optimizer", "lr", "batch_size", "timesteps")),
+        "evaluate": (evaluated, ("data", "timesteps", "noise_seeds", "batch_size")),
+        "load": (lambda path="net", model=n["plain"]: load(path, model), ("path", "model")),
+        "save": (lambda net: save(net, "net"), ("net",)),
+        "moving_bars": (
+            lambda n=1, timesteps=1, **given: moving_bars(_small(n), _small(timesteps), **given),
+            ("n", "timesteps", "size", "noise", "seed"),
+        ),
         "Recipe": (Recipe, tuple(Recipe.model_fields)),
         "Spec": (
             partial(Spec, dataset="mnist", network="cnn"),
@@ -185,7 +213,7 @@ def answer(call: Callable[..., Any], **bad: Any) -> str | None:
     """What is wrong with the answer to a bad value; None if it is used after all, or refused in one line."""
     try:
         call(**bad)
-    except (InputError, DataError) as error:
+    except (InputError, DataError, StoreError, TrainingError) as error:
         text = str(error)
         if "\n" in text or len(text) > LONGEST:
             return f"{bad}: not one line of at most {LONGEST} characters: {text[:LONGEST]}"

@@ -20,6 +20,7 @@ from snnlib.runs.preset import Preset
 from snnlib.runs.results import known
 from snnlib.runs.run import Run, Spec, default_device
 from snnlib.store.files import DamagedError
+from snnlib.training.progress import quiet
 
 
 class Rates(Protocol):
@@ -79,7 +80,7 @@ def estimate(preset: Preset, rates: Rates | None = None) -> dict[str, float]:
     left = {name: work for name, work in found.items() if work is not None}
     rates = rates or Throughput()
     shape = "{desc}: run {n_fmt} of {total_fmt} |{bar:20}|"
-    bar = tqdm(left.items(), "measuring", leave=False, disable=not left, bar_format=shape)
+    bar = tqdm(left.items(), "measuring", leave=False, disable=not left or quiet(), bar_format=shape)
     return {name: work.seconds(rates) for name, work in bar}
 
 

@@ -1,41 +1,129 @@
-"""The runs of a preset for readers: what is done, begun, failed, damaged or missing."""
+"""Runs for readers: those that a preset names, or all that the store has, with what became of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from typing import Any
 
 import pandas as pd
 
 from snnlib.batch import train as batch
-from snnlib.runs.preset import Preset
-from snnlib.runs.results import accuracy
+from snnlib.checks import InputError
+from snnlib.runs import stored
+from snnlib.runs.labels import labels
+from snnlib.runs.preset import Preset, load_preset, preset_names
+from snnlib.runs.results import accuracy, known
 from snnlib.runs.run import Run
+from snnlib.store.files import DamagedError
+from snnlib.store.paths import runs_dir
+
+ROW = ("run", "label", "uses", "state", "accuracy_t1", "accuracy", "seconds", "seconds_left")
+OF_ANOTHER_VERSION = "of another version"
 
 
-def states(preset: Preset, left: Mapping[str, float]) -> pd.DataFrame:
-    """A row for each run, all columns text: run, net and arm, state, accuracies of its last evaluation, seconds.
+def of_preset(preset: Preset, left: Mapping[str, float]) -> list[dict[str, Any]]:
+    """A row for each run of a preset, its fields `ROW`: accuracies, as fractions, are those of its last evaluation.
 
     Args:
-        preset: whose runs.
         left: seconds that each unfinished run will still take, from `snnlib.batch.estimate.estimate`.
     """
-    uses = preset.uses()
-    return pd.DataFrame([_row(run, preset, left.get(name), uses[name]) for name, run in preset.all_runs().items()])
+    uses, rows = preset.uses(), []
+    for name, run in preset.all_runs().items():
+        row = dict.fromkeys(ROW) | {"run": name, "label": run.label, "uses": {preset.name: uses[name]}}
+        if name in left:
+            row |= {"state": state(name, run), "seconds_left": left[name]}
+        else:
+            at = accuracy(run, preset.evaluations(run)[-1]).groupby("timesteps").accuracy.mean()
+            row |= {"state": "done", "accuracy_t1": at.iloc[0], "accuracy": at.iloc[-1]}
+            row |= {"seconds": run.metadata["train_seconds"]}
+        rows.append(row)
+    return rows
 
 
-def _row(run: Run, preset: Preset, left: float | None, use: str) -> dict[str, str]:
-    """A line of the list; ``left``: seconds that the run will still take, None if it is done; ``use``: net and arm."""
-    row = {"run": run.spec.name, "net, arm": use, "state": "missing", "T = 1, %": "", "T = last, %": ""}
-    if left is None:
-        at = accuracy(run, preset.evaluations(run)[-1]).groupby("timesteps").accuracy.mean() * 100
-        row |= {"state": "done", "T = 1, %": f"{at.iloc[0]:.2f}", "T = last, %": f"{at.iloc[-1]:.2f}"}
-        return row | {"seconds": f"{run.metadata['train_seconds']:.0f}"}
-    if run.folder.exists():
-        row["state"] = _state(run)
-    return row | {"seconds": f"~{left:.0f}"}
+def of_store() -> list[dict[str, Any]]:
+    """A row for each run that the store has a folder for, whoever trained it, with the presets that ship and use it.
+
+    Accuracies are those of the last evaluation of such a preset, or else those after the last epoch. Nothing is
+    trained, evaluated or measured.
+    """
+    presets, runs = shipped(), in_store()
+    uses = {preset.name: preset.uses() for preset in presets}
+    rows = []
+    for name, run in runs.items():
+        row = dict.fromkeys(ROW) | {"run": name, "label": run.label if run else name, "state": state(name, run)}
+        row["uses"] = {preset: known[name] for preset, known in uses.items() if name in known}
+        if run is not None and row["state"] == "trained":
+            first, last = _accuracies(run, [preset for preset in presets if preset.name in row["uses"]])
+            row |= {"accuracy_t1": first, "accuracy": last, "seconds": run.metadata["train_seconds"]}
+        rows.append(row)
+    return sorted(rows, key=lambda row: row["label"])
 
 
-def _state(run: Run) -> str:
-    if run.done:
+def shipped() -> list[Preset]:
+    """The presets that ship, without one that cannot be read."""
+    found = []
+    for name in preset_names():
+        with suppress(InputError):
+            found.append(load_preset(name))
+    return found
+
+
+def in_store() -> dict[str, Run | None]:
+    """The store's runs by name, with labels that tell them apart.
+
+    None where nothing says what a run is: its metadata cannot be read, or is not yet there and no preset names it.
+    """
+    named = {name: run for preset in shipped() for name, run in preset.all_runs().items()}
+    runs = {name: stored.finished(name) or named.get(name) for name in stored.names()}
+    called = labels(run.spec for run in runs.values() if run is not None)
+    return {name: run and Run(run.spec, label=called[name]) for name, run in runs.items()}
+
+
+def state(name: str, run: Run | None) -> str:
+    """What became of a run, in a word or two: missing, begun, failed, trained, damaged."""
+    folder = runs_dir() / name
+    if not folder.exists():
+        return "missing"
+    if (folder / "metadata.json").exists():
+        if run is None:
+            return OF_ANOTHER_VERSION if stored.readable(name) else "damaged"
         return "damaged" if run.damage() else "trained"
-    return "failed" if batch.failure(run) else "begun"
+    return "failed" if (folder / batch.FAILURE).exists() else "begun"
+
+
+def table(rows: Collection[Mapping[str, Any]], of_preset: bool = False) -> str:
+    """Rows as Markdown; with ~, seconds that are still to come. ``of_preset``: all of one, which need not be named."""
+    shown = [
+        {
+            "run": row["label"],
+            "id": row["run"][-12:],
+            "used as": "; ".join(use if of_preset else f"{preset}: {use}" for preset, use in row["uses"].items()),
+            "state": row["state"],
+            "T = 1, %": _percent(row["accuracy_t1"]),
+            "T = last, %": _percent(row["accuracy"]),
+            "seconds": _seconds(row["seconds"], row["seconds_left"]),
+        }
+        for row in rows
+    ]
+    return pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True, colalign=[*["left"] * 4, *["right"] * 3])
+
+
+def _seconds(taken: float | None, left: float | None) -> str:
+    return f"~{left:.0f}" if left is not None else "" if taken is None else f"{taken:.0f}"
+
+
+def _percent(fraction: float | None) -> str:
+    return "" if fraction is None else f"{100 * fraction:.2f}"
+
+
+def _accuracies(run: Run, presets: Collection[Preset]) -> tuple[float | None, float | None]:
+    """At T = 1 and at the last T, as far as they are known."""
+    for preset in presets:
+        with suppress(DamagedError):
+            if (held := known(run, preset.evaluations(run)[-1])) is not None:
+                at = held.table.groupby("timesteps").accuracy.mean()
+                return at.iloc[0], at.iloc[-1]
+    last = run.history.iloc[-1]
+    first, after = (last.get(column) for column in ("test_accuracy_t1", "test_accuracy"))
+    return (None, None) if pd.isna(after) else (first, after)

@@ -32,5 +32,6 @@ NOTEBOOK_FILES = {
     "beyond": _pictures("beyond_anytime", "beyond_operations", "beyond_robustness")
     + _tables("beyond_folding", "beyond_without_noise")
     + ["beyond_equal_accuracy.csv"],
+    "own_network": _pictures("own_network"),
     "claims": [*_tables("claims"), "claims_beyond.csv", "runs.csv"],
 }

@@ -9,9 +9,10 @@ from collections.abc import Collection
 from snnlib.batch import readme
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, environment, figures
+from snnlib.checks import InputError
 from snnlib.experiments.made_with import made_with
 from snnlib.experiments.outputs import Outputs
-from snnlib.runs.preset import Preset
+from snnlib.runs.preset import FOLDER, Preset
 from snnlib.store.paths import ROOT, from_root
 from snnlib.store.published import copy
 
@@ -27,8 +28,10 @@ def publish_preset(preset: Preset) -> str:
     Raises:
         BatchError: something could not be drawn; nothing is published then.
         WorkflowError: a committed notebook failed, or another workflow is at work.
-        InputError: a file is missing, or the README lacks its markers.
+        InputError: a preset of the reader's own, a file that is missing, or a README that lacks its markers.
     """
+    if preset.own:
+        raise InputError(f"preset = {preset.given}: must be one that ships, in {from_root(FOLDER)}, to be published")
     figures(preset)
     if preset.name == SHOWN:
         others = [name for name in NOTEBOOK_FILES if name != "claims"]

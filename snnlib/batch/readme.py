@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pandas as pd
 
@@ -12,8 +13,9 @@ from snnlib.checks import InputError
 from snnlib.experiments.evidence import RULE
 from snnlib.experiments.tables import VERDICTS
 from snnlib.runs.preset import load_preset
+from snnlib.runs.preset_folder import figures_of
 from snnlib.store.markdown import lines, put
-from snnlib.store.paths import DOCS, README, figures_dir, needs_repository, published_dir
+from snnlib.store.paths import DOCS, README, needs_repository, published_dir
 from snnlib.store.sums import verified
 
 
@@ -28,8 +30,9 @@ def claims_markdown(ledger: Ledger, preset: str) -> str:
     table = ledger.claims
     nets = sorted({net for scale in table.scale if scale for net in scale.split(", ")})
     scale = "the paper's scale" if preset == "paper" else "far below the paper's scale, for which it settles nothing"
+    p = load_preset(preset)
     caption = (
-        f"*{verdict_counts(table)}, at preset `{preset}` ({load_preset(preset).description}): {scale}. "
+        f"*{verdict_counts(table)}, at preset `{p.name}` ({p.description}): {scale}. "
         f"Nets: {', '.join(nets) or 'none'}. Mean ± the half-width of its 95 % interval that the training seeds give ± "
         f"that of the test images. {' '.join(RULE)} The paper's words and every test: `notebooks/claims.ipynb`.*"
     )
@@ -57,14 +60,23 @@ def drawn(preset: str) -> str:
     """The reader's own verdicts on the claims at a preset, as the notebook wrote them.
 
     Raises:
-        InputError: an unknown preset, its claims have not been drawn, or no repository.
+        InputError: an unknown preset, its claims have not been drawn, or another one's of that name, or no repository.
         DamagedError: they are not as they were drawn.
     """
     needs_repository("what notebooks decide of the claims")
-    file = figures_dir() / load_preset(preset).name / "claims.md"
+    file = figures_of(load_preset(preset)) / "claims.md"
     if not file.exists():
         raise InputError(f"{file} is missing: `python -m snnlib figures --preset {preset}` writes it")
     return verified(file).read_text(encoding="utf-8")
+
+
+def drawn_as_json(preset: str) -> dict[str, Any]:
+    """The same as plain values: columns as in the ledger's CSV files, all text; errors as of `drawn`."""
+    drawn(preset)
+    p = load_preset(preset)
+    found = as_written(figures_of(p))
+    tables = {"claims": found.claims, "beyond": found.beyond}
+    return {"preset": p.name, **{name: t.to_dict("records") for name, t in tables.items()}, "checks": found.checks}
 
 
 def update(preset: str) -> None:

@@ -18,6 +18,8 @@ from snnlib.training.failures import DeviceError, TrainingError
 
 log = logging.getLogger("snnlib")
 
+FAILURE = "failure.txt"  # in the run's folder: why it failed
+
 
 class BatchError(RuntimeError):
     """Some of a batch failed, the rest is done; the message lists what failed, a line each."""
@@ -84,4 +86,4 @@ def failed(preset: Preset, since: float) -> dict[str, str]:
 
 def _file(run: Run) -> Path:
     """Where the reason stands."""
-    return run.folder / "failure.txt"
+    return run.folder / FAILURE

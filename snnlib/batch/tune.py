@@ -15,6 +15,7 @@ from snnlib.experiments.fig3_4_training_time.race import NOTEBOOK, raced
 from snnlib.experiments.outputs import Outputs
 from snnlib.runs.arms import ARMS
 from snnlib.runs.preset import Preset, nets_as_written
+from snnlib.runs.preset_folder import claimed
 from snnlib.runs.run import Spec, ensure
 from snnlib.store.paths import figures_dir
 from snnlib.training.failures import DeviceError, TrainingError
@@ -51,7 +52,7 @@ def tune(preset: Preset, nets: Collection[str] = ()) -> str:
     if not chosen:
         raise InputError(f"preset {preset.name}: must have an arm with a rate of its own")
     table = pd.DataFrame(_rows(preset, chosen), columns=COLUMNS)
-    out = Outputs(figures_dir() / preset.name / "tuning")
+    out = Outputs(claimed(figures_dir() / preset.name, preset) / "tuning")
     out.write_csv(table, "tuning")
     parts = [
         _table(table).to_markdown(floatfmt=".2f"), _edges(table), *_lines(preset, table), equal_time(preset, chosen),
@@ -85,7 +86,7 @@ def rates(lr: float) -> dict[str, float]:
 
 
 def _rows(preset: Preset, nets: dict[str, dict[str, Spec]]) -> Iterator[tuple]:
-    written = nets_as_written(preset.name)
+    written = nets_as_written(preset.given)
     for net, arms in nets.items():
         for arm, spec in arms.items():
             grid = rates(written[net]["recipe"]["lr"])
@@ -126,7 +127,7 @@ def _edges(rows: pd.DataFrame) -> str:
 
 def _lines(preset: Preset, rows: pd.DataFrame) -> Iterator[str]:
     """What each net's section of arms in the preset's file is to hold, with what it already holds."""
-    written = nets_as_written(preset.name)
+    written = nets_as_written(preset.given)
     for net, chosen in rows[rows.chosen].groupby("net", sort=False):
         has = written[net].get("arms", {})
         lines = {arm: {**has.get(arm, {}), "lr": lr} for arm, lr in zip(chosen.arm, chosen.lr, strict=True)}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -25,9 +27,10 @@ from snnlib.batch.tell import Teller
 from snnlib.checks import InputError, one_of
 from snnlib.experiments import compare
 from snnlib.runs.preset import Preset
+from snnlib.runs.preset_folder import claimed, figures_of
 from snnlib.store import locks
 from snnlib.store.files import StoreError, explained, set_aside
-from snnlib.store.paths import NOTEBOOKS, ROOT, figures_dir, needs_repository, runs_dir
+from snnlib.store.paths import NOTEBOOKS, ROOT, figures_dir, needs_repository, published_dir, runs_dir
 from snnlib.store.sums import ENDING, made_from, record, sums, verified
 
 log = logging.getLogger("snnlib")
@@ -52,21 +55,21 @@ def draw_notebook(name: str, preset: Preset) -> Path:
     papermill writes its copy anew after every cell: it gets its name once the last one is done.
 
     Raises:
-        InputError: no such notebook, or no repository.
+        InputError: no such notebook, another preset of that name was drawn, or no repository.
         WorkflowError: a cell failed.
         StoreError: the copy cannot be written.
     """
     one_of("notebook", name, _notebooks())
     import papermill  # only batch work needs the `notebooks` extra
 
-    notebook, copy = NOTEBOOKS / f"{name}.ipynb", BUILD / preset.name / f"{name}.ipynb"
+    notebook, copy = NOTEBOOKS / f"{name}.ipynb", claimed(BUILD / preset.name, preset) / f"{name}.ipynb"
     # Without a cell tagged `parameters`, which a new notebook may lack, papermill ignores the value.
     one_of(f"{notebook.name}, parameter", "preset", papermill.inspect_notebook(notebook))
     so_far = copy.with_name(f"{name}.unfinished.ipynb")
     with locks.alone(copy.with_suffix(".lock"), f"draws {name} at {preset.name}"), explained(copy):
         try:
             papermill.execute_notebook(
-                notebook, so_far, {"preset": preset.name}, cwd=NOTEBOOKS, coalesce_streams=True, progress_bar=False
+                notebook, so_far, {"preset": preset.given}, cwd=NOTEBOOKS, coalesce_streams=True, progress_bar=False
             )
         except papermill.PapermillExecutionError as error:
             cause = f"{error.ename}: {error.evalue}".splitlines()[0]
@@ -127,13 +130,15 @@ def figures(preset: Preset, *targets: str) -> str:
     notebooks = _notebooks()
     for target in targets:
         one_of("target", target, ["all", "trained", *notebooks])
-    _without_braces()
+    _without_braces(preset)
+    claimed(BUILD / preset.name, preset)
     began, start = time.perf_counter(), time.time() - 0.1  # files' times lag behind by a tick of the kernel
     log.info("looking for what is missing or out of date at preset %s", preset.name)
     # Targets first: --config would take them for settings, and a name like 2024 for a number.
     # No lock of Snakemake's: it outlives a killed Snakemake.
     arguments = [*targets, "--profile", "profiles/local", "--nolock"]
-    arguments += ["--config", f"preset=!!str {preset.name}", "--forcerun", *_not_as_they_look(preset, targets)]
+    given = f"!!str {json.dumps(preset.given, ensure_ascii=False)} "  # it strips quotes, but not before a blank
+    arguments += ["--config", f"preset={given}", "--forcerun", *_not_as_they_look(preset, targets)]
     with Teller(preset, BUILD, start) as teller:
         code = _snakemake(arguments, teller.look)
     took = f"{time.perf_counter() - began:.0f} s"
@@ -144,20 +149,23 @@ def figures(preset: Preset, *targets: str) -> str:
         raise _failed(preset, targets, start)
     if targets:
         return "\n".join([f"{', '.join(targets)}: done ({took})", *made])
-    folder = figures_dir() / preset.name
+    folder = figures_of(preset)
     lines = made or [f"nothing to do: everything in {folder} is up to date ({took})"]
     if _whole(claims := folder / "claims.csv", preset, "claims"):
         table = pd.read_csv(claims, keep_default_na=False)
         lines += ["", *(f"{row.verdict}: {row.claim} ({row.section})" for row in table.itertuples())]
         lines += [f"{verdict_counts(table)}; measured values: {claims.with_suffix('.md')}"]
-    lines += ["", compare.report(preset.name, listed=compare.UNLIKE)]
-    lines += [f"each of these numbers: python -m snnlib compare --preset {preset.name}"]
+    if not preset.own:
+        lines += ["", compare.report(preset.name, listed=compare.UNLIKE)]
+        usual = figures_dir().is_relative_to(published_dir())
+        out = "" if usual else f" --out {shlex.quote(str(figures_dir()))}"
+        lines += [f"each of these numbers: python -m snnlib compare --preset {preset.name}{out}"]
     return "\n".join(lines)
 
 
 def _made(preset: Preset, targets: Collection[str], start: float, teller: Teller, took: str) -> list[str]:
     """What was trained and drawn since then, where, and what was up to date; nothing if all was."""
-    folder = figures_dir() / preset.name
+    folder = figures_of(preset)
     drawn = sorted(path.name for path in folder.glob("*") if path.suffix != ENDING and newer(path, start))
     lines = [f"drawn in {took}, in {folder}:", *(f"  {name}" for name in drawn)] if drawn else []
     if teller.trained:
@@ -182,20 +190,21 @@ def _asked(targets: Collection[str]) -> list[str]:
     return [name for name in NOTEBOOK_FILES if not targets or name in targets or "all" in targets]
 
 
-def _without_braces() -> None:
-    """Refuse folders whose names Snakemake takes for patterns, which it has no way to escape."""
-    for variable, folder in (
+def _without_braces(preset: Preset) -> None:
+    """Refuse paths that Snakemake takes for patterns, which it has no way to escape."""
+    for variable, path in (
         ("SNNLIB_RUNS", runs_dir()), ("SNNLIB_FIGURES", figures_dir()), ("the repository's folder", ROOT),
+        ("preset", preset.given),
     ):  # fmt: skip
-        if set("{}") & set(str(folder)):
-            raise InputError(f"{variable} = {folder}: must be without braces, for Snakemake's sake")
+        if set("{}") & set(str(path)):
+            raise InputError(f"{variable} = {path}: must be without braces, for Snakemake's sake")
 
 
 def outputs(preset: Preset, name: str) -> list[Path]:
     """What drawing a notebook leaves: its executed copy, and its files in the preset's folder, each with its sum."""
     files = [
         BUILD / preset.name / f"{name}.ipynb",
-        *(figures_dir() / preset.name / file for file in NOTEBOOK_FILES[name]),
+        *(figures_of(preset) / file for file in NOTEBOOK_FILES[name]),
     ]
     return list(dict.fromkeys(path for file in files for path in (file, sums(file))))
 

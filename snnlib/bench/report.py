@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from snnlib.bench import contest as bench
 from snnlib.bench import plot as plotting
-from snnlib.bench import scaling, targets
+from snnlib.bench import scaling, side_by_side, targets
 from snnlib.bench.contestants import OURS, TUNED, neurons
-from snnlib.checks import InputError
+from snnlib.checks import InputError, whole
 from snnlib.experiments.outputs import Outputs
 from snnlib.store.markdown import put
 from snnlib.store.paths import DOCS, figures_dir, from_root, needs_repository
@@ -20,6 +20,7 @@ MEASURED = {
     ],
     "--scaling": ["scaling.csv", "scaling.svg", "scaling.png", "scaling.md"],
 }  # fmt: skip
+QUICK_STARTS = "bench/quick_starts"  # published by itself: sinabs asks for an environment of its own
 
 
 def bench_steps(*, peers: bool = False, rounds: int = 7) -> str:
@@ -53,6 +54,38 @@ def bench_scaling(rounds: int = 7) -> str:
     out.write_table(table, "scaling", text)  # safe before anything is drawn
     out.write_figure(plotting.scaling_plot(table), table, "scaling")
     return text
+
+
+def bench_quick_starts(rounds: int = 7) -> str:
+    """Train each library's quick start and ours, and time their steps; returns the table.
+
+    Raises:
+        InputError: fewer than three rounds; a library is missing.
+    """
+    whole("--rounds", rounds, 3)
+    side_by_side.check_installed()
+    out = Outputs(figures_dir() / QUICK_STARTS)
+    accuracy = side_by_side.accuracies()
+    out.write_csv(accuracy, "accuracy")  # safe before anything is timed
+    found = side_by_side.timings(rounds)
+    out.write_csv(found, "rounds")
+    table = side_by_side.summary(accuracy, found)
+    text = side_by_side.text(table)
+    out.write_table(table, "quick_starts", text)
+    return text
+
+
+def publish_quick_starts() -> str:
+    """Copy what was last measured to the published figures and, with the code, into docs/coming_from.md; returns it.
+
+    Raises:
+        InputError: it has not been measured; nothing has changed then.
+    """
+    folder = copy(QUICK_STARTS, ["quick_starts.csv", "quick_starts.md", "accuracy.csv", "rounds.csv"])
+    found = (folder / "quick_starts.md").read_text(encoding="utf-8")
+    put(DOCS / "coming_from.md", "quick_starts", found)
+    put(DOCS / "coming_from.md", "quick_start_code", side_by_side.code_text())
+    return found
 
 
 def publish_bench() -> str:

@@ -110,8 +110,13 @@ def fan_out(layer: nn.Module, x: Tensor) -> Tensor:
     # An output is a sum of inputs: the gradient of the sum of all outputs is in how many of them an input stands.
     with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
         x = torch.ones_like(x[:1], dtype=torch.float64).requires_grad_()
-        ones = torch.ones_like(layer.weight, dtype=torch.float64)
-        out = F.conv2d(x, ones, None, layer.stride, layer.padding, layer.dilation, layer.groups)
+        ones = torch.ones(layer.weight.shape, dtype=torch.float64, device=x.device)
+        if layer.transposed:
+            convolve = getattr(F, f"conv_transpose{x.ndim - 2}d")
+            where = (layer.stride, layer.padding, layer.output_padding, layer.groups, layer.dilation)
+            out = convolve(x, ones, None, *where)
+        else:
+            out = layer._conv_forward(x, ones, None)  # of any dimension and padding, and no hook is called
         return torch.autograd.grad(out.sum(), x)[0][0, 0]
 
 

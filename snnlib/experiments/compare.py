@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,9 @@ from snnlib.experiments.table2_inference_time.claims import ACCURACIES
 from snnlib.experiments.tables import NotTestedError, Table, Tables, whole_table
 from snnlib.experiments.titles import short_title
 from snnlib.experiments.what_noise_does.claims import ACCURACIES as CONTROLS
-from snnlib.store.paths import figures_dir, from_root, needs_repository, published_dir
+from snnlib.runs.preset import Preset, load_preset
+from snnlib.runs.preset_folder import figures_of
+from snnlib.store.paths import from_root, needs_repository, published_dir
 
 ERRORS = 3  # standard errors of their difference within which two means agree
 
@@ -149,7 +152,7 @@ def report(preset: str, listed: Collection[str] = OUTCOMES) -> str:
         InputError: no repository, which has the published ones.
     """
     needs_repository("comparing with what is published")
-    own, published = figures_dir() / preset, published_dir() / preset
+    p, own, published = _sides(preset)
     table, own_lacks, published_lacks = compare(own, published)
     parts = []
     if len(rows := table[table.outcome.isin(listed)].to_numpy().tolist()):
@@ -160,10 +163,32 @@ def report(preset: str, listed: Collection[str] = OUTCOMES) -> str:
     if published_lacks:
         parts.append(f"{from_root(published)}: {', '.join(published_lacks)}: nothing published to compare with")
     if len(table):
-        counts = Counter(table.outcome)
-        found = ", ".join(f"{counts[outcome]} {outcome.removesuffix('s')}" for outcome in OUTCOMES if counts[outcome])
-        parts.append(f"own beside published, at preset {preset}: {found}")
+        found = ", ".join(f"{n} {outcome.removesuffix('s')}" for outcome, n in _counts(table).items())
+        parts.append(f"own beside published, at preset {p.name}: {found}")
     return "\n\n".join(parts)
+
+
+def report_as_json(preset: str) -> dict[str, Any]:
+    """The same as plain values: every row of `compare`, what is missing on each side, how many came out how."""
+    p, own, published = _sides(preset)
+    table, own_lacks, published_lacks = compare(own, published)
+    return {
+        "preset": p.name,
+        "rule": RULE,
+        "rows": table.to_dict("records"),
+        "missing": {"own": own_lacks, "published": published_lacks},
+        "outcomes": _counts(table),
+    }
+
+
+def _sides(preset: str) -> tuple[Preset, Path, Path]:
+    p = load_preset(preset)
+    return p, figures_of(p), published_dir() / p.name
+
+
+def _counts(table: pd.DataFrame) -> dict[str, int]:
+    counts = Counter(table.outcome)
+    return {outcome: counts[outcome] for outcome in OUTCOMES if counts[outcome]}
 
 
 def _numbers(source: Source, own: pd.DataFrame, published: pd.DataFrame, same: bool) -> list[dict[str, str]]:

@@ -7,13 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
 
-from snnlib.checks import InputError
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
-from snnlib.store.files import StoreError, regular, unseal
-from snnlib.store.paths import runs_dir
+from snnlib.runs import stored
+from snnlib.store.files import StoreError, regular
 
 NAMES = ("run", "other_run", "runs", "our_runs", "opponent_runs")  # columns of the figures' CSV files that name runs
 FILE = "runs.csv"
@@ -72,13 +68,10 @@ def overview(table: pd.DataFrame) -> str:
 
 def _stored(name: str) -> dict[str, Any] | None:
     """A run's row from the run store, None if it is not there, not finished or damaged."""
-    try:
-        run = Run(Spec.model_validate(unseal(runs_dir() / name / "metadata.json").get("spec")))
-        if run.spec.name != name or run.damage():
-            return None
-        found = run.metadata
-    except (StoreError, InputError, ValidationError):
+    run = stored.finished(name)
+    if run is None or run.damage():
         return None
+    found = run.metadata
     sittings = found["sittings"]
     alike = len({(s["device"], s.get("instructions"), *sorted(s["packages"].items())) for s in sittings}) == 1
     git = [s["git"] or {"commit": _released(s), "clean": "unknown"} for s in sittings]

@@ -17,6 +17,7 @@ from snnlib.experiments.fig7_potential_dynamics.table import NOISES
 from snnlib.experiments.outputs import Outputs
 from snnlib.neurons import Converted
 from snnlib.runs.preset import Preset, load_preset
+from snnlib.runs.preset_folder import claimed
 from snnlib.simulation import MOST_TIMESTEPS
 from snnlib.store.paths import NOTEBOOKS, figures_dir, from_root
 from snnlib.store.used import forget
@@ -67,16 +68,16 @@ def begin(notebook: str, preset: str, **others: Any) -> tuple[Preset, Outputs]:
 
     Args:
         notebook: the name of its file.
-        preset: the notebook's parameter of that name.
+        preset: the notebook's parameter of that name, which is a name or the path of a TOML file.
         **others: its other parameters, by name.
 
     Returns:
-        The preset, and what writes the notebook's results to the preset's folder in `figures_dir`: it knows which
-        parameters are not at their `DEFAULTS`.
+        The preset, and what writes the notebook's results to the preset's folder of figures: it knows which parameters
+        are not at their `DEFAULTS`.
 
     Raises:
         InputError: papermill was given a name that is not among these, a value cannot be used, or the preset is
-            unknown or holds one that cannot.
+            unknown, holds one that cannot, or has the name of another one that was drawn there.
         KeyError: a parameter of which it is not said above what its default is and how to check it.
     """
     known = {"preset", *others}
@@ -96,7 +97,7 @@ def begin(notebook: str, preset: str, **others: Any) -> tuple[Preset, Outputs]:
     p = load_preset(preset)
     usual = {name: getattr(p.evaluation, name) if defaults[name] is None else defaults[name] for name in given}
     changed = {name: value for name, value in given.items() if value != usual[name]}
-    return p, Outputs(figures_dir() / p.name, changed)
+    return p, Outputs(claimed(figures_dir() / p.name, p), changed)
 
 
 def again(notebook: str, preset: str, out: Outputs) -> str:

@@ -28,9 +28,16 @@ STYLE = {
 }
 
 
+class Picture(Figure):
+    """Shows itself at the end of a notebook's cell, which without pyplot no plain figure does."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
 def figure(width: float, height: float) -> Figure:
     """An empty figure, in inches, that belongs to no pyplot state. Draw on it inside `style`."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return Picture(figsize=(width, height), layout="constrained")
 
 
 def style() -> mpl.rc_context:

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from snnlib.checks import InputError, sequence, whole
 from snnlib.conversion import network_of
+from snnlib.deploy.operations import fan_out
 from snnlib.experiments import style
 from snnlib.in_time import InTime, plain
 from snnlib.network import Spiking
@@ -48,12 +49,16 @@ class Evaluated(pd.DataFrame):
         ]
         fig = style.figure(3.2 * len(panels), 2.6)
         with style.style():
-            for ax, (column, label) in zip(fig.subplots(1, len(panels)), panels, strict=True):
+            for ax, (column, label) in zip(fig.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
                 values = self[column] * (100 if column == "accuracy" else 1)
                 at = values.groupby(self.timesteps).agg(["mean", "min", "max"])
                 ax.plot(at.index, at["mean"], color=style.BLUE, marker="o", markersize=3)
                 ax.fill_between(at.index, at["min"], at["max"], color=style.BLUE, alpha=0.2, linewidth=0)
                 ax.set(xlabel="time steps T", ylabel=label)
+                if column in ("spikes_per_neuron", "operations"):
+                    ax.set_ylim(bottom=0)  # they grow with T, nearly in proportion
+                if column == "operations":
+                    ax.yaxis.set_major_formatter(EngFormatter())
                 ax.xaxis.get_major_locator().set_params(integer=True)
             seeds = self.noise_seed.nunique()
             fig.suptitle(f"mean of {seeds} noise seeds; band: their range" if seeds > 1 else "1 noise seed", fontsize=9)
@@ -70,7 +75,7 @@ def evaluate(
 
     Args:
         net: of `snnlib.spiking`, `convert` or `load`; in evaluation mode meanwhile.
-        data: (inputs, targets) as tensors, a Dataset or a DataLoader of such pairs, all of it tested.
+        data: (inputs, targets) as `snnlib.fit` takes them, all of it tested.
         timesteps: T; of inputs over time at most as many as they have.
 
     Returns:
@@ -105,7 +110,7 @@ def _one_pass(
     tally, seen, measure, score = _Tally(net, timesteps), 0, "", torch.zeros(timesteps, dtype=torch.float64)
     with tally.counting():
         for batch in batches:
-            inputs, targets = pair(batch, device)
+            inputs, targets = pair(batch, device, over_time=net.over_time)
             if net.over_time and len(inputs) < timesteps:
                 raise InputError(f"timesteps = {timesteps}: must be at most {len(inputs)}, the length of the inputs")
             total: Tensor | float = 0.0
@@ -176,19 +181,7 @@ class _Tally:
         x, steps = plain(x), x.timesteps
         if steps == 0 and self.began:
             return  # a long simulation in pieces runs it once in each
-        used = torch.ones_like(x[:1]).expand_as(x) if steps == 0 else x != 0
-        each = (used * reached(layer, x)).flatten(1).sum(1, dtype=torch.float64)
+        used = torch.ones_like(x[:1], dtype=torch.bool).expand_as(x) if steps == 0 else x != 0
+        each = used.sum(1).cpu() * fan_out(layer, x[:1].cpu())
         begin, n = self.began, max(steps, 1)
-        self.operations[begin : begin + n] += each.view(n, -1).sum(1).cpu()
-
-
-def reached(layer: nn.Module, x: Tensor) -> Tensor:
-    """How many outputs each input of a linear layer or a convolution reaches; fewer at borders; [...] of x [B, ...]."""
-    if isinstance(layer, nn.Linear):
-        return torch.full((), layer.out_features, dtype=torch.float64, device=x.device)
-    # An output is a sum of inputs: the gradient of the sum of all outputs is in how many of them an input stands.
-    ones = {name: torch.zeros_like(p) if name == "bias" else torch.ones_like(p) for name, p in layer.named_parameters()}
-    with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
-        one = torch.ones_like(x[:1], dtype=layer.weight.dtype).requires_grad_()
-        out = functional_call(layer, ones, (one,))
-        return torch.autograd.grad(out.sum(), one)[0][0].double()
+        self.operations[begin : begin + n] += each.reshape(n, -1).sum(1)

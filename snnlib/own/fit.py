@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler
 from tqdm import tqdm
 
-from snnlib.checks import InputError, positive, whole
+from snnlib.checks import InputError, positive, shown, whole
 from snnlib.conversion import network_of
 from snnlib.network import Spiking
-from snnlib.own.batches import loader, pair
+from snnlib.own.batches import loader, number_of, pair
 from snnlib.simulation import MOST_TIMESTEPS
 from snnlib.training import failures, progress
 from snnlib.training.failures import TrainingError
@@ -39,13 +39,17 @@ def fit(
 
     Args:
         net: of `snnlib.spiking`; converted ones are fine-tuned with ``timesteps`` above 1.
-        data: (inputs, targets) as tensors, a Dataset or a DataLoader of such pairs. Inputs as the net takes them.
+        data: (inputs, targets) as tensors, a Dataset or a DataLoader of such pairs. Inputs as the net takes them; over
+            time [T, ...] in a Dataset, [N, T, ...] as a tensor, [T, B, ...] from a DataLoader.
         loss: of outputs [B, ...], averaged over time, and targets; cross-entropy for targets that are classes, mean
             squared error for others. The paper's own, for classes too, is `snnlib.training.loop.mse`.
-        optimizer: over the net's parameters, with the caller's own schedule if any. If not given, Adam, whose rate
-            goes from ``lr`` to 0 along a half cosine; parameters that need no gradient stay as they are.
+        optimizer: over the net's parameters (`spiking` copied the model's), with the caller's own schedule if any. If
+            not given, Adam, whose rate goes from ``lr`` to 0 along a half cosine.
         batch_size: where ``data`` is no loader of its own.
         timesteps: T of training; the loss is that of the mean output. Inputs over time bring their own.
+
+    Parameters that need no gradient stay as they are. Batch norm whose own need none is in evaluation mode: it goes on
+    with the averages it has. All other modules are in training mode, dropout too.
 
     Returns:
         Columns epoch, loss (mean over its samples), and accuracy of classes, in training, so with noise. The net is in
@@ -53,19 +57,22 @@ def fit(
 
     Raises:
         InputError: a value that cannot be used.
-        TrainingError: the loss is no longer finite, memory is full, or the device failed.
+        TrainingError: the loss or a weight is no longer finite, memory is full, or the device failed.
     """
     network = network_of(net)
     whole("epochs", epochs, 1)
     whole("timesteps", timesteps, 1, MOST_TIMESTEPS)
     positive("lr", lr)
+    if loss is not None and not callable(loss):
+        raise InputError(f"loss = {shown(loss)}: must be a function of outputs and targets")
     batches = loader(data, batch_size, shuffle=True, over_time=network.over_time)
     trained = [p for p in network.parameters() if p.requires_grad]
     if not trained:
         raise InputError(
             f"net = {type(net).__name__}: must have a parameter to train; all are frozen, or there are none"
         )
-    per_epoch = len(batches) if isinstance(batches, Sized) else None
+    _check_optimizer(optimizer, trained)
+    per_epoch = number_of(batches)
     schedule = None
     if optimizer is None:
         optimizer = torch.optim.Adam(trained, lr)
@@ -93,6 +100,25 @@ def default_loss(outputs: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(outputs.float(), targets.long())
 
 
+def _check_optimizer(optimizer: Any, trained: list[nn.Parameter]) -> None:
+    if not isinstance(optimizer, torch.optim.Optimizer | None):
+        raise InputError(f"optimizer = {shown(optimizer)}: must be a torch.optim.Optimizer")
+    known = {id(p) for p in trained}
+    if optimizer is not None and not any(id(p) in known for group in optimizer.param_groups for p in group["params"]):
+        raise InputError(
+            f"optimizer = {type(optimizer).__name__}: has none of the net's parameters; make it with net.parameters(), "
+            "since `spiking` copies the model"
+        )
+
+
+def _train_mode(net: nn.Module) -> None:
+    net.train()
+    for module in net.modules():
+        own = list(module.parameters(recurse=False))
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and own and not any(p.requires_grad for p in own):
+            module.eval()
+
+
 def _epoch(
     net: Spiking,
     batches: Iterable[Any],
@@ -105,16 +131,20 @@ def _epoch(
     bar: tqdm,
 ) -> dict[str, float]:
     """One pass over the data; a row of the table."""
-    net.train()
+    _train_mode(net)
     device = next(net.parameters()).device
     seen, loss_sum, correct, classes = 0, 0.0, 0.0, False
     for step, batch in enumerate(batches, start=1):
-        inputs, targets = pair(batch, device)
+        inputs, targets = pair(batch, device, over_time=net.over_time)
         with failures.naming_place(lambda step=step: f"fit: epoch {epoch}, step {step}", "batch_size", len(targets)):
             outputs = net(inputs, timesteps=timesteps)
+            if not isinstance(outputs, Tensor):
+                raise InputError(f"outputs = {shown(outputs)}: must be one tensor; others need a loop of one's own")
             if timesteps or net.over_time:
                 outputs = outputs.mean(0)
             value = (loss or default_loss)(outputs, targets)
+            if not isinstance(value, Tensor) or value.numel() != 1:
+                raise InputError(f"loss = {shown(value)}: must give one number, as a tensor")
             optimizer.zero_grad()
             value.backward()
             optimizer.step()
@@ -122,7 +152,7 @@ def _epoch(
             schedule.step()
         seen += len(targets)
         loss_sum += value.detach() * len(targets)
-        classes = not targets.is_floating_point() and targets.shape == outputs.argmax(1).shape
+        classes = not targets.is_floating_point() and outputs.ndim > 1 and targets.shape == outputs[:, 0].shape
         if classes:
             correct += (outputs.argmax(1) == targets).double().mean() * len(targets)
         if bar.update():  # reading a number makes a GPU wait
@@ -131,8 +161,8 @@ def _epoch(
     if not seen:
         raise InputError("data: must give at least one batch in each epoch; a generator gives its batches only once")
     mean = float(loss_sum) / seen
-    if not math.isfinite(mean):
+    if not (math.isfinite(mean) and all(p.isfinite().all() for p in net.parameters())):
         raise TrainingError(
-            f"fit: epoch {epoch}: the loss is no longer finite: try a smaller lr, or look at the inputs"
+            f"fit: epoch {epoch}: the loss or a weight is no longer finite: try a smaller lr, or look at the inputs"
         )
     return {"epoch": epoch, "loss": mean, **({"accuracy": float(correct) / seen} if classes else {})}

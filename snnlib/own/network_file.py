@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from pydantic import Discriminator, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
-from snnlib.checks import InputError, explain, short
+from snnlib.checks import InputError, explain, short, shown
 from snnlib.conversion import network_of
 from snnlib.deploy.folding import NoisyLIF
 from snnlib.network import Spiking
@@ -23,6 +24,7 @@ from snnlib.replace_relu import assembled
 from snnlib.store.files import DamagedError
 from snnlib.store.tensors import load_tensors, save_tensors
 
+LONGEST_PATH = 4096  # characters, Linux's limit
 FORMAT = 1  # raised when a file says less, or something else, than this version reads
 
 _DYNAMICS: TypeAdapter = TypeAdapter(
@@ -39,7 +41,7 @@ def save(net: nn.Module, path: str | Path) -> Path:
         InputError: no network of neurons, or neurons of another kind than this library's.
         StoreError: the file cannot be written; what stood there before still does.
     """
-    network = network_of(net)
+    network, path = network_of(net), _path(path)
     weights = {name: t.detach().clone() for name, t in network.model.state_dict().items()}  # tied ones share memory
     neurons = [
         {"path": network.paths[name], "name": name, "dynamics": _spelled(name, neuron)}
@@ -53,10 +55,8 @@ def save(net: nn.Module, path: str | Path) -> Path:
         "quiet": network.quiet,
         "over_time": network.over_time,
         "channels_last": any(_channels_last(t) for t in network.model.state_dict().values()),
-        "sha256": _digest(weights),
     }
-    path = Path(path)
-    save_tensors(path, weights, info)
+    save_tensors(path, weights, info | {"sha256": _digest(weights, info)})
     return path
 
 
@@ -71,12 +71,14 @@ def load(path: str | Path, model: nn.Module, device: torch.device | str = "cpu")
         DamagedError: the file is missing, damaged, or none that `save` wrote.
         InputError: the model has other weights or other neurons.
     """
-    path = Path(path)
+    path = _path(path)
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model = {shown(model)}: must be a torch.nn.Module, built as the saved one's was")
     weights, info = load_tensors(path)
     try:
-        neurons = {n["name"]: (n["path"], _DYNAMICS.validate_python(n["dynamics"])) for n in info["neurons"]}
-        if info["format"] != FORMAT or info["sha256"] != _digest(weights):
+        if info["format"] != FORMAT or info.pop("sha256") != _digest(weights, info):
             raise DamagedError(f"{path}: damaged, or written by another version of snnlib")
+        neurons = {n["name"]: (n["path"], _DYNAMICS.validate_python(n["dynamics"])) for n in info["neurons"]}
         options = {"quiet": info["quiet"], "over_time": info["over_time"]}
         shape = info["input_shape"]
         kinds = [kind for kind in ACTIVATIONS if kind.__name__ in info["kinds"]]
@@ -97,6 +99,12 @@ def load(path: str | Path, model: nn.Module, device: torch.device | str = "cpu")
     if info["channels_last"]:
         network.to(memory_format=torch.channels_last)
     return network.to(device).eval()
+
+
+def _path(path: str | Path) -> Path:
+    if not isinstance(path, str | Path) or not str(path).isprintable() or len(str(path)) > LONGEST_PATH:
+        raise InputError(f"path = {shown(path)}: must be the path of a file")
+    return Path(path)
 
 
 def _spelled(name: str, neuron: Neuron) -> dict[str, Any]:
@@ -131,8 +139,8 @@ def _fill(network: Spiking, weights: dict[str, Tensor], path: Path) -> None:
         raise InputError(f"model = {type(network.model).__name__}: has other weights than {path} ({why})") from None
 
 
-def _digest(weights: dict[str, Tensor]) -> str:
-    found = hashlib.sha256()
+def _digest(weights: dict[str, Tensor], info: dict[str, Any]) -> str:
+    found = hashlib.sha256(json.dumps(info, sort_keys=True).encode())
     for name in sorted(weights):
         t = weights[name].detach().cpu().contiguous()
         found.update(f"{name} {t.dtype} {tuple(t.shape)} ".encode())

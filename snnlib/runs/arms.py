@@ -23,6 +23,11 @@ class Arm:
     like: str = ""  # the arm whose rate it takes; without one it has a rate of its own (`snnlib.batch.tune`)
     after: bool = False  # trained from the last weights of the same net as `ours`
 
+    @property
+    def settable(self) -> tuple[str, ...]:
+        """Those of its `own` fields that a preset may set: its rate only if it does not take another's."""
+        return tuple(name for name in self.own if name != "lr" or not self.like)
+
     def spec(self, name: str, net: Mapping[str, Any], seed: int, own: Mapping[str, Any]) -> Spec:
         """The arm's run of a net; an `InputError` if a field cannot be used.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -13,7 +14,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from torch import Tensor
 
 from snnlib.baselines.ann_to_snn import to_spiking
-from snnlib.checks import Checked, InputError, shown
+from snnlib.checks import Checked, InputError, one_of, shown
 from snnlib.conversion import STATISTICS, convert, with_dynamics
 from snnlib.network import Spiking
 from snnlib.neurons import FIRST_STEPS, LIF, Converted, SingleStep
@@ -165,3 +166,12 @@ class AnnConversion(Evaluation):
 
     def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
         return to_spiking(run.model(device), self.images(run, device), self.percentile, self.v_init)
+
+
+def read(spelled: Mapping[str, Any]) -> Evaluation:
+    """The evaluation that was `Evaluation.spelled` so; an `InputError` if this version has none of that kind."""
+    kinds = {cls.__name__: cls for cls in (AsTrained, AsLIF, Conversion, AnnConversion)}
+    fields = dict(spelled)
+    kind = fields.pop("kind", None)
+    one_of("evaluation", kind, kinds)
+    return kinds[kind](**fields)

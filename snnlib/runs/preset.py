@@ -1,21 +1,25 @@
-"""Presets: at what scale the notebooks run, as TOML in ``snnlib/runs/presets/``."""
+"""Presets: at what scale the notebooks run, as TOML in ``snnlib/runs/presets/`` or in a file of the reader's own."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+import os
+import re
+from collections.abc import Collection, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from snnlib.checks import Checked, InputError, fields, one_of
+from snnlib.checks import Checked, InputError, fields, one_of, shown
 from snnlib.models import NETWORKS
 from snnlib.noise import Gaussian
 from snnlib.runs import preset_file
 from snnlib.runs.arms import merged
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
+from snnlib.runs.labels import labels
+from snnlib.runs.preset_changes import LONGEST, changed
 from snnlib.runs.preset_file import Nets
 from snnlib.runs.run import Run
 from snnlib.simulation import MOST_TIMESTEPS
@@ -24,6 +28,8 @@ from snnlib.training.loop import Recipe
 FOLDER = Path(__file__).parent / "presets"
 STAGES = (64, 256)  # time steps of a converted ANN before it goes on to `Preset.ann_timesteps`
 WRITTEN_OUT = ("nets", "recipe")  # in the file, of which the notebooks' runs are made
+NAME = r"\w[\w.-]{0,99}"  # of a preset, and so of its folder under figures/
+TAKEN = ("bench",)  # a folder beside those of the presets
 
 Comparison = dict[str, list[Run]]  # runs by arm; all arms have the same seeds in the same order
 
@@ -36,8 +42,9 @@ def preset_names() -> list[str]:
 class Preset(Checked):
     """The runs that each notebook needs, and how they are evaluated."""
 
-    name: str = Field(pattern=r"^\w[\w.-]*$", max_length=100)  # of its folder under figures/
-    description: str = Field(max_length=500)
+    name: str = Field(pattern=f"^{NAME}$")
+    file: Path | None = None  # from which it was read
+    description: str = Field(max_length=LONGEST)
     evaluation: Conversion
     ann_timesteps: int = Field(default=1001, ge=1, le=MOST_TIMESTEPS)  # at most, of converted relu and qcfs nets
     # Accuracy to reach in Fig. 4, by network.
@@ -51,6 +58,16 @@ class Preset(Checked):
             for evaluation in self.evaluations(run):
                 evaluation.fits(run.spec)
         return self
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a file of the reader's own, not one that ships."""
+        return self.file is not None and self.file.parent != FOLDER
+
+    @property
+    def given(self) -> str:
+        """What ``--preset`` and a notebook's parameter take: the name of one that ships, or the path of the file."""
+        return str(self.file) if self.own else self.name
 
     def runs(self, notebook: str) -> list[Run]:
         """The runs that a notebook needs; an `InputError` if the preset has none for it."""
@@ -130,31 +147,37 @@ class Preset(Checked):
         return (*(t for t in STAGES if t < self.ann_timesteps), self.ann_timesteps)
 
     def all_runs(self) -> dict[str, Run]:
-        """Every run of the preset once, by name."""
-        return {run.spec.name: run for notebook in self.notebooks for run in self.runs(notebook)}
+        """Every run of the preset once, by name; their labels tell them apart."""
+        runs = {run.spec.name: run for notebook in self.notebooks for run in self.runs(notebook)}
+        called = labels(run.spec for run in runs.values())
+        return {name: Run(run.spec, label=called[name]) for name, run in runs.items()}
 
 
-def load_preset(name: str) -> Preset:
+def load_preset(given: str, changes: Collection[str] = ()) -> Preset:
     """Read and check a preset.
+
+    Args:
+        given: the name of one that ships; or the path of a file, which has a separator in it or ends in .toml. The
+            file's name without its ending is the preset's.
+        changes: "name=value" each (`snnlib.runs.preset_changes.changed`). Figures are drawn without any: they would
+            pass for the preset's own.
 
     Raises:
         InputError: an unknown preset, a file that cannot be read, or a value in it that cannot be used, named with
-            the file.
+            the file; a file that has the name of a preset that ships and is another; a change that cannot be made.
     """
-    one_of("preset", name, preset_names())
-    file = FOLDER / f"{name}.toml"
-    content = preset_file.read_toml(file)
-    try:
-        fields(content, [*WRITTEN_OUT, *(field for field in Preset.model_fields if field != "name")])
-        common = {part: content.pop(part, {}) for part in WRITTEN_OUT}
-        if "notebooks" in content:
-            content["notebooks"] = preset_file.written_out(content["notebooks"], **common)
-        return Preset(name=name, **content)
-    except InputError as error:
-        raise InputError(f"{file.name}: {error}") from None
+    file, content = _read(given)
+    preset = _checked(given, file, content)
+    return _checked(given, file, changed(content, changes), " with --set") if changes else preset
 
 
-def nets_as_written(name: str) -> dict[str, dict[str, Any]]:
+def as_written(given: str, changes: Collection[str] = ()) -> dict[str, Any]:
+    """What a preset's file holds, with changes if there are any; arguments and errors as of `load_preset`."""
+    load_preset(given, changes)
+    return changed(_read(given)[1], changes)
+
+
+def nets_as_written(given: str) -> dict[str, dict[str, Any]]:
     """A preset's nets as its file has them, `preset_file.written_out`'s ``nets``, each with the whole of its recipe.
 
     For what a `Preset` does not keep: which rate a net has where its arms have one of their own.
@@ -162,7 +185,46 @@ def nets_as_written(name: str) -> dict[str, dict[str, Any]]:
     Raises:
         InputError: as `load_preset`.
     """
-    load_preset(name)
-    content = preset_file.read_toml(FOLDER / f"{name}.toml")
+    content = as_written(given)
     common = {"recipe": {**Recipe().model_dump(), **content.get("recipe", {})}}
-    return {net: merged(common, given) for net, given in content["nets"].items()}
+    return {net: merged(common, written) for net, written in content["nets"].items()}
+
+
+def _read(given: str) -> tuple[Path, dict[str, Any]]:
+    """A preset's file and what it holds, not yet checked."""
+    names = preset_names()
+    if given in names:
+        return FOLDER / f"{given}.toml", preset_file.read_toml(FOLDER / f"{given}.toml")
+    where = f"preset = {shown(given)}"
+    if not (isinstance(given, str) and (os.sep in given or given.endswith(".toml"))):
+        raise InputError(f"{where}: must be one of {', '.join(names)}, or the path of a TOML file")
+    try:
+        file = Path(os.path.abspath(Path(given).expanduser()))
+        if not re.fullmatch(rf"{NAME}\.toml", file.name) or file.stem.casefold() in TAKEN:
+            allowed = f"letters, digits, dots, - and _, then .toml, and not {'.toml, '.join(TAKEN)}.toml"
+            raise InputError(f"must be the path of a file whose name is {allowed}")
+        if not str(file).isprintable():
+            raise InputError("must be a path of printable characters")
+        content = preset_file.read_toml(file)
+    except (InputError, RuntimeError) as error:  # RuntimeError: ~somebody
+        raise InputError(f"{where}: {error}") from None
+    ships = {name.casefold(): FOLDER / f"{name}.toml" for name in names}.get(file.stem.casefold())
+    if ships is None or ships == file:
+        return file, content
+    if preset_file.read_toml(ships) != content:
+        raise InputError(f"{where}: has the name of preset {ships.stem}, which ships, and differs from it; rename it")
+    return ships, content
+
+
+def _checked(given: str, file: Path, content: Mapping[str, Any], how: str = "") -> Preset:
+    """The preset that a file's content is; ``how``: what was made of it, for errors."""
+    content = dict(content)
+    try:
+        fields(content, [*WRITTEN_OUT, *(field for field in Preset.model_fields if field not in ("name", "file"))])
+        common = {part: content.pop(part, {}) for part in WRITTEN_OUT}
+        if "notebooks" in content:
+            content["notebooks"] = preset_file.written_out(content["notebooks"], **common)
+        return Preset(name=file.stem, file=file, **content)
+    except InputError as error:
+        where = file.name if file.parent == FOLDER else f"preset = {shown(given)}"
+        raise InputError(f"{where}{how}: {error}") from None

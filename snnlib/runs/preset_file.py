@@ -1,7 +1,8 @@
-"""A preset's file: nets x arms x seeds in TOML, here written out to the spec of every run."""
+"""A preset's file: nets x arms x seeds in TOML, here written out to the spec of every run, or back to TOML."""
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
@@ -22,6 +23,7 @@ from snnlib.training.loop import Recipe
 LARGEST = 20_000  # bytes, six times what a preset takes; over a dotted key of a megabyte, tomllib sits for an hour
 NET_FIELDS = ("dataset", "network", "width", "hold_out", "recipe")
 TELLING_APART = ("dataset", "network", "width")  # by which tables tell nets apart
+SECTIONS = ("recipe", "nets", "notebooks")  # of a file, below what stands for itself
 
 T = TypeVar("T", bound=Checked)
 
@@ -48,23 +50,61 @@ class Entry(Checked):
 
 def read_toml(file: Path) -> dict[str, Any]:
     """What a file holds; an `InputError` if it cannot be read, is too large, or is no TOML."""
+    where = short(str(file), 300)
     try:
         with open(regular(file), "rb") as f:
             content = f.read(LARGEST + 1)
     except StoreError as error:
-        raise InputError(f"{error}: must be a file that can be read") from None
-    except OSError as error:
-        raise InputError(f"{file}: must be a file that can be read ({error.strerror})") from None
+        raise InputError(f"{short(str(error), 500)}: must be a file that can be read") from None
+    except (OSError, ValueError) as error:  # Python's own for a path that no file system takes
+        why = short(getattr(error, "strerror", None) or str(error))
+        raise InputError(f"{where}: must be a file that can be read ({why})") from None
     if len(content) > LARGEST:
-        raise InputError(f"{file}: must be at most {LARGEST:,} bytes long")
+        raise InputError(f"{where}: must be at most {LARGEST:,} bytes long")
     try:
         return tomllib.loads(content.decode())
     except UnicodeDecodeError as error:
-        raise InputError(f"{file}, byte {error.start}: must be text in UTF-8") from None
+        raise InputError(f"{where}, byte {error.start}: must be text in UTF-8") from None
     except ValueError as error:  # tomllib's own, or Python's for digits by the thousand
-        raise InputError(f"{file}: must be TOML ({short(str(error), 300)})") from None
+        raise InputError(f"{where}: must be TOML ({short(str(error), 300)})") from None
     except RecursionError:
-        raise InputError(f"{file}: must not be nested that deeply") from None
+        raise InputError(f"{where}: must not be nested that deeply") from None
+
+
+def toml(content: Mapping[str, Any]) -> str:
+    """A file with this content, laid out as those that ship are; the standard library only reads TOML."""
+    sections = {"": {name: value for name, value in content.items() if name not in SECTIONS}}
+    if "recipe" in content:
+        sections["recipe"] = content["recipe"]
+    for net, given in content["nets"].items():
+        sections[f"nets.{_key(net)}"] = {name: value for name, value in given.items() if name != "arms"}
+        if "arms" in given:
+            sections[f"nets.{_key(net)}.arms"] = given["arms"]
+    sections["notebooks"] = content["notebooks"]
+    return "\n".join(
+        "".join([f"[{name}]\n" if name else "", *(f"{_key(key)} = {_toml(value)}\n" for key, value in values.items())])
+        for name, values in sections.items()
+    )
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
+
+
+def _toml(value: Any) -> str:
+    """A value on one line."""
+    match value:
+        case str():
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML's escapes are JSON's
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return repr(value)  # nan and inf are written so, too
+        case list():
+            return f"[{', '.join(map(_toml, value))}]"
+        case dict():
+            return f"{{ {', '.join(f'{_key(k)} = {_toml(v)}' for k, v in value.items())} }}"
+    raise TypeError(f"{type(value).__name__}: no field of a preset has it")
 
 
 def written_out(notebooks: object, nets: object, recipe: object) -> dict[str, Nets]:
@@ -103,7 +143,7 @@ def _own(where: str, given: object) -> dict[str, Any]:
     """The recipe's fields that a net sets for some of its arms alone."""
     for arm, own in _table(where, given).items():
         one_of(where, arm, ARMS)
-        _checked(f"{where}.{arm}", Recipe, own, [name for name in ARMS[arm].own if name != "lr" or not ARMS[arm].like])
+        _checked(f"{where}.{arm}", Recipe, own, ARMS[arm].settable)
     return dict(given)
 
 

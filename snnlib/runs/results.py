@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from snnlib.checks import InputError
 from snnlib.fast.process import usable
 from snnlib.runs import checkpoints
-from snnlib.runs.evaluations import Evaluation
+from snnlib.runs.evaluations import Evaluation, read
 from snnlib.runs.provenance import now, provenance
 from snnlib.runs.run import Run, default_device, ensure
 from snnlib.store.files import DamagedError, check, explained, seal, set_aside, sha256, unseal, write
@@ -46,6 +48,18 @@ def known(run: Run, evaluation: Evaluation) -> Predictions | None:
     return Predictions(pd.read_csv(table), _unpacked(*load_tensors(right)))
 
 
+def evaluated(run: Run) -> list[tuple[Evaluation, pd.DataFrame]]:
+    """Every evaluation of a run that the store holds intact, with its table; nothing is computed."""
+    found = []
+    for about in sorted(run.folder.glob("accuracy-*.json")):
+        with suppress(DamagedError, InputError):
+            evaluation = read(unseal(about).get("evaluation", {}))
+            held = known(run, evaluation)
+            if held is not None and evaluation.file(run) == about.with_suffix(".csv"):
+                found.append((evaluation, held.table))
+    return found
+
+
 def accuracy(run: Run, evaluation: Evaluation, device: torch.device | str | None = None) -> pd.DataFrame:
     """Accuracy on the test set at T = 1 ... timesteps for every noise seed; of `predictions`.
 
@@ -69,7 +83,10 @@ def predictions(run: Run, evaluation: Evaluation, device: torch.device | str | N
     """
 
     def read() -> Predictions | None:
-        return None if run.damage() else known(run, evaluation)
+        held = None if run.damage() else known(run, evaluation)
+        if held is not None:
+            log.debug("%s: evaluated before, in %s", run.label, evaluation.file(run))
+        return held
 
     def move_aside(error: DamagedError) -> None:
         log.warning("%s; moved to %s and computed anew", error, set_aside(*_files(run, evaluation)))
@@ -79,7 +96,7 @@ def predictions(run: Run, evaluation: Evaluation, device: torch.device | str | N
         return None if run.damage() else _compute(run, evaluation, device)
 
     while True:
-        ensure(run.spec, device)
+        ensure(run.spec, device, run.label)
         found = once(read, lambda: run.alone("evaluates"), move_aside, make)
         if found is not None:  # else another process has just found the run damaged, and moved it aside
             return found
@@ -103,7 +120,7 @@ def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None
     with (
         run.spec.recipe.execution(),
         failures.naming_place(
-            lambda: f"{run.spec.label}: {type(evaluation).__name__}", "evaluation.batch_size", evaluation.batch_size
+            lambda: f"{run.label}: {type(evaluation).__name__}", "evaluation.batch_size", evaluation.batch_size
         ),
     ):
         e, precision = evaluation, run.spec.recipe.precision

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,10 @@ class Run:
     """A run in the store, finished or not."""
 
     spec: Spec
+    label: str = field(default="", compare=False, kw_only=True)  # what it is called; among others, `snnlib.runs.labels`
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", self.label or self.spec.label)
 
     @property
     def folder(self) -> Path:
@@ -158,11 +162,14 @@ def build_for(spec: Spec) -> Spiking:
 
 
 @failures.resumable()
-def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
+def ensure(spec: Spec, device: torch.device | str | None = None, label: str = "") -> Run:
     """The finished run of this spec: loaded, resumed from its last checkpoint, or trained.
 
     A run `after` another one has that trained first.
     Only one process trains a run; others that need it wait for it. What is damaged is moved aside and trained anew.
+
+    Args:
+        label: what progress and errors call it, if not by the spec's own label.
 
     Raises:
         DataError: the data set is missing or damaged.
@@ -171,11 +178,13 @@ def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
         StoreError: the store cannot be written to, or read; likewise.
         Interrupted: by Ctrl-C or a notebook's stop button; likewise.
     """
-    run, device = Run(spec), usable(device or default_device())
+    run, device = Run(spec, label=label), usable(device or default_device())
 
     def read() -> Run | None:
         if run.done and (damage := run.damage()):
             raise damage
+        if run.done:
+            log.debug("%s: trained before, in %s", run.label, run.folder)
         return run if run.done else None
 
     def move_aside(damage: DamagedError) -> None:
@@ -193,7 +202,7 @@ def ensure(spec: Spec, device: torch.device | str | None = None) -> Run:
             log.warning("%s: %s; moved to %s, the run is trained anew", run.folder / "metadata.json", missing, aside)
         with (
             spec.recipe.execution(),
-            failures.naming_place(lambda: spec.label, "recipe.batch_size", spec.recipe.batch_size),
+            failures.naming_place(lambda: run.label, "recipe.batch_size", spec.recipe.batch_size),
         ):
             _train(run, device)
         return run
@@ -215,7 +224,7 @@ def _train(run: Run, device: torch.device) -> None:
 
     state, info = checkpoints.resume(folder, fresh, spec.name)
     if state.epoch:
-        log.info("%s: resumed after epoch %d of %d", spec.label, state.epoch, spec.recipe.epochs)
+        log.info("%s: resumed after epoch %d of %d", run.label, state.epoch, spec.recipe.epochs)
     before, made, first, began = info.get("sittings", []), provenance(device), state.epoch + 1, time.perf_counter()
 
     def sittings() -> list[dict[str, Any]]:
@@ -225,7 +234,7 @@ def _train(run: Run, device: torch.device) -> None:
         return [*before, {**made, "finished": now(), "wall_seconds": seconds, "epochs": [first, state.epoch]}]
 
     train_epochs(
-        state, data, spec.recipe, timesteps=spec.timesteps, seed=spec.seed, label=spec.label,
+        state, data, spec.recipe, timesteps=spec.timesteps, seed=spec.seed, label=run.label,
         save=lambda s: checkpoints.save_checkpoint(folder, s, {"run": spec.name, "sittings": sittings()}),
     )  # fmt: skip
     save_tensors(folder / "weights.safetensors", state.model.model.state_dict(), {"run": spec.name})

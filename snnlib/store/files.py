@@ -106,10 +106,12 @@ def _sync(folder: Path) -> None:
 
 
 def regular(path: Path) -> Path:
-    """The path, if it can be read to an end; a `DamagedError` for a pipe or a device, which might never have one."""
+    """The path of a file; a `DamagedError` for a folder, and for a pipe or a device, which might never end."""
     with explained(path):
         mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
         raise DamagedError(f"{path}: a pipe or a device, where a file belongs")
     return path
 

@@ -22,7 +22,7 @@ _A_MOMENT = 0.3  # seconds; a shorter wait is not told, and by then the holder h
 
 
 @contextmanager
-def alone(lock: Path, what: str) -> Iterator[None]:
+def alone(lock: Path, what: str, wait: bool = True) -> Iterator[None]:
     """Hold the lock of this file. If another process has it, wait, and say in one line for which one.
 
     The lock is the kernel's (``flock``): it ends with its process, however that ends, and a lock file that is left
@@ -32,14 +32,16 @@ def alone(lock: Path, what: str) -> Iterator[None]:
     Args:
         lock: a file beside what is to be written; its folder is made.
         what: what the holder does, which those who wait are told: "trains cnn-s0".
+        wait: else a holder is an error.
 
     Raises:
-        StoreError: the folder cannot be written to, or its file system has no locks.
+        StoreError: the folder cannot be written to, or its file system has no locks, or another process has the lock
+            and this one is not to wait.
     """
     holder = lock.with_name(f"{lock.name}.holder")
     held = FileLock(lock, fallback_to_soft=False)  # a soft lock, a file that is there, would outlive its holder
     try:
-        _acquire(held, lock, holder, what)
+        _acquire(held, lock, holder, what, wait)
         now = datetime.now().isoformat(sep=" ", timespec="seconds")
         write(holder, json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": now}))
         yield
@@ -52,13 +54,15 @@ def alone(lock: Path, what: str) -> Iterator[None]:
             held.release()
 
 
-def _acquire(held: FileLock, lock: Path, holder: Path, what: str) -> None:
+def _acquire(held: FileLock, lock: Path, holder: Path, what: str, wait: bool) -> None:
     with explained(lock):
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
             held.acquire(timeout=_A_MOMENT)
         except Timeout:
             other = _read(holder)
+            if not wait:
+                raise StoreError(f"{lock.parent}: {other} is at work there; nothing was done") from None
             log.warning("waiting for %s, which %s", other, what)
             held.acquire()
             log.warning("%s is through, or gone: on with it here", other)

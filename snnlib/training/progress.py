@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import suppress
 from typing import Any, TextIO
@@ -68,10 +69,16 @@ def _stream() -> _Forgiving | _DisplayLine:
     return _DisplayLine() if shell is not None and hasattr(shell, "kernel") else _Forgiving(sys.stderr)
 
 
+def quiet() -> bool:
+    """Whether errors alone are to be told, as the command line's ``-q`` has it."""
+    return logging.getLogger("snnlib").getEffectiveLevel() > logging.WARNING
+
+
 def bar(total: int | None, initial: int, label: str) -> tqdm:
     """A bar over ``total`` optimiser steps, if that is known, ``initial`` of them done, below a line with the label."""
     stream = _stream()
     bar = tqdm(
+        **({"disable": True} if quiet() else {}),
         total=total,
         initial=initial,
         mininterval=1.0,

@@ -94,7 +94,7 @@ def test_an_unknown_preset_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"preset": 3}, "preset = 3: must be one of cpu, paper, smoke"),
         ({"preset": ["smoke"]}, r"preset = \['smoke'\]: must be one of"),
         ({"preset": None}, "preset = None: must be one of"),
-        ({"preset": "../smoke"}, "preset = '../smoke': must be one of"),
+        ({"preset": "../smoke"}, "preset = '../smoke': must be the path of"),
         ({"seed": "0"}, "seed = '0': must be a whole number of at least 0"),
         ({"seed": -1}, "seed = -1: must be a whole number of at least 0"),
         ({"seed": 2**63}, "seed = 9223372036854775808: must be at most 9223372036854775807"),

@@ -42,6 +42,7 @@ from snnlib.experiments.silent_choices.plot import silent_choices
 from snnlib.experiments.table2_inference_time.plot import methods_vs_timesteps
 from snnlib.experiments.titles import printed_accuracy
 from snnlib.experiments.what_noise_does.plot import what_noise_does
+from snnlib.own.evaluate import Evaluated
 
 PUBLISHED = Path(__file__).parents[2] / "figures"
 PIXEL = 1.0
@@ -125,6 +126,7 @@ OTHERS: dict[Callable[..., Figure], Callable[[], Figure]] = {
 FIGURES = {f"{draw.__name__}, {nets.__name__}": partial(drawn, draw, nets) for draw in OF_NETS for nets in NETS} | {
     draw.__name__: make for draw, make in OTHERS.items()
 }
+FIGURES["own_network"] = lambda: Evaluated(smoke("own_network")).draw()
 
 
 @cache
@@ -216,6 +218,13 @@ def test_what_is_outside_or_on_another_is_found() -> None:
     assert min(box.x0 for said, box in parts(fig) if said.startswith("a title")) < 0
     here = [box for said, box in texts(fig) if said == "here"]
     assert here[0].overlaps(here[1])
+
+
+def test_a_figure_shows_itself_at_the_end_of_a_notebooks_cell() -> None:
+    """IPython asks for this method; of a plain figure, without pyplot, it prints the name alone."""
+    fig = style.figure(2, 1)
+    assert fig._repr_png_() == style.png(fig)
+    assert fig._repr_png_().startswith(b"\x89PNG")
 
 
 def test_the_papers_accuracies_stand_where_it_prints_them() -> None:

@@ -1,0 +1,59 @@
+"""Commands on presets, and on the figures that are drawn from them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from snnlib.batch import readme
+from snnlib.batch.workflow import draw_notebook, figures
+from snnlib.cli.options import PRESETS, Changes, Json, Out, PresetName, figures_in, print_json
+from snnlib.experiments import compare
+from snnlib.runs.preset import as_written, load_preset
+from snnlib.runs.preset_file import toml
+
+
+def print_preset(name: Annotated[str, typer.Argument(help=PRESETS)] = "smoke", changes: Changes = None) -> None:
+    """Print a preset's file, with changes if --set names any: to a file of your own, every --preset takes it."""
+    if changes:
+        print(f"# {name} with other values: {', '.join(changes)}\n{toml(as_written(name, changes))}", end="")
+    else:
+        print(load_preset(name).file.read_text(encoding="utf-8"), end="")
+
+
+def draw_one(notebook: Annotated[str, typer.Argument()], preset: PresetName = "smoke", out: Out = None) -> None:
+    """Execute one notebook; its figures go to figures/mine/PRESET/, the executed copy to build/PRESET/."""
+    with figures_in(out):
+        print(draw_notebook(notebook, load_preset(preset)))
+
+
+def draw_all(
+    targets: Annotated[
+        list[str] | None, typer.Argument(help="notebooks, trained, or all, which is meant if none is given")
+    ] = None,
+    preset: PresetName = "smoke",
+    out: Out = None,
+) -> None:
+    """Train what is missing and draw what is out of date, in parallel, then list what was drawn."""
+    with figures_in(out):
+        print(figures(load_preset(preset), *targets or ()))
+
+
+def print_claims(preset: PresetName = "smoke", out: Out = None, as_json: Json = False) -> None:
+    """Print the verdict on each claim of the paper, as the notebook `claims` wrote them at a preset."""
+    with figures_in(out):
+        print_json(readme.drawn_as_json(preset)) if as_json else print(readme.drawn(preset))
+
+
+def compare_with_published(preset: PresetName = "smoke", out: Out = None, as_json: Json = False) -> None:
+    """Print your own key numbers and verdicts beside the published ones, and whether they agree."""
+    with figures_in(out):
+        print_json(compare.report_as_json(preset)) if as_json else print(compare.report(preset))
+
+
+def publish_results(preset: PresetName = "smoke") -> None:
+    """Draw what is out of date and copy it to figures/PRESET/; of smoke, renew notebooks, README and docs too."""
+    from snnlib.batch import publish as publishing  # brings matplotlib, 0.3 s that each training job would pay for
+
+    print(publishing.publish_preset(load_preset(preset)))

@@ -1,0 +1,108 @@
+"""What several commands take or print in the same way."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from snnlib.checks import InputError, short, shown
+from snnlib.runs.preset import preset_names
+from snnlib.store.paths import published_dir
+
+
+def as_number(text: str) -> float:
+    """An option's value; typer's own parsers do not name it when they refuse it."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{shown(text)}: must be a number") from None
+
+
+class Numbers(tuple[float, ...]):
+    """Several of one option's value; typer would take a mere tuple for as many words."""
+
+
+def as_numbers(text: str) -> Numbers:
+    """Likewise, with commas between them."""
+    return Numbers(as_number(part) for part in text.split(","))
+
+
+def as_whole(text: str) -> int:
+    """Likewise."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{shown(text)}: must be a whole number") from None
+
+
+PRESETS = f"{', '.join(preset_names())}, or the path of a TOML file"
+PresetName = Annotated[str, typer.Option("--preset", help=PRESETS)]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="the preset with that, such as width=0.25 or recipe.epochs=2; repeatable"
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON document instead")]
+Out = Annotated[str | None, typer.Option("--out", help="where figures go, as SNNLIB_FIGURES; a folder for each preset")]
+Name = Annotated[str, typer.Argument(help="a run's id, or the beginning of its name, see `runs`")]
+Names = Annotated[list[str] | None, typer.Argument(help="ids of runs, or beginnings of their names; all if none")]
+
+
+@contextmanager
+def figures_in(out: str | None) -> Iterator[None]:
+    """Have figures in this folder, as ``SNNLIB_FIGURES`` would, here and in all that this process starts.
+
+    Raises:
+        InputError: it cannot be a folder that is written to, or it is the published one.
+    """
+    variable, before = "SNNLIB_FIGURES", os.environ.get("SNNLIB_FIGURES")
+    if out is not None:
+        os.environ[variable] = str(_writable(out))
+    try:
+        yield
+    finally:
+        os.environ.pop(variable, None)
+        if before is not None:
+            os.environ[variable] = before
+
+
+def _writable(out: str) -> Path:
+    where = f"--out {shown(out)}"
+    try:
+        folder = Path(os.path.abspath(Path(out).expanduser()))
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+    except (OSError, ValueError, RuntimeError) as error:  # no name for a file, or ~somebody
+        raise InputError(f"{where}: {short(str(error), 300)}") from None
+    if not out or not str(folder).isprintable():
+        raise InputError(f"{where}: must be a folder's path, of printable characters")
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{where}: must be a folder that can be written to, or made; {there} cannot")
+    if folder.resolve() == published_dir().resolve():
+        raise InputError(f"{where}: must not be the published one, to which only `publish` writes")
+    return folder
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """One JSON document; what is no finite number is null, or "Infinity"."""
+    print(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Mapping():
+            return {str(k): _plain(v) for k, v in value.items()}
+        case list() | tuple():
+            return [_plain(v) for v in value]
+        case bool() | int() | str() | None:
+            return value
+        case float():
+            return float(value) if math.isfinite(value) else None
+    raise TypeError(f"{type(value).__name__} in a JSON document")

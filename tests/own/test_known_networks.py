@@ -1,0 +1,47 @@
+"""Networks as torchvision and timm have them: trained, converted and tested, each learns two hundred images by heart.
+
+`make test-slow`: a few minutes for each on one core. That each step of theirs is that of a loop, and that every
+activation is replaced, other tests say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+from torchvision import models
+
+import snnlib as sn
+from snnlib.data.batches import standardise
+from snnlib.data.sets import load_dataset
+
+pytestmark = pytest.mark.slow
+
+
+def timm_resnet18() -> nn.Module:
+    timm = pytest.importorskip("timm", reason="in the extra `interop`")
+    return timm.create_model("resnet18", num_classes=10)
+
+
+# Without dropout, which is there to keep a net from doing this. Epochs: deeper ones need more.
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
+    "torchvision resnet18": (lambda: models.resnet18(num_classes=10), 80),
+    "torchvision vgg16_bn": (lambda: models.vgg16_bn(num_classes=10, dropout=0.0), 80),
+    "torchvision mobilenet_v2": (lambda: models.mobilenet_v2(num_classes=10, dropout=0.0), 150),
+    "timm resnet18": (timm_resnet18, 80),
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_two_hundred_images_are_learnt_by_heart(network: str) -> None:
+    make, epochs = NETWORKS[network]
+    data = load_dataset("fashion_mnist_mini", shape=(3, 32, 32))
+    images, labels = standardise(data.train.images[:200], data), data.train.labels[:200]
+    torch.manual_seed(0)
+    net = sn.spiking(make(), surrogate=sn.Arctan())
+    sn.fit(net, (images, labels), epochs, lr=5e-3, batch_size=25)
+    result = sn.evaluate(sn.convert(net), (images, labels), timesteps=8)
+    print(f"\n{network}\n{result}")  # seen with -s
+    assert result.accuracy.iloc[-1] >= 0.95
