@@ -13,7 +13,7 @@ from snnlib.checks import InputError, one_of, shown, whole
 from snnlib.in_time import InTime, in_time, repeated
 from snnlib.neurons import Neuron
 from snnlib.relu_calls import Intercepted, functions_of
-from snnlib.simulation import Simulation, current_pass, running
+from snnlib.simulation import Simulation, checkpointed, current_pass, running
 
 
 class Reused(nn.Module):
@@ -28,6 +28,11 @@ class Reused(nn.Module):
         under_way = current_pass()
         if under_way is None:
             raise InputError("a layer that is called several times: must be called inside its `Spiking` net")
+        if under_way.in_part:
+            raise InputError(
+                "torch.utils.checkpoint: cannot compute an activation again that is a function or called several "
+                "times; give each call a torch.nn.ReLU of its own, or checkpoint the net as a whole"
+            )
         call = under_way.calls[self]
         under_way.calls[self] += 1
         if call == len(self.calls):
@@ -101,10 +106,10 @@ class Spiking(nn.Module):
             raise InputError(f"simulation = {shown(simulation)}: must be a Simulation")
         elif timesteps is not None or generator is not None:
             raise InputError("simulation: has timesteps and generator of its own; give it alone, or those")
-        if simulation.generator is not None and torch._C._current_graph_task_id() != -1:
+        if simulation.generator is not None and checkpointed():
             raise InputError(
-                "generator: goes on where torch.utils.checkpoint computes the net again in the backward pass; "
-                "give none and no seed, since PyTorch sets its global one back"
+                "generator: torch.utils.checkpoint sets only PyTorch's global one back to compute the net again; "
+                "give none, and no seed"
             )
         inputs = tuple(self._taken(x, simulation) if isinstance(x, Tensor) else x for x in inputs)
         with running(simulation):

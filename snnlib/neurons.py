@@ -201,15 +201,19 @@ class Neuron(nn.Module):
         """Currents [T·B, ...], or [B, ...] if they are the same at each step, to spikes [T·B, ...], time outermost.
 
         Raises:
-            InputError: currents of a forward pass that is over, or, of several steps, not marked by `in_time`.
+            InputError: currents of several steps that are not marked by `in_time`; a pass that is over, or of which
+                `torch.utils.checkpoint` will compute a part again, which it can only for single steps with noise from
+                PyTorch's global generator.
         """
         under_way = current_pass()
         sim = under_way.simulation if under_way else Simulation()
         marked = isinstance(current, InTime)
-        if marked and not under_way:  # a single step is not marked, and can be computed again
+        if marked and not under_way:
+            raise InputError("neuron: the forward pass that its input comes from is over")
+        if under_way and (sim.timesteps > 1 or sim.generator) and under_way.in_part:
             raise InputError(
-                "neuron: the forward pass that its input comes from is over; torch.utils.checkpoint can compute only "
-                "single steps again, or whole nets"
+                "neuron: torch.utils.checkpoint can compute a part of a net again only for a single step with noise "
+                "from PyTorch's global generator; else checkpoint the net as a whole"
             )
         if not marked and sim.timesteps > 1:
             raise InputError(

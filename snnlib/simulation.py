@@ -48,12 +48,24 @@ class Simulation:
             raise InputError(f"generator = {shown(self.generator)}: must be a torch.Generator")
 
 
+def checkpointed() -> tuple | None:
+    """By what `torch.utils.checkpoint` computes again, in the backward pass, that which is called now; None if not."""
+    hooks = torch._C._autograd._top_saved_tensors_default_hooks(False)
+    return hooks if hooks and hooks[0].__module__ == "torch.utils.checkpoint" else None
+
+
 @dataclass(frozen=True)
 class Pass:
     """A forward pass under way: its simulation, and how often each module that counts its calls was called so far."""
 
     simulation: Simulation
     calls: Counter[object] = field(default_factory=Counter)
+    whole: tuple | None = field(default_factory=checkpointed)  # the pass is computed again as a whole
+
+    @property
+    def in_part(self) -> bool:
+        """Whether what is called now will be computed again without this pass."""
+        return (now := checkpointed()) is not None and now != self.whole
 
 
 _passes: ContextVar[Pass | None] = ContextVar("snnlib_pass", default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,11 +19,12 @@ from torch.utils.checkpoint import checkpoint
 
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble
+from snnlib.in_time import in_time
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.noise import Gaussian, Uniform
 from snnlib.replace_relu import spiking
-from snnlib.simulation import Simulation, current_pass
+from snnlib.simulation import Simulation, current_pass, running
 
 T, B = 5, 3
 DYNAMICS = [SingleStep(), SingleStep(Uniform(), v_th=0.9), Converted(), LIF()]
@@ -285,6 +287,17 @@ class Halves(nn.Module):
         return self.second(half.flatten(1))
 
 
+class Again(nn.Module):
+    """A model all of which is computed again."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        return checkpoint(self.model, x, use_reentrant=False)
+
+
 def gradients(outputs: Callable[[], Tensor], net: nn.Module) -> list[Tensor]:
     net.zero_grad()
     torch.manual_seed(11)
@@ -314,14 +327,31 @@ def test_a_part_that_is_computed_again_has_the_same_noise_in_a_single_step() -> 
     assert all(g.any() for g in expected)
 
 
-def test_what_cannot_be_computed_again_is_refused() -> None:
-    net = Spiking(Halves(again=True))
-    with pytest.raises(InputError, match=r"the forward pass that its input comes from is over; torch.utils.checkpoint"):
-        net(image(), timesteps=T).sum().backward()
-    whole = Spiking(layers(SingleStep()))
-    for outputs in (
-        lambda: checkpoint(whole, image(), generator=generator(), use_reentrant=False),
-        lambda: checkpoint(whole.seed(1), image(), use_reentrant=False),
+def test_what_cannot_be_computed_again_is_refused_in_a_line() -> None:
+    part, whole, x = Spiking(Halves(again=True)), Spiking(layers(SingleStep())), image()
+    shared = nn.ReLU()
+    functions, twice = (spiking(Again(m), example=x) for m in (Called(nn.Identity()), nn.Sequential(shared, shared)))
+    for outputs, message in (
+        (lambda: part(x, timesteps=T), "neuron: torch.utils.checkpoint can compute a part of a net again only for a"),
+        (lambda: part(x, generator=generator()), "neuron: torch.utils.checkpoint can compute a part of a net again"),
+        (lambda: functions(x), "torch.utils.checkpoint: cannot compute an activation again that is a function or"),
+        (lambda: twice(x), "torch.utils.checkpoint: cannot compute an activation again that is a function or called"),
+        (lambda: checkpoint(whole, x, generator=generator(), use_reentrant=False), "generator: torch.utils.checkpoint"),
+        (lambda: checkpoint(whole.seed(1), x, use_reentrant=False), "generator: torch.utils.checkpoint sets only"),
     ):
-        with pytest.raises(InputError, match=r"generator: goes on where torch.utils.checkpoint computes the net again"):
-            outputs().sum().backward()
+        with pytest.raises(InputError, match=f"^{re.escape(message)}") as error:
+            outputs()
+        assert "\n" not in str(error.value)
+    with running(Simulation(timesteps=T)):
+        late = in_time(x, 0) * 1
+    with pytest.raises(InputError, match=r"^neuron: the forward pass that its input comes from is over"):
+        Neuron(LIF())(late)
+
+
+def test_functions_of_a_net_that_is_computed_again_as_a_whole_are_neurons_again() -> None:
+    net, x = spiking(Called(nn.Linear(8, 8)), Gaussian(k=1.0)), image().float()
+    for options in ({}, {"timesteps": T}):
+        expected = gradients(lambda options=options: net(x, **options), net)
+        again = gradients(lambda options=options: checkpoint(net, x, use_reentrant=False, **options), net)
+        assert all(torch.equal(a, b) for a, b in zip(again, expected, strict=True))
+        assert all(g.any() for g in expected)

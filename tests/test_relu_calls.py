@@ -118,11 +118,14 @@ def test_torchvisions_nets_have_as_many_neurons_as_relus(name: str, options: dic
 @pytest.mark.parametrize("activation", ["relu", nn.ReLU()], ids=["function", "module"])
 def test_a_transformers_mlp_fires(activation: Any, norm_first: bool) -> None:
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, activation=activation, norm_first=norm_first)
-    model, x = nn.TransformerEncoder(layer, 3, enable_nested_tensor=False), torch.ones(2, 4, 8)
+    model, x = nn.TransformerEncoder(layer, 3, enable_nested_tensor=False), torch.randn(2, 4, 8, generator=generator())
     net = spiking(model, example=x).eval()
     called: list[nn.Module] = []
     with torch.no_grad():  # here PyTorch would take its fused kernel, ReLU and all
         net(x, simulation=Simulation(generator(), 3, lambda neuron, t, *_: called.append((neuron, t))))
+        alone = net(x)
+    torch.testing.assert_close(alone, net(x))  # with gradients there is none
+    assert not torch.allclose(alone, model.eval()(x))
     assert called == [(neuron, t) for _, neuron in net.neurons() for t in (1, 2, 3)]
     assert len(called) == 3 * 3
     with pytest.raises(

@@ -56,7 +56,7 @@ def test_table_1_has_the_papers_rows_in_every_preset() -> None:
 @pytest.fixture(scope="module")
 def recorded() -> dict[str, dict[str, torch.Tensor]]:
     torch.manual_seed(0)
-    model = convert(build("cnn", SingleStep(), width=1 / 16), alpha=4)
+    model = convert(build("cnn", SingleStep(), width=1 / 16), alpha=4, statistics="layer")
     images = torch.randn(8, 1, 28, 28)
     return eq6_terms.record(model, images, torch.Generator().manual_seed(0), timesteps=4)
 
@@ -105,7 +105,7 @@ def test_the_sum_is_narrower_than_the_noise_it_replaces(noise: Gaussian | Unifor
     # docs/silent_choices.md says so: ranges add, standard deviations do not.
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)  # of the weights
-    model = convert(build("cnn", SingleStep(noise=noise), width=1 / 16))
+    model = convert(build("cnn", SingleStep(noise=noise), width=1 / 16), statistics="layer")
     found = eq6_terms.record(model, torch.randn(8, 1, 28, 28, generator=generator), generator, timesteps=3)
     # On average over layers: in a small readout layer the potentials alone may spread as far.
     mean = {
