@@ -28,7 +28,7 @@ def about(name: str, run: Run | None) -> dict[str, Any]:
     """
     folder, state = runs_dir() / name, listing.state(name, run)
     found: dict[str, Any] = {"run": name, "label": run.label if run else name, "state": state, "folder": str(folder)}
-    found["uses"] = {p.name: uses[name] for p in listing.shipped() if name in (uses := p.uses())}
+    found["uses"] = listing.uses(name)
     held = evaluated(run) if run is not None and state == "trained" else []
     intact = {evaluation.file(run).stem for evaluation, _ in held}
     found["files"] = [
@@ -40,7 +40,7 @@ def about(name: str, run: Run | None) -> dict[str, Any]:
         return found
     found["spec"] = run.spec.model_dump(mode="json")
     if state != "trained":
-        return found | {"epochs": epochs_done(folder)}
+        return found | ({"epochs": epochs_done(folder)} if state in ("begun", "failed") else {})
     metadata, last = run.metadata, run.history.iloc[-1]
     found |= {"epochs": int(last.epoch), "last_epoch": {k: float(v) for k, v in last.items() if not pd.isna(v)}}
     found["evaluations"] = [

@@ -28,9 +28,9 @@ def of_preset(preset: Preset, left: Mapping[str, float]) -> list[dict[str, Any]]
     Args:
         left: seconds that each unfinished run will still take, from `snnlib.batch.estimate.estimate`.
     """
-    uses, rows = preset.uses(), []
+    used, rows = preset.uses(), []
     for name, run in preset.all_runs().items():
-        row = dict.fromkeys(ROW) | {"run": name, "label": run.label, "uses": {preset.name: uses[name]}}
+        row = dict.fromkeys(ROW) | {"run": name, "label": run.label, "uses": {preset.name: used[name]}}
         if name in left:
             row |= {"state": state(name, run), "seconds_left": left[name]}
         else:
@@ -48,11 +48,11 @@ def of_store() -> list[dict[str, Any]]:
     trained, evaluated or measured.
     """
     presets, runs = shipped(), in_store()
-    uses = {preset.name: preset.uses() for preset in presets}
+    used = {preset.name: preset.uses() for preset in presets}
     rows = []
     for name, run in runs.items():
         row = dict.fromkeys(ROW) | {"run": name, "label": run.label if run else name, "state": state(name, run)}
-        row["uses"] = {preset: known[name] for preset, known in uses.items() if name in known}
+        row["uses"] = {preset: known[name] for preset, known in used.items() if name in known}
         if run is not None and row["state"] == "trained":
             first, last = _accuracies(run, [preset for preset in presets if preset.name in row["uses"]])
             row |= {"accuracy_t1": first, "accuracy": last, "seconds": run.metadata["train_seconds"]}
@@ -67,6 +67,12 @@ def shipped() -> list[Preset]:
         with suppress(InputError):
             found.append(load_preset(name))
     return found
+
+
+def uses(name: str) -> dict[str, str]:
+    """What a run is in each preset that ships and has it, by the preset's name: net and arm."""
+    found = {preset.name: preset.uses() for preset in shipped()}
+    return {preset: known[name] for preset, known in found.items() if name in known}
 
 
 def in_store() -> dict[str, Run | None]:

@@ -77,7 +77,7 @@ def remove_run(name: Name, yes: Annotated[bool, typer.Option("--yes", "-y", help
     folder = runs_dir() / full
     with explained(folder):
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    uses = ", ".join(f"{p.name} ({found[full]})" for p in listing.shipped() if full in (found := p.uses()))
+    uses = ", ".join(f"{preset} ({use})" for preset, use in listing.uses(full).items())
     what = [run.label if run else full, listing.state(full, run), f"{size / 2**20:.1f} MiB"]
     if yes or _agreed(f"remove {', '.join([*what, f'used by {uses}'] if uses else what)}? [y/N] "):
         print(f"removed {from_root(stored.remove(full))}")
