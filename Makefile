@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make figures [PRESET=smoke|cpu|paper]  train what is missing and draw every figure, to figures/mine/"
+	@echo "make figures [PRESET=smoke|cpu|paper|FILE.toml]  train what is missing and draw every figure, to figures/mine/"
 	@echo "make publish [PRESET=smoke|cpu|paper]  the same, and copy them to figures/; of smoke, also renew notebooks, README and docs"
 	@echo "make test       unit tests, and every notebook run and checked"
 	@echo "make test-slow  train ResNet-18, VGG-16 and MobileNet of torchvision and timm, a quarter of an hour"
@@ -29,10 +29,10 @@ $(VENV)/installed: pyproject.toml
 	@touch $@
 
 figures: $(VENV)/installed
-	@$(BIN)/python -m snnlib figures --preset $(PRESET)
+	@$(BIN)/python -m snnlib figures --preset "$(PRESET)"
 
 publish: $(VENV)/installed
-	@$(BIN)/python -m snnlib publish --preset $(PRESET)
+	@$(BIN)/python -m snnlib publish --preset "$(PRESET)"
 
 # The runs come first, in parallel, so that the notebooks only load them.
 test: $(VENV)/installed

@@ -20,11 +20,13 @@ import torch
 from bad_input import RUN
 from toml_text import toml
 
-from snnlib import __main__ as cli
 from snnlib.batch import publish, readme, workflow
 from snnlib.batch import train as batch
 from snnlib.bench import report as bench_report
 from snnlib.checks import InputError
+from snnlib.cli import main as cli
+from snnlib.cli import runs as run_commands
+from snnlib.cli import training as training_commands
 from snnlib.data import checksums as files
 from snnlib.data import sets as data
 from snnlib.experiments import notebook
@@ -241,9 +243,9 @@ def _idle(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(bench_report, "bench_steps", lambda **_: "")
     patch.setattr(bench_report, "bench_scaling", lambda *_: "")
     patch.setattr(data, "_full", _missing)
-    patch.setattr(cli, "estimate", lambda p: dict.fromkeys(p.all_runs(), 1.0))
-    patch.setattr(cli, "time_left", lambda *_: "")
-    patch.setattr(cli, "accuracy", _accuracy)
+    patch.setattr(run_commands, "estimate", lambda p: dict.fromkeys(p.all_runs(), 1.0))
+    patch.setattr(run_commands, "time_left", lambda *_: "")
+    patch.setattr(training_commands, "accuracy", _accuracy)
 
 
 def _missing(name: str, download: bool) -> None:

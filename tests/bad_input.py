@@ -177,24 +177,28 @@ toml_texts = mutations | st.text(st.sampled_from("{}[]=,.#-'\"\\ \nab01"), max_s
 # --- command lines ---------------------------------------------------------------------------
 
 OPTIONS = {
-    "runs": ("--preset",),
-    "train": ("--preset",),
+    "runs": ("--preset", "--set", "--json"),
+    "train": ("--preset", "--set"),
     "evaluate": (
         "--preset", "--alpha", "--beta", "--leak", "--statistics", "--first-step", "--percentile", "--v-init",
-        "--timesteps", "--noise-seeds",
+        "--timesteps", "--noise-seeds", "--set", "--json",
     ),
+    "show": ("--json",),
+    "export": ("--to", "--alpha", "--beta", "--leak"),
+    "rm": ("--yes",),
     "data": (),
-    "draw": ("--preset",),
-    "claims": ("--preset",),
-    "compare": ("--preset",),
+    "preset": ("--set",),
+    "draw": ("--preset", "--out"),
+    "claims": ("--preset", "--out", "--json"),
+    "compare": ("--preset", "--out", "--json"),
     "publish": ("--preset",),
     "bench": ("--peers", "--scaling", "--rounds", "--publish"),
-    "figures": ("--preset",),
+    "figures": ("--preset", "--out"),
 }  # fmt: skip
 A_RUN = "fashion_mnist_mini-resnet18-w0.0625-spikes-gaussian-s0"
 words = st.sampled_from(
     [*HOSTILE, "big", "9" * 5000, "1e400", "-5", "2.5", "1000000000", "layer", "rest", A_RUN, "fashion_mnist_mini",
-     "method", "all", "trained", "train_0", "--nolock", "--", "-x"]
+     "method", "all", "trained", "train_0", "--nolock", "--", "-x", "width=0.5", "seeds=", "recipe.lr=x", "./a.toml"]
 ) | st.text(max_size=12)  # fmt: skip
 
 

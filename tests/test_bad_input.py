@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import bad_input
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from snnlib import __main__ as cli
 from snnlib.checks import InputError, short, shown
+from snnlib.cli import main as cli
 from snnlib.models import build
 from snnlib.neurons import SingleStep
 from snnlib.runs import preset
@@ -85,20 +86,27 @@ def test_a_command_line(presets: Path, line: list[str]) -> None:
 @pytest.mark.parametrize(
     "line",
     [
+        ["runs"],
+        ["runs", "--json"],
         ["runs", "--preset", "paper"],
+        ["runs", "--preset=smoke", "--set", "width=0.5", "--set=recipe.epochs=2", "--json"],
         ["train"],
         ["train", "fashion_mnist_mini-vgg16", "fashion_mnist_mini-cnn", "--preset=smoke"],
         ["evaluate", bad_input.A_RUN],
+        ["evaluate", bad_input.A_RUN, "--alpha", "2,3,inf", "--json"],
         ["evaluate", bad_input.A_RUN, "--alpha", "inf", "--noise-seeds", "1000", "--timesteps", "1"],
         ["evaluate", bad_input.A_RUN, "--statistics", "frozen", "--first-step=rest", "--beta", ".5", "--leak", "1"],
         ["evaluate", "fashion_mnist_mini-cnn-w0.125-potential-relu-s0", "--percentile", "99.9", "--v-init", "0.5"],
         ["data", "fashion_mnist_mini"],
         ["draw", "method", "--preset", "cpu"],
+        ["preset", "paper", "--set", "nets.mnist.width=0.5"],
         ["figures"],
+        ["figures", "--out", "../figures/elsewhere"],
         ["figures", "trained", "all", "method", "claims"],
         ["bench", "--rounds", "3", "--peers"],
         ["bench", "--scaling"],
         [],
+        ["--version"],
         ["--help"],
         ["evaluate", "--help"],
     ],
@@ -107,7 +115,7 @@ def test_a_command_line(presets: Path, line: list[str]) -> None:
 def test_a_right_command_line_passes(
     presets: Path, line: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli.sys, "argv", ["snnlib", *line])
+    monkeypatch.setattr(sys, "argv", ["snnlib", *line])
     cli.main()
     assert "error" not in capsys.readouterr().err
 
@@ -120,7 +128,7 @@ def test_ctrl_c_is_one_line_and_its_own_exit_code(
         raise error
 
     monkeypatch.setattr(cli.batch, "train_runs", stopped)
-    monkeypatch.setattr(cli.sys, "argv", ["snnlib", "train"])
+    monkeypatch.setattr(sys, "argv", ["snnlib", "train"])
     with pytest.raises(SystemExit) as stop:
         cli.main()
     interrupted = (130, "interrupted; the same command goes on from the last finished epoch\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from snnlib.__main__ import app
+from snnlib.cli.commands import app
 from snnlib.runs.preset import load_preset
 from snnlib.store.paths import DOCS, README, ROOT
 

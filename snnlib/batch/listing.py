@@ -102,11 +102,15 @@ def table(rows: Collection[Mapping[str, Any]], of_preset: bool = False) -> str:
             "state": row["state"],
             "T = 1, %": _percent(row["accuracy_t1"]),
             "T = last, %": _percent(row["accuracy"]),
-            "seconds": f"{row['seconds']:.0f}" if row["seconds_left"] is None else f"~{row['seconds_left']:.0f}",
+            "seconds": _seconds(row["seconds"], row["seconds_left"]),
         }
         for row in rows
     ]
     return pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True, colalign=[*["left"] * 4, *["right"] * 3])
+
+
+def _seconds(taken: float | None, left: float | None) -> str:
+    return f"~{left:.0f}" if left is not None else "" if taken is None else f"{taken:.0f}"
 
 
 def _percent(fraction: float | None) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from snnlib.checks import InputError, shown
+from snnlib.checks import InputError, short, shown
 from snnlib.runs.preset import preset_names
 from snnlib.store.paths import published_dir
 
@@ -80,7 +80,7 @@ def _writable(out: str) -> Path:
         folder = Path(os.path.abspath(Path(out).expanduser()))
         there = next(path for path in (folder, *folder.parents) if path.exists())
     except (OSError, ValueError, RuntimeError) as error:  # no name for a file, or ~somebody
-        raise InputError(f"{where}: {error}") from None
+        raise InputError(f"{where}: {short(str(error), 300)}") from None
     if not out or not str(folder).isprintable():
         raise InputError(f"{where}: must be a folder's path, of printable characters")
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):

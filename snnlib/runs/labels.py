@@ -34,9 +34,10 @@ def _suffixes(group: list[Spec]) -> list[str]:
     chosen: list[str] = []
     told: list[tuple[str, ...]] = [()] * len(group)
 
-    def gain(path: str) -> tuple[bool, int]:
+    def gain(path: str) -> tuple[bool, int, bool]:
         found = len(set(zip(told, columns[path], strict=True)))
-        return found > len(set(told)) and not path.rpartition(".")[2].startswith(LAST), found
+        more = found > len(set(told)) and not path.rpartition(".")[2].startswith(LAST)
+        return more, found, "" not in columns[path]  # a kind, before a field that only one kind has
 
     while len(set(told)) < len(group):  # specs differ in some field, or they had the same name
         chosen.append(max(columns, key=gain))

@@ -73,18 +73,18 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 def toml(content: Mapping[str, Any]) -> str:
     """A file with this content, laid out as those that ship are; the standard library only reads TOML."""
-    nets, sections = content["nets"], {"": {k: v for k, v in content.items() if k not in SECTIONS}}
-    sections["recipe"] = content.get("recipe", {})
-    for net, given in nets.items():
+    sections = {"": {name: value for name, value in content.items() if name not in SECTIONS}}
+    if "recipe" in content:
+        sections["recipe"] = content["recipe"]
+    for net, given in content["nets"].items():
         sections[f"nets.{_key(net)}"] = {name: value for name, value in given.items() if name != "arms"}
-        sections[f"nets.{_key(net)}.arms"] = given.get("arms", {})
+        if "arms" in given:
+            sections[f"nets.{_key(net)}.arms"] = given["arms"]
     sections["notebooks"] = content["notebooks"]
-    parts = []
-    for name, values in sections.items():
-        lines = [f"{_key(key)} = {_toml(value)}\n" for key, value in values.items()]
-        if lines:
-            parts.append("".join([f"[{name}]\n" if name else "", *lines]))
-    return "\n".join(parts)
+    return "\n".join(
+        "".join([f"[{name}]\n" if name else "", *(f"{_key(key)} = {_toml(value)}\n" for key, value in values.items())])
+        for name, values in sections.items()
+    )
 
 
 def _key(name: str) -> str:

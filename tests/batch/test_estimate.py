@@ -9,10 +9,10 @@ import pytest
 import torch
 from toml_text import toml
 
-from snnlib import __main__ as command_line
 from snnlib.batch import estimate, throughput
 from snnlib.batch.estimate import duration, time_left, to_do
 from snnlib.batch.throughput import FEW, Throughput, Untrained
+from snnlib.cli import runs as commands
 from snnlib.data.sets import Dataset
 from snnlib.network import Spiking
 from snnlib.runs import checkpoints, preset, results
@@ -305,10 +305,10 @@ def test_the_command_lists_states_and_seconds(monkeypatch: pytest.MonkeyPatch, t
     evaluated(done, p)
     begun.folder.mkdir(parents=True)
 
-    command_line.list_runs("tiny")
+    commands.list_runs("tiny")
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
-    cells = {line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]] for line in lines[2:-1]}
-    assert cells == {
+    rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:-1])
+    assert {f"{label}-{key}": cells for label, key, *cells in rows} == {
         done.spec.name: ["cnn ours", "done", "50.00", "75.00", "12"],
         only_trained.spec.name: ["cnn ours", "trained", "", "", "~100"],
         begun.spec.name: ["cnn ours", "begun", "", "", "~6200"],  # 6,000 images, then two passes of 1,000 at T = 10

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from snnlib.__main__ import app
 from snnlib.batch import readme
 from snnlib.batch.headlines import HEADLINES
 from snnlib.batch.ledger import as_written, ledger
 from snnlib.checks import InputError
+from snnlib.cli.commands import app
 from snnlib.experiments.claims import BEYOND, CLAIMS
 from snnlib.experiments.evidence import RULE
 from snnlib.experiments.outputs import Outputs

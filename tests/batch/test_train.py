@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from snnlib import __main__ as command_line
 from snnlib.batch import train as batch
 from snnlib.batch import workflow
 from snnlib.batch.train import BatchError, failed, failure, train_runs, unfinished
+from snnlib.cli import main as command_line
 from snnlib.data.checksums import DataError
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run, Spec

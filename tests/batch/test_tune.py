@@ -13,10 +13,10 @@ import pytest
 from tiny_runs import InterruptError, stop_after
 from toml_text import toml
 
-from snnlib import __main__ as command_line
 from snnlib.batch import tune as tuning
 from snnlib.batch.tune import held_out, rates, tune, tuned_arms
 from snnlib.checks import InputError
+from snnlib.cli import training as command_line
 from snnlib.runs import preset as presets
 from snnlib.runs.preset import Preset, load_preset, nets_as_written
 from snnlib.runs.run import Run, Spec

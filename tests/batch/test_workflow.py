@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import papermill
 import psutil
 import pytest
 from filelock import FileLock, Timeout
@@ -24,9 +25,10 @@ from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.workflow import NOTEBOOKS, WorkflowError
 from snnlib.checks import InputError
 from snnlib.experiments import compare
-from snnlib.runs.preset import load_preset
+from snnlib.runs.preset import as_written, load_preset
+from snnlib.runs.preset_file import toml
 from snnlib.store.files import sha256, write
-from snnlib.store.paths import ROOT, published_dir
+from snnlib.store.paths import ROOT, figures_dir, published_dir
 from snnlib.store.sums import ENDING, sums, write_summed
 
 
@@ -261,11 +263,42 @@ def test_snakemake_takes_any_preset_for_its_name(name: str, monkeypatch: pytest.
     assert parse_config([given[given.index("--config") + 1]]) == {"preset": name}
 
 
+def test_jobs_and_notebooks_are_given_the_path_of_a_preset_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / 'it\'s a: #1 "q" = $HOME ä' / "mine.toml"
+    file.parent.mkdir()
+    file.write_text(toml(as_written("smoke", ["width=0.03"])), encoding="utf-8")
+    monkeypatch.setattr(workflow, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(workflow, "_not_as_they_look", lambda *_: [])
+    given: list[str] = []
+    monkeypatch.setattr(workflow, "_snakemake", lambda arguments: given.extend(arguments) or 0)
+    workflow.figures(load_preset(str(file)), "trained")
+    config = parse_config([given[given.index("--config") + 1]])
+    assert config == {"preset": str(file)}
+    said = snakefile(config["preset"])
+    assert said["PRESET"] == load_preset(str(file))
+    assert (said["FIGURES"], said["LOGS"]) == (figures_dir() / "mine", tmp_path / "build" / "mine")
+    shown = snakemake_format("{params.preset:q}", params=SimpleNamespace(preset=said["PRESET"].given))
+    assert subprocess.run(["bash", "-c", f"printf %s {shown}"], capture_output=True, text=True).stdout == str(file)
+
+    def note(_: Path, copy: Path, parameters: dict[str, Any], **__: Any) -> None:
+        given.append(parameters["preset"])
+        copy.write_text("")
+
+    monkeypatch.setattr(papermill, "execute_notebook", note)
+    workflow.draw_notebook("method", load_preset(str(file)))
+    assert given[-1] == str(file)
+
+
 @pytest.mark.parametrize("variable", ["SNNLIB_RUNS", "SNNLIB_FIGURES"])
 def test_folders_that_snakemake_cannot_have_are_refused(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "/tmp/{a}")
     with pytest.raises(InputError, match=rf"{variable} = /tmp/{{a}}: must be without braces"):
         workflow.figures(load_preset("smoke"))
+    monkeypatch.delenv(variable)
+    with pytest.raises(InputError, match="preset = /tmp/{a}/mine.toml: must be without braces"):
+        workflow.figures(load_preset("smoke").model_copy(update={"file": Path("/tmp/{a}/mine.toml")}))
 
 
 def wait_for(true: Callable[[], bool], seconds: float = 60) -> None:

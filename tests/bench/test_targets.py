@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from snnlib.__main__ import app
 from snnlib.bench import contest as bench
 from snnlib.bench import peers, targets
 from snnlib.bench import report as bench_report
 from snnlib.bench.contestants import BARE, DIRECT, INSTALLED, OURS, RELU, TUNED
 from snnlib.checks import InputError
+from snnlib.cli.commands import app
 from snnlib.store import paths
 from snnlib.store.markdown import markers, part
 from snnlib.store.paths import DOCS, ROOT, published_dir

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from snnlib.__main__ import app
+from snnlib.cli.commands import app
 from snnlib.experiments import compare
 from snnlib.experiments.compare import AGREES, DIFFERS, IDENTICAL, ONLY_OWN, ONLY_PUBLISHED
 from snnlib.store import paths

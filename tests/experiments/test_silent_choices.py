@@ -11,8 +11,9 @@ import pytest
 from matplotlib.colors import to_hex
 from typer.testing import CliRunner
 
-from snnlib import __main__
 from snnlib.checks import InputError
+from snnlib.cli import training
+from snnlib.cli.commands import app
 from snnlib.data.sets import Dataset
 from snnlib.experiments.over_seeds import percent
 from snnlib.experiments.silent_choices import plot as plotting
@@ -133,11 +134,11 @@ def test_the_command_line_gives_each_settings_accuracies(monkeypatch: pytest.Mon
         asked.append((run, evaluation))
         return pd.DataFrame({"timesteps": [1], "accuracy": [0.5]})
 
-    monkeypatch.setattr(__main__, "accuracy", note)
+    monkeypatch.setattr(training, "accuracy", note)
     found = [s for s in settings(load_preset("smoke")) if s.run.spec.seed == 0]
     for s in found:
         call = ["evaluate", s.run.spec.name, "--preset", "smoke", *s.options.split()]
-        assert CliRunner().invoke(__main__.app, call).exit_code == 0
+        assert CliRunner().invoke(app, call).exit_code == 0
     assert asked == [(s.run, s.evaluation) for s in found]
 
 

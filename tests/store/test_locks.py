@@ -118,3 +118,19 @@ def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pyt
     words = "no locks: SNNLIB_RUNS, SNNLIB_FIGURES and SNNLIB_DATA name other folders"
     with pytest.raises(StoreError, match=words), alone(tmp_path / "lock", "works"):
         pass
+
+
+def test_who_is_not_to_wait_is_told_who_holds_it(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    holder = context.Process(target=hold, args=(tmp_path / "lock", held))
+    holder.start()
+    assert held.wait(60)
+    told = f"{tmp_path}: process {holder.pid} on .* is at work there; nothing was done"
+    with pytest.raises(StoreError, match=told), alone(tmp_path / "lock", "works", wait=False):
+        pass
+    assert holder.is_alive()
+    holder.kill()
+    holder.join()
+    with alone(tmp_path / "lock", "works", wait=False):
+        pass
