@@ -191,7 +191,7 @@ def summary(accuracy: pd.DataFrame, rounds: pd.DataFrame) -> pd.DataFrame:
             by_seed = accuracy[(accuracy.quick_start == pair.library) & (accuracy.who == who)].accuracy
             row |= {"accuracy": by_seed.mean(), "accuracy_sd": by_seed.std(), "seeds": len(by_seed)}
             found.append(row)
-    hardware = machine() | {"threads": "1", "sinabs": installed("sinabs") or ""}
+    hardware = machine() | {"threads": "1", **{pair.library: installed(pair.library) or "" for pair in PAIRS}}
     return pd.DataFrame(found).assign(rounds=rounds["round"].nunique(), **hardware)
 
 
