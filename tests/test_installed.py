@@ -21,7 +21,7 @@ USED = """
 import json, os, sys
 
 import snnlib
-from snnlib.__main__ import app
+from snnlib.cli.commands import app
 from snnlib.runs.preset import preset_names
 from snnlib.runs.run import ensure
 from snnlib.runs.spec import Spec

@@ -165,13 +165,13 @@ def test_what_was_measured_is_published_as_it_stands(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(bench_report, "DOCS", tmp_path)
     (tmp_path / "benchmarks.md").write_text("\n".join(markers("benchmarks")))
     own, published = tmp_path / "figures" / "mine" / "bench", tmp_path / "figures" / "bench"
-    names = {path.name for path in (ROOT / "figures" / "bench").iterdir() if path.suffix != ENDING}
+    names = {path.name for path in (ROOT / "figures" / "bench").iterdir() if path.is_file() and path.suffix != ENDING}
     own.mkdir(parents=True)
     for name in names:
         write_summed({own / name: f"{name}\n"})
     published.mkdir()
     (published / "no_longer_measured.csv").write_text("")
     assert CliRunner().invoke(app, ["bench", "--publish"], catch_exceptions=False).stdout.startswith("bench_targets.md")
-    found = {path.name: path.read_text() for path in published.iterdir() if path.suffix != ENDING}
+    found = {path.name: path.read_text() for path in published.iterdir() if path.is_file() and path.suffix != ENDING}
     assert found == {name: f"{name}\n" for name in names}
     assert "bench_targets.md\n\nscaling.md" in (tmp_path / "benchmarks.md").read_text()

@@ -28,7 +28,7 @@ FAILS = {
     "TrainingError": "from snnlib.training.failures import TrainingError\nraise TrainingError('cnn: try a smaller lr')",
 }
 SAID = {
-    "InputError": "preset = 'big': must be one of cpu, paper, smoke",
+    "InputError": "preset = 'big': must be one of cpu, paper, smoke, or the path of a TOML file",
     "TrainingError": "cnn: try a smaller lr",
 }
 

@@ -83,7 +83,7 @@ def test_what_is_none_is_one_line(given: str, words: list[str]) -> None:
 
 def test_a_bad_value_is_named_with_the_path(file: Path) -> None:
     file.write_text(file.read_text().replace("width = 0.03", "width = 300"))
-    with pytest.raises(InputError, match=rf"preset = '{file}': nets.cnn: width = 300.0: must be at most 16"):
+    with pytest.raises(InputError, match=r"mine\.toml': nets.cnn: width = 300.0: must be at most 16"):
         load_preset(str(file))
 
 
