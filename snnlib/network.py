@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from snnlib.checks import InputError, one_of, shown, whole
-from snnlib.in_time import InTime, in_time, repeated
+from snnlib.in_time import InTime, in_time, plain, repeated
 from snnlib.neurons import Neuron
 from snnlib.relu_calls import Intercepted, functions_of
 from snnlib.simulation import Simulation, checkpointed, current_pass, running
@@ -112,10 +112,10 @@ class Spiking(nn.Module):
                 "give none, and no seed"
             )
         inputs = tuple(self._taken(x, simulation) if isinstance(x, Tensor) else x for x in inputs)
-        with running(simulation):
+        batch = tensors[0].shape[1 if self.over_time else 0]
+        with running(simulation, batch):
             outputs = self._run(inputs)
-        steps = simulation.timesteps
-        return tree_map_only(Tensor, lambda x: _by_step(x, steps, single), outputs)
+            return tree_map_only(Tensor, lambda x: _by_step(x, single), outputs)
 
     def _simulation(
         self, x: Tensor, timesteps: int | None, generator: torch.Generator | None, *, quiet: bool
@@ -200,12 +200,18 @@ def per_layer(what: str, value: Any, names: Sequence[str]) -> list[Any]:
     return [value] * len(names)
 
 
-def _by_step(x: Tensor, steps: int, single: bool) -> Tensor:
+def _by_step(x: Tensor, single: bool) -> Tensor:
     """An output [T·B, ...] to [T, B, ...], a single step's as it is; what no input enters is the same at each step."""
     if single:
         return x
-    if not isinstance(x, InTime):
-        return x.expand(steps, *x.shape)
-    if not x.ndim:
-        raise InputError("output of shape (): must have the batch on axis 0, to say what it is at each step")
-    return repeated(x, steps).unflatten(0, (steps, -1))
+    under_way = current_pass()
+    steps, batch = under_way.simulation.timesteps, under_way.batch
+    if isinstance(x, InTime):
+        under_way.check_batch("an output", plain(x), x.timesteps or 1)
+        return repeated(x, steps).unflatten(0, (steps, -1))
+    if steps > 1 and (x.requires_grad or (x.ndim and len(x) in (batch, steps * batch))):
+        raise InputError(
+            f"an output of shape {tuple(x.shape)}: does not say whether it holds all {steps} steps; where code of your "
+            "own makes y from x, mark it: snnlib.in_time.in_time(y, x.timesteps)"
+        )
+    return x.expand(steps, *x.shape)

@@ -210,7 +210,7 @@ class Neuron(nn.Module):
         marked = isinstance(current, InTime)
         if marked and not under_way:
             raise InputError("neuron: the forward pass that its input comes from is over")
-        if under_way and (sim.timesteps > 1 or sim.generator) and under_way.in_part:
+        if under_way and (sim.timesteps > 1 or sim.generator or sim.quiet) and under_way.in_part:
             raise InputError(
                 "neuron: torch.utils.checkpoint can compute a part of a net again only for a single step with noise "
                 "from PyTorch's global generator; else checkpoint the net as a whole"
@@ -220,6 +220,8 @@ class Neuron(nn.Module):
                 f"neuron: its input does not say whether it holds all {sim.timesteps} steps; where code of your own "
                 "makes y from x, mark it: snnlib.in_time.in_time(y, x.timesteps)"
             )
+        if marked:
+            under_way.check_batch("a neuron's input", plain(current), current.timesteps or 1)
         currents = Currents(plain(current), sim.timesteps, constant=marked and not current.timesteps)
         with torch._C.DisableTorchFunction():  # what a neuron computes is no call of the model's
             spikes = self._spikes(currents, sim)

@@ -59,8 +59,17 @@ class Pass:
     """A forward pass under way: its simulation, and how often each module that counts its calls was called so far."""
 
     simulation: Simulation
+    batch: int | None = None  # B, on axis 0 of whatever holds no steps; None if nobody knows
     calls: Counter[object] = field(default_factory=Counter)
     whole: tuple | None = field(default_factory=checkpointed)  # the pass is computed again as a whole
+
+    def check_batch(self, what: str, x: Tensor, steps: int) -> None:
+        """Refuse with an `InputError` a tensor of so many steps whose axis 0 is no longer that of the batch."""
+        if self.batch is not None and (not x.ndim or len(x) % (self.batch * steps)):
+            raise InputError(
+                f"{what} of shape {tuple(x.shape)}: must have {self.batch} inputs times {steps} steps on axis 0; "
+                "reshape by x.flatten(1) or x.size(0), not by a size that was read before the first neuron"
+            )
 
     @property
     def in_part(self) -> bool:
@@ -77,9 +86,9 @@ def current_pass() -> Pass | None:
 
 
 @contextmanager
-def running(simulation: Simulation) -> Iterator[None]:
-    """Have all neurons that are called inside follow this simulation."""
-    token = _passes.set(Pass(simulation))
+def running(simulation: Simulation, batch: int | None = None) -> Iterator[None]:
+    """Have all neurons that are called inside follow this simulation, of a batch of so many inputs."""
+    token = _passes.set(Pass(simulation, batch))
     try:
         yield
     finally:

@@ -142,7 +142,9 @@ def test_a_file_that_cannot_be_read_is_named(presets: Path, monkeypatch: pytest.
     (presets / "bad.toml").unlink()
     (presets / "bad.toml").mkdir()
     try:
-        with pytest.raises(InputError, match=r"bad.toml: a folder, where a file belongs.*: must be a file that can be read"):
+        with pytest.raises(
+            InputError, match=r"bad.toml: a folder, where a file belongs.*: must be a file that can be read"
+        ):
             preset.load_preset("bad")
     finally:
         (presets / "bad.toml").rmdir()

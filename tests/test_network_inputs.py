@@ -56,6 +56,29 @@ def test_under_autocast_any_float_will_do() -> None:
         assert net(torch.ones(B, 6, dtype=torch.bfloat16)).shape == (B, 4)
 
 
+class Code(nn.Module):
+    """Neurons, and then whatever somebody's code does."""
+
+    def __init__(self, after: Callable[[Tensor, int], Tensor]) -> None:
+        super().__init__()
+        self.neuron, self.after = Neuron(LIF()), after
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.after(self.neuron(x), x.size(0))
+
+
+def filled(s: Tensor, n: int) -> Tensor:
+    out = torch.zeros(s.size(0), 1)
+    out[:, 0] = s[:, 0]
+    return out
+
+
+OF_EARLY_SIZE = Spiking(Code(lambda s, n: s.view(n, -1)))
+OF_HALF = Spiking(Code(lambda s, n: s[: n // 2]))
+OF_PAIRS = Spiking(Code(lambda s, n: s.chunk(2)[0]))
+FILLED = Spiking(Code(filled))
+
+
 class Mean(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x.mean()
@@ -149,8 +172,12 @@ X = torch.ones(2, 6)
         (lambda: OVER_TIME(torch.ones(3, 2, 6), simulation=Simulation(timesteps=2)), "input of 3 steps: must be of 2"),
         (lambda: SHAPED.seed(-1), "seed = -1: must be a whole number of at least 0"),
         (lambda: SHAPED.seed(1.5), "seed = 1.5: must be a whole number of at least 0"),
-        (lambda: Spiking(Mean())(X, timesteps=2), "output of shape (): must have the batch on axis 0"),
+        (lambda: Spiking(Mean())(X, timesteps=2), "an output of shape (): must have 2 inputs times"),
         (lambda: Spiking(OwnCode(marked=False))(X, timesteps=2), "neuron: its input does not say whether"),
+        (lambda: OF_EARLY_SIZE(X, timesteps=2), "an output of shape (2, "),
+        (lambda: OF_HALF(X, timesteps=2), "__getitem__ along axis 0: that axis holds 2 steps"),
+        (lambda: OF_PAIRS(X, timesteps=2), "chunk along axis 0: that axis holds 2 steps"),
+        (lambda: FILLED(X, timesteps=2), "an output of shape (4, "),
         (lambda: Spiking(Twice())(X), "the forward pass calls an activation"),
         (lambda: Reused([Neuron(LIF())])(X), "a layer that is called several times: must be called inside its"),
     ],

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import snnlib as sn
 from snnlib.baselines.ann_neurons import ReLU
 from snnlib.conversion import with_dynamics
+from snnlib.in_time import plain
 from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.own.evaluate import Evaluated
@@ -122,7 +123,7 @@ def test_spikes_are_those_that_hooks_count() -> None:
     for name, neuron in snn.neurons():
 
         def hook(module: nn.Module, inputs: Any, s: Tensor, name: str = name) -> None:
-            each = s.unflatten(0, (4, -1))
+            each = plain(s).unflatten(0, (4, -1))
             seen[name] += each.flatten(1).sum(1)
             sizes[name] = each[0, 0].numel()
 
