@@ -91,7 +91,8 @@ def _across_the_batch(func: Callable, args: tuple, kwargs: Mapping[str, Any]) ->
     for word in ("dim", "dims", "axis"):
         dim = kwargs.get(word, dim)
     x = args[0][0] if isinstance(args[0], tuple | list) and args[0] else args[0]
-    axes = getattr(x, "ndim", 0) + (name == "stack")
+    axes = getattr(x, "ndim", 0)
+    axes += axes > 0 and name == "stack"  # numbers have no batch
     return axes > 0 and any(
         isinstance(d, int) and d % axes == 0 for d in (dim if isinstance(dim, tuple | list) else [dim])
     )
