@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import pandas as pd
 
@@ -82,5 +83,5 @@ def checks(folder: Path) -> str:
 def _with_sources(table: pd.DataFrame, preset: str) -> pd.DataFrame:
     """A claim's figure and command, by the first of its tables."""
     sources = [drawn_by(tables.split(", ")[0]) for tables in table.tables]
-    commands = [f"python -m snnlib draw {notebook} --preset {preset}" for notebook, _ in sources]
+    commands = [f"python -m snnlib draw {notebook} --preset {quote(preset)}" for notebook, _ in sources]
     return table.assign(figure=[picture for _, picture in sources], command=commands)[COLUMNS]

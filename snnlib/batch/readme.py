@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from shlex import quote
 from typing import Any
 
 import pandas as pd
@@ -29,8 +30,10 @@ def claims_markdown(ledger: Ledger, preset: str) -> str:
     """The ledger for readers, with what they must know of it below."""
     table = ledger.claims
     nets = sorted({net for scale in table.scale if scale for net in scale.split(", ")})
-    scale = "the paper's scale" if preset == "paper" else "far below the paper's scale, for which it settles nothing"
     p = load_preset(preset)
+    scale = "the paper's scale" if p.name == "paper" else "far below the paper's scale, for which it settles nothing"
+    if p.own:
+        scale = "a preset of the reader's own"
     caption = (
         f"*{verdict_counts(table)}, at preset `{p.name}` ({p.description}): {scale}. "
         f"Nets: {', '.join(nets) or 'none'}. Mean ± the half-width of its 95 % interval that the training seeds give ± "
@@ -66,7 +69,7 @@ def drawn(preset: str) -> str:
     needs_repository("what notebooks decide of the claims")
     file = figures_of(load_preset(preset)) / "claims.md"
     if not file.exists():
-        raise InputError(f"{file} is missing: `python -m snnlib figures --preset {preset}` writes it")
+        raise InputError(f"{file} is missing: `python -m snnlib figures --preset {quote(preset)}` writes it")
     return verified(file).read_text(encoding="utf-8")
 
 

@@ -74,15 +74,22 @@ def figures_in(out: str | None) -> Iterator[None]:
             os.environ[variable] = before
 
 
-def _writable(out: str) -> Path:
-    where = f"--out {shown(out)}"
+def as_path(option: str, given: str) -> Path:
+    """An option's path, from where the command was given; an `InputError` for what is the name of no file."""
+    where = f"{option} {shown(given)}"
     try:
-        folder = Path(os.path.abspath(Path(out).expanduser()))
-        there = next(path for path in (folder, *folder.parents) if path.exists())
-    except (OSError, ValueError, RuntimeError) as error:  # no name for a file, or ~somebody
+        path = Path(os.path.abspath(Path(given).expanduser()))
+        path.exists()
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: ~somebody
         raise InputError(f"{where}: {short(str(error), 300)}") from None
-    if not out or not str(folder).isprintable():
-        raise InputError(f"{where}: must be a folder's path, of printable characters")
+    if not given or not str(path).isprintable():
+        raise InputError(f"{where}: must be a path of printable characters")
+    return path
+
+
+def _writable(out: str) -> Path:
+    folder, where = as_path("--out", out), f"--out {shown(out)}"
+    there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise InputError(f"{where}: must be a folder that can be written to, or made; {there} cannot")
     if folder.resolve() == published_dir().resolve():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ from snnlib.batch.estimate import estimate, time_left
 from snnlib.batch.export import export
 from snnlib.checks import InputError
 from snnlib.cli import choose
-from snnlib.cli.options import PRESETS, Changes, Json, Name, as_number, print_json
+from snnlib.cli.options import PRESETS, Changes, Json, Name, as_number, as_path, print_json
 from snnlib.runs import stored
 from snnlib.runs.preset import load_preset
 from snnlib.store.files import DamagedError, explained
@@ -68,7 +67,7 @@ def export_run(
     if run is None:
         raise DamagedError(f"{runs_dir() / full}: not finished, damaged, or of another version")
     given = {"alpha": alpha, "beta": beta, "leak": leak}
-    print(export(run, Path(to).expanduser(), **{k: v for k, v in given.items() if v is not None}))
+    print(export(run, as_path("--to", to), **{k: v for k, v in given.items() if v is not None}))
 
 
 def remove_run(name: Name, yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -159,7 +160,7 @@ def report(preset: str, listed: Collection[str] = OUTCOMES) -> str:
         lines = [COLUMNS, ["---"] * len(COLUMNS), *rows]
         parts += ["\n".join(f"| {' | '.join(line)} |" for line in lines), f"*{RULE}*"]
     if own_lacks:
-        parts.append(f"{from_root(own)}: {', '.join(own_lacks)}: `make figures PRESET={preset}` makes them")
+        parts.append(f"{from_root(own)}: {', '.join(own_lacks)}: `make figures PRESET={quote(preset)}` makes them")
     if published_lacks:
         parts.append(f"{from_root(published)}: {', '.join(published_lacks)}: nothing published to compare with")
     if len(table):

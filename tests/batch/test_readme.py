@@ -17,6 +17,8 @@ from snnlib.experiments.claims import BEYOND, CLAIMS
 from snnlib.experiments.evidence import RULE
 from snnlib.experiments.outputs import Outputs
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED
+from snnlib.runs.preset import as_written as preset_as_written
+from snnlib.runs.preset_file import toml
 from snnlib.store import paths
 from snnlib.store.markdown import markers, part
 from snnlib.store.paths import published_dir
@@ -107,7 +109,7 @@ def test_the_command_prints_the_readers_own_and_writes_nothing(drawn: Path) -> N
     assert drawn.read_text() == text_for("headlines")
 
 
-def test_the_readers_table_says_in_words_what_came_of_each_claim_and_at_what_scale() -> None:
+def test_the_readers_table_says_in_words_what_came_of_each_claim_and_at_what_scale(tmp_path: Path) -> None:
     found = ledger(Path("nowhere"), "smoke")
     table = found.claims.assign(measured="CNN +1.0 (1 seed)", verdict=PARTLY)
     table.loc[0, "verdict"], table.loc[1, "verdict"], table.loc[2, "verdict"] = REPRODUCED, NOT, UNDECIDED
@@ -126,6 +128,11 @@ def test_the_readers_table_says_in_words_what_came_of_each_claim_and_at_what_sca
     assert "A check, without a verdict: silent without input: no fig7_silence.csv." in text
     assert "far below the paper's scale" in text
     assert "far below" not in readme.claims_markdown(found, "paper")
+    own = tmp_path / "mine.toml"
+    own.write_text(toml(preset_as_written("paper", ["seeds=0,1"])))
+    own_text = readme.claims_markdown(found, str(own))
+    assert "at preset `mine` (" in own_text
+    assert "; with seeds = 0,1): a preset of the reader's own." in own_text
     assert "Beyond the paper" not in readme.claims_markdown(replace(found, beyond=table.head(0)), "paper")
 
 

@@ -107,8 +107,8 @@ ECHO = "import os; print(os.environ['SNNLIB_FIGURES'], end='')"
 @pytest.mark.parametrize(
     ("out", "words"),
     [
-        ("", "must be a folder's path"),
-        ("a\nb", "must be a folder's path, of printable characters"),
+        ("", "must be a path"),
+        ("a\nb", "must be a path of printable characters"),
         ("a\0b", ""),
         ("\ud800", ""),
         ("x" * 5000, ""),

@@ -213,8 +213,10 @@ def test_a_graph_says_what_is_lost(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "options", "words"),
     [
-        ({}, ["--to", "net.onnx"], "--to 'net.onnx': must end in .safetensors or .nir"),
-        ({}, ["--to", "there.nir"], "--to 'there.nir': is there already"),
+        ({}, ["--to", "net.onnx"], "--to .*net.onnx': must end in .safetensors or .nir"),
+        ({}, ["--to", "there.nir"], "--to .*there.nir': is there already"),
+        ({}, ["--to", "~nobody_of_this_name/net.nir"], "--to '~nobody_of_this_name/net.nir': "),
+        ({}, ["--to", "a\0.nir"], "--to .*: must be a path of printable characters"),
         ({}, ["--to", "net.safetensors", "--alpha", "3"], "alpha: only a .nir is of the converted net"),
         ({}, ["--to", "net.nir", "--alpha", "1"], "alpha = 1.0: must be at least 2, or inf"),
         ({"dynamics": {"kind": "lif"}, "timesteps": 2}, ["--to", "net.nir", "--leak", "0"], "leak: only a net that is"),
