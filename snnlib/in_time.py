@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_iter, tree_map_only
 
 from snnlib.checks import InputError
+from snnlib.simulation import current_pass
 
 
 class InTime(Tensor):
@@ -63,9 +64,12 @@ def plain(x: Tensor) -> Tensor:
 
 
 def repeated(x: InTime, timesteps: int) -> Tensor:
-    """``x`` for each of ``timesteps`` steps, an ordinary tensor [T·B, ...]; a number stays one."""
-    held = plain(x)
-    return held if x.timesteps or not held.ndim else held.repeat(timesteps, *[1] * (held.ndim - 1))
+    """``x`` for each of ``timesteps`` steps, an ordinary tensor [T·B, ...]; what has lost the batch stays as it is."""
+    held, under_way = plain(x), current_pass()
+    batch = under_way.batch if under_way else None
+    if x.timesteps or not held.ndim or (batch is not None and len(held) != batch):
+        return held
+    return held.repeat(timesteps, *[1] * (held.ndim - 1))
 
 
 # Functions that reorder or pick along an axis: where their arguments have it, and which it is if none is given. Sums

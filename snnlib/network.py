@@ -7,10 +7,11 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map_only
+from torch.utils._pytree import tree_map
 
 from snnlib.checks import InputError, one_of, shown, whole
-from snnlib.in_time import InTime, in_time, plain, repeated
+from snnlib.in_time import InTime, plain, repeated
+from snnlib.inputs import first_tensor, taken
 from snnlib.neurons import Neuron
 from snnlib.relu_calls import Intercepted, functions_of
 from snnlib.simulation import Simulation, checkpointed, current_pass, running
@@ -82,11 +83,14 @@ class Spiking(nn.Module):
         timesteps: int | None = None,
         generator: torch.Generator | None = None,
         simulation: Simulation | None = None,
+        **named: Any,
     ) -> Any:
         """The model's output [B, ...] of a single step, or, with ``timesteps``, [T, B, ...] of each step.
 
         Args:
-            inputs: of the model. Float images are taken as they are, bytes (uint8) are divided by 255.
+            inputs, named: of the model. The first tensor's floats are taken as they are, its bytes (uint8) divided by
+                255. Others are taken to have the batch on axis 0 too if they are as long; if something that all inputs
+                share can be so by chance, make it a buffer of the model.
             timesteps: T; the mean over them is the prediction. Inputs over time bring their own.
             generator: of the noise; else that of `seed`, or PyTorch's global one, as dropout's.
             simulation: all that, and who looks on, in one; then the output is [T, B, ...].
@@ -94,14 +98,12 @@ class Spiking(nn.Module):
         Raises:
             InputError: no tensor among the inputs, another shape, dtype or device than the net's, nan or infinity.
         """
-        tensors = [x for x in inputs if isinstance(x, Tensor)]
-        if not tensors:
-            raise InputError(f"input = {shown(inputs[0] if inputs else None)}: must be a tensor")
         if current_pass() is not None:  # inside another net, whose simulation runs
-            return self._run(inputs)
+            return self._run(inputs, named)
+        first = first_tensor(inputs, named)
         single = simulation is None and timesteps is None and not self.over_time
         if simulation is None:
-            simulation = self._simulation(tensors[0], timesteps, generator, quiet=single and self.quiet)
+            simulation = self._simulation(first, timesteps, generator, quiet=single and self.quiet)
         elif not isinstance(simulation, Simulation):
             raise InputError(f"simulation = {shown(simulation)}: must be a Simulation")
         elif timesteps is not None or generator is not None:
@@ -111,11 +113,10 @@ class Spiking(nn.Module):
                 "generator: torch.utils.checkpoint sets only PyTorch's global one back to compute the net again; "
                 "give none, and no seed"
             )
-        inputs = tuple(self._taken(x, simulation) if isinstance(x, Tensor) else x for x in inputs)
-        batch = tensors[0].shape[1 if self.over_time else 0]
-        with running(simulation, batch):
-            outputs = self._run(inputs)
-            return tree_map_only(Tensor, lambda x: _by_step(x, single), outputs)
+        inputs, named = taken(inputs, named, self, simulation)
+        with running(simulation, batch=first.shape[self.over_time]):
+            outputs = self._run(inputs, named)
+            return outputs if single else tree_map(_by_step, outputs)
 
     def _simulation(
         self, x: Tensor, timesteps: int | None, generator: torch.Generator | None, *, quiet: bool
@@ -126,37 +127,11 @@ class Spiking(nn.Module):
         generator = self._own_generator(x.device) if generator is None else generator
         return Simulation(generator, given if timesteps is None else timesteps, quiet=quiet and not self.training)
 
-    def _run(self, inputs: tuple) -> Any:
+    def _run(self, inputs: tuple, named: Mapping[str, Any]) -> Any:
         if not len(self.functions.calls):
-            return self.model(*inputs)
+            return self.model(*inputs, **named)
         with Intercepted(functions_of(self.kinds), lambda function, *args, **kwargs: self.functions(*args, **kwargs)):
-            return self.model(*inputs)
-
-    def _taken(self, x: Tensor, simulation: Simulation) -> Tensor:
-        """An input as the model gets it, checked."""
-        lead, steps = (2 if self.over_time else 1), simulation.timesteps
-        if self.input_shape is not None and x.shape[lead:] != self.input_shape:
-            wanted = f"must be [{'T, ' * self.over_time}B, ...] with {self.input_shape} for the dots"
-            raise InputError(f"input of shape {tuple(x.shape)}: {wanted}")
-        if x.ndim < lead or not x.numel():
-            raise InputError(f"input of shape {tuple(x.shape)}: must have a batch, and at least one value in it")
-        if self.over_time and len(x) != steps:
-            raise InputError(f"input of {len(x)} steps: must be of {steps}, as the simulation")
-        weight = next(self.parameters(), x)
-        if x.device != weight.device:
-            raise InputError(f"input on {x.device}: must be on {weight.device}, as the weights")
-        if x.dtype == torch.uint8:
-            x = x.to(weight.dtype) / 255
-        elif x.dtype != weight.dtype and x.is_floating_point() and not torch.is_autocast_enabled(x.device.type):
-            raise InputError(f"input of {x.dtype}: must be of {weight.dtype}, as the weights, or bytes (uint8)")
-        # To neurons nan is no spike, so that not even a loss would say so. In training no step waits for a GPU.
-        if not (self.training and x.is_cuda) and not x.isfinite().all():
-            raise InputError("input: must be finite; some value is nan or infinite")
-        if self.over_time:
-            x = x.flatten(0, 1)
-        # Where one step is all, no layer need know, and tensors are ordinary ones.
-        marked = steps > 1 or simulation.observe is not None
-        return in_time(x, steps if self.over_time else 0) if marked else x
+            return self.model(*inputs, **named)
 
     def seed(self, seed: int) -> Self:
         """Draw noise from a generator of the net's own from here on, seeded anew; it repeats on the same device."""
@@ -200,10 +175,14 @@ def per_layer(what: str, value: Any, names: Sequence[str]) -> list[Any]:
     return [value] * len(names)
 
 
-def _by_step(x: Tensor, single: bool) -> Tensor:
-    """An output [T·B, ...] to [T, B, ...], a single step's as it is; what no input enters is the same at each step."""
-    if single:
-        return x
+def _by_step(x: Any) -> Any:
+    """An output [T·B, ...] to [T, B, ...]; what no input enters is the same at each step."""
+    if not isinstance(x, Tensor):
+        if x is None or isinstance(x, str | int | float):
+            return x
+        raise InputError(
+            f"outputs = {type(x).__name__}: must be tensors, or tuples, lists and dicts of them, over time"
+        )
     under_way = current_pass()
     steps, batch = under_way.simulation.timesteps, under_way.batch
     if isinstance(x, InTime):

@@ -201,9 +201,9 @@ class Neuron(nn.Module):
         """Currents [T·B, ...], or [B, ...] if they are the same at each step, to spikes [T·B, ...], time outermost.
 
         Raises:
-            InputError: currents of several steps that are not marked by `in_time`; a pass that is over, or of which
-                `torch.utils.checkpoint` will compute a part again, which it can only for single steps with noise from
-                PyTorch's global generator.
+            InputError: currents of several steps that are not marked by `in_time`; a second call in a pass; a pass that
+                is over, or of which `torch.utils.checkpoint` will compute a part again, which it can only for single
+                steps with noise from PyTorch's global generator.
         """
         under_way = current_pass()
         sim = under_way.simulation if under_way else Simulation()
@@ -215,6 +215,10 @@ class Neuron(nn.Module):
                 "neuron: torch.utils.checkpoint can compute a part of a net again only for a single step with noise "
                 "from PyTorch's global generator; else checkpoint the net as a whole"
             )
+        if under_way:
+            under_way.calls[self] += 1
+            if under_way.calls[self] > 1:
+                raise InputError("neuron: called twice in a forward pass; its potentials are one layer's, make another")
         if not marked and sim.timesteps > 1:
             raise InputError(
                 f"neuron: its input does not say whether it holds all {sim.timesteps} steps; where code of your own "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +35,14 @@ ACTIVATIONS: dict[type[nn.Module], tuple[Callable, ...]] = {
     nn.Mish: (F.mish,),
     nn.Hardswish: (F.hardswish,),
     nn.Softplus: (F.softplus,),
+    nn.Hardtanh: (F.hardtanh, F.hardtanh_),
+    nn.Threshold: (F.threshold, F.threshold_, torch.threshold, torch.threshold_),
 }
+
+CLAMPS = (
+    *(torch.clamp, torch.clamp_, torch.clip, torch.clip_, torch.clamp_min, torch.clamp_min_),
+    *(Tensor.clamp, Tensor.clamp_, Tensor.clip, Tensor.clip_, Tensor.clamp_min, Tensor.clamp_min_),
+)
 
 
 @dataclass(frozen=True)
@@ -73,11 +82,12 @@ def activation_calls(model: nn.Module, kinds: Iterable[type[nn.Module]], example
 
     Raises:
         InputError: no example for code that `torch.fx` cannot follow, or an example that the model cannot take; an
-            activation in place whose input is used afterwards.
+            activation in place whose input is used afterwards; one that is called more often in training.
     """
     kinds = tuple({**dict.fromkeys(kinds), **dict.fromkeys(ACTIVATIONS)})
     with evaluating(model):
         found = _traced(model, kinds) if example is None else _counted(model, kinds, example)
+    _check_training(found, _in_training(model, kinds, example))
     called = {path for path, _ in found}
     found += [(path, type(m)) for path, m in model.named_modules() if isinstance(m, kinds) and path not in called]
     total = Counter(found)
@@ -90,7 +100,51 @@ def activation_calls(model: nn.Module, kinds: Iterable[type[nn.Module]], example
     return calls
 
 
+def copied(model: nn.Module) -> nn.Module:
+    """A copy; an `InputError` where PyTorch makes none."""
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:  # of the model's own code, so of any kind
+        raise InputError(
+            f"model = {type(model).__name__}: cannot be copied ({short(str(error), 120)}); for weight_norm and "
+            "spectral_norm take those of torch.nn.utils.parametrizations"
+        ) from None
+
+
 Found = list[tuple[str | None, type[nn.Module]]]
+
+
+def _in_training(model: nn.Module, kinds: tuple[type[nn.Module], ...], example: tuple | None) -> Found:
+    twin = model if example is None else copied(model)  # batch norm would count the example in
+    with evaluating(twin):
+        twin.train()
+        try:
+            return _traced(twin, kinds) if example is None else _counted(twin, kinds, example)
+        except InputError:  # of chance, in stochastic depth say, or a batch that is too small
+            return []
+
+
+def _check_training(found: Found, in_training: Found) -> None:
+    often, more = Counter(found), Counter(in_training)
+    for (path, kind), times in more.items():
+        before = often[path, kind]
+        if times != before and (path is None or before):
+            name = path or ACTIVATIONS[kind][0].__name__
+            raise InputError(
+                f"{name}: is called {times} times in training and {before} in evaluation; give each call a "
+                "torch.nn.ReLU of its own, or build the model without the branch (aux_logits=False in torchvision)"
+            )
+
+
+def _check_clamp(function: object, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Refuse a ReLU by another name, of which nobody can say whether it is meant as one."""
+    least = kwargs.get("min", args[1] if len(args) > 1 else None)
+    if function in CLAMPS and isinstance(least, int | float) and least == 0:
+        raise InputError(
+            f"{function.__name__} at 0: is a ReLU by another name; write torch.relu(x) where a neuron is meant, and "
+            "x * (x > 0) where a number is"
+        )
+
 
 ONLY_RESULT = "what it wrote into must not be used afterwards, only what it returns; write x = relu(x)"
 
@@ -108,7 +162,9 @@ def _traced(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Found:
     if isinstance(model, kinds):
         return [("", type(model))]
     try:
-        graph = _Tracer(kinds).trace(model)
+        usual = {p.name: p.default for p in inspect.signature(model.forward).parameters.values()}
+        usual = {name: value for name, value in usual.items() if value is not inspect.Parameter.empty}
+        graph = _Tracer(kinds).trace(model, concrete_args=usual)
     except Exception as error:  # of the model's own code, so of any kind
         raise InputError(
             f"model = {type(model).__name__}: its code cannot be followed without an input "
@@ -119,6 +175,7 @@ def _traced(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Found:
     for node in graph.nodes:
         module = modules[node.target] if node.op == "call_module" else None
         called = getattr(Tensor, node.target, None) if node.op == "call_method" else node.target
+        _check_clamp(called, node.args, node.kwargs)
         if isinstance(module, kinds):
             place, name, in_place = _place(model, module), node.target, getattr(module, "inplace", False)
         elif node.op in ("call_function", "call_method") and called in functions:
@@ -138,6 +195,8 @@ def _counted(model: nn.Module, kinds: tuple[type[nn.Module], ...], example: tupl
         with torch.no_grad():
             as_it_is = _outputs(model, kinds, example, found, lambda x: x)
             copying = _outputs(model, kinds, example, [], Tensor.clone)
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(f"example = {shown(example)}: the model cannot take it ({short(str(error), 200)})") from None
     if not all(torch.allclose(a, b, equal_nan=True) for a, b in zip(as_it_is, copying, strict=True)):
@@ -162,8 +221,10 @@ def _outputs(
 
     def call(function: Callable, *args: Any, **kwargs: Any) -> Tensor:
         if not inside:
-            found.append((None, functions[function]))
-            args, kwargs = tree_map_only(Tensor, change, (args, kwargs))
+            _check_clamp(function, args, kwargs)
+            if function in functions:
+                found.append((None, functions[function]))
+                args, kwargs = tree_map_only(Tensor, change, (args, kwargs))
         return function(*args, **kwargs)
 
     with ExitStack() as stack:
@@ -173,7 +234,7 @@ def _outputs(
                 stack.callback(module.register_forward_hook(leave).remove)
         stack.enter_context(torch.random.fork_rng())
         torch.manual_seed(0)
-        stack.enter_context(Intercepted(functions, call))
+        stack.enter_context(Intercepted([*functions, *CLAMPS], call))
         return [x for x in tree_iter(model(*tree_map_only(Tensor, Tensor.clone, example))) if isinstance(x, Tensor)]
 
 

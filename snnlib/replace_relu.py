@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import nn
+from torch.utils._pytree import tree_iter, tree_map_only
 
 from snnlib.checks import InputError, sequence, shown
+from snnlib.in_time import InTime, in_time, repeated
 from snnlib.network import Reused, Spiking, per_layer
 from snnlib.neurons import Neuron, SingleStep
 from snnlib.noise import Gaussian, Noise
-from snnlib.relu_calls import ACTIVATIONS, Call, activation_calls
+from snnlib.relu_calls import ACTIVATIONS, Call, activation_calls, copied
 from snnlib.surrogate import Surrogate, Triangle
 
 
@@ -63,7 +65,7 @@ def spiking(
     for kind in replace:
         if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
             raise InputError(f"replace, kind = {shown(kind)}: must be a class of modules, such as torch.nn.GELU")
-    _check_batch_first(model)
+    _check_modules(model)
     kinds = tuple(replace)
     if not kinds:
         raise InputError(f"replace = {shown(replace)}: must have at least one kind of activation")
@@ -84,10 +86,12 @@ def assembled(
     **options: Any,
 ) -> Spiking:
     """A copy of the model with these neurons, by name, in place of the calls."""
-    model, paths = copy.deepcopy(model), {}
+    model, paths = copied(model), {}
     for module in model.modules():
         if isinstance(module, nn.TransformerEncoderLayer):
             module.activation_relu_or_gelu = 0  # else a fused kernel runs in evaluation, with the activation it had
+        if isinstance(module, nn.MultiheadAttention):
+            module.register_forward_pre_hook(_together, with_kwargs=True)
     at: dict[str | None, list[Call]] = defaultdict(list)
     for call in calls:
         where = "functions" if call.path is None else f"model.{call.path}".rstrip(".")
@@ -100,6 +104,14 @@ def assembled(
         new = layers[0] if len(layers) == 1 else Reused(layers)
         model = _replaced(model, model.get_submodule(path), new)
     return Spiking(model, paths=paths, functions=functions, kinds=kinds, **options)
+
+
+def _together(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """Inputs of attention of as many steps each, while the batch is still on axis 0: inside it is not."""
+    timesteps = max((x.timesteps for x in tree_iter((args, kwargs)) if isinstance(x, InTime)), default=0)
+    if not timesteps:
+        return args, kwargs
+    return tree_map_only(InTime, lambda x: in_time(repeated(x, timesteps), timesteps), (args, kwargs))
 
 
 def _replaced(model: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:
@@ -126,10 +138,15 @@ def _check_kinds(model: nn.Module, calls: Sequence[Call], kinds: tuple[type[nn.M
         raise InputError(f"model = {type(model).__name__}: must have at least one activation to replace, of {wanted}")
 
 
-def _check_batch_first(model: nn.Module) -> None:
+def _check_modules(model: nn.Module) -> None:
     for path, module in model.named_modules():
+        where = f"{path or type(model).__name__} = {type(module).__name__}"
         if getattr(module, "batch_first", True) is False:
             raise InputError(
-                f"{path or type(model).__name__} = {type(module).__name__}(batch_first=False): must have the batch on "
-                "axis 0, since time is folded into it; make it with batch_first=True"
+                f"{where}(batch_first=False): must have the batch on axis 0, since time is folded into it; make it "
+                "with batch_first=True"
             )
+        if isinstance(module, torch.jit.ScriptModule):
+            raise InputError(f"{where}: must be Python code; activations inside compiled code cannot be replaced")
+        if getattr(module, "nonlinearity", None) == "relu":
+            raise InputError(f"{where}(nonlinearity='relu'): must be 'tanh'; its ReLUs cannot be replaced")

@@ -6,6 +6,7 @@ of it. `simulate` runs a long one in pieces that fit into memory.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import CheckpointFunction
 
 from snnlib.checks import InputError, shown, whole
 from snnlib.fast.process import autocast
@@ -48,10 +50,15 @@ class Simulation:
             raise InputError(f"generator = {shown(self.generator)}: must be a torch.Generator")
 
 
-def checkpointed() -> tuple | None:
-    """By what `torch.utils.checkpoint` computes again, in the backward pass, that which is called now; None if not."""
+def checkpointed() -> object:
+    """What `torch.utils.checkpoint` knows that by which is called now, to compute it again; None if it does not."""
     hooks = torch._C._autograd._top_saved_tensors_default_hooks(False)
-    return hooks if hooks and hooks[0].__module__ == "torch.utils.checkpoint" else None
+    if hooks and hooks[0].__module__ == "torch.utils.checkpoint":
+        return hooks
+    frame = None if torch.is_grad_enabled() else sys._getframe()
+    while frame and frame.f_code is not CheckpointFunction.forward.__code__:  # its other way, use_reentrant=True
+        frame = frame.f_back
+    return frame and id(frame)
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class Pass:
     simulation: Simulation
     batch: int | None = None  # B, on axis 0 of whatever holds no steps; None if nobody knows
     calls: Counter[object] = field(default_factory=Counter)
-    whole: tuple | None = field(default_factory=checkpointed)  # the pass is computed again as a whole
+    whole: object = field(default_factory=checkpointed)  # the pass is computed again as a whole
 
     def check_batch(self, what: str, x: Tensor, steps: int) -> None:
         """Refuse with an `InputError` a tensor of so many steps whose axis 0 is no longer that of the batch."""

@@ -17,6 +17,7 @@ from snnlib.checks import InputError
 from snnlib.in_time import InTime, in_time, plain
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Neuron
+from snnlib.simulation import Simulation, running
 
 T, B = 3, 4
 
@@ -72,6 +73,13 @@ def test_what_is_held_is_repeated_where_it_meets_time(meet: Callable[[Tensor, Te
     for a, b in zip([found] if one else found, [expected] if one else expected, strict=True):
         assert a.timesteps == T
         assert torch.equal(plain(a), b)
+
+
+def test_what_has_lost_the_batch_is_not_repeated() -> None:
+    x, s = drawn(B, 5), drawn(T * B, 5, seed=1)
+    with running(Simulation(timesteps=T), batch=B):
+        found = in_time(s, T) - in_time(x, 0).mean(0)
+    assert torch.equal(plain(found), s - x.mean(0))
 
 
 def test_gradients_of_what_is_held_are_summed_over_time() -> None:

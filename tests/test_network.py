@@ -7,6 +7,7 @@ import pickle
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -276,26 +277,30 @@ class Called(nn.Module):
 
 
 class Halves(nn.Module):
-    """A net in two halves, of which the first may be computed again for its gradient."""
+    """A net in two halves, of which the first may be computed again for its gradient, in one of PyTorch's two ways."""
 
-    def __init__(self, again: bool) -> None:
+    def __init__(self, again: bool, reentrant: bool = False) -> None:
         super().__init__()
         self.first, self.second, self.again = layers(SingleStep(Gaussian(k=1.0)))[:7], nn.Linear(36, 4).double(), again
+        self.reentrant = reentrant
 
     def forward(self, x: Tensor) -> Tensor:
-        half = checkpoint(self.first, x, use_reentrant=False) if self.again else self.first(x)
+        half = checkpoint(self.first, x, use_reentrant=self.reentrant) if self.again else self.first(x)
         return self.second(half.flatten(1))
 
 
 class Again(nn.Module):
     """A model all of which is computed again."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, reentrant: bool) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.reentrant = model, reentrant
 
     def forward(self, x: Tensor) -> Tensor:
-        return checkpoint(self.model, x, use_reentrant=False)
+        return checkpoint(self.model, x, use_reentrant=self.reentrant)
+
+
+REENTRANT = pytest.mark.parametrize("reentrant", [False, True], ids=["", "reentrant"])
 
 
 def gradients(outputs: Callable[[], Tensor], net: nn.Module) -> list[Tensor]:
@@ -305,12 +310,15 @@ def gradients(outputs: Callable[[], Tensor], net: nn.Module) -> list[Tensor]:
     return [p.grad.clone() for p in net.parameters()]
 
 
+@REENTRANT
 @pytest.mark.parametrize("options", [{}, {"timesteps": T}], ids=["one step", "several"])
 @pytest.mark.parametrize("dynamics", [SingleStep(), Converted(), LIF()], ids=lambda d: d.kind)
-def test_a_net_that_is_computed_again_has_the_same_noise(dynamics: Dynamics, options: dict[str, int]) -> None:
-    net, x = Spiking(layers(dynamics).train()), image()
+def test_a_net_that_is_computed_again_has_the_same_noise(
+    dynamics: Dynamics, options: dict[str, int], reentrant: bool
+) -> None:
+    net, x = Spiking(layers(dynamics).train()), image().requires_grad_()
     expected = gradients(lambda: net(x, **options), net)
-    found = gradients(lambda: checkpoint(net, x, use_reentrant=False, preserve_rng_state=True, **options), net)
+    found = gradients(lambda: checkpoint(partial(net, **options), x, use_reentrant=reentrant), net)
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
     assert all(g.any() for g in expected[-2:])
     if dynamics != LIF():  # else the noise does not matter, and nothing is tested
@@ -319,25 +327,32 @@ def test_a_net_that_is_computed_again_has_the_same_noise(dynamics: Dynamics, opt
         assert not torch.equal(other[0], expected[-1])
 
 
-def test_a_part_that_is_computed_again_has_the_same_noise_in_a_single_step() -> None:
-    plain, again = (Spiking(Halves(a)) for a in (False, True))
+@REENTRANT
+def test_a_part_that_is_computed_again_has_the_same_noise_in_a_single_step(reentrant: bool) -> None:
+    plain, again = (Spiking(Halves(a, reentrant)) for a in (False, True))
     again.load_state_dict(plain.state_dict())
-    expected, found = (gradients(lambda net=net: net(image()), net) for net in (plain, again))
+    expected, found = (gradients(lambda net=net: net(image().requires_grad_()), net) for net in (plain, again))
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
     assert all(g.any() for g in expected)
 
 
-def test_what_cannot_be_computed_again_is_refused_in_a_line() -> None:
-    part, whole, x = Spiking(Halves(again=True)), Spiking(layers(SingleStep())), image()
+@REENTRANT
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+def test_what_cannot_be_computed_again_is_refused_in_a_line(reentrant: bool) -> None:
+    part, whole, x = Spiking(Halves(True, reentrant)), Spiking(layers(SingleStep())), image().requires_grad_()
     shared = nn.ReLU()
-    functions, twice = (spiking(Again(m), example=x) for m in (Called(nn.Identity()), nn.Sequential(shared, shared)))
+    parts = (Called(nn.Identity()), nn.Sequential(shared, shared))
+    functions, twice = (spiking(Again(m, reentrant), example=x) for m in parts)
     for outputs, message in (
         (lambda: part(x, timesteps=T), "neuron: torch.utils.checkpoint can compute a part of a net again only for a"),
         (lambda: part(x, generator=generator()), "neuron: torch.utils.checkpoint can compute a part of a net again"),
         (lambda: functions(x), "torch.utils.checkpoint: cannot compute an activation again that is a function or"),
         (lambda: twice(x), "torch.utils.checkpoint: cannot compute an activation again that is a function or called"),
-        (lambda: checkpoint(whole, x, generator=generator(), use_reentrant=False), "generator: torch.utils.checkpoint"),
-        (lambda: checkpoint(whole.seed(1), x, use_reentrant=False), "generator: torch.utils.checkpoint sets only"),
+        (
+            lambda: checkpoint(partial(whole, generator=generator()), x, use_reentrant=reentrant),
+            "generator: torch.util",
+        ),
+        (lambda: checkpoint(whole.seed(1), x, use_reentrant=reentrant), "generator: torch.utils.checkpoint sets only"),
     ):
         with pytest.raises(InputError, match=f"^{re.escape(message)}") as error:
             outputs()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -56,6 +57,37 @@ def test_under_autocast_any_float_will_do() -> None:
         assert net(torch.ones(B, 6, dtype=torch.bfloat16)).shape == (B, 4)
 
 
+class Mixing(nn.Module):
+    """Spikes [B, N, 3] of N nodes, sent along the edges between them, which all inputs share, and masked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.neuron = nn.Linear(3, 3), Neuron(LIF())
+
+    def forward(self, x: Tensor, edges: Tensor, *, mask: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+        sent = edges @ self.neuron(self.linear(x))
+        return {"sent": sent if mask is None else (sent + mask["to"]).softmax(1)}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("over_time", [False, True])
+def test_inputs_beside_the_first_may_be_shared_named_nested_and_infinite(over_time: bool) -> None:
+    torch.manual_seed(0)
+    net = Spiking(Mixing(), over_time=over_time)
+    g = generator()
+    x, edges = torch.randn(T, B, 4, 3, generator=g) * 3, torch.rand(4, 4, generator=g)
+    frames = [*x] if over_time else [x[0]] * T
+    x = x if over_time else x[0]
+    to = torch.where(torch.rand(B, 4, 1, generator=g) > 0.3, 0.0, -math.inf)  # for each input, at all steps
+    spikes = layer_by_layer(nn.Sequential(net.model.linear, net.model.neuron), frames, generator())
+    steps = {} if over_time else {"timesteps": T}
+    torch.testing.assert_close(net(x, edges, **steps)["sent"], edges @ spikes)
+    found = net(x, edges=edges, mask={"to": to}, **steps)["sent"]
+    torch.testing.assert_close(found, (edges @ spikes + to).softmax(2), equal_nan=True)
+    with pytest.raises(InputError, match=r"^input: must be finite"):
+        net(x, edges * math.nan, **steps)
+
+
 class Code(nn.Module):
     """Neurons, and then whatever somebody's code does."""
 
@@ -77,6 +109,24 @@ OF_EARLY_SIZE = Spiking(Code(lambda s, n: s.view(n, -1)))
 OF_HALF = Spiking(Code(lambda s, n: s[: n // 2]))
 OF_PAIRS = Spiking(Code(lambda s, n: s.chunk(2)[0]))
 FILLED = Spiking(Code(filled))
+
+
+@dataclass
+class Answer:
+    """Outputs of a kind that PyTorch cannot look into."""
+
+    logits: Tensor
+
+
+class Shared(nn.Module):
+    """One layer of neurons that is called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.neuron = Neuron(LIF())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.neuron(self.neuron(x))
 
 
 class Mean(nn.Module):
@@ -178,6 +228,8 @@ X = torch.ones(2, 6)
         (lambda: OF_HALF(X, timesteps=2), "__getitem__ along axis 0: that axis holds 2 steps"),
         (lambda: OF_PAIRS(X, timesteps=2), "chunk along axis 0: that axis holds 2 steps"),
         (lambda: FILLED(X, timesteps=2), "an output of shape (4, "),
+        (lambda: Spiking(Code(lambda s, n: Answer(s)))(X, timesteps=2), "outputs = Answer: must be tensors, or tuples"),
+        (lambda: Spiking(Shared())(X), "neuron: called twice in a forward pass"),
         (lambda: Spiking(Twice())(X), "the forward pass calls an activation"),
         (lambda: Reused([Neuron(LIF())])(X), "a layer that is called several times: must be called inside its"),
     ],

@@ -102,7 +102,7 @@ SHAPE = (2, 3, 224, 224)
     ("name", "options"),
     [
         ("resnet18", {}), ("vgg16_bn", {}), ("mobilenet_v2", {}), ("squeezenet1_1", {}), ("densenet121", {}),
-        ("shufflenet_v2_x0_5", {}), ("mnasnet0_5", {}), ("googlenet", {"init_weights": False}),
+        ("shufflenet_v2_x0_5", {}), ("mnasnet0_5", {}), ("googlenet", {"init_weights": False, "aux_logits": False}),
     ],
 )  # fmt: skip
 def test_torchvisions_nets_have_as_many_neurons_as_relus(name: str, options: dict[str, Any]) -> None:
@@ -144,13 +144,39 @@ def test_code_that_depends_on_its_input_needs_an_example() -> None:
         net(torch.ones(2, 5))
 
 
-def test_the_calls_are_those_of_evaluation_and_the_model_keeps_its_modes() -> None:
-    model = Code(lambda net, x: F.relu(net.act(x)) if net.training else net.act(x)).train()
+def test_the_calls_are_those_of_evaluation_and_the_model_keeps_its_modes_and_buffers() -> None:
+    model = Code(lambda net, x: net.act6(net.act(x)) if net.training else net.act(x)).train()
+    model.add_module("norm", nn.BatchNorm1d(5))
     model.act.eval()
     for example in (None, torch.ones(2, 5)):
         net = spiking(model, example=example)
-        assert [name for name, _ in net.neurons()] == ["act"]
+        assert [name for name, _ in net.neurons()] == ["act", "act6"]
         assert (model.training, model.act.training, model.linear.training) == (True, False, True)
+        assert model.norm.num_batches_tracked == 0
+
+
+def test_calls_of_training_alone_are_refused() -> None:
+    for code in (
+        lambda net, x: F.relu(net.act(x)) if net.training else net.act(x),
+        lambda net, x: net.act(net.act(x)) if net.training else net.act(x),
+    ):
+        for example in (None, torch.ones(2, 5)):
+            with pytest.raises(InputError, match=r"is called . times in training and . in evaluation; give each call"):
+                spiking(Code(code), example=example)
+    with torch.device("meta"), pytest.raises(InputError, match=r"^relu: is called 61 times in training and 57 in"):
+        spiking(vision.googlenet(init_weights=False))
+
+
+def test_inputs_that_may_be_left_out_are() -> None:
+    class Masked(nn.Module):
+        def forward(self, x: Tensor, mask: Tensor | None = None, twice: bool = False) -> Tensor:
+            x = torch.relu(x if mask is None else torch.relu(x * mask))
+            return torch.relu(x) if twice else x
+
+    net = spiking(Masked())
+    assert [name for name, _ in net.neurons()] == ["relu"]
+    with pytest.raises(InputError, match=r"calls an activation more often than the 1 times it has neurons for"):
+        net(torch.ones(2, 5), mask=torch.ones(2, 5))
 
 
 def test_a_module_that_is_not_called_comes_last() -> None:
@@ -211,7 +237,8 @@ OTHERS = [kind for kind in ACTIVATIONS if kind not in (nn.ReLU, nn.ReLU6)]
 @pytest.mark.parametrize("example", [None, torch.ones(2, 5)], ids=["by its code", "by an example"])
 @pytest.mark.parametrize("kind", OTHERS, ids=lambda kind: kind.__name__)
 def test_another_activation_is_refused_by_its_place_or_taken_if_asked_for(kind: Any, example: Tensor | None) -> None:
-    model = nn.Sequential(nn.Linear(5, 5), nn.Sequential(kind(), nn.ReLU()))
+    other = kind(*(0.1, 0.0) if kind is nn.Threshold else ())
+    model = nn.Sequential(nn.Linear(5, 5), nn.Sequential(other, nn.ReLU()))
     with pytest.raises(InputError) as error:
         spiking(model, example=example)
     assert str(error.value).startswith(f"1.0 = {kind.__name__}: must be one of ReLU, ReLU6; put one in its place")
@@ -225,7 +252,9 @@ def test_another_activation_is_refused_by_its_place_or_taken_if_asked_for(kind: 
 @pytest.mark.parametrize("kind", [kind for kind in OTHERS if kind is not nn.PReLU], ids=lambda kind: kind.__name__)
 def test_another_activation_is_found_as_a_function(kind: Any) -> None:
     for function in ACTIVATIONS[kind]:
-        model, x = Code(lambda net, x, function=function: function(F.relu(net.linear(x)) - 0.5) + 1), torch.ones(2, 5)
+        more = (0.1, 0.0) if kind is nn.Threshold else ()
+        model = Code(lambda net, x, f=function, more=more: f(F.relu(net.linear(x)) - 0.5, *more) + 1)
+        x = torch.ones(2, 5)
         with pytest.raises(InputError, match=rf"= {kind.__name__}: must be one of ReLU, ReLU6"):
             spiking(model)
         for net in (spiking(model, replace=(nn.ReLU, kind)), spiking(model, example=x, replace=(kind, nn.ReLU))):
@@ -240,6 +269,34 @@ def test_gates_stay_as_they_are() -> None:
     x = torch.randn(2, 5, generator=generator())
     spikes = (model.linear(x) + 0.5 > 1).float()
     torch.testing.assert_close(spiking(model).eval()(x), spikes * torch.sigmoid(x) + torch.tanh(x).softmax(1))
+
+
+@pytest.mark.parametrize("example", [None, torch.ones(2, 5)], ids=["by its code", "by an example"])
+def test_a_relu_by_another_name_is_refused(example: Tensor | None) -> None:
+    for clamp in (
+        lambda x: x.clamp(min=0), lambda x: torch.clamp(x, 0.0, 1.0), lambda x: x.clamp_min(0), lambda x: x.clip_(0, 6)
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=r"^(clamp|clip)\w* at 0: is a ReLU by another name; write torch.relu"):
+            spiking(Code(lambda net, x, clamp=clamp: clamp(net.act(net.linear(x)) * 2)), example=example)
+    spiking(Code(lambda net, x: net.act(x).clamp(min=1e-6).clamp(max=0)), example=example)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: torch.jit.script(nn.ReLU()), "1 = RecursiveScriptModule: must be Python code"),
+        (
+            lambda: nn.RNN(5, 5, batch_first=True, nonlinearity="relu"),
+            r"1 = RNN\(nonlinearity='relu'\): must be 'tanh'",
+        ),
+        (lambda: nn.utils.weight_norm(nn.Linear(5, 5)), "model = Sequential: cannot be copied .*parametrizations"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_modules_that_hide_their_code_are_refused(make: Callable[[], nn.Module], message: str) -> None:
+    with pytest.raises(InputError, match=f"^{message}") as error:
+        spiking(nn.Sequential(nn.ReLU(), make()))
+    assert "\n" not in str(error.value)
 
 
 def test_an_example_that_the_model_cannot_take_is_refused() -> None:

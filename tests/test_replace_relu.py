@@ -100,6 +100,27 @@ def test_eight_steps_of_torchvisions_nets_are_the_net_called_eight_times(
     assert len(rates) == T * len(list(net.neurons()))
 
 
+class Translator(nn.Module):
+    """Attention from what is the same at every step to spikes, with a mask for each input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transformer = nn.Transformer(8, 2, 1, 1, 16, dropout=0.0, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.transformer(x, x[:, :2] * 0.5, tgt_mask=torch.eye(2).bool(), src_key_padding_mask=x[..., 0] > 1)
+
+
+@pytest.mark.parametrize("change", [lambda net: net, convert], ids=["single step", "converted"])
+def test_attention_meets_time(change: Callable[[nn.Module], nn.Module]) -> None:
+    torch.manual_seed(0)
+    model, x = Translator().double().eval(), torch.randn(3, 5, 8, generator=generator(), dtype=torch.float64)
+    found, rates = eight_steps(change(spiking(model, example=x)), model, x)
+    assert found.shape == (T, 3, 2, 8)
+    assert not torch.allclose(found[0], found[1])
+    assert all(0 < rate < 1 for rate in rates)
+
+
 class Own(nn.Module):
     """Functions, a skip from the input, a ReLU for two places, max pooling of spikes, batch norm after them."""
 
