@@ -9,13 +9,9 @@
 All names stand in `__init__.pyi`; PyTorch, which takes seconds to import, comes with the first that is used.
 """
 
-from snnlib.batch.starting import in_one_line
+import lazy_loader
 
-in_one_line()  # what follows, here and in the modules of the command line, takes seconds
-
-import lazy_loader  # noqa: E402
-
-from snnlib.version import __version__  # noqa: E402
+from snnlib.version import __version__
 
 __getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
 __all__ = [*_names, "__version__"]

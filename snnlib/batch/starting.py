@@ -7,33 +7,19 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 
 LEAST = 2**30  # bytes; below, PyTorch's libraries do not even load, and some crash
-PROGRAMS = ("snnlib", "snnlib.batch.engine")
 INTERRUPTED = 130  # the exit code that shells expect after Ctrl-C
 
 
 def in_one_line() -> None:
-    """Tell Ctrl-C and what cannot be imported in one line, not in a traceback; in anybody else's program do nothing.
-
-    The first hook holds until `started`.
-    """
-    if _ours(sys.argv[:1], sys.orig_argv):
-        if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # else ignored, as nohup has it
-            signal.signal(signal.SIGINT, _stop)
-        sys.excepthook = _tell
-        if (limit := _limit()) < LEAST:
-            _refuse(f"memory is limited to {limit / 2**20:.0f} MiB (`ulimit`): PyTorch needs more to start")
-
-
-def _ours(argv: Sequence[str], words: Sequence[str]) -> bool:
-    """Whether this process is ``snnlib`` or ``python -m`` with one of `PROGRAMS`, by ``sys.argv`` and ``orig_argv``."""
-    if argv == ["-m"]:  # as long as Python looks for the module
-        return "-m" in words and words[words.index("-m") + 1] in PROGRAMS
-    return bool(argv) and Path(argv[0]).name == "snnlib"
+    """Tell Ctrl-C and what cannot be imported in one line, not in a traceback, until the program has `started`."""
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # else ignored, as nohup has it
+        signal.signal(signal.SIGINT, _stop)
+    sys.excepthook = _tell
+    if (limit := _limit()) < LEAST:
+        _refuse(f"memory is limited to {limit / 2**20:.0f} MiB (`ulimit`): PyTorch needs more to start")
 
 
 def _limit() -> float:

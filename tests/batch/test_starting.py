@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
 from commands import begin
-
-from snnlib.store.paths import ROOT
 
 
 def test_ctrl_c_is_one_line_at_any_time() -> None:
@@ -40,18 +36,6 @@ def test_a_program_that_imports_snnlib_keeps_its_own_handlers() -> None:
     code += "assert before == (signal.getsignal(signal.SIGINT), sys.excepthook)"
     process = begin("-c", code)
     assert process.wait(timeout=60) == 0
-
-
-def test_so_does_one_that_is_begun_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`python -m theirs`: as long as Python looks for it, it has the name that snnlib's own command has."""
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
-    package = tmp_path / "theirs"
-    package.mkdir()
-    (package / "__init__.py").write_text("import snnlib.models\n")
-    handlers = "signal.getsignal(signal.SIGINT) is signal.default_int_handler, sys.excepthook is sys.__excepthook__"
-    (package / "__main__.py").write_text(f"import signal, sys\nprint({handlers})")
-    out, errors = begin("-m", "theirs").communicate(timeout=60)
-    assert (out, errors) == ("True True\n", "")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
