@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snnlib.checks import InputError, one_of, whole
+from snnlib.checks import InputError, one_of, shown, whole
 from snnlib.network import Spiking, per_layer
 from snnlib.neurons import Converted, Dynamics, Neuron, SingleStep
 from snnlib.noise import Noise
@@ -24,10 +24,32 @@ MOST_ROUNDS = 20  # of measuring them
 
 
 def network_of(model: nn.Module) -> Spiking:
-    """The model as a network of neurons; an `InputError` if it has none."""
-    if isinstance(model, nn.Module) and any(isinstance(m, Neuron) for m in model.modules()):
-        return model if isinstance(model, Spiking) else Spiking(model)
-    raise InputError(f"model = {type(model).__name__}: must be a network of neurons, such as `spiking` makes of it")
+    """The model as a network of neurons.
+
+    A module around a `Spiking` net, such as a LightningModule, counts as a whole, since what else it computes is part
+    of its outputs; layers keep the names that they have in the net, and ``quiet`` and ``over_time`` are the net's. What
+    `torch.compile` made of a module stands for that module: it cannot follow several steps.
+
+    Raises:
+        InputError: no neurons; several `Spiking` nets, or neurons beside one.
+    """
+    model = getattr(model, "_orig_mod", model)
+    if not isinstance(model, nn.Module) or not any(isinstance(m, Neuron) for m in model.modules()):
+        raise InputError(f"model = {type(model).__name__}: must be a network of neurons, such as `spiking` makes of it")
+    if isinstance(model, Spiking):
+        return model
+    around = next(((path, m) for path, m in model.named_modules() if isinstance(m, Spiking)), None)  # the outermost
+    if around is None:
+        return Spiking(model)
+    path, net = around
+    inside = {*net.modules()}
+    if any(isinstance(m, Spiking | Neuron) and m not in inside for m in model.modules()):
+        raise InputError(
+            f"model = {type(model).__name__}: must have one Spiking net in it and no neurons beside it; for others, "
+            "say what holds for them all: snnlib.network.Spiking(model, quiet=True, over_time=False)"
+        )
+    paths = {name: f"model.{path}.{inside}" for name, inside in net.paths.items()}
+    return Spiking(model, paths=paths, quiet=net.quiet, over_time=net.over_time)
 
 
 def with_dynamics(model: Spiking, change: Callable[[Neuron], Dynamics]) -> Spiking:
@@ -74,7 +96,7 @@ def convert(
         statistics: what Eqs. 8-9 average over. "sample": the layer, for each image alone. "frozen": constants, measured
             on ``calibration``. "layer": the layer and the whole batch, by which a prediction depends on the other
             images of its batch; the figures have it, since the paper seems to mean it.
-        calibration: for "frozen", training images [N, ...] as the model takes them.
+        calibration: for "frozen", a tensor of training images [N, ...] as the model takes them, [T, N, ...] over time.
         timesteps, seed: how long (at least 2 steps), and with which noise, "frozen" is calibrated.
         noise: N_noise, if it is to be another than in training.
 
@@ -114,9 +136,13 @@ def freeze(model: Spiking, images: Tensor, timesteps: int = 10, seed: int = 0) -
     Raises:
         InputError: fewer than two time steps, no images, neurons that are not `Converted`.
     """
+    if not isinstance(images, Tensor) or images.ndim < 1 + model.over_time:
+        where = "[T, N, ...]" if model.over_time else "[N, ...]"
+        raise InputError(f"calibration = {shown(images)}: must be a tensor of inputs {where}, without targets")
+    whole("seed", seed, 0, 2**63 - 1)
     timesteps = len(images) if model.over_time else timesteps
     whole("timesteps of calibration", timesteps, least=2)
-    whole("calibration images", len(images), least=1)
+    whole("calibration images", images.shape[int(model.over_time)], least=1)
     for _, neuron in model.neurons():
         if not isinstance(neuron.dynamics, Converted):
             raise InputError(f"dynamics = {neuron.dynamics}: only a converted net has statistics to freeze")

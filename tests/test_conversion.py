@@ -292,6 +292,14 @@ def test_bad_values_are_refused(options: dict[str, Any], message: str) -> None:
         convert(lively(), **options)
 
 
+@pytest.mark.parametrize("held", [(images(2), torch.zeros(2)), [images(2)], torch.tensor(1.0)], ids=type)
+def test_calibration_is_a_tensor_of_inputs(held: Any) -> None:
+    with pytest.raises(InputError, match=r"^calibration = .*: must be a tensor of inputs \[N, ...\], without targets"):
+        convert(lively(), statistics="frozen", calibration=held)
+    with pytest.raises(InputError, match=r"^seed = -1: must be a whole number"):
+        convert(lively(), statistics="frozen", calibration=images(2), seed=-1)
+
+
 @pytest.mark.parametrize("conversion", [convert, ensemble])
 @pytest.mark.parametrize("trained", [LIF(), Converted()], ids=lambda d: d.kind)
 def test_only_a_single_step_net_is_converted(conversion: Any, trained: Any) -> None:

@@ -214,6 +214,35 @@ def test_a_net_in_another_module_follows_its_simulation(timesteps: int) -> None:
         torch.testing.assert_close(torch.cat(found), headed.last(torch.cat(expected)))
 
 
+class Around(nn.Module):
+    """As a LightningModule has it; what else it does is part of the network."""
+
+    def __init__(self, *nets: nn.Module) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(nets)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return sum(net(2 * x) for net in self.nets)
+
+
+def test_a_module_around_a_net_has_its_names_and_options(tmp_path: Path) -> None:
+    x, y = torch.randn(3, 20, 784, generator=generator()), torch.arange(20) % 10
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(784, 9), nn.ReLU(), nn.Linear(9, 10))
+    net = sn.spiking(model, over_time=True, quiet=False)
+    around, held = Around(net), torch.utils.data.TensorDataset(x.movedim(0, 1), y)
+    snn = sn.convert(around, alpha={"1": 3.0})
+    assert ([name for name, _ in snn.neurons()], snn.over_time, snn.quiet) == (["1"], True, False)
+    loaded = sn.load(sn.save(snn, tmp_path / "net"), Around(sn.spiking(model)))
+    doubled = torch.utils.data.TensorDataset(2 * x.movedim(0, 1), y)
+    expected = sn.evaluate(sn.convert(net, alpha=3.0), doubled, 3)
+    for found in (snn, loaded):
+        assert sn.evaluate(found, held, 3).equals(expected)
+    assert sn.convert(torch.compile(net)).model[0].weight is net.model[0].weight
+    with pytest.raises(sn.InputError, match="Around: must have one Spiking net in it and no neurons beside it"):
+        sn.convert(Around(net, mlp()))
+
+
 def test_processes_share_gradients(tmp_path: Path) -> None:
     """As DistributedDataParallel promises: each has the mean of what each would have alone."""
     torch.multiprocessing.spawn(two_processes.work, (str(tmp_path),), nprocs=2)
