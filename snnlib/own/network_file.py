@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +18,10 @@ from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.checks import InputError, explain, short, shown
 from snnlib.conversion import network_of
 from snnlib.deploy.folding import NoisyLIF
+from snnlib.fast.process import usable
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Neuron, SingleStep
-from snnlib.relu_calls import ACTIVATIONS, Call
+from snnlib.relu_calls import ACTIVATIONS, Call, activation_calls
 from snnlib.replace_relu import assembled
 from snnlib.store.files import DamagedError
 from snnlib.store.tensors import load_tensors, save_tensors
@@ -41,7 +43,8 @@ def save(net: nn.Module, path: str | Path, about: dict[str, Any] | None = None) 
         about: what else the file's metadata are to say, as JSON has it.
 
     Raises:
-        InputError: no network of neurons, or neurons of another kind than this library's.
+        InputError: no network of neurons, neurons of another kind than this library's, an ``about`` that JSON cannot
+            hold.
         StoreError: the file cannot be written; what stood there before still does.
     """
     network, path = network_of(net), _path(path)
@@ -51,7 +54,6 @@ def save(net: nn.Module, path: str | Path, about: dict[str, Any] | None = None) 
         for name, neuron in network.neurons()
     ]
     info = {
-        **(about or {}),
         "format": FORMAT,
         "neurons": neurons,
         "kinds": [kind.__name__ for kind in network.kinds if kind in ACTIVATIONS],
@@ -60,6 +62,7 @@ def save(net: nn.Module, path: str | Path, about: dict[str, Any] | None = None) 
         "over_time": network.over_time,
         "channels_last": any(_channels_last(t) for t in network.model.state_dict().values()),
     }
+    info = _about(about or {}, {*info, "sha256"}) | info
     save_tensors(path, weights, info | {"sha256": _digest(weights, info)})
     return path
 
@@ -73,9 +76,9 @@ def load(path: str | Path, model: nn.Module, device: torch.device | str = "cpu")
 
     Raises:
         DamagedError: the file is missing, damaged, or none that `save` wrote.
-        InputError: the model has other weights or other neurons.
+        InputError: the model has other weights, other activations or other neurons; a device that is not there.
     """
-    path = _path(path)
+    path, device = _path(path), usable(device)
     if not isinstance(model, nn.Module):
         raise InputError(f"model = {shown(model)}: must be a torch.nn.Module, built as the saved one's was")
     weights, info = load_tensors(path)
@@ -97,6 +100,7 @@ def load(path: str | Path, model: nn.Module, device: torch.device | str = "cpu")
         network.quiet, network.over_time = options["quiet"], options["over_time"]
     else:
         calls = [_call(model, at, name, path) for name, (at, _) in neurons.items()]
+        _check_calls(model, calls, path)
         network = assembled(model, calls, {name: Neuron(d) for name, (_, d) in neurons.items()}, kinds, **options)
     network.input_shape = None if shape is None else tuple(shape)
     _fill(network, weights, path)
@@ -109,6 +113,16 @@ def _path(path: str | Path) -> Path:
     if not isinstance(path, str | Path) or not str(path).isprintable() or len(str(path)) > LONGEST_PATH:
         raise InputError(f"path = {shown(path)}: must be the path of a file")
     return Path(path)
+
+
+def _about(about: Any, own: set[str]) -> dict[str, Any]:
+    try:
+        read = json.loads(json.dumps(about))  # as the file will say it: keys that are numbers become text
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"about = {shown(about)}: must be what JSON can hold ({short(str(error))})") from None
+    if not isinstance(read, dict) or own & read.keys():
+        raise InputError(f"about = {shown(about)}: must be a dictionary, with other keys than {', '.join(sorted(own))}")
+    return read
 
 
 def _spelled(name: str, neuron: Neuron) -> dict[str, Any]:
@@ -129,6 +143,25 @@ def _call(model: nn.Module, at: str, name: str, path: Path) -> Call:
         if place in modules:
             return Call(place, type(modules[place]), name)
     raise InputError(f"model = {type(model).__name__}: has no {short(once)}, where {path} has neurons")
+
+
+def _check_calls(model: nn.Module, calls: list[Call], path: Path) -> None:
+    """Refuse with an `InputError` a model with other activations: one without neurons would stay as it is, unseen."""
+    kinds = tuple({*ACTIVATIONS, *(call.kind for call in calls if call.path is not None)})
+    saved = Counter(call.path for call in calls)
+    try:
+        found = Counter(call.path for call in activation_calls(model, kinds, example=None))
+    except InputError:  # code that `torch.fx` cannot follow: of modules, whether they have neurons can be said
+        inside = tuple(f"{at}." for at in saved if at)
+        there = (at for at, m in model.named_modules() if isinstance(m, kinds) and not at.startswith(inside))
+        found = saved | Counter(there)
+    for at in found | saved:
+        if found[at] != saved[at]:
+            what = "functions such as relu" if at is None else short(at)
+            raise InputError(
+                f"model = {type(model).__name__}: has other activations than {path} ({what}: {found[at]} calls, for "
+                f"{saved[at]} layers of neurons); if some are not called, give spiking(model, example=x) in its place"
+            )
 
 
 def _fill(network: Spiking, weights: dict[str, Tensor], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import generator, weights
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torchvision.models import resnet18
@@ -302,6 +304,7 @@ def test_a_file_of_a_run_is_not_one_of_these(tmp_path: Path) -> None:
         (sn.spiking(nn.Sequential(*chain(), nn.ReLU())), "has other layers of neurons than"),
         (sn.spiking(Functional()), "has other layers of neurons than"),
         (Functional(), "has no"),
+        (nn.Sequential(*chain(), nn.ReLU()), "has other activations than"),
         (None, "model = None: must be a torch.nn.Module"),
         ({"0.weight": torch.zeros(3)}, "must be a torch.nn.Module"),
     ],
@@ -310,6 +313,52 @@ def test_another_model_is_refused_in_a_line(model: Any, words: str, whole: bytes
     path = tmp_path / "net.safetensors"
     path.write_bytes(whole)
     assert words in answer(path, model)
+
+
+class Branching(Functional):
+    """Code that `torch.fx` cannot follow."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if x.sum() < 1e9 else x
+
+
+class Fewer(Functional):
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.first(x.flatten(1)))
+        return self.last(self.act(self.act(self.middle(x)) + x))
+
+
+class Once(Functional):
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.first(x.flatten(1)))
+        return self.last(torch.relu(self.act(self.middle(x)) + x))
+
+
+def test_as_many_calls_as_there_were(tmp_path: Path) -> None:
+    path = sn.save(trained(Functional), tmp_path / "net.safetensors")
+    assert "functions such as relu: 1 calls, for 2 layers" in answer(path, Fewer())
+    assert "act: 1 calls, for 2 layers" in answer(path, Once())
+    beside = Branching()
+    beside.more = nn.GELU()
+    assert "more: 1 calls, for 0 layers" in answer(path, beside)
+    same(trained(Functional), sn.load(path, Branching()), images())
+
+
+def test_what_is_told_about_it_is_kept_or_refused(tmp_path: Path) -> None:
+    path = sn.save(trained(), tmp_path / "net.safetensors", {"shape": (1, 8), "names": {10: "a", 9: "b"}})
+    with safe_open(path, "pt") as file:
+        info = json.loads(file.metadata()["info"])
+    assert (info["shape"], info["names"]) == ([1, 8], {"10": "a", "9": "b"})
+    same(trained(), sn.load(path, other()), images())
+    for about, words in ((torch.ones(1), "JSON can hold"), ("text", "a dictionary"), ({"format": 2}, "other keys")):
+        with pytest.raises(sn.InputError, match=words):
+            sn.save(trained(), path, about)
+
+
+def test_a_device_that_is_not_there_is_refused_in_a_line(tmp_path: Path) -> None:
+    path = sn.save(trained(), tmp_path / "net.safetensors")
+    with pytest.raises(sn.InputError, match="device = 'cuda:99': must be cpu, or a GPU that PyTorch sees"):
+        sn.load(path, other(), device="cuda:99")
 
 
 def test_paths_and_nets_of_another_kind_are_refused(tmp_path: Path) -> None:
