@@ -23,6 +23,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pandas as pd
 import torch
@@ -94,29 +95,21 @@ def count(
     return pd.DataFrame(rows, columns=["timesteps", "part", "operation", "per_image"])
 
 
-def fan_out(layer: nn.Module, x: Tensor) -> Tensor:
-    """How many outputs each input of a convolution, a linear layer or an identity reaches.
+def fan_out(convolve: Callable, x: Tensor, weight: Tensor, *where: Any, **named: Any) -> Tensor:
+    """How many outputs each input of a convolution reaches.
 
     Args:
-        x: an input of the layer, [B, channels, ...]; only its shape counts.
+        convolve: ``F.conv2d`` and its like, transposed or not, of any dimension.
+        x: an input, [B, channels, ...]; only its shape counts, as of the weight.
+        where: stride and so on, as the function takes them after the bias.
 
     Returns:
-        [...], the same for every channel; at a convolution's border it is less than inside.
+        [...], the same for every channel; at a border it is less than inside.
     """
-    if isinstance(layer, nn.Identity):
-        return x.new_ones(x.shape[2:], dtype=torch.float64)
-    if isinstance(layer, nn.Linear):
-        return x.new_full(x.shape[2:], layer.out_features, dtype=torch.float64)
     # An output is a sum of inputs: the gradient of the sum of all outputs is in how many of them an input stands.
-    with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
-        x = torch.ones_like(x[:1], dtype=torch.float64).requires_grad_()
-        ones = torch.ones(layer.weight.shape, dtype=torch.float64, device=x.device)
-        if layer.transposed:
-            convolve = getattr(F, f"conv_transpose{x.ndim - 2}d")
-            where = (layer.stride, layer.padding, layer.output_padding, layer.groups, layer.dilation)
-            out = convolve(x, ones, None, *where)
-        else:
-            out = layer._conv_forward(x, ones, None)  # of any dimension and padding, and no hook is called
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
+        x = torch.ones(1, *x.shape[1:], dtype=torch.float64, device=x.device, requires_grad=True)
+        out = convolve(x, torch.ones(weight.shape, dtype=torch.float64, device=x.device), None, *where, **named)
         return torch.autograd.grad(out.sum(), x)[0][0, 0]
 
 
@@ -153,7 +146,7 @@ def _deliveries(model: Spiking, tally: _Tally, analog: bool, skip_zeros: bool) -
 
     def arrive(layer: nn.Module, key: Key, values: Tensor) -> None:
         if layer not in reach:
-            reach[layer] = fan_out(layer, values)
+            reach[layer] = _reach(layer, values)
         # Sums over channels first: small whole numbers, exact in float32, and no copy of the map in float64.
         numbers = values.sum(1, dtype=torch.float32).double() * reach[layer]
         tally.deliver(key, numbers.view(len(values), -1).sum(1))
@@ -184,6 +177,14 @@ def _deliveries(model: Spiking, tally: _Tally, analog: bool, skip_zeros: bool) -
             if analog and isinstance(layer, nn.AvgPool2d):
                 hooks.callback(layer.register_forward_hook(pooled).remove)
         yield
+
+
+def _reach(layer: nn.Module, x: Tensor) -> Tensor:
+    """How many outputs each input [B, channels, ...] of a layer reaches, whichever its channel."""
+    if isinstance(layer, nn.Conv2d):
+        return fan_out(F.conv2d, x, layer.weight, layer.stride, layer.padding, layer.dilation, layer.groups)
+    outputs = layer.out_features if isinstance(layer, nn.Linear) else 1
+    return x.new_full(x.shape[2:], outputs, dtype=torch.float64)
 
 
 def _synapses(model: Spiking) -> Iterator[tuple[nn.Module, int]]:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Mapping, Sized
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, default_collate
 
-from snnlib.checks import InputError, shown, whole
+from snnlib.checks import InputError, short, shown, whole
 from snnlib.data.sets import Split
 
-ALLOWED = "must be (inputs, targets) as tensors, a torch Dataset of such pairs, or a DataLoader"
+ALLOWED = "must be (inputs, targets) as tensors, a torch Dataset or a list of such pairs, or a DataLoader"
 
 
 def loader(data: Any, batch_size: int, *, shuffle: bool, over_time: bool) -> Iterable[Any]:
     """Batches of inputs and targets.
 
     Args:
-        data: a pair of tensors [N, ...] and [N, ...], a torch Dataset of pairs, a `Split`, or what gives batches
-            itself, a DataLoader above all, which is used as it is.
+        data: a pair of tensors [N, ...] and [N, ...], a torch Dataset of pairs, a list of pairs whose targets are
+            single numbers, a `Split`, or what gives batches itself, a DataLoader above all, which is used as it is.
         over_time: samples are [T, ...], and batches are [T, B, ...], also those that are given.
 
     Raises:
@@ -28,11 +29,11 @@ def loader(data: Any, batch_size: int, *, shuffle: bool, over_time: bool) -> Ite
     """
     if isinstance(data, Split):
         data = (data.images, data.labels)
-    if isinstance(data, tuple | list) and len(data) == 2 and all(isinstance(x, Tensor) for x in data):
+    if _are_tensors(data):
         if len(data[0]) != len(data[1]):
             raise InputError(f"data: {len(data[0])} inputs and {len(data[1])} targets; there must be as many")
         data = TensorDataset(*data)
-    if isinstance(data, Dataset):
+    if isinstance(data, Dataset) or _holds_samples(data):
         whole("batch_size", batch_size, 1, 2**31)
         last = False
         if isinstance(data, IterableDataset):
@@ -40,7 +41,7 @@ def loader(data: Any, batch_size: int, *, shuffle: bool, over_time: bool) -> Ite
         else:
             whole("number of samples", len(data) if isinstance(data, Sized) else None, 1)
             last = shuffle and len(data) % batch_size == 1 and len(data) > 1  # which batch norm cannot take
-        collate = _time_first if over_time else default_collate
+        collate = _time_first if over_time else _together
         return DataLoader(data, batch_size, shuffle=shuffle, drop_last=last, collate_fn=collate)
     if not isinstance(data, Iterable) or isinstance(data, Tensor | str | dict | tuple):
         raise InputError(f"data = {shown(data)}: {ALLOWED}")
@@ -57,7 +58,7 @@ def number_of(batches: Iterable[Any]) -> int | None:
 
 def pair(batch: Any, device: torch.device, *, over_time: bool) -> tuple[Tensor, Tensor]:
     """A batch's inputs and targets on the device; an `InputError` if it is no pair of tensors that belong together."""
-    if not (isinstance(batch, tuple | list) and len(batch) == 2 and all(isinstance(x, Tensor) for x in batch)):
+    if not _are_tensors(batch):
         raise InputError(f"batch = {shown(batch)}: must be a pair of tensors, inputs and targets")
     inputs, targets = batch
     found = f"batch of inputs {[*inputs.shape]} and targets {[*targets.shape]}"
@@ -68,6 +69,52 @@ def pair(batch: Any, device: torch.device, *, over_time: bool) -> tuple[Tensor, 
     return inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
 
 
-def _time_first(samples: list[Any]) -> tuple[Tensor, Tensor]:
-    inputs, targets = default_collate(samples)
-    return inputs.movedim(1, 0), targets
+def one_tensor(outputs: Any) -> Tensor:
+    """A network's outputs; an `InputError` that says what they are, if that is not a tensor."""
+    if isinstance(outputs, Tensor):
+        return outputs
+    parts = f" of {', '.join(map(str, outputs))}" if isinstance(outputs, Mapping) else ""
+    parts = f" of {len(outputs)}" if isinstance(outputs, tuple | list) else parts
+    found = short(type(outputs).__name__ + parts)
+    raise InputError(f"outputs = {found}: must be one tensor; have the model return it alone, or write a loop for them")
+
+
+def check_classes(outputs: Tensor, targets: Tensor) -> None:
+    """Refuse with an `InputError` targets that cannot be classes of these outputs [B, classes, ...]."""
+    found = f"targets of shape {tuple(targets.shape)}, outputs of shape {tuple(outputs.shape)}"
+    if outputs.ndim < 2 or targets.shape != outputs[:, 0].shape:
+        raise InputError(
+            f"{found}: must be classes, and a number for each of them on axis 1; targets of another kind must be floats"
+        )
+    if outputs.shape[1] == 1:
+        raise InputError(
+            f"{found}: one output does not tell classes apart; give targets as floats {[*outputs.shape]}, or the net "
+            "an output for each class"
+        )
+
+
+def _are_tensors(pair: Any) -> bool:
+    return isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(x, Tensor) and x.ndim for x in pair)
+
+
+def _holds_samples(data: Any) -> bool:
+    """Whether it is a list of single samples, and not of batches: then a target is a number."""
+    first = data[0] if isinstance(data, list) and data else None
+    if not (isinstance(first, tuple | list) and len(first) == 2):
+        return False
+    return isinstance(first[1], Real) or getattr(first[1], "ndim", None) == 0
+
+
+def _together(samples: list[Any]) -> Any:
+    try:
+        return default_collate(samples)
+    except (TypeError, RuntimeError) as error:
+        why = short(str(error), 160)
+        raise InputError(f"data: samples must be tensors, all of one shape, to make a batch of them ({why})") from None
+
+
+def _time_first(samples: list[Any]) -> Any:
+    batch = _together(samples)
+    if isinstance(batch, tuple | list) and batch and isinstance(batch[0], Tensor) and batch[0].ndim > 1:
+        return (batch[0].movedim(1, 0), *batch[1:])
+    return batch  # which `pair` refuses

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -14,18 +13,12 @@ from torch import Tensor, nn
 
 from snnlib.checks import InputError, sequence, whole
 from snnlib.conversion import network_of
-from snnlib.deploy.operations import fan_out
 from snnlib.experiments import style
-from snnlib.in_time import InTime, plain
 from snnlib.network import Spiking
-from snnlib.neurons import Neuron
-from snnlib.own.batches import loader, pair
+from snnlib.own.batches import check_classes, loader, one_tensor, pair
+from snnlib.own.tally import Tally
 from snnlib.simulation import MOST_TIMESTEPS, simulate
 from snnlib.training.seeds import stream
-
-SYNAPSES = (
-    nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d,
-)  # fmt: skip
 
 
 class Evaluated(pd.DataFrame):
@@ -82,8 +75,11 @@ def evaluate(
         Columns noise_seed, timesteps, accuracy (a fraction) for targets that are classes or else error (mean squared),
         spikes_per_neuron (up to T, mean over neurons and inputs), operations: for one input up to T, an addition for
         each input of a linear layer or convolution that is not 0, and each output it reaches; layers before the first
-        neuron count once, with all their products, those over time in each step. `snnlib.deploy.operations` is
-        finer, for the paper's networks.
+        neuron count once, with all their products, those over time in each step. Layers are calls of ``F.linear``,
+        ``F.conv1d`` and so on, and the four projections of ``nn.MultiheadAttention``, the last of which, whose inputs
+        are no spikes, counts with all its products. Not counted are products of two activations, such as attention's
+        own, matrix products written as such (``x @ w``, ``torch.einsum``), ``nn.Bilinear`` and recurrent layers.
+        `snnlib.deploy.operations` is finer, for the paper's networks.
 
     Raises:
         InputError: a value that cannot be used, outputs that do not fit the targets.
@@ -107,13 +103,13 @@ def evaluate(
 def _one_pass(
     net: Spiking, batches: Iterable[Any], timesteps: int, generator: torch.Generator, device: torch.device
 ) -> pd.DataFrame:
-    tally, seen, measure, score = _Tally(net, timesteps), 0, "", torch.zeros(timesteps, dtype=torch.float64)
-    with tally.counting():
-        for batch in batches:
-            inputs, targets = pair(batch, device, over_time=net.over_time)
-            if net.over_time and len(inputs) < timesteps:
-                raise InputError(f"timesteps = {timesteps}: must be at most {len(inputs)}, the length of the inputs")
-            total: Tensor | float = 0.0
+    tally, seen, measure, score = Tally(timesteps), 0, "", torch.zeros(timesteps, dtype=torch.float64)
+    for batch in batches:
+        inputs, targets = pair(batch, device, over_time=net.over_time)
+        if net.over_time and len(inputs) < timesteps:
+            raise InputError(f"timesteps = {timesteps}: must be at most {len(inputs)}, the length of the inputs")
+        total: Tensor | float = 0.0
+        with tally.counting(), net.register_forward_hook(lambda net, inputs, outputs: one_tensor(outputs)):
             for t, outputs in simulate(net, inputs, generator, timesteps, observe=tally.spike):
                 sums = total + outputs.cumsum(0)  # [steps, B, ...]
                 steps = torch.arange(t + 1, t + len(outputs) + 1, device=device)
@@ -122,15 +118,15 @@ def _one_pass(
                 score[t : t + len(outputs)] += values.double().cpu() * len(targets)
                 total = sums[-1]
                 tally.began += len(outputs)
-            seen += len(targets)
-            tally.began = 0
+        seen += len(targets)
+        tally.began = 0
     if not seen:
         raise InputError("data: must give at least one batch for each noise seed; a generator gives its batches once")
     return pd.DataFrame(
         {
             "timesteps": range(1, timesteps + 1),
             measure: score.numpy() / seen,
-            "spikes_per_neuron": tally.spikes.cumsum(0).numpy() / seen / tally.neurons,
+            "spikes_per_neuron": tally.spikes.cumsum(0).numpy() / tally.neurons,
             "operations": tally.operations.cumsum(0).numpy() / seen,
         }
     )
@@ -143,45 +139,5 @@ def _scores(means: Tensor, targets: Tensor) -> tuple[str, Tensor]:
             found = f"targets of shape {tuple(targets.shape)}"
             raise InputError(f"{found}: must be {tuple(means.shape[1:])}, as the outputs")
         return "error", (means - targets).square().flatten(1).mean(1)
-    predicted = means.argmax(2) if means.ndim > 2 else None
-    if predicted is None or predicted.shape[1:] != targets.shape:
-        found = f"targets of shape {tuple(targets.shape)}, outputs of shape {tuple(means.shape[1:])}"
-        raise InputError(f"{found}: must be classes, and a number for each of them on axis 1")
-    return "accuracy", (predicted == targets).double().flatten(1).mean(1)
-
-
-class _Tally:
-    """Spikes and operations of each step, summed over inputs."""
-
-    def __init__(self, net: Spiking, timesteps: int) -> None:
-        self.net, self.began, self.neurons = net, 0, 0
-        self.spikes = torch.zeros(timesteps, dtype=torch.float64)
-        self.operations = torch.zeros(timesteps, dtype=torch.float64)
-        self._sizes: dict[Neuron, int] = {}
-
-    def spike(self, neuron: Neuron, t: int, spikes: Tensor, state: Any) -> None:
-        """An observer of the simulation."""
-        self._sizes[neuron] = spikes[0].numel()
-        self.neurons = sum(self._sizes.values())
-        self.spikes[self.began + t - 1] += spikes.count_nonzero().item()
-
-    @contextmanager
-    def counting(self) -> Iterator[None]:
-        """While it is open, every forward pass adds what its layers do."""
-        with ExitStack() as hooks:
-            for layer in self.net.modules():
-                if isinstance(layer, SYNAPSES):
-                    hooks.callback(layer.register_forward_pre_hook(self._arrive).remove)
-            yield
-
-    def _arrive(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        x = inputs[0]
-        if not isinstance(x, InTime):
-            return  # outside of the simulation
-        x, steps = plain(x), x.timesteps
-        if steps == 0 and self.began:
-            return  # a long simulation in pieces runs it once in each
-        used = torch.ones_like(x[:1], dtype=torch.bool).expand_as(x) if steps == 0 else x != 0
-        each = used.sum(1).cpu() * fan_out(layer, x[:1].cpu())
-        begin, n = self.began, max(steps, 1)
-        self.operations[begin : begin + n] += each.reshape(n, -1).sum(1)
+    check_classes(means[0], targets)
+    return "accuracy", (means.argmax(2) == targets).double().flatten(1).mean(1)

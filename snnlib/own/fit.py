@@ -16,7 +16,7 @@ from tqdm import tqdm
 from snnlib.checks import InputError, positive, shown, whole
 from snnlib.conversion import network_of
 from snnlib.network import Spiking
-from snnlib.own.batches import loader, number_of, pair
+from snnlib.own.batches import check_classes, loader, number_of, one_tensor, pair
 from snnlib.simulation import MOST_TIMESTEPS
 from snnlib.training import failures, progress
 from snnlib.training.failures import TrainingError
@@ -39,8 +39,9 @@ def fit(
 
     Args:
         net: of `snnlib.spiking`; converted ones are fine-tuned with ``timesteps`` above 1.
-        data: (inputs, targets) as tensors, a Dataset or a DataLoader of such pairs. Inputs as the net takes them; over
-            time [T, ...] in a Dataset, [N, T, ...] as a tensor, [T, B, ...] from a DataLoader.
+        data: (inputs, targets) as tensors, a Dataset or a DataLoader of such pairs, or a list of pairs whose targets
+            are single numbers. Inputs as the net takes them; over time [T, ...] in a Dataset, [N, T, ...] as a tensor,
+            [T, B, ...] from a DataLoader.
         loss: of outputs [B, ...], averaged over time, and targets; cross-entropy for targets that are classes, mean
             squared error for others. The paper's own, for classes too, is `snnlib.training.loop.mse`.
         optimizer: over the net's parameters (`spiking` copied the model's), with the caller's own schedule if any. If
@@ -63,8 +64,8 @@ def fit(
     whole("epochs", epochs, 1)
     whole("timesteps", timesteps, 1, MOST_TIMESTEPS)
     positive("lr", lr)
-    if loss is not None and not callable(loss):
-        raise InputError(f"loss = {shown(loss)}: must be a function of outputs and targets")
+    if loss is not None and (not callable(loss) or isinstance(loss, type)):
+        raise InputError(f"loss = {shown(loss)}: must be a function of outputs and targets; of a class, an instance")
     batches = loader(data, batch_size, shuffle=True, over_time=network.over_time)
     trained = [p for p in network.parameters() if p.requires_grad]
     if not trained:
@@ -93,7 +94,8 @@ def default_loss(outputs: Tensor, targets: Tensor) -> Tensor:
         if outputs.shape != targets.shape:
             raise InputError(f"targets of shape {tuple(targets.shape)}: must be {tuple(outputs.shape)}, as the outputs")
         return F.mse_loss(outputs.float(), targets.float())
-    most = outputs.shape[1] if outputs.ndim > 1 else 0
+    check_classes(outputs, targets)
+    most = outputs.shape[1]
     if not targets.is_cuda and (targets.min() < 0 or targets.max() >= most):  # on a GPU PyTorch says so, later
         found = f"{int(targets.min())} to {int(targets.max())}"
         raise InputError(f"targets = {found}: must be classes from 0 to {most - 1}, since there are {most} outputs")
@@ -137,9 +139,7 @@ def _epoch(
     for step, batch in enumerate(batches, start=1):
         inputs, targets = pair(batch, device, over_time=net.over_time)
         with failures.naming_place(lambda step=step: f"fit: epoch {epoch}, step {step}", "batch_size", len(targets)):
-            outputs = net(inputs, timesteps=timesteps)
-            if not isinstance(outputs, Tensor):
-                raise InputError(f"outputs = {shown(outputs)}: must be one tensor; others need a loop of one's own")
+            outputs = one_tensor(net(inputs, timesteps=timesteps))
             if timesteps or net.over_time:
                 outputs = outputs.mean(0)
             value = (loss or default_loss)(outputs, targets)
@@ -152,7 +152,8 @@ def _epoch(
             schedule.step()
         seen += len(targets)
         loss_sum += value.detach() * len(targets)
-        classes = not targets.is_floating_point() and outputs.ndim > 1 and targets.shape == outputs[:, 0].shape
+        several = outputs.ndim > 1 and outputs.shape[1] > 1
+        classes = several and not targets.is_floating_point() and targets.shape == outputs[:, 0].shape
         if classes:
             correct += (outputs.argmax(1) == targets).double().mean() * len(targets)
         if bar.update():  # reading a number makes a GPU wait

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import generator
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -216,6 +217,58 @@ def test_operations_are_those_of_each_input_alone(chain: str) -> None:
     assert found.operations.diff().min() > 0  # each step some, and not the same
 
 
+class Called(nn.Module):
+    """Layers as functions and by keyword."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.back, self.last = nn.Conv2d(2, 4, 3, padding=1), nn.ConvTranspose2d(4, 2, 2, 2), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.conv2d(input=x, weight=self.conv.weight, bias=self.conv.bias, padding=[1, 1]).relu()
+        x = torch.conv_transpose2d(x, self.back.weight, self.back.bias, 2).relu()
+        return self.last(input=F.adaptive_max_pool2d(x, 2).flatten(1))
+
+
+def test_functions_count_as_the_layers_that_call_them() -> None:
+    called = lively(Called())[0]
+    layers = (called.conv, nn.ReLU(), called.back, nn.ReLU(), nn.AdaptiveMaxPool2d(2), nn.Flatten(), called.last)
+    held = (images(), labels())
+    tables = [sn.evaluate(sn.convert(sn.spiking(m)), held, 3) for m in (called, nn.Sequential(*layers))]
+    pd.testing.assert_frame_equal(*tables)
+
+
+class Attention(nn.Module):
+    """Queries from one layer of neurons, keys and values from another, of another width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ask, self.tell, self.act, self.say = nn.Linear(3, 8), nn.Linear(3, 6), nn.ReLU(), nn.ReLU()
+        self.attention = nn.MultiheadAttention(8, 2, kdim=6, vdim=6, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        told = self.say(self.tell(x))
+        return self.attention(self.act(self.ask(x)), told, told)[0].mean(1)
+
+
+def test_attention_has_four_projections() -> None:
+    snn, x, spikes = sn.spiking(lively(Attention())[0], example=images(2, 4, 3)), images(5, 4, 3), {}
+    for name, neuron in snn.neurons():
+        neuron.register_forward_hook(lambda m, i, s, name=name: spikes.update({name: plain(s).view(3, -1).sum(1)}))
+    found = sn.evaluate(snn, (x, torch.zeros(5, 8)), 3)
+    first, result = 5 * 4 * 3 * (8 + 6), 5 * 4 * 8 * 8
+    each = spikes["act"] * 8 + 2 * spikes["say"] * 8 + result
+    assert (found.operations * 5).tolist() == pytest.approx((first + each.cumsum(0)).tolist())
+    assert found.operations.nunique() == 3
+
+
+def test_tokens_folded_into_the_batch_are_neurons_of_their_input() -> None:
+    layers, unfold = (nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)), (nn.Unflatten(0, (-1, 4)), nn.Flatten())
+    model = lively(*layers)
+    snns = [sn.spiking(m) for m in (nn.Sequential(nn.Flatten(0, 1), *model, *unfold), nn.Sequential(*model, unfold[1]))]
+    pd.testing.assert_frame_equal(*(sn.evaluate(snn, (images(7, 4, 3), images(7, 8)), 3, batch_size=4) for snn in snns))
+
+
 def test_a_dense_matrix_has_a_product_for_each_weight() -> None:
     """The closed form, of layers in which everything fires: ReLU of what is never 0."""
     snn = with_dynamics(net(nn.Linear(7, 9), nn.ReLU(), nn.Linear(9, 4)), lambda neuron: ReLU())
@@ -267,7 +320,10 @@ def test_a_prediction_depends_on_no_other_image() -> None:
 def test_a_loader_gives_what_tensors_give() -> None:
     snn, x, y = net(), images(), labels()
     tensors = sn.evaluate(snn, (x, y), 3, batch_size=5)
-    for held in (TensorDataset(x, y), DataLoader(TensorDataset(x, y), 5), [*zip(x.split(5), y.split(5), strict=True)]):
+    samples = [*zip(x, y, strict=True)]
+    numbers = [(image.numpy(), int(label)) for image, label in samples]
+    batches = [*zip(x.split(5), y.split(5), strict=True)]
+    for held in (TensorDataset(x, y), DataLoader(TensorDataset(x, y), 5), batches, samples, numbers):
         pd.testing.assert_frame_equal(tensors, sn.evaluate(snn, held, 3, batch_size=5))
 
 
@@ -278,7 +334,7 @@ def test_the_nets_modes_and_hooks_are_left_as_they_were() -> None:
     state = {k: v.clone() for k, v in snn.state_dict().items()}
     sn.evaluate(snn, (images(6, 3), labels(6, 2)), 2)
     assert [m.training for m in snn.modules()] == modes
-    assert not any(m._forward_pre_hooks for m in snn.modules())
+    assert not any(m._forward_pre_hooks or m._forward_hooks for m in snn.modules())
     assert all(torch.equal(v, state[k]) for k, v in snn.state_dict().items())
 
 
@@ -320,6 +376,17 @@ def test_parts_of_the_table_draw_too() -> None:
 X, Y = images(), labels()
 
 
+class Gives(nn.Module):
+    """Something else than a tensor."""
+
+    def __init__(self, kind: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.part, self.kind = nn.Linear(30, 3), kind
+
+    def forward(self, x: Tensor) -> Any:
+        return self.kind(self.part(x[:, 0].flatten(1)).relu())
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -331,6 +398,11 @@ X, Y = images(), labels()
         ({"data": iter([(X, Y)]), "noise_seeds": (0, 1)}, "a generator gives its batches once"),
         ({"data": (X, torch.zeros(14))}, "targets of shape (14,): must be (14, 3), as the outputs"),
         ({"data": (X, torch.zeros(14, 2, dtype=torch.long))}, "outputs of shape (14, 3): must be classes"),
+        ({"net": net(nn.Flatten(), nn.Linear(60, 1), nn.ReLU())}, "one output does not tell classes apart"),
+        ({"net": sn.spiking(Gives(lambda y: {"logits": y, "aux": y}))}, "outputs = dict of logits, aux: must be one"),
+        ({"net": sn.spiking(Gives(lambda y: [y, y]))}, "outputs = list of 2: must be one tensor"),
+        ({"data": ((x, y) for x, y in zip(X, Y, strict=True))}, "must be a pair of tensors, inputs and targets"),
+        ({"data": [(X[0], 1), (X[0, 0], 1)]}, "samples must be tensors, all of one shape"),
         ({"data": (X.where(X > -2, math.nan), Y)}, "input: must be finite"),
         ({"data": (X.double(), Y)}, "input of torch.float64"),
         ({"timesteps": 0}, "timesteps = 0"),

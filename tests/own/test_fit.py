@@ -295,6 +295,7 @@ X, Y = data()
         ({"data": (X, Y + 1)}, "targets = 1 to 3: must be classes from 0 to 2"),
         ({"data": (X, Y - 1)}, "targets = -1 to 1: must be classes from 0 to 2"),
         ({"data": (X, Y.float())}, "targets of shape (20,): must be (20, 3), as the outputs"),
+        ({"data": (X, F.one_hot(Y))}, "outputs of shape (20, 3): must be classes"),
         ({"data": (X.double(), Y)}, "input of torch.float64: must be of torch.float32"),
         ({"data": (X.where(X > -2, math.nan), Y)}, "input: must be finite"),
         ({"data": (X.where(X > -2, math.inf), Y)}, "input: must be finite"),
@@ -306,6 +307,7 @@ X, Y = data()
         ({"lr": math.nan}, "lr = nan"),
         ({"lr": -1}, "lr = -1"),
         ({"loss": "mse"}, "loss = 'mse': must be a function"),
+        ({"loss": nn.CrossEntropyLoss}, "must be a function of outputs and targets; of a class, an instance"),
         ({"loss": lambda outputs, targets: 1.0}, "loss = 1.0: must give one number"),
         ({"loss": lambda outputs, targets: outputs}, "must give one number"),
         ({"optimizer": "adam"}, "optimizer = 'adam': must be a torch.optim.Optimizer"),
@@ -347,8 +349,17 @@ def test_a_net_that_gives_no_tensor_needs_its_own_loop() -> None:
 
     two = sn.spiking(Two())
     assert len(two(X)) == 2
-    with pytest.raises(sn.InputError, match="outputs = .* must be one tensor"):
+    with pytest.raises(sn.InputError, match="outputs = tuple of 2: must be one tensor"):
         sn.fit(two, (X, Y))
+
+
+def test_one_output_is_for_numbers_and_not_for_classes() -> None:
+    one = sn.spiking(nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 1)))
+    with pytest.raises(sn.InputError, match=r"one output does not tell classes apart; .* floats \[60, 1\]"):
+        sn.fit(one, (X, Y.clamp(max=1)))
+    loss = nn.BCEWithLogitsLoss()
+    table = sn.fit(one, (X, Y.clamp(max=1)), 1, loss=lambda outputs, targets: loss(outputs[:, 0], targets.float()))
+    assert [*table] == ["epoch", "loss"]
 
 
 def test_a_copy_is_trained_and_the_model_is_left_alone() -> None:
