@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from snnlib.activations import functions_of
 from snnlib.checks import InputError, one_of, shown, whole
 from snnlib.in_time import InTime, plain, repeated
 from snnlib.inputs import first_tensor, taken
 from snnlib.neurons import Neuron
-from snnlib.relu_calls import Intercepted, functions_of
+from snnlib.relu_calls import Intercepted
 from snnlib.simulation import Simulation, checkpointed, current_pass, running
 
 
@@ -99,6 +100,8 @@ class Spiking(nn.Module):
             InputError: no tensor among the inputs, another shape, dtype or device than the net's, nan or infinity.
         """
         if current_pass() is not None:  # inside another net, whose simulation runs
+            if (timesteps, generator, simulation) != (None, None, None):
+                raise InputError("timesteps, generator, simulation: are the outer net's; call this one without them")
             return self._run(inputs, named)
         first = first_tensor(inputs, named)
         single = simulation is None and timesteps is None and not self.over_time

@@ -5,44 +5,19 @@ from __future__ import annotations
 import copy
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_iter, tree_map_only
 
+from snnlib.activations import ACTIVATIONS, CLAMPS, check_clamp, functions_of
 from snnlib.checks import InputError, short, shown
 from snnlib.simulation import evaluating
-
-# Activations that neurons can take the place of, and the functions by which code calls them without a module. Gates and
-# weights of attention (sigmoid, tanh, softmax) are none: they stay as they are.
-ACTIVATIONS: dict[type[nn.Module], tuple[Callable, ...]] = {
-    nn.ReLU: (F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_),
-    nn.ReLU6: (F.relu6,),
-    nn.GELU: (F.gelu,),
-    nn.SiLU: (F.silu,),
-    nn.LeakyReLU: (F.leaky_relu, F.leaky_relu_),
-    nn.ELU: (F.elu, F.elu_),
-    nn.SELU: (F.selu, F.selu_, torch.selu, torch.selu_),
-    nn.CELU: (F.celu, F.celu_, torch.celu, torch.celu_),
-    nn.PReLU: (F.prelu, torch.prelu, Tensor.prelu),
-    nn.RReLU: (F.rrelu, F.rrelu_, torch.rrelu, torch.rrelu_),
-    nn.Mish: (F.mish,),
-    nn.Hardswish: (F.hardswish,),
-    nn.Softplus: (F.softplus,),
-    nn.Hardtanh: (F.hardtanh, F.hardtanh_),
-    nn.Threshold: (F.threshold, F.threshold_, torch.threshold, torch.threshold_),
-}
-
-CLAMPS = (
-    *(torch.clamp, torch.clamp_, torch.clip, torch.clip_, torch.clamp_min, torch.clamp_min_),
-    *(Tensor.clamp, Tensor.clamp_, Tensor.clip, Tensor.clip_, Tensor.clamp_min, Tensor.clamp_min_),
-)
 
 
 @dataclass(frozen=True)
@@ -69,11 +44,6 @@ class Intercepted(TorchFunctionMode):
         return self.instead(func, *args, **kwargs) if func in self.functions else func(*args, **kwargs)
 
 
-def functions_of(kinds: Iterable[type[nn.Module]]) -> dict[Callable, type[nn.Module]]:
-    """The functions that do what these kinds of modules do, and which kind that is."""
-    return {function: kind for kind in kinds for function in ACTIVATIONS.get(kind, ())}
-
-
 def activation_calls(model: nn.Module, kinds: Iterable[type[nn.Module]], example: tuple | None) -> list[Call]:
     """All calls of these kinds of activations, and of others of `ACTIVATIONS`, in the order of a forward pass.
 
@@ -89,7 +59,7 @@ def activation_calls(model: nn.Module, kinds: Iterable[type[nn.Module]], example
         found = _traced(model, kinds) if example is None else _counted(model, kinds, example)
     _check_training(found, _in_training(model, kinds, example))
     called = {path for path, _ in found}
-    found += [(path, type(m)) for path, m in model.named_modules() if isinstance(m, kinds) and path not in called]
+    found += [(path, kind) for path, kind in _outermost(model, kinds) if path not in called]
     total = Counter(found)
     seen: Counter[tuple[str | None, type[nn.Module]]] = Counter()
     calls = []
@@ -136,16 +106,6 @@ def _check_training(found: Found, in_training: Found) -> None:
             )
 
 
-def _check_clamp(function: object, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Refuse a ReLU by another name, of which nobody can say whether it is meant as one."""
-    least = kwargs.get("min", args[1] if len(args) > 1 else None)
-    if function in CLAMPS and isinstance(least, int | float) and least == 0:
-        raise InputError(
-            f"{function.__name__} at 0: is a ReLU by another name; write torch.relu(x) where a neuron is meant, and "
-            "x * (x > 0) where a number is"
-        )
-
-
 ONLY_RESULT = "what it wrote into must not be used afterwards, only what it returns; write x = relu(x)"
 
 
@@ -175,7 +135,7 @@ def _traced(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Found:
     for node in graph.nodes:
         module = modules[node.target] if node.op == "call_module" else None
         called = getattr(Tensor, node.target, None) if node.op == "call_method" else node.target
-        _check_clamp(called, node.args, node.kwargs)
+        check_clamp(called, node.args, node.kwargs)
         if isinstance(module, kinds):
             place, name, in_place = _place(model, module), node.target, getattr(module, "inplace", False)
         elif node.op in ("call_function", "call_method") and called in functions:
@@ -212,7 +172,8 @@ def _outputs(
     inside: list[nn.Module] = []  # what a module of these kinds calls itself is no call of the model's
 
     def enter(module: nn.Module, inputs: tuple) -> tuple:
-        found.append(_place(model, module))
+        if not inside:
+            found.append(_place(model, module))
         inside.append(module)
         return tree_map_only(Tensor, change, inputs)
 
@@ -221,7 +182,7 @@ def _outputs(
 
     def call(function: Callable, *args: Any, **kwargs: Any) -> Tensor:
         if not inside:
-            _check_clamp(function, args, kwargs)
+            check_clamp(function, args, kwargs)
             if function in functions:
                 found.append((None, functions[function]))
                 args, kwargs = tree_map_only(Tensor, change, (args, kwargs))
@@ -236,6 +197,15 @@ def _outputs(
         torch.manual_seed(0)
         stack.enter_context(Intercepted([*functions, *CLAMPS], call))
         return [x for x in tree_iter(model(*tree_map_only(Tensor, Tensor.clone, example))) if isinstance(x, Tensor)]
+
+
+def _outermost(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Found:
+    """The activations that are not part of another one."""
+    places: Found = []
+    for path, module in model.named_modules():
+        if isinstance(module, kinds) and not any(path.startswith(f"{outer}." * bool(outer)) for outer, _ in places):
+            places.append((path, type(module)))
+    return places
 
 
 def _place(model: nn.Module, module: nn.Module) -> tuple[str, type[nn.Module]]:

@@ -10,12 +10,13 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_iter, tree_map_only
 
+from snnlib.activations import ACTIVATIONS
 from snnlib.checks import InputError, sequence, shown
 from snnlib.in_time import InTime, in_time, repeated
 from snnlib.network import Reused, Spiking, per_layer
 from snnlib.neurons import Neuron, SingleStep
 from snnlib.noise import Gaussian, Noise
-from snnlib.relu_calls import ACTIVATIONS, Call, activation_calls, copied
+from snnlib.relu_calls import Call, activation_calls, copied
 from snnlib.surrogate import Surrogate, Triangle
 
 

@@ -229,6 +229,7 @@ X = torch.ones(2, 6)
         (lambda: OF_PAIRS(X, timesteps=2), "chunk along axis 0: that axis holds 2 steps"),
         (lambda: FILLED(X, timesteps=2), "an output of shape (4, "),
         (lambda: Spiking(Code(lambda s, n: Answer(s)))(X, timesteps=2), "outputs = Answer: must be tensors, or tuples"),
+        (lambda: Spiking(Code(lambda s, n: ANY(s, timesteps=2)))(X), "timesteps, generator, simulation: are the outer"),
         (lambda: Spiking(Shared())(X), "neuron: called twice in a forward pass"),
         (lambda: Spiking(Twice())(X), "the forward pass calls an activation"),
         (lambda: Reused([Neuron(LIF())])(X), "a layer that is called several times: must be called inside its"),

@@ -14,8 +14,8 @@ from conftest import generator
 from relus import relus
 from torch import Tensor, nn
 
+from snnlib.activations import ACTIVATIONS
 from snnlib.checks import InputError
-from snnlib.relu_calls import ACTIVATIONS
 from snnlib.replace_relu import spiking
 from snnlib.simulation import Simulation
 
@@ -262,6 +262,22 @@ def test_another_activation_is_found_as_a_function(kind: Any) -> None:
             assert first == "relu"
             assert second == ACTIVATIONS[kind][0].__name__
             assert set((net.eval()(x) - 1).unique().tolist()) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize("example", [None, torch.ones(2, 5)], ids=["by its code", "by an example"])
+def test_an_activation_of_ones_own_may_be_made_of_others(example: Tensor | None) -> None:
+    class Squared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.relu = nn.ReLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.relu(x).square()
+
+    model = nn.Sequential(Squared(), nn.Linear(5, 5), nn.ReLU())
+    net = spiking(model, replace=(Squared, nn.ReLU), example=example)
+    assert [name for name, _ in net.neurons()] == ["0", "2"]
+    assert [name for name, _ in spiking(model, example=example).neurons()] == ["0.relu", "2"]
 
 
 def test_gates_stay_as_they_are() -> None:

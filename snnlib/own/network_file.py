@@ -14,6 +14,7 @@ import torch
 from pydantic import Discriminator, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
+from snnlib.activations import ACTIVATIONS
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.checks import InputError, explain, short, shown
 from snnlib.conversion import network_of
@@ -21,7 +22,7 @@ from snnlib.deploy.folding import NoisyLIF
 from snnlib.fast.process import usable
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Neuron, SingleStep
-from snnlib.relu_calls import ACTIVATIONS, Call, activation_calls
+from snnlib.relu_calls import Call, activation_calls
 from snnlib.replace_relu import assembled
 from snnlib.store.files import DamagedError
 from snnlib.store.tensors import load_tensors, save_tensors
