@@ -26,15 +26,17 @@ def timm_resnet18() -> nn.Module:
     return timm.create_model("resnet18", num_classes=10)
 
 
-# Without dropout, which is there to keep a net from doing this. Two have no shortcuts, or narrow ones: through dozens of
-# layers of fresh weights little is left of the image but noise, so those begin with weights of some ReLU training.
-NETWORKS: dict[str, tuple[Callable[[], nn.Module], dict[str, float], dict[str, float]]] = {
+# Without dropout, which is there to keep a net from doing this. Two have no shortcuts, or narrow ones: through dozens
+# of layers of fresh weights little is left of the image but noise, so those begin with weights of some ReLU training.
+Options = dict[str, float]
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], Options, Options]] = {
     "torchvision resnet18": (lambda: models.resnet18(num_classes=10), {}, {"epochs": 80, "lr": 5e-3}),
     "torchvision vgg16_bn": (
         lambda: models.vgg16_bn(num_classes=10, dropout=0.0), {"epochs": 40, "lr": 1e-3}, {"epochs": 80, "lr": 1e-3},
     ),
     "torchvision mobilenet_v2": (
-        lambda: models.mobilenet_v2(num_classes=10, dropout=0.0), {"epochs": 40, "lr": 5e-3}, {"epochs": 150, "lr": 5e-3},
+        lambda: models.mobilenet_v2(num_classes=10, dropout=0.0),
+        {"epochs": 40, "lr": 5e-3}, {"epochs": 150, "lr": 5e-3},
     ),
     "timm resnet18": (timm_resnet18, {}, {"epochs": 80, "lr": 5e-3}),
 }  # fmt: skip
