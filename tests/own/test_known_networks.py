@@ -32,7 +32,8 @@ Options = dict[str, float]
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Options, Options]] = {
     "torchvision resnet18": (lambda: models.resnet18(num_classes=10), {}, {"epochs": 80, "lr": 5e-3}),
     "torchvision vgg16_bn": (
-        lambda: models.vgg16_bn(num_classes=10, dropout=0.0), {"epochs": 40, "lr": 1e-3}, {"epochs": 80, "lr": 1e-3},
+        lambda: models.vgg16_bn(num_classes=10, dropout=0.0),
+        {"epochs": 40, "lr": 3e-4}, {"epochs": 120, "lr": 3e-4},
     ),
     "torchvision mobilenet_v2": (
         lambda: models.mobilenet_v2(num_classes=10, dropout=0.0),
