@@ -63,7 +63,7 @@ class _PhaseSteps(torch.autograd.Function):
         i, s, u = flat(values, held), flat(spikes, timesteps), flat(last, 1)[0]
         if compiled.active(s):
             for steps in spans(timesteps):
-                compiled.run(_kernel, list(i[steps] if held > 1 else i), list(s[steps]), u, v_th, law)
+                compiled.run(integrate, list(i[steps] if held > 1 else i), list(s[steps]), u, v_th, law)
         else:
             _forward(i, s, u, v_th, law)
         ctx.save_for_backward(*([values] if ctx.needs_input_grad[0] else []))
@@ -94,7 +94,7 @@ def _forward(i: Tensor, s: Tensor, u: Tensor, v_th: float, law: Law) -> None:
             u_t.frac_()
 
 
-def _kernel(currents: list[Tensor], s: list[Tensor], u: Tensor, v_th: float, law: Law) -> None:
+def integrate(currents: list[Tensor], s: list[Tensor], u: Tensor, v_th: float, law: Law) -> None:
     """`_forward` to be compiled, the lists over time."""
     u_t = u
     for t in range(len(s)):
