@@ -110,4 +110,4 @@ def integrate(currents: list[Tensor], s: list[Tensor], u: Tensor, v_th: float, l
 def firing_probability(current: Tensor, v_th: float, law: Law) -> Tensor:
     """p in float32, rounded to a multiple of `GRID`."""
     p = law.survival(v_th - wide(current)).float()
-    return (p + 1.0) - 1.0
+    return p.add_(1.0).sub_(1.0)
