@@ -84,7 +84,7 @@ class Bounded(Value):
 
     def _survival(self, x: Tensor) -> Tensor:
         """`survival` within the range."""
-        raise InputError(f"noise = {self.kind}: must be gaussian or uniform; it has no distribution function of its own")
+        raise InputError(f"noise = {self.kind}: must be gaussian or uniform; it has no distribution function")
 
     def _density(self, x: Tensor) -> Tensor:
         """`density` within the range."""
