@@ -14,6 +14,7 @@ from torch import Tensor
 from snnlib.fast import compiled
 from snnlib.fast.all_steps import Currents, dense, like, pieces, spans
 from snnlib.fast.compiled import flat, wide
+from snnlib.fast.noise_tape import whole_numbers
 
 GRID = 2.0**-23  # the last bit of float32 numbers from 1 to 2
 
@@ -33,7 +34,8 @@ class Law(Protocol):
 def phases(currents: Currents, low: int, high: int, generator: torch.Generator) -> Tensor:
     """U(0), [B, ...]: uniform over the multiples of `GRID` from ``low`` to ``high`` - 1 of them."""
     drawn = like(currents.values, 1, currents.held, torch.float32)
-    flat(drawn, 1).random_(low, high, generator=generator).mul_(GRID)
+    (u,) = flat(drawn, 1)
+    torch.mul(whole_numbers(len(u), low, high, generator), GRID, out=u)
     return drawn
 
 
