@@ -94,7 +94,7 @@ def convert(
     first_step: str = "noise",
     noise: Noise | None = None,
     memory: str = "potential",
-    spread: float = 0.5,
+    spread: float | Sequence[float] | Mapping[str, float] = 0.5,
 ) -> Spiking:
     """Step 3: a memory for the ensemble (Eqs. 6-9). No weight is changed or copied.
 
@@ -111,7 +111,7 @@ def convert(
         memory: "potential" is the paper's, and all of the above are its. "exact" is that of
             `snnlib.exact_memory.ExactMemory`, which keeps the law that the net was trained in; it takes ``spread`` and
             ``noise`` alone.
-        spread: of the phases from which the exact memory begins.
+        spread: of the phases from which the exact memory begins; 1 keeps the law in every step. By layer as alpha.
 
     Raises:
         ValueError: alpha below 2, beta outside the noise's range, a leak outside [0, 1], unknown
@@ -123,13 +123,12 @@ def convert(
     one_of("memory", memory, MEMORIES)
     _refuse_those_of_the_other(memory, given)
     if memory == "exact":
-        return with_dynamics(model, lambda neuron: _exact(_trained(neuron), spread, noise))
+        return _exact(model, spread, noise)
     one_of("statistics", statistics, STATISTICS)
     if statistics == "frozen" and calibration is None:
         raise InputError("calibration = None: statistics = frozen needs training images to measure its constants on")
 
-    names = [name for name, _ in model.neurons()]
-    alphas = dict(zip((neuron for _, neuron in model.neurons()), per_layer("alpha", alpha, names), strict=True))
+    alphas = _by_neuron(model, "alpha", alpha)
 
     def converted(neuron: Neuron) -> Converted:
         d = _trained(neuron)
@@ -142,8 +141,20 @@ def convert(
     return freeze(model, calibration, timesteps, seed) if statistics == "frozen" else model
 
 
-def _exact(trained: SingleStep, spread: float, noise: Noise | None) -> ExactMemory:
-    return ExactMemory(noise or trained.noise, spread, trained.v_th)
+def _exact(model: Spiking, spread: Any, noise: Noise | None) -> Spiking:
+    spreads = _by_neuron(model, "spread", spread)
+
+    def converted(neuron: Neuron) -> ExactMemory:
+        d = _trained(neuron)
+        return ExactMemory(noise or d.noise, spreads[neuron], d.v_th)
+
+    return with_dynamics(model, converted)
+
+
+def _by_neuron(model: Spiking, what: str, value: Any) -> dict[Neuron, Any]:
+    """The value of each layer of neurons (`per_layer`)."""
+    names, neurons = zip(*model.neurons(), strict=True)
+    return dict(zip(neurons, per_layer(what, value, names), strict=True))
 
 
 def _refuse_those_of_the_other(memory: str, given: Mapping[str, Any]) -> None:

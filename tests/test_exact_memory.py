@@ -241,6 +241,14 @@ def test_nor_does_the_papers_memory(trained: tuple[Spiking, Tensor]) -> None:
 # --- how it is run ---------------------------------------------------------------------------
 
 
+def test_each_layer_can_begin_in_its_own_way(trained: tuple[Spiking, Tensor]) -> None:
+    net, _ = trained
+    spreads = dict(zip((name for name, _ in net.neurons()), (1.0, 0.7, 0.5), strict=True))
+    for given in (spreads, [*spreads.values()]):
+        found = convert(net, memory="exact", spread=given)
+        assert [n.dynamics.spread for _, n in found.neurons()] == [1.0, 0.7, 0.5]
+
+
 def test_a_long_simulation_in_pieces_is_one_pass(trained: tuple[Spiking, Tensor]) -> None:
     net, x = trained
     exact, x, steps = convert(net, memory="exact"), x + torch.linspace(0, 0.3, 5)[:, None, None, None], CHUNK + 5
