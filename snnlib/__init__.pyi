@@ -3,6 +3,7 @@
 from .checks import InputError as InputError
 from .conversion import convert as convert
 from .conversion import ensemble as ensemble
+from .exact_memory import ExactMemory as ExactMemory
 from .network import Spiking as Spiking
 from .neurons import LIF as LIF
 from .neurons import Converted as Converted

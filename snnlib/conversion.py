@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from snnlib.checks import InputError, one_of, shown, whole
+from snnlib.exact_memory import ExactMemory
 from snnlib.network import Spiking, per_layer
 from snnlib.neurons import Converted, Dynamics, Neuron, SingleStep
 from snnlib.noise import Noise
@@ -18,6 +20,11 @@ from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen, Layer, Sample, Statistics
 
 STATISTICS = ("layer", "sample", "frozen")
+MEMORIES = ("potential", "exact")
+_OF = {
+    "potential": ("alpha", "beta", "leak", "statistics", "calibration", "first_step"),
+    "exact": ("spread",),
+}  # arguments of `convert` that belong to one memory alone
 
 SETTLED = 1e-3  # of max|A - mu|: how far frozen constants may be from those of the net that runs with them
 MOST_ROUNDS = 20  # of measuring them
@@ -86,6 +93,8 @@ def convert(
     seed: int = 0,
     first_step: str = "noise",
     noise: Noise | None = None,
+    memory: str = "potential",
+    spread: float | Sequence[float] | Mapping[str, float] = 0.5,
 ) -> Spiking:
     """Step 3: a memory for the ensemble (Eqs. 6-9). No weight is changed or copied.
 
@@ -99,18 +108,27 @@ def convert(
         calibration: for "frozen", a tensor of training images [N, ...] as the model takes them, [T, N, ...] over time.
         timesteps, seed: how long (at least 2 steps), and with which noise, "frozen" is calibrated.
         noise: N_noise, if it is to be another than in training.
+        memory: "potential" is the paper's, and all of the above are its. "exact" is that of
+            `snnlib.exact_memory.ExactMemory`, which keeps the law that the net was trained in; it takes ``spread`` and
+            ``noise`` alone.
+        spread: of the phases from which the exact memory begins; 1 keeps the law in every step. By layer as alpha.
 
     Raises:
         ValueError: alpha below 2, beta outside the noise's range, a leak outside [0, 1], unknown
-            statistics, "frozen" without images, a model that was not trained at a single step.
+            statistics, "frozen" without images, a model that was not trained at a single step, an argument of the
+            other memory.
     """
+    given = locals()
     model = network_of(model)
+    one_of("memory", memory, MEMORIES)
+    _refuse_those_of_the_other(memory, given)
+    if memory == "exact":
+        return _exact(model, spread, noise)
     one_of("statistics", statistics, STATISTICS)
     if statistics == "frozen" and calibration is None:
         raise InputError("calibration = None: statistics = frozen needs training images to measure its constants on")
 
-    names = [name for name, _ in model.neurons()]
-    alphas = dict(zip((neuron for _, neuron in model.neurons()), per_layer("alpha", alpha, names), strict=True))
+    alphas = _by_neuron(model, "alpha", alpha)
 
     def converted(neuron: Neuron) -> Converted:
         d = _trained(neuron)
@@ -121,6 +139,31 @@ def convert(
 
     model = with_dynamics(model, converted)
     return freeze(model, calibration, timesteps, seed) if statistics == "frozen" else model
+
+
+def _exact(model: Spiking, spread: Any, noise: Noise | None) -> Spiking:
+    spreads = _by_neuron(model, "spread", spread)
+
+    def converted(neuron: Neuron) -> ExactMemory:
+        d = _trained(neuron)
+        return ExactMemory(noise or d.noise, spreads[neuron], d.v_th)
+
+    return with_dynamics(model, converted)
+
+
+def _by_neuron(model: Spiking, what: str, value: Any) -> dict[Neuron, Any]:
+    """The value of each layer of neurons (`per_layer`)."""
+    names, neurons = zip(*model.neurons(), strict=True)
+    return dict(zip(neurons, per_layer(what, value, names), strict=True))
+
+
+def _refuse_those_of_the_other(memory: str, given: Mapping[str, Any]) -> None:
+    """Refuse with an `InputError` arguments of `convert` that do nothing to this memory."""
+    defaults = inspect.signature(convert).parameters
+    for other, names in _OF.items():
+        for name in names if other != memory else ():
+            if given[name] is not defaults[name].default and given[name] != defaults[name].default:
+                raise InputError(f"{name}: is of memory = {other}; memory = {memory} has none")
 
 
 def freeze(model: Spiking, images: Tensor, timesteps: int = 10, seed: int = 0) -> Spiking:

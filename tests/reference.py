@@ -7,6 +7,7 @@ Floating-point arrays keep their dtype; everything else is computed in float64.
 """
 
 import numpy as np
+from scipy.stats import norm
 
 
 def _floats(x):
@@ -171,6 +172,32 @@ def sigmoid(x, slope=4.0):
     with np.errstate(over="ignore"):  # exp may overflow to infinity, where s is rightly 0
         s = 1 / (1 + np.exp(-slope * _floats(x)))
     return slope * s * (1 - s)
+
+
+# ------------------------------------------------------------- beyond the paper: a memory that changes no law
+
+
+def firing_probability(current, kind, low=0.0, high=1.0, k=4.0, v_th=1.0):
+    """Eqs. 5 and 2: P(current + N > v_th) for N uniform on [low, high], or normal and clipped to it.
+
+    A clipped normal is at `low`, or at `high`, with the probability of the tail that was cut off there.
+    """
+    x = v_th - _floats(current)  # what N must exceed
+    if kind == "uniform":
+        return np.clip((high - x) / (high - low), 0, 1)
+    tail = norm.sf(x, loc=(low + high) / 2, scale=(high - low) / 2 / k)
+    return np.where(x >= high, 0, np.where(x < low, 1, tail))
+
+
+def exact_memory(p, phase):
+    """S = 1 where U + p >= 1, then U = U + p - S, from U = phase. p [T, ...] -> (U + p, S, U), each [T, ...]."""
+    U, steps = _floats(phase), []
+    for p_t in p:
+        H = U + p_t
+        S = (H >= 1).astype(H.dtype)
+        U = H - S
+        steps.append((H, S, U))
+    return tuple(np.stack(part) for part in zip(*steps, strict=True))
 
 
 # ------------------------------------------------------------------------------------ ANN-to-SNN conversion

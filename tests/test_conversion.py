@@ -44,6 +44,7 @@ CONVERSIONS = [
     ("layer", lambda m: convert(m, statistics="layer")),
     ("sample", convert),
     ("frozen", lambda m: convert(m, statistics="frozen", calibration=images(8, m.input_shape))),
+    ("exact", lambda m: convert(m, memory="exact")),
 ]
 
 
@@ -283,6 +284,11 @@ def test_a_layer_that_is_for_training_alone_has_nothing_to_be_frozen() -> None:
         ({"leak": -0.5}, r"leak = -0.5: must be a number between 0 and 1"),
         ({"leak": math.nan}, r"leak = nan: must be a number between 0 and 1"),
         ({"statistics": "batch"}, r"statistics = 'batch': must be one of layer, sample, frozen"),
+        ({"memory": "perfect"}, r"memory = 'perfect': must be one of potential, exact"),
+        ({"memory": "exact", "alpha": 2.0}, r"alpha: is of memory = potential; memory = exact has none"),
+        ({"memory": "exact", "calibration": images(2)}, r"calibration: is of memory = potential"),
+        ({"memory": "exact", "spread": 1.5}, r"spread = 1.5: must be a number between 0 and 1"),
+        ({"spread": 1.0}, r"spread: is of memory = exact; memory = potential has none"),
         ({"statistics": "frozen"}, r"calibration = None: statistics = frozen needs training images"),
     ],
     ids=str,

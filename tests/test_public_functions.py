@@ -18,6 +18,7 @@ from torch import nn
 
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.baselines.ann_to_snn import to_spiking
+from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.checks import InputError, one_of
 from snnlib.conversion import convert
 from snnlib.data.batches import batches
@@ -26,6 +27,7 @@ from snnlib.data.sets import DataError, Dataset, Split, load_dataset
 from snnlib.deploy.folding import clamped, fold
 from snnlib.deploy.nir_export import to_nir
 from snnlib.deploy.operations import count
+from snnlib.exact_memory import ExactMemory
 from snnlib.experiments.beyond.anytime import outputs_over_time
 from snnlib.experiments.beyond.robustness import noisy
 from snnlib.experiments.eq6_terms import record
@@ -37,7 +39,7 @@ from snnlib.own.evaluate import evaluate
 from snnlib.own.fit import fit
 from snnlib.own.network_file import load, save
 from snnlib.replace_relu import spiking
-from snnlib.runs.evaluations import AnnConversion, AsLIF, Conversion
+from snnlib.runs.evaluations import AnnConversion, AsLIF, Conversion, Phased
 from snnlib.runs.spec import Spec
 from snnlib.simulation import Simulation, simulate
 from snnlib.store.files import StoreError
@@ -116,6 +118,8 @@ def calls(data: Dataset) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]
         "LIF": (LIF, ("leak", "v_th", "v_reset")),
         "SingleStep": (SingleStep, ("v_th",)),
         "Converted": (Converted, ("alpha", "beta", "leak", "first_step", "v_th")),
+        "ExactMemory": (ExactMemory, ("noise", "spread", "v_th")),
+        "LowDiscrepancy": (LowDiscrepancy, ("noise", "v_th")),
         "IF": (IF, ("v_init", "v_th", "height")),
         "QCFS": (QCFS, ("levels", "threshold")),
         "Triangle": (Triangle, ("width",)),
@@ -133,7 +137,10 @@ def calls(data: Dataset) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]
         ),
         "convert": (
             partial(convert, n["single"], calibration=n["images"]),
-            ("alpha", "beta", "leak", "statistics", "seed", "first_step"),
+            ("alpha", "beta", "leak", "statistics", "seed", "first_step", "memory", "spread"),
+        ),
+        "convert to exact memory": (
+            partial(convert, n["single"], memory="exact"), ("alpha", "statistics", "calibration", "noise", "spread"),
         ),
         "spiking": (
             lambda model=RELU, **more: spiking(model, **more).train()(torch.ones(1, 3)),
@@ -199,6 +206,7 @@ def calls(data: Dataset) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]
             ("dataset", "network", "width", "readout", "batch_norm", "seed", "hold_out", "timesteps", "dynamics"),
         ),
         "Conversion": (Conversion, tuple(Conversion.model_fields)),
+        "Phased": (Phased, tuple(Phased.model_fields)),
         "AnnConversion": (AnnConversion, tuple(AnnConversion.model_fields)),
         "AsLIF": (AsLIF, tuple(AsLIF.model_fields)),
     }  # fmt: skip

@@ -221,8 +221,8 @@ def dense(x: Tensor) -> Tensor:
     return x if channels_last(x) else x.contiguous()
 
 
-def like(x: Tensor, steps: int, of: int) -> Tensor:
-    """An uninitialised tensor [steps·B, ...] in the dtype and memory format of ``x``, [of·B, ...]."""
+def like(x: Tensor, steps: int, of: int, dtype: torch.dtype | None = None) -> Tensor:
+    """An uninitialised tensor [steps·B, ...] in the dtype, or another, and memory format of ``x``, [of·B, ...]."""
     memory_format = torch.channels_last if channels_last(x) else torch.contiguous_format
     shape = (len(x) // of * steps, *x.shape[1:])
-    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=memory_format)
+    return torch.empty(shape, dtype=dtype or x.dtype, device=x.device, memory_format=memory_format)

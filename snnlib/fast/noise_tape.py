@@ -1,6 +1,6 @@
-"""Normal numbers for a CPU, read from a tape instead of drawn: drawing them was two fifths of inference.
+"""Random numbers for a CPU, read from a tape instead of drawn: drawing them was two fifths of inference.
 
-The tape is a long tensor of normal numbers, drawn once per process from a seed of its own. A read is a view of it at
+The tape is a long tensor of such numbers, drawn once per process from a seed of its own. A read is a view of it at
 a random offset, as evolution strategies do (Salimans et al. 2017, arXiv:1703.03864, Sec. 2.1). The offset comes from
 the caller's generator, so a seed repeats bit for bit.
 
@@ -36,6 +36,11 @@ def _tape(mean: float, sigma: float, low: float, high: float, dtype: torch.dtype
     return scaled.to(dtype).clamp_(low, high)
 
 
+@lru_cache(maxsize=4)  # a net reads one
+def _whole(low: int, high: int) -> Tensor:
+    return torch.empty(LENGTH).random_(low, high, generator=torch.Generator().manual_seed(_SEED))
+
+
 @contextmanager
 def tapes_read() -> Iterator[dict[int, int]]:
     """The tapes that are read inside: bytes by address. A counter of what is claimed inside does not see them."""
@@ -61,7 +66,18 @@ def clipped_normal(
     if generator.device.type != "cpu" or n < SHORT:
         drawn = torch.empty(n, dtype=dtype, device=generator.device)
         return drawn.normal_(mean, sigma, generator=generator).clamp_(low, high)
-    numbers = _tape(mean, sigma, low, high, dtype)
+    return _read(_tape(mean, sigma, low, high, dtype), n, generator)
+
+
+def whole_numbers(n: int, low: int, high: int, generator: torch.Generator) -> Tensor:
+    """n whole numbers from low to high - 1 as float32, each as likely; drawn or read as those of `clipped_normal`."""
+    if generator.device.type != "cpu" or n < SHORT:
+        return torch.empty(n, device=generator.device).random_(low, high, generator=generator)
+    return _read(_whole(low, high), n, generator)
+
+
+def _read(numbers: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """The next n of a tape."""
     for found in _counted:
         found[numbers.data_ptr()] = numbers.nbytes
     most = LENGTH // 2

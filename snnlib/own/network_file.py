@@ -19,6 +19,7 @@ from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.checks import InputError, explain, short, shown
 from snnlib.conversion import network_of
 from snnlib.deploy.folding import NoisyLIF
+from snnlib.exact_memory import ExactMemory
 from snnlib.fast.process import usable
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Neuron, SingleStep
@@ -31,7 +32,7 @@ LONGEST_PATH = 4096  # characters, Linux's limit
 FORMAT = 1  # raised when a file says less, or something else, than this version reads
 
 _DYNAMICS: TypeAdapter = TypeAdapter(
-    Annotated[SingleStep | Converted | LIF | NoisyLIF | IF | ReLU | QCFS, Discriminator("kind")]
+    Annotated[SingleStep | Converted | ExactMemory | LIF | NoisyLIF | IF | ReLU | QCFS, Discriminator("kind")]
 )
 
 

@@ -14,10 +14,12 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from torch import Tensor
 
 from snnlib.baselines.ann_to_snn import to_spiking
+from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.checks import Checked, InputError, one_of, shown
 from snnlib.conversion import STATISTICS, convert, with_dynamics
+from snnlib.exact_memory import ExactMemory
 from snnlib.network import Spiking
-from snnlib.neurons import FIRST_STEPS, LIF, Converted, SingleStep
+from snnlib.neurons import FIRST_STEPS, LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.noise import Gaussian, Noise
 from snnlib.runs.run import Run, Spec
 from snnlib.simulation import MOST_TIMESTEPS
@@ -148,6 +150,46 @@ class Conversion(Evaluation):
         return self.changed(alpha=math.inf, noise=Gaussian(low=0.5, high=0.5), timesteps=1, noise_seeds=(0,))
 
 
+class Phased(Evaluation):
+    """Phases in place of noise, for nets trained at a single step: the exact memory, or a control without one.
+
+    In the ``layers`` that are named; the others draw noise, as in step 2.
+    """
+
+    memory: Literal["exact", "none"] = "exact"  # none: `LowDiscrepancy`
+    spread: float = 0.5  # of the exact memory's first phases
+    layers: Literal["all", "hidden", "readout"] = "all"
+
+    @model_validator(mode="after")
+    def _possible(self) -> Phased:
+        ExactMemory(spread=self.spread)  # refuses with its reason
+        return self
+
+    def fits(self, spec: Spec) -> None:
+        if not isinstance(spec.dynamics, SingleStep):
+            raise InputError(f"dynamics = {spec.dynamics.kind}: only a net trained as single_step has noise to replace")
+        if self.layers == "readout" and spec.readout != "spikes":
+            raise InputError(f"layers = readout: {spec.label} has no spikes there; readout = {spec.readout}")
+        self._of(spec.dynamics)
+
+    def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
+        self.fits(run.spec)
+        model = run.model(device)
+        neurons = [neuron for _, neuron in model.neurons()]
+        readout = neurons[-1:] if run.spec.readout == "spikes" else []
+        chosen = {"all": neurons, "readout": readout, "hidden": [n for n in neurons if n not in readout]}[self.layers]
+
+        def change(neuron: Neuron) -> Dynamics:
+            return self._of(neuron.dynamics) if neuron in chosen else neuron.dynamics
+
+        return with_dynamics(model, change)
+
+    def _of(self, trained: SingleStep) -> Dynamics:
+        if self.memory == "none":
+            return LowDiscrepancy(trained.noise, trained.v_th)
+        return ExactMemory(trained.noise, self.spread, trained.v_th)
+
+
 class AnnConversion(Evaluation):
     """ANN-to-SNN conversion, for relu and qcfs nets; a qcfs net brings its own thresholds."""
 
@@ -170,7 +212,7 @@ class AnnConversion(Evaluation):
 
 def read(spelled: Mapping[str, Any]) -> Evaluation:
     """The evaluation that was `Evaluation.spelled` so; an `InputError` if this version has none of that kind."""
-    kinds = {cls.__name__: cls for cls in (AsTrained, AsLIF, Conversion, AnnConversion)}
+    kinds = {cls.__name__: cls for cls in (AsTrained, AsLIF, Conversion, Phased, AnnConversion)}
     fields = dict(spelled)
     kind = fields.pop("kind", None)
     one_of("evaluation", kind, kinds)

@@ -11,6 +11,7 @@ from step_by_step import fire
 from torch import Tensor
 
 from snnlib.deploy.folding import NoisyLIF
+from snnlib.exact_memory import ExactMemory
 from snnlib.fast import all_steps
 from snnlib.models import build
 from snnlib.neurons import LIF, Neuron
@@ -27,6 +28,8 @@ DYNAMICS = [
     NoisyLIF(0.31, 0.11, Gaussian(-0.25, 0.25), surrogate=Triangle(0.7)),
     NoisyLIF(1.4, 0.0, Gaussian(0.1, 0.6), v_th=0.8, v_reset=-0.1, first_bias=-0.2),
     NoisyLIF(0.5, 0.2, Uniform(-0.25, 0.25), Uniform()),
+    ExactMemory(),
+    ExactMemory(Uniform(0.1, 1.3), spread=1.0, v_th=0.9),
 ]
 
 

@@ -15,9 +15,10 @@ from step_by_step import fire
 from torch import Tensor
 
 from snnlib.deploy.folding import NoisyLIF
+from snnlib.exact_memory import ExactMemory
 from snnlib.fast import compiled as jit
 from snnlib.neurons import LIF, Dynamics, Neuron, SingleStep
-from snnlib.noise import Gaussian
+from snnlib.noise import Gaussian, Uniform
 from snnlib.simulation import Simulation
 from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Surrogate, Triangle
 from snnlib.training.loop import Recipe
@@ -70,16 +71,22 @@ def test_a_single_step_in_float32_is_the_same_bit_for_bit(surrogate: Surrogate, 
 @needs_compiler
 @pytest.mark.parametrize("constant", [False, True])
 @pytest.mark.parametrize(
-    "d",
-    [LIF(leak=0.83, v_th=0.9, v_reset=0.2), NoisyLIF(0.3, 0.1, Gaussian(-0.25, 0.25))],
-    ids=["lif", "noisy lif"],
+    ("d", "ran"),
+    [
+        (LIF(leak=0.83, v_th=0.9, v_reset=0.2), ["forward", "backward"]),
+        (NoisyLIF(0.3, 0.1, Gaussian(-0.25, 0.25)), ["forward", "backward"]),
+        (ExactMemory(Uniform()), ["integrate"]),
+    ],
+    ids=["lif", "noisy lif", "exact memory"],
 )
-def test_a_walk_in_float32_is_the_same_bit_for_bit(d: LIF | NoisyLIF, constant: bool, kernels: list[str]) -> None:
+def test_a_walk_in_float32_is_the_same_bit_for_bit(
+    d: Dynamics, ran: list[str], constant: bool, kernels: list[str]
+) -> None:
     x = currents(2 if constant else 2 * T)
     (s, gradient), (expected, expected_gradient) = (run(d, x, T, compiled=c, constant=constant) for c in (True, False))
     assert torch.equal(s, expected)
     torch.testing.assert_close(gradient, expected_gradient, rtol=1e-5, atol=1e-6)
-    assert kernels == ["forward", "backward"]
+    assert kernels == ran
 
 
 @needs_compiler

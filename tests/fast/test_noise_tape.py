@@ -9,7 +9,7 @@ import torch
 from conftest import generator
 
 from snnlib.fast import noise_tape as tape
-from snnlib.fast.noise_tape import SHORT, clipped_normal
+from snnlib.fast.noise_tape import SHORT, clipped_normal, whole_numbers
 
 
 def read(n: int, g: torch.Generator, mean: float = 0.0, sigma: float = 1.0, dtype: torch.dtype = torch.float32):
@@ -62,3 +62,14 @@ def test_a_read_is_a_view_and_what_it_holds_is_scaled_and_clipped_once() -> None
     assert x.untyped_storage().data_ptr() == y.untyped_storage().data_ptr()
     whole = tape._tape(0.5, 0.5, 0.0, 1.0, torch.bfloat16)
     assert torch.equal(whole, (tape._standard() * 0.5 + 0.5).to(torch.bfloat16).clamp(0, 1))
+
+
+@pytest.mark.parametrize("n", [SHORT - 1, 2**20], ids=["drawn", "read"])
+def test_whole_numbers_are_all_as_likely(n: int) -> None:
+    """Chi-squared of seven numbers: a false alarm is 1 in 100,000."""
+    counts = torch.bincount((whole_numbers(n, -3, 4, generator(2)) + 3).long(), minlength=7).double()
+    assert len(counts) == 7
+    assert ((counts - n / 7) ** 2 / (n / 7)).sum() < 33.2
+    largest = whole_numbers(n, 2**23 - 2, 2**23, generator(2)).unique()
+    assert largest.tolist() == [2**23 - 2, 2**23 - 1]
+    assert torch.equal(whole_numbers(n, -3, 4, generator(2)), whole_numbers(n, -3, 4, generator(2)))

@@ -1,0 +1,49 @@
+"""How far a firing rate over T steps is still a matter of chance, in each layer of a net."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from snnlib.checks import whole
+from snnlib.network import Spiking
+from snnlib.neurons import Neuron
+from snnlib.simulation import simulate
+
+AT = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # T
+
+
+def chance_of_rates(
+    model: Spiking, images: Tensor, generator: torch.Generator, copies: int = 16, timesteps: Iterable[int] = AT
+) -> pd.DataFrame:
+    """Standard deviation of a neuron's rate over T steps from one simulation to the next, root mean square of a layer.
+
+    Independent draws of probability p have sqrt(p (1 - p) / T). With the exact memory and a constant current the rate
+    is p within 1 / T.
+
+    Args:
+        images: as the model takes them, [B, ...]; each is shown ``copies`` times, with noise and phases of its own.
+
+    Returns:
+        Columns layer, timesteps, sd (spikes per step).
+    """
+    whole("copies", copies, 2)
+    wanted, names = {*timesteps}, {neuron: name for name, neuron in model.neurons()}
+    counts: dict[Neuron, Tensor | float] = defaultdict(float)
+    steps: dict[Neuron, int] = defaultdict(int)
+    rows = []
+
+    def observe(neuron: Neuron, t: int, spikes: Tensor, state: Tensor | None) -> None:
+        counts[neuron] = counts[neuron] + spikes.float()
+        steps[neuron] += 1
+        if steps[neuron] in wanted:
+            rate = (counts[neuron] / steps[neuron]).unflatten(0, (-1, copies))
+            rows.append((names[neuron], steps[neuron], rate.var(1).mean().sqrt().item()))
+
+    for _ in simulate(model, images.repeat_interleave(copies, 0), generator, max(wanted), observe=observe):
+        pass
+    return pd.DataFrame(rows, columns=["layer", "timesteps", "sd"])

@@ -1,0 +1,75 @@
+"""Accuracy with each memory at every T, from trained nets whose weights never change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import pandas as pd
+
+from snnlib.experiments.over_seeds import NET, at_timesteps
+from snnlib.runs.evaluations import Conversion, Evaluation, Phased
+from snnlib.runs.results import accuracy
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
+
+ENSEMBLE, PAPER, EVEN = "ensemble", "paper's memory", "even noise"  # step 2, step 3, a control without memory
+HIDDEN, READOUT = "exact, hidden layers", "exact, readout"  # controls: with the exact memory in some layers alone
+KEPT, LEAST = 1.0, 0.5  # spreads: the first keeps the law of training
+SPREADS = (0.0, 0.25, LEAST, 0.75, KEPT)
+
+
+def exact(spread: float) -> str:
+    """What the exact memory is called that begins within 1/2 -/+ spread/2."""
+    return f"exact, spread {spread:g}"
+
+
+def memories(evaluation: Conversion, spec: Spec) -> dict[str, Evaluation]:
+    """How a net is evaluated with each memory, as long and with the same noise seeds as ``evaluation``.
+
+    A readout of potentials has no neurons, so nothing there can be left out.
+    """
+    shared = {"timesteps", "noise_seeds", "batch_size", "ties"}
+    phased = Phased(**evaluation.model_dump(include=shared))
+    found = {
+        ENSEMBLE: evaluation.changed(alpha=math.inf),
+        PAPER: evaluation,
+        EVEN: phased.changed(memory="none"),
+        **{exact(spread): phased.changed(spread=spread) for spread in SPREADS},
+    }
+    if spec.readout == "spikes":
+        found |= {HIDDEN: phased.changed(layers="hidden"), READOUT: phased.changed(layers="readout")}
+    return found
+
+
+def accuracies(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
+    """Accuracy at every T with each memory; trains what is missing.
+
+    Returns:
+        The runs' columns (`Spec.columns`), then memory, noise_seed, timesteps, accuracy (a fraction).
+    """
+    tables = []
+    for run in runs:
+        for memory, way in memories(evaluation, run.spec).items():
+            table = accuracy(run, way)
+            table.insert(len(run.spec.columns()), "memory", memory)
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def steps_needed(table: pd.DataFrame, timesteps: int = 10) -> pd.DataFrame:
+    """The least T at which each memory is at least as accurate as the ensemble at T = ``timesteps``.
+
+    Args:
+        table: of `accuracies`; its accuracies are averaged over training seeds and noise seeds.
+
+    Returns:
+        A row for each net and noise, a column for each memory; nan where no T is enough.
+    """
+    means = at_timesteps(table, *NET, "noise", "memory").groupby([*NET, "noise", "memory"], sort=False).mean()
+    rows = {}
+    for net, of_net in means.groupby([*NET, "noise"], sort=False):
+        at = of_net.droplevel([*NET, "noise"])
+        enough = at >= at.loc[ENSEMBLE, timesteps]
+        rows[net] = enough.idxmax(axis=1).where(enough.any(axis=1))
+    return pd.DataFrame(rows).T.rename_axis([*NET, "noise"])
