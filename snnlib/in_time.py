@@ -20,7 +20,7 @@ from snnlib.simulation import current_pass
 class InTime(Tensor):
     """A tensor [T·B, ...] of ``timesteps`` = T steps, or, at 0, [B, ...], which is the same at every step.
 
-    What is computed from such tensors is one too. Axis 0 has to stay that of the batch.
+    What is computed from such tensors is one too. Whether axis 0 stays that of the batch, `snnlib.step_by_step` finds.
     """
 
     timesteps: int
@@ -40,11 +40,6 @@ class InTime(Tensor):
                 )
             args, kwargs = tree_map_only(InTime, lambda x: repeated(x, timesteps), (args, kwargs))
         with torch._C.DisableTorchFunctionSubclass():
-            if timesteps > 1 and _across_the_batch(func, args, kwargs):
-                raise InputError(
-                    f"{func.__name__} along axis 0: that axis holds {timesteps} steps of the batch here, one after "
-                    "another, and would be taken for the batch; where that is meant, use snnlib.in_time.plain(x)"
-                )
             result = func(*args, **kwargs)
         return tree_map_only(Tensor, lambda x: in_time(x, timesteps), result) if _has_tensor(result) else result
 
@@ -55,6 +50,11 @@ def in_time(x: Tensor, timesteps: int) -> Tensor:
         marked = x if isinstance(x, InTime) else x.as_subclass(InTime)
         marked.timesteps = timesteps
     return marked
+
+
+def marked_as(x: Tensor, y: Tensor) -> Tensor:
+    """``y`` marked as ``x`` is, of which code that PyTorch does not look into has made it; as it is if x is not."""
+    return in_time(y, x.timesteps) if isinstance(x, InTime) else y
 
 
 def plain(x: Tensor) -> Tensor:
@@ -70,36 +70,6 @@ def repeated(x: InTime, timesteps: int) -> Tensor:
     if x.timesteps or not held.ndim or (batch is not None and len(held) != batch):
         return held
     return held.repeat(timesteps, *[1] * (held.ndim - 1))
-
-
-# Functions that reorder or pick along an axis: where their arguments have it, and which it is if none is given. Sums
-# and means are not among them: statistics over the batch are over time too, as batch norm's.
-_ALONG: dict[str, tuple[int, int | None]] = {
-    **dict.fromkeys(("cat", "concat", "concatenate", "stack", "unbind"), (1, 0)),
-    **dict.fromkeys(("chunk", "split", "tensor_split"), (2, 0)),
-    **dict.fromkeys(("roll", "topk"), (2, None)),
-    **dict.fromkeys(("flip", "cumsum", "cumprod", "softmax", "log_softmax", "sort"), (1, None)),
-}
-
-
-def _across_the_batch(func: Callable, args: tuple, kwargs: Mapping[str, Any]) -> bool:
-    """Whether it reorders, or picks from, what lies along axis 0."""
-    name = func.__name__
-    if name == "__getitem__":
-        first = args[1][0] if isinstance(args[1], tuple) and args[1] else args[1]
-        return isinstance(first, list | Tensor) or (isinstance(first, slice) and first != slice(None))
-    if name not in _ALONG or not args:
-        return False
-    position, dim = _ALONG[name]
-    dim = args[position] if len(args) > position else dim
-    for word in ("dim", "dims", "axis"):
-        dim = kwargs.get(word, dim)
-    x = args[0][0] if isinstance(args[0], tuple | list) and args[0] else args[0]
-    axes = getattr(x, "ndim", 0)
-    axes += axes > 0 and name == "stack"  # numbers have no batch
-    return axes > 0 and any(
-        isinstance(d, int) and d % axes == 0 for d in (dim if isinstance(dim, tuple | list) else [dim])
-    )
 
 
 def _writes(func: Callable) -> bool:

@@ -187,4 +187,4 @@ def build(
     )
     if readout == "spikes":
         model.layers.append(Neuron(dynamics))
-    return Spiking(model, shape).to(memory_format=torch.channels_last)
+    return Spiking(model, shape, folds=True).to(memory_format=torch.channels_last)

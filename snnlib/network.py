@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_iter, tree_map
 
 from snnlib.activations import functions_of
 from snnlib.checks import InputError, one_of, shown, whole
@@ -16,6 +16,7 @@ from snnlib.inputs import first_tensor, taken
 from snnlib.neurons import Neuron
 from snnlib.relu_calls import Intercepted
 from snnlib.simulation import Simulation, checkpointed, current_pass, running
+from snnlib.step_by_step import folds, step_by_step
 
 
 class Reused(nn.Module):
@@ -48,7 +49,7 @@ class Spiking(nn.Module):
     """An ordinary module that contains neurons: its inputs to the output of each time step.
 
     Nothing is ever reset: a forward pass begins at step 1. What does not depend on a neuron is computed once.
-    Modules between neurons see [T·B, ...]; axis 0 has to stay the batch's.
+    Modules between neurons see [T·B, ...], all steps at once, where that is the same as one step after another.
 
     Args:
         model: any module; where it says relu, `Neuron` stands (`snnlib.replace_relu.spiking`).
@@ -58,6 +59,8 @@ class Spiking(nn.Module):
         kinds: of activations whose functions they stand for.
         quiet: in evaluation mode, ``net(x)`` takes the noise's mean in place of noise (single-step neurons only).
         over_time: inputs are [T, B, ...], a frame for each step, in place of one for all steps.
+        folds: whether the model can take all steps at once; None finds out before the first pass of several steps of
+            each kind of input, by two more passes (`snnlib.step_by_step`).
     """
 
     def __init__(
@@ -69,8 +72,10 @@ class Spiking(nn.Module):
         kinds: Iterable[type[nn.Module]] = (),
         quiet: bool = False,
         over_time: bool = False,
+        folds: bool | None = None,
     ) -> None:
         super().__init__()
+        self._folds, self._found = folds, {}
         self.model, self.input_shape, self.quiet, self.over_time = model, input_shape, quiet, over_time
         self.functions, self.kinds = Reused(functions), tuple(kinds)
         found = [path for path, module in self.named_modules() if isinstance(module, Neuron)]
@@ -116,9 +121,11 @@ class Spiking(nn.Module):
                 "generator: torch.utils.checkpoint sets only PyTorch's global one back to compute the net again; "
                 "give none, and no seed"
             )
-        inputs, named = taken(inputs, named, self, simulation)
+        checked = taken(inputs, named, self, simulation)
+        if simulation.timesteps > 1 and not (simulation.instead or self._folding(inputs, named)):
+            return step_by_step(self, inputs, named, simulation)
         with running(simulation, batch=first.shape[self.over_time]):
-            outputs = self._run(inputs, named)
+            outputs = self._run(*checked)
             return outputs if single else tree_map(_by_step, outputs)
 
     def _simulation(
@@ -129,6 +136,17 @@ class Spiking(nn.Module):
             raise InputError(f"timesteps = {shown(timesteps)}: must be {given}, the length of the input")
         generator = self._own_generator(x.device) if generator is None else generator
         return Simulation(generator, given if timesteps is None else timesteps, quiet=quiet and not self.training)
+
+    def _folding(self, inputs: tuple, named: Mapping[str, Any]) -> bool:
+        """Whether all steps can be taken at once, of inputs of this kind."""
+        if self._folds is None:
+            leaves = tree_iter((inputs, named))
+            kind = str([tuple(x.shape[1 + self.over_time :]) if isinstance(x, Tensor) else type(x) for x in leaves])
+            kind += str(sorted(named))
+            if kind not in self._found:
+                self._found[kind] = folds(self, inputs, named)
+            return self._found[kind]
+        return self._folds
 
     def _run(self, inputs: tuple, named: Mapping[str, Any]) -> Any:
         if not len(self.functions.calls):
@@ -194,6 +212,6 @@ def _by_step(x: Any) -> Any:
     if steps > 1 and (x.requires_grad or (x.ndim and len(x) in (batch, steps * batch))):
         raise InputError(
             f"an output of shape {tuple(x.shape)}: does not say whether it holds all {steps} steps; where code of your "
-            "own makes y from x, mark it: snnlib.in_time.in_time(y, x.timesteps)"
+            "own makes y from x, mark it: snnlib.in_time.marked_as(x, y)"
         )
     return x.expand(steps, *x.shape)

@@ -210,7 +210,7 @@ class Neuron(nn.Module):
         marked = isinstance(current, InTime)
         if marked and not under_way:
             raise InputError("neuron: the forward pass that its input comes from is over")
-        if under_way and (sim.timesteps > 1 or sim.generator or sim.quiet) and under_way.in_part:
+        if under_way and sim != Simulation() and under_way.in_part:
             raise InputError(
                 "neuron: torch.utils.checkpoint can compute a part of a net again only for a single step with noise "
                 "from PyTorch's global generator; else checkpoint the net as a whole"
@@ -222,7 +222,7 @@ class Neuron(nn.Module):
         if not marked and sim.timesteps > 1:
             raise InputError(
                 f"neuron: its input does not say whether it holds all {sim.timesteps} steps; where code of your own "
-                "makes y from x, mark it: snnlib.in_time.in_time(y, x.timesteps)"
+                "makes y from x, mark it: snnlib.in_time.marked_as(x, y)"
             )
         if marked:
             under_way.check_batch("a neuron's input", plain(current), current.timesteps or 1)
@@ -232,7 +232,8 @@ class Neuron(nn.Module):
         return in_time(spikes, sim.timesteps) if marked else spikes
 
     def _spikes(self, currents: Currents, sim: Simulation) -> Tensor:
-        dynamics = getattr(self.dynamics, "quiet", self.dynamics) if sim.quiet else self.dynamics
+        dynamics = sim.instead or self.dynamics
+        dynamics = getattr(dynamics, "quiet", dynamics) if sim.quiet else dynamics
         generator = sim.generator or global_generator(currents.values.device)
         state, spikes = (sim.states or {}).get(self), []
         unseen = sim.observe is None and (sim.states is None or not torch.is_grad_enabled())
@@ -242,7 +243,7 @@ class Neuron(nn.Module):
             for t, current in enumerate(currents.steps(), start=1):
                 s, state = dynamics.step(current, state, generator)
                 if sim.observe is not None:
-                    sim.observe(self, t, s, state)
+                    sim.observe(self, sim.before + t, s, state)
                 spikes.append(s)
             all_spikes = torch.cat(spikes) if len(spikes) > 1 else spikes[0]
         if sim.states is not None:

@@ -32,10 +32,12 @@ Observer = Callable[[Any, int, Tensor, Any], None]  # a `snnlib.neurons.Neuron`,
 class Simulation:
     """A forward pass over ``timesteps`` steps, whose noise comes from ``generator``, PyTorch's global one if None.
 
-    ``observe(neuron, t, spikes, state)`` is called after each step of each neuron, t from 1 in each pass.
+    ``observe(neuron, t, spikes, state)`` is called after each step of each neuron, t from 1 in each pass, or from 1
+    after the steps ``before`` it.
     ``states``, if given, is where neurons take their state from and leave it, so that one long
     simulation can be run as several passes, with the memory of the longest of them.
-    ``quiet`` puts its mean in place of the noise that single-step neurons draw.
+    ``quiet`` puts its mean in place of the noise that single-step neurons draw; ``instead`` a dynamics in place of
+    every neuron's own.
     """
 
     generator: torch.Generator | None = None
@@ -43,6 +45,8 @@ class Simulation:
     observe: Observer | None = None
     states: dict[nn.Module, Any] | None = None
     quiet: bool = False
+    before: int = 0
+    instead: Any = None  # a `snnlib.neurons.Dynamics`
 
     def __post_init__(self) -> None:
         whole("timesteps", self.timesteps, 1, MOST_TIMESTEPS)
@@ -68,6 +72,7 @@ class Pass:
     simulation: Simulation
     batch: int | None = None  # B, on axis 0 of whatever holds no steps; None if nobody knows
     calls: Counter[object] = field(default_factory=Counter)
+    gradients: bool = field(default_factory=torch.is_grad_enabled)
     whole: object = field(default_factory=checkpointed)  # the pass is computed again as a whole
 
     def check_batch(self, what: str, x: Tensor, steps: int) -> None:
@@ -81,7 +86,7 @@ class Pass:
     @property
     def in_part(self) -> bool:
         """Whether what is called now will be computed again without this pass."""
-        return (now := checkpointed()) is not None and now != self.whole
+        return self.gradients and (now := checkpointed()) is not None and now != self.whole
 
 
 _passes: ContextVar[Pass | None] = ContextVar("snnlib_pass", default=None)

@@ -15,7 +15,7 @@ from step_by_step import layer_by_layer
 from torch import Tensor, nn
 
 from snnlib.checks import InputError
-from snnlib.in_time import in_time, plain
+from snnlib.in_time import marked_as, plain
 from snnlib.network import Reused, Spiking, per_layer
 from snnlib.neurons import LIF, Neuron
 from snnlib.simulation import Simulation
@@ -105,10 +105,8 @@ def filled(s: Tensor, n: int) -> Tensor:
     return out
 
 
-OF_EARLY_SIZE = Spiking(Code(lambda s, n: s.view(n, -1)))
-OF_HALF = Spiking(Code(lambda s, n: s[: n // 2]))
-OF_PAIRS = Spiking(Code(lambda s, n: s.chunk(2)[0]))
-FILLED = Spiking(Code(filled))
+OF_EARLY_SIZE = Spiking(Code(lambda s, n: s.view(n, -1)), folds=True)
+FILLED = Spiking(Code(filled), folds=True)
 
 
 @dataclass
@@ -167,7 +165,7 @@ class OwnCode(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         for neuron in self.neurons:
             y = Doubled.apply(x - 0.2)
-            x = neuron(in_time(y, x.timesteps) if self.marked else y)
+            x = neuron(marked_as(x, y) if self.marked else y)
         return x
 
 
@@ -222,11 +220,9 @@ X = torch.ones(2, 6)
         (lambda: OVER_TIME(torch.ones(3, 2, 6), simulation=Simulation(timesteps=2)), "input of 3 steps: must be of 2"),
         (lambda: SHAPED.seed(-1), "seed = -1: must be a whole number of at least 0"),
         (lambda: SHAPED.seed(1.5), "seed = 1.5: must be a whole number of at least 0"),
-        (lambda: Spiking(Mean())(X, timesteps=2), "an output of shape (): must have 2 inputs times"),
-        (lambda: Spiking(OwnCode(marked=False))(X, timesteps=2), "neuron: its input does not say whether"),
+        (lambda: Spiking(Mean(), folds=True)(X, timesteps=2), "an output of shape (): must have 2 inputs times"),
+        (lambda: Spiking(OwnCode(marked=False), folds=True)(X, timesteps=2), "neuron: its input does not say whether"),
         (lambda: OF_EARLY_SIZE(X, timesteps=2), "an output of shape (2, "),
-        (lambda: OF_HALF(X, timesteps=2), "__getitem__ along axis 0: that axis holds 2 steps"),
-        (lambda: OF_PAIRS(X, timesteps=2), "chunk along axis 0: that axis holds 2 steps"),
         (lambda: FILLED(X, timesteps=2), "an output of shape (4, "),
         (lambda: Spiking(Code(lambda s, n: Answer(s)))(X, timesteps=2), "outputs = Answer: must be tensors, or tuples"),
         (lambda: Spiking(Code(lambda s, n: ANY(s, timesteps=2)))(X), "timesteps, generator, simulation: are the outer"),

@@ -54,7 +54,7 @@ CODE: dict[str, Callable[[Code, Tensor], Tensor]] = {
     "functions": lambda net, x: F.relu6(torch.relu(F.relu(net.linear(x)) - 0.1) + 0.1),
     "functions in place": lambda net, x: torch.relu_(F.relu_(net.linear(x)) + 1),
     "methods": lambda net, x: net.linear(x).relu() + net.linear(x * 2).relu_(),
-    "by name": lambda net, x: F.relu(input=net.linear(x), inplace=True),
+    "by name": lambda net, x: torch.relu(input=F.relu(input=net.linear(x), inplace=True)),
     "modules and functions": lambda net, x: net.act6(F.relu(net.act(net.linear(x)))),
     "behind other code": lambda net, x: functools.reduce(lambda y, f: f(y), [net.linear, F.relu, net.act], x),
 }
@@ -165,6 +165,11 @@ def test_calls_of_training_alone_are_refused() -> None:
                 spiking(Code(code), example=example)
     with torch.device("meta"), pytest.raises(InputError, match=r"^relu: is called 61 times in training and 57 in"):
         spiking(vision.googlenet(init_weights=False))
+
+
+def test_activations_that_training_leaves_out_are_neurons() -> None:
+    model = Code(lambda net, x: x if net.training else F.relu(net.linear(x)))
+    assert [name for name, _ in spiking(model, example=torch.ones(2, 5)).neurons()] == ["relu"]
 
 
 def test_inputs_that_may_be_left_out_are() -> None:

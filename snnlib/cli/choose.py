@@ -51,7 +51,8 @@ def _meant(text: str, labels: Mapping[str, Collection[str]], where: str) -> list
 
 
 def _only(text: str, labels: Mapping[str, Collection[str]], where: str) -> str:
-    name, *others = _meant(text, labels, where)
+    labelled = [name for name, its in labels.items() if text in its]
+    name, *others = labelled if len(labelled) == 1 else _meant(text, labels, where)
     if others:
         listed = [f"{name[-12:]} ({next(iter(labels[name]))})" for name in (name, *others)[:_LISTED]]
         more = f" and {len(others) + 1 - _LISTED} more" if len(others) >= _LISTED else ""

@@ -16,13 +16,12 @@ from snnlib.data.sets import Split
 ALLOWED = "must be (inputs, targets) as tensors, a torch Dataset or a list of such pairs, or a DataLoader"
 
 
-def loader(data: Any, batch_size: int, *, shuffle: bool, over_time: bool) -> Iterable[Any]:
-    """Batches of inputs and targets.
+def loader(data: Any, batch_size: int, *, shuffle: bool) -> Iterable[Any]:
+    """Batches of inputs [B, ...], over time [B, T, ...], and targets [B, ...].
 
     Args:
         data: a pair of tensors [N, ...] and [N, ...], a torch Dataset of pairs, a list of pairs whose targets are
             single numbers, a `Split`, or what gives batches itself, a DataLoader above all, which is used as it is.
-        over_time: samples are [T, ...], and batches are [T, B, ...], also those that are given.
 
     Raises:
         InputError: anything else, tensors of other lengths, no samples.
@@ -41,8 +40,7 @@ def loader(data: Any, batch_size: int, *, shuffle: bool, over_time: bool) -> Ite
         else:
             whole("number of samples", len(data) if isinstance(data, Sized) else None, 1)
             last = shuffle and len(data) % batch_size == 1 and len(data) > 1  # which batch norm cannot take
-        collate = _time_first if over_time else _together
-        return DataLoader(data, batch_size, shuffle=shuffle, drop_last=last, collate_fn=collate)
+        return DataLoader(data, batch_size, shuffle=shuffle, drop_last=last, collate_fn=_together)
     if not isinstance(data, Iterable) or isinstance(data, Tensor | str | dict | tuple):
         raise InputError(f"data = {shown(data)}: {ALLOWED}")
     return data
@@ -57,15 +55,21 @@ def number_of(batches: Iterable[Any]) -> int | None:
 
 
 def pair(batch: Any, device: torch.device, *, over_time: bool) -> tuple[Tensor, Tensor]:
-    """A batch's inputs and targets on the device; an `InputError` if it is no pair of tensors that belong together."""
+    """A batch's inputs, as a net takes them, and targets, on the device.
+
+    Raises:
+        InputError: no pair of tensors that belong together.
+    """
     if not _are_tensors(batch):
         raise InputError(f"batch = {shown(batch)}: must be a pair of tensors, inputs and targets")
     inputs, targets = batch
     found = f"batch of inputs {[*inputs.shape]} and targets {[*targets.shape]}"
-    if over_time and (inputs.ndim < 2 or inputs.shape[1] != len(targets)):
-        raise InputError(f"{found}: inputs must be [T, B, ...]; give the data set itself, or collate them so")
-    if not over_time and len(inputs) != len(targets):
+    if len(inputs) != len(targets):
         raise InputError(f"{found}: must be as many")
+    if over_time:
+        if inputs.ndim < 2:
+            raise InputError(f"{found}: inputs over time must be [B, T, ...]")
+        inputs = inputs.movedim(1, 0)
     return inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
 
 
@@ -111,10 +115,3 @@ def _together(samples: list[Any]) -> Any:
     except (TypeError, RuntimeError) as error:
         why = short(str(error), 160)
         raise InputError(f"data: samples must be tensors, all of one shape, to make a batch of them ({why})") from None
-
-
-def _time_first(samples: list[Any]) -> Any:
-    batch = _together(samples)
-    if isinstance(batch, tuple | list) and batch and isinstance(batch[0], Tensor) and batch[0].ndim > 1:
-        return (batch[0].movedim(1, 0), *batch[1:])
-    return batch  # which `pair` refuses

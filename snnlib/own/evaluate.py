@@ -92,7 +92,7 @@ def evaluate(
     for seed in noise_seeds:
         whole("noise_seeds, seed", seed, 0, 2**63 - 1)
         generator = stream(seed, "evaluation", device=device)
-        batches = loader(data, batch_size, shuffle=False, over_time=network.over_time)
+        batches = loader(data, batch_size, shuffle=False)
         tables.append(_one_pass(network, batches, timesteps, generator, device).assign(noise_seed=seed))
     if not tables:
         raise InputError("noise_seeds: must have at least one")

@@ -40,8 +40,8 @@ def fit(
     Args:
         net: of `snnlib.spiking`; converted ones are fine-tuned with ``timesteps`` above 1.
         data: (inputs, targets) as tensors, a Dataset or a DataLoader of such pairs, or a list of pairs whose targets
-            are single numbers. Inputs as the net takes them; over time [T, ...] in a Dataset, [N, T, ...] as a tensor,
-            [T, B, ...] from a DataLoader.
+            are single numbers. Inputs as the net takes them; over time samples are
+            [T, ...], so [N, T, ...] as a tensor and [B, T, ...] from a DataLoader.
         loss: of outputs [B, ...], averaged over time, and targets; cross-entropy for targets that are classes, mean
             squared error for others. The paper's own, for classes too, is `snnlib.training.loop.mse`.
         optimizer: over the net's parameters (`spiking` copied the model's), with the caller's own schedule if any. If
@@ -66,7 +66,7 @@ def fit(
     positive("lr", lr)
     if loss is not None and (not callable(loss) or isinstance(loss, type)):
         raise InputError(f"loss = {shown(loss)}: must be a function of outputs and targets; of a class, an instance")
-    batches = loader(data, batch_size, shuffle=True, over_time=network.over_time)
+    batches = loader(data, batch_size, shuffle=True)
     trained = [p for p in network.parameters() if p.requires_grad]
     if not trained:
         raise InputError(

@@ -13,6 +13,7 @@ from snnlib.deploy.operations import fan_out
 from snnlib.in_time import InTime, plain
 from snnlib.neurons import Neuron
 from snnlib.relu_calls import Intercepted
+from snnlib.simulation import current_pass
 
 # What linear layers and convolutions call, and code without layers too.
 SYNAPSES = (
@@ -54,10 +55,11 @@ class Tally:
     def _arrive(
         self, function: Callable, input: Tensor, weight: Tensor, bias: Tensor | None = None, *where: Any, **named: Any
     ) -> None:
-        if not isinstance(input, InTime):
+        if not isinstance(input, InTime) or current_pass().simulation.instead:
             return  # outside of the simulation
         x, steps = plain(input), input.timesteps
-        if steps == 0 and self.began:
+        began = self.began + current_pass().simulation.before
+        if steps == 0 and began:
             return  # a long simulation in pieces runs it once in each
         used = x != 0 if steps else torch.ones_like(x, dtype=torch.bool)
         if function is F.linear:
@@ -68,4 +70,4 @@ class Tally:
                 self._fan_out[kind] = fan_out(function, x[:1].cpu(), weight, *where, **named)
             each = used.sum(1).cpu() * self._fan_out[kind]
         n = max(steps, 1)
-        self.operations[self.began : self.began + n] += each.reshape(n, -1).sum(1)
+        self.operations[began : began + n] += each.reshape(n, -1).sum(1)

@@ -168,7 +168,7 @@ def test_runs_are_those_with_other_values(words: list[str], monkeypatch: pytest.
         assert asked == [*changed.all_runs().values(), changed]
         return
     with pytest.raises(InputError, match="several runs begin with it"):
-        command(*words, "--set", "width=0.03", "--set", "seeds=7")
+        command("evaluate", words[1][:-1], "--set", "width=0.03", "--set", "seeds=7")
     ours = next(run for name, run in changed.all_runs().items() if changed.uses()[name] == "cnn ours")
     command("evaluate", ours.spec.key, "--set", "width=0.03", "--set", "seeds=7", "--set", "evaluation.alpha=3")
     assert asked == [ours, changed.evaluation.changed(alpha=3.0)]

@@ -122,8 +122,10 @@ def test_a_run_is_meant_by_id_label_and_beginning(folder: Path) -> None:
         for text in (run.spec.key, run.spec.name, run.spec.name[:-3]):
             assert choose.one_stored(text) == (run.spec.name, run)
     assert choose.one_stored(label) == (marked.spec.name, marked)
+    other = second if marked == first else first
+    assert choose.one_stored(other.spec.label) == (other.spec.name, other)  # though it is the beginning of both
     with pytest.raises(InputError) as error:
-        choose.one_stored(first.spec.label)  # without a +, the beginning of both
+        choose.one_stored(first.spec.label[:-1])
     assert all(f"{run.spec.key} (" in str(error.value) for run in (first, second))
 
 

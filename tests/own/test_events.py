@@ -57,22 +57,18 @@ def test_each_frame_is_a_step() -> None:
         assert not torch.allclose(forward.mean(0), backward.mean(0))
 
 
-def test_samples_have_time_on_their_first_axis_and_batches_on_theirs() -> None:
+def test_samples_have_time_on_their_first_axis_and_batches_on_their_second() -> None:
     x, y = moving_bars(30, T, SIZE)
     snn = sn.convert(sn.spiking(model(), over_time=True))
     expected = sn.evaluate(snn, (x, y), T, batch_size=10)
-    first = [(x[i : i + 10].movedim(1, 0), y[i : i + 10]) for i in (0, 10, 20)]
-
-    def collate(samples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        events, labels = zip(*samples, strict=True)
-        return torch.stack(events, 1), torch.stack(labels)
-
-    for held in (TensorDataset(x, y), DataLoader(TensorDataset(x, y), 10, collate_fn=collate), first):
+    for held in (TensorDataset(x, y), DataLoader(TensorDataset(x, y), 10)):
         assert expected.equals(sn.evaluate(snn, held, T, batch_size=10))
+    same = DataLoader(TensorDataset(x, y), T)  # as many samples as steps
+    assert sn.evaluate(snn, same, T).equals(sn.evaluate(snn, (x, y), T, batch_size=T))
     assert sn.evaluate(snn, (x, y), T - 2).timesteps.tolist() == [*range(1, T - 1)]
     for use in (sn.evaluate, sn.fit):
-        with pytest.raises(sn.InputError, match=r"batch of inputs \[10, 6, .*must be \[T, B, ...\]"):
-            use(snn, DataLoader(TensorDataset(x, y), 10), 1)
+        with pytest.raises(sn.InputError, match=r"batch of inputs \[10\] and .*over time must be \[B, T, ...\]"):
+            use(snn, DataLoader(TensorDataset(y.float(), y), 10), 1)
 
 
 @pytest.mark.parametrize("timesteps", [T + 1, 20])
