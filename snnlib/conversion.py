@@ -94,7 +94,7 @@ def convert(
     first_step: str = "noise",
     noise: Noise | None = None,
     memory: str = "potential",
-    spread: float | Sequence[float] | Mapping[str, float] = 0.5,
+    spread: float | Sequence[float] | Mapping[str, float] = 1.0,
 ) -> Spiking:
     """Step 3: a memory for the ensemble (Eqs. 6-9). No weight is changed or copied.
 
@@ -111,7 +111,8 @@ def convert(
         memory: "potential" is the paper's, and all of the above are its. "exact" is that of
             `snnlib.exact_memory.ExactMemory`, which keeps the law that the net was trained in; it takes ``spread`` and
             ``noise`` alone.
-        spread: of the phases from which the exact memory begins; 1 keeps the law in every step. By layer as alpha.
+        spread: of the phases from which the exact memory begins; 1 keeps the law in every step. By layer as alpha: 1/2
+            in a last layer whose spikes are the output is better at few steps.
 
     Raises:
         ValueError: alpha below 2, beta outside the noise's range, a leak outside [0, 1], unknown

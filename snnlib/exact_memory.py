@@ -42,7 +42,7 @@ class ExactMemory(Value):
     """
 
     noise: Noise = field(default_factory=Gaussian)  # N_noise, as it was in training
-    spread: float = 0.5
+    spread: float = 1.0
     v_th: float = 1.0
     kind: Literal["exact_memory"] = "exact_memory"
 

@@ -288,7 +288,7 @@ def test_a_layer_that_is_for_training_alone_has_nothing_to_be_frozen() -> None:
         ({"memory": "exact", "alpha": 2.0}, r"alpha: is of memory = potential; memory = exact has none"),
         ({"memory": "exact", "calibration": images(2)}, r"calibration: is of memory = potential"),
         ({"memory": "exact", "spread": 1.5}, r"spread = 1.5: must be a number between 0 and 1"),
-        ({"spread": 1.0}, r"spread: is of memory = exact; memory = potential has none"),
+        ({"spread": 0.5}, r"spread: is of memory = exact; memory = potential has none"),
         ({"statistics": "frozen"}, r"calibration = None: statistics = frozen needs training images"),
     ],
     ids=str,

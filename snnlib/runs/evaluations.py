@@ -157,12 +157,14 @@ class Phased(Evaluation):
     """
 
     memory: Literal["exact", "none"] = "exact"  # none: `LowDiscrepancy`
-    spread: float = 0.5  # of the exact memory's first phases
+    spread: float = 1.0  # of the exact memory's first phases in hidden layers: the law of training is kept
+    readout_spread: float = 0.5  # in a readout that spikes, whose chance nobody needs
     layers: Literal["all", "hidden", "readout"] = "all"
 
     @model_validator(mode="after")
     def _possible(self) -> Phased:
-        ExactMemory(spread=self.spread)  # refuses with its reason
+        for spread in (self.spread, self.readout_spread):
+            ExactMemory(spread=spread)  # refuses with its reason
         return self
 
     def fits(self, spec: Spec) -> None:
@@ -170,7 +172,7 @@ class Phased(Evaluation):
             raise InputError(f"dynamics = {spec.dynamics.kind}: only a net trained as single_step has noise to replace")
         if self.layers == "readout" and spec.readout != "spikes":
             raise InputError(f"layers = readout: {spec.label} has no spikes there; readout = {spec.readout}")
-        self._of(spec.dynamics)
+        self._of(spec.dynamics, self.spread)
 
     def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
         self.fits(run.spec)
@@ -180,14 +182,15 @@ class Phased(Evaluation):
         chosen = {"all": neurons, "readout": readout, "hidden": [n for n in neurons if n not in readout]}[self.layers]
 
         def change(neuron: Neuron) -> Dynamics:
-            return self._of(neuron.dynamics) if neuron in chosen else neuron.dynamics
+            spread = self.readout_spread if neuron in readout else self.spread
+            return self._of(neuron.dynamics, spread) if neuron in chosen else neuron.dynamics
 
         return with_dynamics(model, change)
 
-    def _of(self, trained: SingleStep) -> Dynamics:
+    def _of(self, trained: SingleStep, spread: float) -> Dynamics:
         if self.memory == "none":
             return LowDiscrepancy(trained.noise, trained.v_th)
-        return ExactMemory(trained.noise, self.spread, trained.v_th)
+        return ExactMemory(trained.noise, spread, trained.v_th)
 
 
 class AnnConversion(Evaluation):

@@ -22,6 +22,7 @@ from snnlib.experiments.memories.rates import chance_of_rates
 from snnlib.experiments.memories.table import (
     ENSEMBLE,
     EVEN,
+    EXACT,
     HIDDEN,
     PAPER,
     READOUT,
@@ -50,16 +51,18 @@ def dynamics(run: Run, memory: str) -> list[Any]:
 def test_each_memory_is_what_its_name_says(small_store: None, small: Dataset) -> None:
     run = Run(spec(dynamics={"kind": "single_step", "noise": {"kind": "uniform"}}))
     table = accuracies([run], EVALUATION)
-    assert set(table.memory) == {ENSEMBLE, PAPER, EVEN, HIDDEN, READOUT, *map(exact, SPREADS)}
+    assert set(table.memory) == {ENSEMBLE, PAPER, EVEN, EXACT, HIDDEN, READOUT, *map(exact, SPREADS)}
     single, full, half = SingleStep(Uniform()), ExactMemory(Uniform(), 1.0), ExactMemory(Uniform(), 0.5)
     assert dynamics(run, exact(1.0)) == [full] * 5
-    assert dynamics(run, HIDDEN) == [half] * 4 + [single]
+    assert dynamics(run, exact(0.5)) == [half] * 5
+    assert dynamics(run, EXACT) == [full] * 4 + [half]
+    assert dynamics(run, HIDDEN) == [full] * 4 + [single]
     assert dynamics(run, READOUT) == [single] * 4 + [half]
     assert dynamics(run, EVEN) == [LowDiscrepancy(Uniform())] * 5
     assert {type(d) for d in dynamics(run, PAPER)} == {Converted}
     for memory, net in (
         (ENSEMBLE, ensemble(run.model("cpu"))),
-        (exact(0.5), convert(run.model("cpu"), memory="exact")),
+        (EXACT, convert(run.model("cpu"), memory="exact", spread=[1, 1, 1, 1, 0.5])),
     ):
         found = table[table.memory == memory][["noise_seed", "timesteps", "accuracy"]].reset_index(drop=True)
         assert found.equals(accuracy_over_time(net, small, 3, (0, 4), 30))
@@ -78,7 +81,7 @@ def test_phases_take_the_place_of_noise_alone() -> None:
     with pytest.raises(InputError, match="noise = max_normalised: must be gaussian or uniform"):
         Phased().fits(spec(dynamics={"kind": "single_step", "noise": {"kind": "max_normalised"}}))
     with pytest.raises(InputError, match=r"spread = 1.1: must be a number between 0 and 1"):
-        Phased(spread=1.1)
+        Phased(readout_spread=1.1)
     assert read(Phased(spread=0.3, memory="none").spelled) == Phased(spread=0.3, memory="none")
 
 
@@ -134,7 +137,7 @@ def test_chance_is_counted_on_over_passes() -> None:
 
 
 def everything() -> pd.DataFrame:
-    names = [ENSEMBLE, PAPER, EVEN, *map(exact, SPREADS)]
+    names = [ENSEMBLE, PAPER, EVEN, EXACT, *map(exact, SPREADS)]
     return made_up(**{name: [0.5 + 0.01 * i, 0.6, 0.7 - 0.01 * i] for i, name in enumerate(names)})
 
 
@@ -149,12 +152,13 @@ def test_the_spread_is_drawn_for_each_t() -> None:
     (ax,) = plot.spread(everything()).axes
     assert [c.get_label() for c in ax.containers] == ["T = 1", "T = 2"]
     np.testing.assert_allclose(
-        ax.containers[0].lines[0].get_ydata().astype(float), 50.5 + np.arange(3, 3 + len(SPREADS))
+        ax.containers[0].lines[0].get_ydata().astype(float), 50.5 + np.arange(4, 4 + len(SPREADS))
     )
 
 
 def test_chance_is_drawn_for_each_memory_and_layer() -> None:
     rows = [(m, layer, t, 0.2 / t) for m in (ENSEMBLE, EVEN) for layer in ("layer 1", "layer 2") for t in (1, 10)]
-    fig = plot.chance(pd.DataFrame(rows, columns=["memory", "layer", "timesteps", "sd"]))
+    net = {"dataset": "mnist", "network": "cnn", "width": 1.0, "readout": "spikes"}
+    fig = plot.chance(pd.DataFrame(rows, columns=["memory", "layer", "timesteps", "sd"]).assign(**net))
     assert [ax.get_title() for ax in fig.axes] == [ENSEMBLE, EVEN]
     assert all(len(ax.lines) == 2 + 2 for ax in fig.axes)

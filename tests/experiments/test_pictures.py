@@ -33,6 +33,7 @@ from snnlib.experiments.fig5_alpha import plot as fig5
 from snnlib.experiments.fig5_alpha.losses import lossless
 from snnlib.experiments.fig6_noise_type.plot import noise_type
 from snnlib.experiments.fig7_potential_dynamics.plot import potential_dynamics
+from snnlib.experiments.memories import plot as memories
 from snnlib.experiments.method.plot import method
 from snnlib.experiments.method.plot_neurons import firing, raster
 from snnlib.experiments.method.raster import Raster
@@ -107,6 +108,8 @@ OF_NETS: dict[Callable[..., Figure], Callable[[Nets], tuple]] = {
     noise_type: lambda nets: (nets(smoke("fig6_noise_type")), nets(smoke("fig6_gaps"))),
     methods_vs_timesteps: lambda nets: (nets(smoke("table2_accuracy_vs_timesteps")),),
     what_noise_does: lambda nets: (nets(smoke("what_noise_does")),),
+    memories.accuracy: lambda nets: (nets(smoke("memories")),),
+    memories.spread: lambda nets: (nets(smoke("memories_spread")),),
 }
 OTHERS: dict[Callable[..., Figure], Callable[[], Figure]] = {
     method: drawn_method,
@@ -114,6 +117,7 @@ OTHERS: dict[Callable[..., Figure], Callable[[], Figure]] = {
     firing: lambda: firing(smoke("method_firing")),
     fig5.layers: lambda: fig5.layers(smoke("fig5_memory"), "resnet18", 4),
     potential_dynamics: lambda: potential_dynamics(smoke("fig7_potential_dynamics")),
+    memories.chance: lambda: memories.chance(smoke("memories_chance")),
     silent_choices: lambda: silent_choices(smoke("silent_choices"), smoke("silent_choices_effects")),
     beyond.anytime: lambda: beyond.anytime(smoke("beyond_anytime")),
     beyond.operations_per_image: lambda: beyond.operations_per_image(

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from snnlib.experiments.memories.table import ENSEMBLE, EVEN, KEPT, LEAST, PAPER, SPREADS, exact
+from snnlib.experiments.memories.table import ENSEMBLE, EVEN, EXACT, PAPER, SPREADS, exact
 from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.experiments.style import BLACK, BLUE, GREEN, ORANGE, VERMILION, figure, style
 from snnlib.experiments.titles import short_title
@@ -20,8 +20,8 @@ LOOKS = {
     ENSEMBLE: {"color": BLACK, "marker": "o"},
     PAPER: {"color": VERMILION, "marker": "s"},
     EVEN: {"color": ORANGE, "marker": "v"},
-    exact(KEPT): {"color": GREEN, "marker": "^"},
-    exact(LEAST): {"color": BLUE, "marker": "D"},
+    exact(1.0): {"color": GREEN, "marker": "^"},
+    EXACT: {"color": BLUE, "marker": "D"},
 }
 AT = (1, 2, 4, 10)  # T at which the spread is drawn
 
@@ -62,25 +62,30 @@ def spread(table: pd.DataFrame) -> Figure:
 
 
 def chance(table: pd.DataFrame) -> Figure:
-    """A panel for each memory: how far a rate over T steps is chance, a line for each layer, the readout in black.
+    """A panel for each memory: how far a rate over T steps is chance, a line for each layer, the last one in black.
 
     Args:
-        table: of `snnlib.experiments.memories.rates.chance_of_rates`, with a column memory.
+        table: of `snnlib.experiments.memories.rates.with_each_memory`, or its CSV. Where there is no chance at all, as
+            in the first step of phases near 1/2, nothing is drawn.
     """
-    names = list(table.memory.unique())
-    fig = figure(3.2 * len(names), 3.4)
+    names, layers = list(table.memory.unique()), list(table.layer.unique())
+    colours = dict(zip(layers, [*mpl.colormaps["viridis"](np.linspace(0, 0.9, len(layers) - 1)), BLACK], strict=True))
+    dataset, network, width, readout = next(table[NET].itertuples(index=False, name=None))
+    fig = figure(3.2 * len(names), 3.7)
     with style():
-        for ax, name in zip(fig.subplots(1, len(names), sharey=True, squeeze=False)[0], names, strict=True):
-            layers = list(table[table.memory == name].groupby("layer", sort=False))
-            colours = [*mpl.colormaps["viridis"](np.linspace(0, 0.9, len(layers) - 1)), BLACK]
-            for (layer, rows), colour in zip(layers, colours, strict=True):
-                ax.loglog(rows.timesteps, rows.sd, color=colour, label=layer)
+        axes = fig.subplots(1, len(names), sharey=True, squeeze=False)[0]
+        for ax, name in zip(axes, names, strict=True):
+            of_memory = table[(table.memory == name) & (table.sd > 0)]
+            for layer, rows in of_memory.groupby("layer", sort=False):
+                ax.loglog(rows.timesteps, rows.sd, color=colours[layer], label=layer)
             t = np.array([1, table.timesteps.max()])
             for power, look in ((0.5, ":"), (1, "--")):
                 ax.loglog(t, table.sd.max() / t**power, color="grey", ls=look, lw=1)
             ax.set(title=name, xlabel="time steps T")
-        fig.axes[0].set_ylabel("sd of a neuron's rate")
-        fig.suptitle("Chance in firing rates (dots: as 1/√T, dashes: as 1/T)", fontsize=10)
+        axes[0].set_ylabel("sd of a neuron's rate")
+        fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=8)
+        net = f"{short_title(dataset)}, {short_title(network)}, width {width:g}, readout {readout}"
+        fig.suptitle(f"Chance in firing rates: {net}\n(dots: as 1/√T, dashes: as 1/T)", fontsize=10)
     return fig
 
 

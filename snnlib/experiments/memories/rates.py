@@ -10,11 +10,31 @@ import torch
 from torch import Tensor
 
 from snnlib.checks import whole
+from snnlib.data.batches import standardise
+from snnlib.experiments.memories.table import ENSEMBLE, EXACT, PAPER, memories
 from snnlib.network import Spiking
 from snnlib.neurons import Neuron
+from snnlib.runs.evaluations import Conversion
+from snnlib.runs.run import Run
 from snnlib.simulation import simulate
+from snnlib.training.seeds import stream
 
 AT = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # T
+
+
+IMAGES = 4  # on which rates are looked at
+
+
+def with_each_memory(run: Run, evaluation: Conversion) -> pd.DataFrame:
+    """`chance_of_rates` of a net as the ensemble, with the paper's memory and with the exact one, by ``memory``."""
+    data = run.data("cpu")
+    images = standardise(data.test.images[:IMAGES], data)
+    tables = []
+    for memory in (ENSEMBLE, PAPER, EXACT):
+        net = memories(evaluation, run.spec)[memory].network(run, "cpu")
+        table = chance_of_rates(net, images, stream(0, "evaluation"))
+        tables.append(table.assign(**run.spec.columns(), memory=memory))
+    return pd.concat(tables, ignore_index=True)
 
 
 def chance_of_rates(

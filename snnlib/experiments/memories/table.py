@@ -9,18 +9,26 @@ import pandas as pd
 
 from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.runs.evaluations import Conversion, Evaluation, Phased
+from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec
 
+NOTEBOOK = "memories"
 ENSEMBLE, PAPER, EVEN = "ensemble", "paper's memory", "even noise"  # step 2, step 3, a control without memory
+EXACT = "exact memory"  # the law of training in hidden layers, phases near 1/2 in a readout that spikes
 HIDDEN, READOUT = "exact, hidden layers", "exact, readout"  # controls: with the exact memory in some layers alone
-KEPT, LEAST = 1.0, 0.5  # spreads: the first keeps the law of training
-SPREADS = (0.0, 0.25, LEAST, 0.75, KEPT)
+SPREADS = (0.0, 0.5, 1.0)  # in all layers alike; 1 keeps the law of training
+
+
+def compared(preset: Preset) -> list[Run]:
+    """The preset's runs for the notebook."""
+    nets = preset.comparison(NOTEBOOK, must=("ours",), may=("potential", "uniform", "uniform_potential"))
+    return [run for arms in nets.values() for runs in arms.values() for run in runs]
 
 
 def exact(spread: float) -> str:
-    """What the exact memory is called that begins within 1/2 -/+ spread/2."""
+    """What the exact memory is called that begins within 1/2 -/+ spread/2 in all layers."""
     return f"exact, spread {spread:g}"
 
 
@@ -35,7 +43,8 @@ def memories(evaluation: Conversion, spec: Spec) -> dict[str, Evaluation]:
         ENSEMBLE: evaluation.changed(alpha=math.inf),
         PAPER: evaluation,
         EVEN: phased.changed(memory="none"),
-        **{exact(spread): phased.changed(spread=spread) for spread in SPREADS},
+        EXACT: phased,
+        **{exact(spread): phased.changed(spread=spread, readout_spread=spread) for spread in SPREADS},
     }
     if spec.readout == "spikes":
         found |= {HIDDEN: phased.changed(layers="hidden"), READOUT: phased.changed(layers="readout")}
