@@ -153,6 +153,7 @@ def build(
     width: float = 1.0,
     readout: str = "spikes",
     batch_norm: bool = True,
+    norm_start: tuple[float, float] = (1.0, 0.0),
     classes: int = 10,
     input_shape: tuple[int, int, int] | None = None,
 ) -> Spiking:
@@ -165,6 +166,7 @@ def build(
         readout: "spikes", the output layer fires and its rate is the output, or "potential", its
             current is.
         batch_norm: after every convolution; without it, convolutions have a bias.
+        norm_start: gain and bias that each batch norm begins with.
         classes: number of outputs.
         input_shape: (C, H, W); (1, 28, 28) for the CNN and (3, 32, 32) for the others if not given.
 
@@ -187,4 +189,7 @@ def build(
     )
     if readout == "spikes":
         model.layers.append(Neuron(dynamics))
+    for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
+        for parameter, value in zip((norm.weight, norm.bias), norm_start, strict=True):
+            nn.init.constant_(parameter, value)
     return Spiking(model, shape, folds=True).to(memory_format=torch.channels_last)

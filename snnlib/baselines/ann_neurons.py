@@ -12,7 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from snnlib.checks import Value, finite, magnitude, positive, whole
+from snnlib.checks import Value, between, finite, magnitude, positive, whole
+from snnlib.phase import phase
 from snnlib.surrogate import Surrogate, Triangle, spike
 
 
@@ -57,10 +58,12 @@ class IF(Value):
 
     A spike is ``height`` high. With height = V_th, the mean output over T steps approaches
     clip(x, 0, V_th) at a constant current x, within V_th / T, so a layer's weights need no rescaling.
-    ``v_init`` is V(0), in units of the potential.
+    ``v_init`` is V(0), in units of the potential; with a ``spread``, V(0) is drawn for each neuron, uniform within
+    v_init -/+ spread/2.
     """
 
     v_init: float = 0.0
+    spread: float = 0.0
     surrogate: Surrogate = field(default_factory=Triangle)
     v_th: float = 1.0
     height: float = 1.0
@@ -70,8 +73,12 @@ class IF(Value):
         positive("v_th", self.v_th)
         positive("height", self.height)
         finite("v_init", self.v_init)
+        between("spread", self.spread, 0, 1_000)
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        h = current + (self.v_init if state is None else state)
+        if state is None:
+            state = self.v_init + (phase(current, self.spread, generator) - 0.5 if self.spread else 0.0)
+        h = current + state
         s = spike(h, self.v_th, self.surrogate)
-        return s if self.height == 1 else self.height * s, h - self.v_th * s
+        v = h - self.v_th * s
+        return (s if self.height == 1 else self.height * s).to(current.dtype), v

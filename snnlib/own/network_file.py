@@ -23,6 +23,7 @@ from snnlib.exact_memory import ExactMemory
 from snnlib.fast.process import usable
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Neuron, SingleStep
+from snnlib.rate import Rate
 from snnlib.relu_calls import Call, activation_calls
 from snnlib.replace_relu import assembled
 from snnlib.store.files import DamagedError
@@ -32,7 +33,7 @@ LONGEST_PATH = 4096  # characters, Linux's limit
 FORMAT = 1  # raised when a file says less, or something else, than this version reads
 
 _DYNAMICS: TypeAdapter = TypeAdapter(
-    Annotated[SingleStep | Converted | ExactMemory | LIF | NoisyLIF | IF | ReLU | QCFS, Discriminator("kind")]
+    Annotated[SingleStep | Converted | ExactMemory | LIF | NoisyLIF | IF | ReLU | QCFS | Rate, Discriminator("kind")]
 )
 
 

@@ -158,7 +158,10 @@ def build_for(spec: Spec) -> Spiking:
     """The spec's network with its initial weights, whatever was drawn in this process before."""
     with torch.random.fork_rng():
         torch.manual_seed(stream(spec.seed, "weights").initial_seed())
-        return build(spec.network, spec.dynamics, width=spec.width, readout=spec.readout, batch_norm=spec.batch_norm)
+        return build(
+            spec.network, spec.dynamics, width=spec.width, readout=spec.readout, batch_norm=spec.batch_norm,
+            norm_start=spec.norm_start,
+        )  # fmt: skip
 
 
 @failures.resumable()

@@ -13,6 +13,7 @@ from snnlib.checks import ADDED, Checked, InputError
 from snnlib.data.sets import DATASETS, SIZES
 from snnlib.models import INPUT_SHAPES, NETWORKS, READOUTS, check_width
 from snnlib.neurons import LIF, Converted, SingleStep
+from snnlib.rate import Rate
 from snnlib.training.loop import Recipe
 
 # Raised when the same spec would train to other weights, so that no older run passes for a new one.
@@ -30,11 +31,13 @@ class Spec(Checked):
     width: float = 1.0
     readout: Literal[READOUTS] = "spikes"
     batch_norm: bool = True
-    dynamics: Annotated[SingleStep | LIF | ReLU | QCFS, Discriminator("kind")] = SingleStep()
+    dynamics: Annotated[SingleStep | LIF | ReLU | QCFS | Rate, Discriminator("kind")] = SingleStep()
     timesteps: int = Field(default=1, ge=1, le=1000)  # T of training; if not given, 10 for lif, 1 for all others
     recipe: Recipe = Recipe()
     seed: int = Field(default=0, ge=0, lt=2**31)
     after: Spec | None = None  # the run whose last weights are this one's first: fine-tuning
+    # Gain and bias that batch norm begins with: at 1 and 0 most currents lie outside of the range that `Rate` counts.
+    norm_start: Annotated[tuple[float, float], ADDED] = (1.0, 0.0)
     hold_out: Annotated[int, ADDED] = Field(default=0, ge=0, lt=1_000_000)  # training images in place of the test set
 
     @model_validator(mode="before")
@@ -73,7 +76,7 @@ class Spec(Checked):
                 Converted(noise)  # as it is tested between epochs
             except InputError as error:
                 raise InputError(f"noise low and high = {noise.low} and {noise.high}: converted, {error}") from None
-        for name in ("dataset", "network", "width", "readout", "batch_norm", "hold_out"):
+        for name in ("dataset", "network", "width", "readout", "batch_norm", "norm_start", "hold_out"):
             if self.after is not None and getattr(self, name) != getattr(self.after, name):
                 wanted = getattr(self.after, name)
                 raise InputError(
@@ -89,9 +92,9 @@ class Spec(Checked):
 
     @property
     def training(self) -> str:
-        """What was trained, in a word: single_step, lif10 (directly, T = 10), relu, qcfs8, tuned_lif4 (`after`)."""
+        """What was trained, in a word: single_step, lif10 (directly, T = 10), relu, qcfs8, rate4, tuned_lif4."""
         d = self.dynamics
-        number = {"lif": self.timesteps, "qcfs": getattr(d, "levels", "")}.get(d.kind, "")
+        number = {"lif": self.timesteps}.get(d.kind, getattr(d, "levels", ""))
         return f"{'tuned_' if self.after else ''}{d.kind}{number}"
 
     @property

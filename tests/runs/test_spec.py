@@ -14,6 +14,7 @@ from snnlib.baselines.ann_neurons import QCFS, ReLU
 from snnlib.checks import InputError
 from snnlib.neurons import LIF, Converted, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
+from snnlib.rate import Rate
 from snnlib.runs.run import Spec, build_for
 from snnlib.surrogate import Arctan
 from snnlib.training.loop import Recipe
@@ -65,6 +66,10 @@ CHANGES: list[dict[str, Any]] = [
     {"dynamics": SingleStep(Gaussian(low=0.1))},
     {"dynamics": SingleStep(Gaussian(k=5))},
     {"dynamics": SingleStep(v_th=0.9)},
+    {"dynamics": Rate()},
+    {"dynamics": Rate(levels=3)},
+    {"dynamics": Rate(spread=0.5)},
+    {"norm_start": (0.4, 0.25)},
     {"dynamics": SingleStep(surrogate=Arctan())},
     {"dynamics": SingleStep(surrogate=Arctan(slope=3))},
     *(

@@ -1,0 +1,135 @@
+"""`Rate` against the neuron whose rate it is, and nets of them against their layers run one after another."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import generator
+from step_by_step import layer_by_layer
+from torch import Tensor, nn
+
+from snnlib.baselines.ann_neurons import IF, QCFS
+from snnlib.checks import InputError
+from snnlib.network import Spiking
+from snnlib.neurons import LIF, Neuron, SingleStep
+from snnlib.noise import Uniform
+from snnlib.rate import Rate, integrated
+
+LEVELS = [1, 2, 3, 4, 8, 100]
+
+
+def drawn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(*shape, generator=generator(seed), dtype=dtype) * 0.6 + 0.5
+
+
+def numpy_rate(x: np.ndarray, u: np.ndarray, steps: int) -> np.ndarray:
+    """Spikes of an integrate-and-fire neuron, counted, at currents within [0, 1]."""
+    v, spikes = u.copy(), np.zeros_like(x)
+    for _ in range(steps):
+        v += np.clip(x, 0, 1)
+        fired = v >= 1
+        spikes += fired
+        v -= fired
+    return spikes / steps
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("levels", LEVELS)
+def test_it_is_the_rate_of_a_neuron_that_integrates(levels: int, spread: float) -> None:
+    x = drawn(2000)
+    u = torch.rand(2000, generator=generator(7), dtype=torch.float64)
+    expected = numpy_rate(x.numpy(), ((u - 0.5) * spread + 0.5).numpy(), levels)
+    found, state = Rate(levels, spread).step(x, None, generator(7))
+    assert state is None
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-12)
+    assert len(np.unique(expected)) == levels + 1
+
+
+@pytest.mark.parametrize("levels", [1, 4])
+def test_its_mean_over_phases_is_the_clipped_current(levels: int) -> None:
+    x = torch.linspace(-0.5, 1.5, 21, dtype=torch.float64)
+    n = 20_000
+    mean = Rate(levels).step(x.repeat(n, 1), None, generator())[0].mean(0)
+    within = 5 * 0.5 / levels / n**0.5  # five standard deviations of a mean of n, at most half a level each
+    torch.testing.assert_close(mean, x.clamp(0, 1), atol=within, rtol=0)
+
+
+def test_its_relatives() -> None:
+    x = drawn(5000)
+    for levels in LEVELS:
+        assert torch.equal(
+            Rate(levels, spread=0).step(x, None, generator())[0], QCFS(levels).step(x, None, generator())[0]
+        )
+    ours, _ = Rate(1).step(x, None, generator(3))
+    assert torch.equal(ours, SingleStep(Uniform()).step(x, None, generator(3))[0])
+    fine, _ = Rate(10_000).step(x, None, generator())
+    torch.testing.assert_close(fine, x.clamp(0, 1), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("dynamics", [Rate(), Rate(3, spread=0.0)], ids=str)
+def test_its_gradient_is_that_of_the_clip(dynamics: Rate) -> None:
+    x, upstream = drawn(400).requires_grad_(), drawn(400, seed=1)
+    (found,) = torch.autograd.grad(dynamics.step(x, None, generator())[0], x, upstream)
+    assert torch.equal(found, torch.where((x > 0) & (x < 1), upstream, 0.0))
+
+
+def test_in_bfloat16_no_level_is_lost() -> None:
+    x = torch.full((4000,), 200 / 256, dtype=torch.bfloat16)
+    found, _ = Rate(64).step(x, None, generator())
+    assert found.dtype == torch.bfloat16
+    assert found.unique().tolist() == [50 / 64]
+    s, v = IF(v_init=0.5, spread=1.0).step(x, None, generator())
+    assert (s.dtype, v.dtype) == (torch.bfloat16, torch.float32)
+    assert s.float().mean() == pytest.approx(200 / 256, abs=0.03)
+
+
+# --- nets ------------------------------------------------------------------------------------
+
+
+def net(dynamics: Rate) -> Spiking:
+    torch.manual_seed(0)
+    layers = [nn.Linear(6, 30), Neuron(dynamics), nn.Linear(30, 20), Neuron(dynamics), nn.Linear(20, 3)]
+    return Spiking(nn.Sequential(*layers)).double().eval()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_waiting_for_all_steps_of_a_layer_is_the_net_that_was_trained(spread: float) -> None:
+    """Each layer runs as IF neurons for T steps on the mean output of the layer before."""
+    steps, trained, x = 5, net(Rate(2, spread)), drawn(4, 6) * 2
+    found = integrated(trained, steps)(x, generator=generator(5))
+    g, h = generator(5), x
+    for layer in trained.model:
+        if isinstance(layer, Neuron):
+            once = nn.Sequential(Neuron(IF(v_init=0.5, spread=spread)))
+            h = layer_by_layer(once, [h.clamp(0, 1)] * steps, g).mean(0)
+        else:
+            h = layer(h)
+    torch.testing.assert_close(found, h)
+    assert torch.equal(integrated(trained, 2)(x, generator=generator(5)), trained(x, generator=generator(5)))
+
+
+@torch.no_grad()
+def test_it_spikes_as_integrate_and_fire_neurons_from_the_same_phases() -> None:
+    trained, x = net(Rate(2, 0.5)), drawn(4, 6) * 2
+    spiking = integrated(trained)
+    parts = nn.Sequential(*(Neuron(IF(v_init=0.5, spread=0.5)) if isinstance(m, Neuron) else m for m in trained.model))
+    expected = layer_by_layer(parts, [x] * 7, generator(5))
+    assert torch.equal(spiking(x, timesteps=7, generator=generator(5)), expected)
+    assert all(a is b for a, b in zip(spiking.parameters(), trained.parameters(), strict=True))
+    with pytest.raises(InputError, match=r"^dynamics = lif: must be rate, to be integrated"):
+        integrated(Spiking(nn.Sequential(Neuron(LIF()))))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"levels": 0}, "rate levels = 0: must be a whole number of at least 1"),
+        ({"levels": 2.5}, "rate levels = 2.5: must be a whole number"),
+        ({"spread": 1.5}, "rate spread = 1.5: must be a number between 0 and 1"),
+    ],
+)
+def test_values_that_cannot_be_used_are_refused(change: dict, message: str) -> None:
+    with pytest.raises(InputError, match=f"^{message}"):
+        Rate(**change)
