@@ -14,7 +14,7 @@ help:
 	@echo "make figures [PRESET=smoke|cpu|paper|FILE.toml]  train what is missing and draw every figure, to figures/mine/"
 	@echo "make publish [PRESET=smoke|cpu|paper]  the same, and copy them to figures/; of smoke, also renew notebooks, README and docs"
 	@echo "make test       unit tests, and every notebook run and checked"
-	@echo "make test-slow  train ResNet-18, VGG-16 and MobileNet of torchvision and timm, a quarter of an hour"
+	@echo "make test-slow  train ResNet-18, VGG-16 and MobileNet of torchvision and timm, and what else is slow: half an hour"
 	@echo "make test-faults  break things on purpose, half an hour; make publish-faults puts its table into docs"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make lint       ruff, and the direction of imports"

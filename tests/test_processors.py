@@ -34,7 +34,7 @@ def worst(network: str, width: float, batch_norm: bool) -> float:
     return max(((a - b).abs().max() / b.abs().max()).item() for a, b in zip(single, double, strict=True))
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", [pytest.param(n, marks=[pytest.mark.slow] * (n == "resnet18")) for n in NETWORKS])
 def test_gradients_are_those_of_double_precision_at_every_narrow_width(network: str) -> None:
     code = f"""
 import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})

@@ -11,7 +11,7 @@ from snnlib.runs.preset import load_preset, preset_names
 from snnlib.runs.run import Run
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "paper")) for n in preset_names()])
 def test_every_run_is_in_one_job_with_the_other_seeds_of_its_net(name: str) -> None:
     p = load_preset(name)
     found = jobs(p)

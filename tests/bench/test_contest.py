@@ -139,6 +139,7 @@ def test_a_direct_net_is_the_peers_neuron() -> None:
 # --- the race --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_everybody_takes_a_turn_in_each_round_in_a_process_with_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNNLIB_KEEP_PROCESS", "kept")
     cs = [contestant(who, "training", 1) for who in (RELU, OURS)]

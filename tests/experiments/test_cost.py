@@ -199,6 +199,7 @@ def test_bad_input_is_refused_before_anything_is_measured(memory_gib: float, rep
         training_cost([None], memory_gib, repeats)
 
 
+@pytest.mark.slow
 def test_what_is_compiled_is_measured_too(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its memory is that of PyTorch's own operations: what a kernel claims cannot be seen."""
     monkeypatch.setattr(Run, "data", lambda *_: small)

@@ -229,6 +229,7 @@ def test_a_command_repeats_what_was_changed(
     assert again("method", "smoke", begin("method", "smoke", **given)[1]) == command.format(folder=folder)
 
 
+@pytest.mark.slow
 def test_the_commands_that_method_prints_do_what_they_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The first is run here; it executes the notebook, which prints itself again, and another one that is run then."""
     monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
