@@ -92,7 +92,15 @@ def made_up(**accuracy: list[float]) -> pd.DataFrame:
     """Accuracies of two training seeds, one a point better, at T = 1, 2, ..., by memory."""
     net = {"dataset": "mnist", "network": "cnn", "width": 1.0, "readout": "spikes", "noise": "gaussian"}
     return pd.DataFrame(
-        {**net, "memory": memory, "seed": seed, "noise_seed": 0, "timesteps": t, "accuracy": a + 0.01 * seed}
+        {
+            **net,
+            "memory": memory,
+            "run": f"run-{seed}",
+            "seed": seed,
+            "noise_seed": 0,
+            "timesteps": t,
+            "accuracy": a + 0.01 * seed,
+        }
         for memory, values in accuracy.items()
         for seed in (0, 1)
         for t, a in enumerate(values, start=1)
@@ -101,7 +109,9 @@ def made_up(**accuracy: list[float]) -> pd.DataFrame:
 
 def test_steps_needed_are_those_for_the_ensembles_accuracy() -> None:
     table = made_up(**{ENSEMBLE: [0.5, 0.6, 0.7], PAPER: [0.5, 0.7, 0.8], EVEN: [0.5, 0.6, 0.69]})
-    found = steps_needed(table, timesteps=3).iloc[0]
+    table = steps_needed(table, timesteps=3)
+    assert set(table.runs) == {"run-0 run-1"}
+    found = table.set_index("memory").steps
     assert found[[ENSEMBLE, PAPER]].tolist() == [3, 2]
     assert np.isnan(found[EVEN])
 

@@ -73,12 +73,14 @@ def steps_needed(table: pd.DataFrame, timesteps: int = 10) -> pd.DataFrame:
         table: of `accuracies`; its accuracies are averaged over training seeds and noise seeds.
 
     Returns:
-        A row for each net and noise, a column for each memory; nan where no T is enough.
+        Columns dataset, network, width, readout, noise, memory, steps (nan where no T is enough), runs.
     """
     means = at_timesteps(table, *NET, "noise", "memory").groupby([*NET, "noise", "memory"], sort=False).mean()
-    rows = {}
+    rows = []
     for net, of_net in means.groupby([*NET, "noise"], sort=False):
         at = of_net.droplevel([*NET, "noise"])
         enough = at >= at.loc[ENSEMBLE, timesteps]
-        rows[net] = enough.idxmax(axis=1).where(enough.any(axis=1))
-    return pd.DataFrame(rows).T.rename_axis([*NET, "noise"])
+        steps = enough.idxmax(axis=1).where(enough.any(axis=1))
+        names = " ".join(table[(table[[*NET, "noise"]] == list(net)).all(axis=1)].run.unique())
+        rows += [(*net, memory, needed, names) for memory, needed in steps.items()]
+    return pd.DataFrame(rows, columns=[*NET, "noise", "memory", "steps", "runs"])
