@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_iter, tree_map, tree_map_only
 
+from snnlib.checks import short
 from snnlib.inputs import first_tensor
 from snnlib.simulation import Simulation, evaluating
 
@@ -36,15 +37,9 @@ class Probe:
 def step_by_step(net: nn.Module, inputs: tuple, named: Mapping[str, Any], simulation: Simulation) -> Any:
     """What `Spiking.forward` gives, by a pass for each time step, in which tensors are [B, ...]."""
     states = {} if simulation.states is None else simulation.states
-    first = first_tensor(inputs, named)
     outputs = []
     for t in range(simulation.timesteps):
-        args, kwargs = inputs, named
-        if net.over_time:
-            lead = first.shape[:2]
-            args, kwargs = tree_map_only(
-                Tensor, lambda x, t=t, lead=lead: x[t : t + 1] if x.shape[:2] == lead else x, (inputs, named)
-            )
+        args, kwargs = _frames(net, inputs, named, slice(t, t + 1))
         now = replace(simulation, timesteps=1, states=states, before=simulation.before + t)
         outputs.append(net(*args, simulation=now, **kwargs))
     return tree_map(lambda *steps: torch.cat(steps) if isinstance(steps[0], Tensor) else steps[0], *outputs)
@@ -53,9 +48,7 @@ def step_by_step(net: nn.Module, inputs: tuple, named: Mapping[str, Any], simula
 def folds(net: nn.Module, inputs: tuple, named: Mapping[str, Any]) -> bool:
     """Whether two steps in one pass are the same as one after another, in evaluation mode; where not, a warning."""
     simulation = Simulation(timesteps=2, instead=Probe())
-    if net.over_time:
-        lead = first_tensor(inputs, named).shape[:2]
-        inputs, named = tree_map_only(Tensor, lambda x: x[:2] if x.shape[:2] == lead else x, (inputs, named))
+    inputs, named = _frames(net, inputs, named, slice(2))
     devices = [x.device for x in tree_iter((inputs, named)) if isinstance(x, Tensor) and x.is_cuda][:1]
     with evaluating(net), _unobserved(net), torch.no_grad(), torch.random.fork_rng(devices):
         apart = step_by_step(net, inputs, named, simulation)
@@ -63,7 +56,7 @@ def folds(net: nn.Module, inputs: tuple, named: Mapping[str, Any]) -> bool:
             together = net(*inputs, simulation=simulation, **named)
             why = "" if _same(together, apart) else "some of it looks along axis 0"
         except Exception as error:  # of the model's own code, so of any kind
-            why = " ".join(str(error).split())[:120]
+            why = short(str(error), 120) or type(error).__name__
     if why:
         warnings.warn(
             f"{type(net.model).__name__}: its code cannot take several time steps at once ({why}); they are run one "
@@ -71,6 +64,14 @@ def folds(net: nn.Module, inputs: tuple, named: Mapping[str, Any]) -> bool:
             stacklevel=4,
         )
     return not why
+
+
+def _frames(net: nn.Module, inputs: tuple, named: Mapping[str, Any], steps: slice) -> tuple[tuple, Mapping[str, Any]]:
+    """The inputs of these steps: of those over time the frames, of others all."""
+    if not net.over_time:
+        return inputs, named
+    over_time = first_tensor(inputs, named).shape[:2]
+    return tree_map_only(Tensor, lambda x: x[steps] if x.shape[:2] == over_time else x, (inputs, named))
 
 
 @contextmanager
