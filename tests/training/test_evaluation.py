@@ -122,6 +122,16 @@ def test_ties_and_silence_and_which_images_are_right_are_numpys(exact: Dataset, 
     assert (silent <= tied).all()
 
 
+@pytest.mark.parametrize("warm_up", [1, 3, 16, 18])  # around where a simulation is cut, `CHUNK`
+def test_outputs_of_the_warm_up_are_forgotten(exact: Dataset, warm_up: int) -> None:
+    steps, model = 20, lively(dynamics=LIF(), readout="potential")
+    out = outputs(model, exact, steps, 90, generator()).numpy()
+    found = predict(model, exact, steps, batch_size=90, warm_up=warm_up).right[0].numpy()
+    for t in range(1, steps + 1):
+        mean = out[min(warm_up, t - 1) : t].mean(0)
+        assert (found[t - 1] == (mean.argmax(-1) == exact.test.labels.numpy())).all()
+
+
 def test_each_noise_seed_has_its_own_bits(exact: Dataset) -> None:
     model = convert(lively(), statistics="layer")
     found = predict(model, exact, T, noise_seeds=(4, 7), batch_size=50)
