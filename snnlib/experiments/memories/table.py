@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pandas as pd
 
+from snnlib.data.sets import Dataset, Split
 from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.runs.evaluations import Conversion, Evaluation, Phased
 from snnlib.runs.preset import Preset
@@ -37,8 +39,7 @@ def memories(evaluation: Conversion, spec: Spec) -> dict[str, Evaluation]:
 
     A readout of potentials has no neurons, so nothing there can be left out.
     """
-    shared = {"timesteps", "noise_seeds", "batch_size", "ties"}
-    phased = Phased(**evaluation.model_dump(include=shared))
+    phased = Phased.beside(evaluation)
     found = {
         ENSEMBLE: evaluation.changed(alpha=math.inf),
         PAPER: evaluation,
@@ -49,6 +50,12 @@ def memories(evaluation: Conversion, spec: Spec) -> dict[str, Evaluation]:
     if spec.readout == "spikes":
         found |= {HIDDEN: phased.changed(layers="hidden"), READOUT: phased.changed(layers="readout")}
     return found
+
+
+def first_images(run: Run, images: int) -> Dataset:
+    """The run's data set with the first test images alone: for what takes long, or needs few."""
+    data = run.data()
+    return replace(data, test=Split(data.test.images[:images], data.test.labels[:images]))
 
 
 def accuracies(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
