@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from snnlib.data.sets import Dataset
 from snnlib.deploy.operations import ACCUMULATE, DRAW, LOOKUP, MAC, SPIKE, UPDATE, count
 from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair, above_zero, interval
 from snnlib.experiments.over_seeds import at_timesteps
@@ -50,13 +51,18 @@ def operation_counts(pairs: Iterable[Pair], evaluation: Conversion) -> pd.DataFr
     return pd.concat(tables, ignore_index=True)
 
 
-def counts_of(run: Run, evaluation: Evaluation, skip_zeros: bool = False) -> pd.DataFrame:
-    """The run's columns and those of `count`, with the evaluation's first noise seed: means over the test set."""
+def counts_of(run: Run, evaluation: Evaluation, data: Dataset | None = None, skip_zeros: bool = False) -> pd.DataFrame:
+    """The run's columns and those of `count`, with the evaluation's first noise seed: means over the test set.
+
+    Args:
+        data: with other test images than the run's.
+        skip_zeros: as of `count`.
+    """
     ensure(run.spec)
     e = evaluation
     with run.spec.recipe.execution():
         table = count(
-            e.network(run), run.data(), e.timesteps, e.noise_seeds[0], e.batch_size, run.spec.recipe.precision,
+            e.network(run), data or run.data(), e.timesteps, e.noise_seeds[0], e.batch_size, run.spec.recipe.precision,
             skip_zeros,
         )  # fmt: skip
     named = run.spec.columns()
@@ -75,18 +81,16 @@ def energy(table: pd.DataFrame, draw: float = 0.0, lookup: float = 0.0) -> pd.Se
     return (table.per_image * table.operation.map(price)).groupby(table.timesteps).sum()
 
 
-def break_even(snn: pd.DataFrame, other: pd.DataFrame, lookup: float = 0.0) -> pd.Series:
-    """What a draw costs, in pJ by T, where the SNN's proxy is the other net's, at its only T.
+def break_even(snn: pd.DataFrame, other: pd.DataFrame, operation: str = DRAW) -> pd.Series:
+    """What a draw (or a look-up) costs, in pJ by T, where the SNN's proxy is the other net's, at its only T.
 
-    If the SNN draws more, a draw may cost at most that (below 0 its proxy is above the other's anyway); if it draws
-    less, at least that.
+    If the SNN has more of them, each may cost at most that (below 0 its proxy is above the other's anyway); if it has
+    fewer, at least that (below 0 its proxy is below the other's anyway). What else is drawn or looked up is free.
     """
-    more_draws = _draws(snn) - _draws(other).iloc[0]
-    return (energy(other, lookup=lookup).iloc[0] - energy(snn, lookup=lookup)) / more_draws
-
-
-def _draws(table: pd.DataFrame) -> pd.Series:
-    return table.per_image.where(table.operation == DRAW, 0.0).groupby(table.timesteps).sum()
+    own, others = (
+        net.per_image.where(net.operation == operation, 0.0).groupby(net.timesteps).sum() for net in (snn, other)
+    )
+    return (energy(other).iloc[0] - energy(snn)) / (own - others.iloc[0])
 
 
 def affordable_draws(table: pd.DataFrame) -> pd.DataFrame:
