@@ -15,6 +15,7 @@ from snnlib.runs.evaluations import Conversion
 from snnlib.runs.run import Run
 
 PRICED = (ENSEMBLE, PAPER, EVEN, EXACT)
+COLUMNS = ["energy_nj", "of_ensemble", "of_ensemble_sd", "draws", "lookups", "draw_pj", "lookup_pj"]
 IMAGES = 250  # on which operations are counted: means of so many spikes hardly differ from those of all
 
 
@@ -27,7 +28,7 @@ def at_equal_accuracy(needed: pd.DataFrame, runs: Iterable[Run], evaluation: Con
         evaluation: as for `snnlib.experiments.memories.table.accuracies`.
 
     Returns:
-        ``needed`` with columns that are nan where no T is enough and for other memories; means over training seeds:
+        ``needed`` with `COLUMNS`, which are nan where no T is enough and for other memories; means over training seeds:
 
         - energy_nj: the proxy with draws and look-ups for free; of_ensemble and of_ensemble_sd: its share of the
           ensemble's, in the same training seed.
@@ -46,7 +47,8 @@ def at_equal_accuracy(needed: pd.DataFrame, runs: Iterable[Run], evaluation: Con
             each = pd.DataFrame(map(_cost, tables, counts[ENSEMBLE]))
             share = {"of_ensemble_sd": each.of_ensemble.std()}
             rows.append({**dict(zip([*NET, "noise"], net, strict=True)), "memory": memory, **each.mean(), **share})
-    return needed.merge(pd.DataFrame(rows), how="left", on=[*NET, "noise", "memory"])
+    keys = [*NET, "noise", "memory"]
+    return needed.merge(pd.DataFrame(rows)[[*keys, *COLUMNS]], how="left", on=keys)
 
 
 def _at(run: Run, evaluation: Conversion, memory: str, timesteps: int) -> pd.DataFrame:
