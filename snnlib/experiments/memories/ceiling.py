@@ -20,7 +20,7 @@ from snnlib.runs.run import Run, ensure
 from snnlib.training.evaluation import predict
 
 AT = (1, 10, 100, 1000)  # T
-IMAGES = 100
+IMAGES = 50
 
 
 def accuracies(runs: Sequence[Run], evaluation: Conversion) -> pd.DataFrame:
