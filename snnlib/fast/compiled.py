@@ -5,7 +5,8 @@ half a minute once per machine, and seconds in each process, so it is a choice (
 Without a compiler PyTorch's own operations run, after one line in the log.
 
 Narrower tensors are computed with in float32: a compiled bfloat16 net rounds H once, to be kept, not at each
-operation. In float32, spikes are bit for bit those of PyTorch's operations.
+operation. In float32, spikes are bit for bit those of PyTorch's operations; but the compiler has an error function of
+its own, so that the exact memory's p with Gaussian noise differs by up to three of its 2^23 steps.
 
 A kernel takes neurons in the order of memory, [n], in lists over time, and writes into tensors it is given. Time is
 unrolled, `STEPS` at most: the time to compile grows faster than the steps.
@@ -14,6 +15,7 @@ unrolled, `STEPS` at most: the time to compile grows faster than the steps.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -76,6 +78,11 @@ def run(kernel: Callable[..., None], *arguments: Any) -> None:
 
 @cache
 def _compiled(kernel: Callable[..., None]) -> Callable[..., None]:
+    if capability := os.environ.get("ATEN_CPU_CAPABILITY"):
+        from torch._inductor.runtime.cache_dir_utils import cache_dir  # a second, which only compiling takes
+
+        # What PyTorch 2.13 has kept for other instructions of this machine it would run for these too, wrongly.
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(cache_dir(), capability))
     # Lengths and dtypes are more than the 8 after which PyTorch gives up.
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 512)
     logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # "not available", on any CPU

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -193,3 +194,27 @@ def test_a_broken_compiler_is_one_warning(monkeypatch: pytest.MonkeyPatch, caplo
     assert [r.getMessage() for r in caplog.records] == [
         "not compiled, PyTorch's own operations are used instead (RuntimeError: no C++ here)"
     ]
+
+
+EQUAL = """
+import torch
+from snnlib.exact_memory import ExactMemory
+from snnlib.fast.compiled import compiling
+from snnlib.neurons import Neuron
+from snnlib.noise import Uniform
+
+x, found = torch.rand(4, 16, 12, 12), []
+for on in (False, True):
+    with compiling(on):
+        found.append(Neuron(ExactMemory(Uniform(), spread=0))(x))
+assert 0 < found[0].mean() < 1 and torch.equal(*found)
+"""
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_kernels_kept_for_other_instructions_are_not_run(tmp_path: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    env.pop("TORCHINDUCTOR_CACHE_DIR", None)
+    for capability in ({}, {"ATEN_CPU_CAPABILITY": "avx2"}, {}):
+        subprocess.run([sys.executable, "-c", EQUAL], env=env | capability, check=True)
