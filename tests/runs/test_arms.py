@@ -11,7 +11,7 @@ from snnlib.noise import Gaussian
 from snnlib.runs.arms import ARMS, merged
 from snnlib.runs.preset import load_preset, preset_names
 from snnlib.runs.spec import Spec
-from snnlib.training.loop import Recipe
+from snnlib.training.recipe import Recipe
 
 # Fields in which an arm may differ from ours, by dotted name; LIF and ReLU neurons have others altogether.
 RATE = "recipe.lr"  # an arm on which a claim rests has its own

@@ -17,7 +17,7 @@ from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.rate import Rate
 from snnlib.runs.run import Spec, build_for
 from snnlib.surrogate import Arctan
-from snnlib.training.loop import Recipe
+from snnlib.training.recipe import Recipe
 
 
 @pytest.mark.parametrize(
