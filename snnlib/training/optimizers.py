@@ -48,8 +48,9 @@ class Muon(torch.optim.AdamW):
 
     def _orthogonal_step(self, weight: Parameter, group: dict[str, Any]) -> None:
         state = self.state[weight]
-        if "momentum_buffer" not in state:
-            state["momentum_buffer"] = torch.zeros_like(weight)
+        if not state:
+            state |= {"step": torch.zeros(()), "momentum_buffer": torch.zeros_like(weight)}
+        state["step"] += 1  # which AdamW wants to find wherever it restores a state
         buffer = state["momentum_buffer"].mul_(group["momentum"]).add_(weight.grad)
         update = torch.add(weight.grad, buffer, alpha=group["momentum"]).flatten(1)  # Nesterov's
         scale = 0.2 * max(update.shape) ** 0.5

@@ -33,6 +33,11 @@ from snnlib.training.recipe import Recipe
 from snnlib.training.seeds import stream
 
 SCHEDULES = ("warm_restarts", "cosine", "one_cycle", "constant")
+WAYS: dict[str, dict[str, Any]] = {
+    **{schedule: {"schedule": schedule} for schedule in SCHEDULES},
+    "sgd": {"optimizer": "sgd", "lr": 0.1, "weight_decay": 5e-4, "schedule": "triangle"},
+    "muon": {"optimizer": "muon", "weight_decay": 0.01, "loss": "cross_entropy", "smoothing": 0.1},
+}
 COLUMNS = ["epoch", "lr", "train_loss", "train_accuracy", "test_accuracy_t1", "test_accuracy"]
 
 
@@ -83,6 +88,22 @@ def test_an_epoch_is_adam_on_the_mse_of_the_mean_output(small: Dataset, dynamics
     assert row["train_accuracy"] == pytest.approx(right / 160, abs=0.02)
     for mine, theirs in zip(state.model.parameters(), model.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-2, atol=1e-4)
+
+
+def test_a_step_takes_the_loss_and_the_optimizer_of_the_recipe(small: Dataset) -> None:
+    options = {"optimizer": "sgd", "lr": 0.1, "momentum": 0.8, "weight_decay": 0.01, "schedule": "constant"}
+    r = recipe(epochs=1, batch_size=160, loss="cross_entropy", smoothing=0.2, **options)
+    state = train_epochs(initial_state(fresh(readout="potential"), small, r), small, r, seed=11)
+
+    model = fresh(readout="potential").train()
+    order = torch.randperm(160, generator=stream(11, "order", 1))
+    x = standardise(small.train.images[order], small).contiguous(memory_format=torch.channels_last)
+    out = model(x, simulation=Simulation(stream(11, "noise", 1), 1)).mean(0)
+    target = 0.8 * torch.eye(10)[small.train.labels[order]] + 0.2 / 10
+    (-(target * out.log_softmax(1)).sum(1).mean()).backward()
+    for mine, w in zip(state.model.parameters(), model.parameters(), strict=True):
+        step = w.grad + 0.01 * w.detach()
+        torch.testing.assert_close(mine.detach(), w.detach() - 0.1 * (step + 0.8 * step), rtol=1e-3, atol=1e-5)
 
 
 def test_the_paper_cnn_learns(small: Dataset) -> None:
@@ -310,16 +331,16 @@ def test_streams_differ_by_seed_purpose_and_index() -> None:
 
 @pytest.fixture(scope="module")
 def whole(small: Dataset) -> dict[str, State]:
-    """An uninterrupted run of each schedule."""
-    return {s: trained(small, recipe(schedule=s, epochs=4, augment=True), seed=2) for s in SCHEDULES}
+    """An uninterrupted run of each way."""
+    return {way: trained(small, recipe(epochs=4, augment=True, **o), seed=2) for way, o in WAYS.items()}
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("after", [1, 2, 3, 4])
 def test_a_resumed_run_equals_an_uninterrupted_one(
-    small: Dataset, whole: dict[str, State], tmp_path: Path, schedule: str, after: int
+    small: Dataset, whole: dict[str, State], tmp_path: Path, way: str, after: int
 ) -> None:
-    r = recipe(schedule=schedule, epochs=4, augment=True)
+    r = recipe(epochs=4, augment=True, **WAYS[way])
 
     def save_then_stop(state: State) -> None:
         save_checkpoint(tmp_path, state, {"run": "r"})
@@ -333,8 +354,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     restore(found(tmp_path)[0], state, "r")
     assert state.epoch == after
     train_epochs(state, small, r, seed=2)
-    assert weights(state.model) == weights(whole[schedule].model)
-    assert state.history == whole[schedule].history
+    assert weights(state.model) == weights(whole[way].model)
+    assert state.history == whole[way].history
     assert [row["epoch"] for row in state.timing] == [1, 2, 3, 4]
 
 
