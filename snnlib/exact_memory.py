@@ -25,8 +25,6 @@ from snnlib.checks import Value, between, instance, magnitude
 from snnlib.fast import Currents, phase_steps, phases
 from snnlib.noise import Bounded, Gaussian, Noise
 
-HALF = 2**22  # of a phase's 2^23 values (`snnlib.fast.phase_steps.GRID`)
-
 
 @dataclass(frozen=True)
 class ExactMemory(Value):
@@ -62,7 +60,6 @@ class ExactMemory(Value):
 
     def all_steps(self, currents: Currents, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         if state is None:
-            each_side = round(self.spread * HALF)
             # Just below 1/2 where there is one alone: p = 1/2 does not fire, as H = V_th does not (Eq. 2).
-            state = phases(currents, HALF - max(each_side, 1), HALF + each_side, generator)
+            state = phases(currents, self.spread, generator)
         return phase_steps(currents, state, self.v_th, self.noise)

@@ -185,13 +185,7 @@ def resnet18(
 
 # A network, the images it takes, and the smallest image side that its pooling leaves something of.
 NETWORKS = {"cnn": cnn, "vgg8": vgg8, "resnet8": resnet8, "vgg16": vgg16, "resnet18": resnet18}
-INPUT_SHAPES = {
-    "cnn": (1, 28, 28),
-    "vgg8": (3, 32, 32),
-    "resnet8": (3, 32, 32),
-    "vgg16": (3, 32, 32),
-    "resnet18": (3, 32, 32),
-}
+INPUT_SHAPES = {"cnn": (1, 28, 28), **dict.fromkeys(("vgg8", "resnet8", "vgg16", "resnet18"), (3, 32, 32))}
 SMALLEST_SIDE = {"cnn": 8, "vgg8": 8, "resnet8": 8, "vgg16": 32, "resnet18": 8}
 MOST_CLASSES = 100_000
 WIDEST = 16  # weights grow with the square of the width: a billion and more

@@ -11,9 +11,9 @@ from torch import Tensor
 from snnlib.baselines.ann_neurons import IF
 from snnlib.checks import InputError, Value, between, whole
 from snnlib.conversion import with_dynamics
+from snnlib.fast import Currents, phases, spike_rate
 from snnlib.network import Spiking
 from snnlib.neurons import Neuron
-from snnlib.phase import phase
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,11 @@ class Rate(Value):
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, None]:
         """A rate in [0, 1] for each current, and no state: steps do not know each other."""
-        return _Counted.apply(current, phase(current, self.spread, generator), self.levels), None
+        if self.spread:
+            u = phases(Currents(current, timesteps=1), self.spread, generator)
+        else:
+            u = torch.full_like(current, 0.5, dtype=torch.float32)
+        return spike_rate(current, u, self.levels), None
 
 
 def integrated(model: Spiking, timesteps: int | None = None) -> Spiking:
@@ -62,17 +66,3 @@ def integrated(model: Spiking, timesteps: int | None = None) -> Spiking:
         return IF(v_init=0.5, spread=d.spread) if timesteps is None else replace(d, levels=timesteps)
 
     return with_dynamics(model, change)
-
-
-class _Counted(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, current: Tensor, u: Tensor, levels: int) -> Tensor:
-        ctx.save_for_backward((current >= 0) & (current <= 1))
-        # In the phase's precision: bfloat16 would round a level away.
-        counted = u + levels * current.to(u.dtype).clamp(0, 1)
-        return counted.floor_().clamp_(max=levels).div_(levels).to(current.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (inside,) = ctx.saved_tensors
-        return grads[0] * inside, None, None

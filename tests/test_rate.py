@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from snnlib.baselines.ann_neurons import IF, QCFS
 from snnlib.checks import InputError
+from snnlib.fast import Currents, phases
+from snnlib.fast.compiled import compiling
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Neuron, SingleStep
 from snnlib.noise import Uniform
@@ -38,8 +40,9 @@ def numpy_rate(x: np.ndarray, u: np.ndarray, steps: int) -> np.ndarray:
 @pytest.mark.parametrize("levels", LEVELS)
 def test_it_is_the_rate_of_a_neuron_that_integrates(levels: int, spread: float) -> None:
     x = drawn(2000)
-    u = torch.rand(2000, generator=generator(7), dtype=torch.float64)
-    expected = numpy_rate(x.numpy(), ((u - 0.5) * spread + 0.5).numpy(), levels)
+    u = phases(Currents(x, timesteps=1), spread, generator(7)).double() if spread else torch.full_like(x, 0.5)
+    assert float((u - 0.5).abs().max()) == pytest.approx(spread / 2, abs=1e-3)
+    expected = numpy_rate(x.numpy(), u.numpy(), levels)
     found, state = Rate(levels, spread).step(x, None, generator(7))
     assert state is None
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-12)
@@ -61,8 +64,10 @@ def test_its_relatives() -> None:
         assert torch.equal(
             Rate(levels, spread=0).step(x, None, generator())[0], QCFS(levels).step(x, None, generator())[0]
         )
-    ours, _ = Rate(1).step(x, None, generator(3))
-    assert torch.equal(ours, SingleStep(Uniform()).step(x, None, generator(3))[0])
+    often = torch.linspace(-0.2, 1.2, 15).repeat(20_000, 1)
+    one_level, ours = (d.step(often, None, generator(3))[0] for d in (Rate(1), SingleStep(Uniform())))
+    assert set(one_level.unique().tolist()) == {0.0, 1.0}
+    torch.testing.assert_close(one_level.mean(0), ours.mean(0), atol=5 * 0.5 * (2 / 20_000) ** 0.5, rtol=0)
     fine, _ = Rate(10_000).step(x, None, generator())
     torch.testing.assert_close(fine, x.clamp(0, 1), atol=1e-4, rtol=0)
 
@@ -72,6 +77,18 @@ def test_its_gradient_is_that_of_the_clip(dynamics: Rate) -> None:
     x, upstream = drawn(400).requires_grad_(), drawn(400, seed=1)
     (found,) = torch.autograd.grad(dynamics.step(x, None, generator())[0], x, upstream)
     assert torch.equal(found, torch.where((x > 0) & (x < 1), upstream, 0.0))
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_compiled_it_is_the_same(dtype: torch.dtype, spread: float) -> None:
+    found = {}
+    for on in (False, True):
+        x = drawn(6, 3, 8, 8, dtype=torch.float32).to(dtype, memory_format=torch.channels_last).requires_grad_()
+        with compiling(on):
+            rate, _ = Rate(4, spread).step(x, None, generator(2))
+        found[on] = rate, *torch.autograd.grad(rate, x, drawn(6, 3, 8, 8, seed=1, dtype=torch.float32).to(dtype))
+    assert all(torch.equal(eager, fast) for eager, fast in zip(found[False], found[True], strict=True))
 
 
 def test_in_bfloat16_no_level_is_lost() -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from snnlib.checks import Value, between, finite, magnitude, positive, whole
-from snnlib.phase import phase
+from snnlib.fast import Currents, phases
 from snnlib.surrogate import Surrogate, Triangle, spike
 
 
@@ -59,7 +59,7 @@ class IF(Value):
     A spike is ``height`` high. With height = V_th, the mean output over T steps approaches
     clip(x, 0, V_th) at a constant current x, within V_th / T, so a layer's weights need no rescaling.
     ``v_init`` is V(0), in units of the potential; with a ``spread``, V(0) is drawn for each neuron, uniform within
-    v_init -/+ spread/2.
+    v_init -/+ V_th spread/2.
     """
 
     v_init: float = 0.0
@@ -73,11 +73,13 @@ class IF(Value):
         positive("v_th", self.v_th)
         positive("height", self.height)
         finite("v_init", self.v_init)
-        between("spread", self.spread, 0, 1_000)
+        between("spread", self.spread, 0, 1)
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         if state is None:
-            state = self.v_init + (phase(current, self.spread, generator) - 0.5 if self.spread else 0.0)
+            state = self.v_init
+            if self.spread:
+                state = state + self.v_th * (phases(Currents(current, timesteps=1), self.spread, generator) - 0.5)
         h = current + state
         s = spike(h, self.v_th, self.surrogate)
         v = h - self.v_th * s

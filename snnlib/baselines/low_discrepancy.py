@@ -36,6 +36,6 @@ class LowDiscrepancy(Value):
         magnitude("v_th", self.v_th)
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        u = phases(Currents(current, timesteps=1), 0, round(1 / GRID), generator) if state is None else state
+        u = phases(Currents(current, timesteps=1), 1.0, generator) if state is None else state
         fires = u + firing_probability(current, self.v_th, self.noise) >= 1.0
         return fires.to(current.dtype), (u + STEP).frac()

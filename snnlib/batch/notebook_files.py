@@ -30,6 +30,7 @@ NOTEBOOK_FILES = {
     "what_noise_does": [*_pictures("what_noise_does"), "what_noise_does_contrasts.csv"],
     "silent_choices": [*_pictures("silent_choices"), "silent_choices_effects.csv"],
     "memories": _pictures("memories", "memories_spread", "memories_chance") + _tables("memories_steps"),
+    "one_pass": [*_pictures("one_pass"), *_tables("one_pass_costs")],
     "beyond": _pictures("beyond_anytime", "beyond_operations", "beyond_robustness")
     + _tables("beyond_folding", "beyond_without_noise")
     + ["beyond_equal_accuracy.csv"],

@@ -31,11 +31,13 @@ class Law(Protocol):
         ...
 
 
-def phases(currents: Currents, low: int, high: int, generator: torch.Generator) -> Tensor:
-    """U(0), [B, ...]: uniform over the multiples of `GRID` from ``low`` to ``high`` - 1 of them."""
+def phases(currents: Currents, spread: float, generator: torch.Generator) -> Tensor:
+    """U(0), [B, ...]: uniform over the multiples of `GRID` within 1/2 -/+ spread/2; just below 1/2 if spread is 0."""
     drawn = like(currents.values, 1, currents.held, torch.float32)
     (u,) = flat(drawn, 1)
-    torch.mul(whole_numbers(len(u), low, high, generator), GRID, out=u)
+    half, each_side = round(0.5 / GRID), max(round(spread * 0.5 / GRID), 1)
+    low = half - each_side
+    torch.mul(whole_numbers(len(u), low, half + (each_side if spread else 0), generator), GRID, out=u)
     return drawn
 
 

@@ -59,9 +59,18 @@ def _direct(timesteps: int) -> dict[str, Any]:
     return {"dynamics": {"kind": "lif"}, "timesteps": timesteps}
 
 
+def _rate(levels: int, spread: float = 1.0, other: bool = False) -> dict[str, Any]:
+    centred = (levels > 2) != other
+    dynamics = {"kind": "rate", "levels": levels, "spread": spread}
+    return {**POTENTIAL_READOUT, "dynamics": dynamics, **(CENTRED if centred else {})}
+
+
+POTENTIAL_READOUT = {"readout": "potential"}
 UNIFORM = {"kind": "uniform"}
 CONSTANT = {"kind": "gaussian", "low": 0.5, "high": 0.5}  # a range of no width at the mean of N_noise
-POTENTIAL_READOUT = {"readout": "potential"}
+LEVELS = (1, 2, 4, 8)
+# Gain and bias of batch norm: most currents begin within [0, 1], which is all that `Rate` counts.
+CENTRED = {"norm_start": (0.4, 0.25)}
 
 # A comparison lists its arms, and a figure draws them, in this order. Each has a peak learning rate of its own, chosen
 # with the same effort, since the best rate for ours need not be another's. Those on which no claim rests take ours'.
@@ -75,6 +84,14 @@ ARMS = {
     "tuned": Arm("ours, then a little direct training", _direct(4), own=("epochs", *OWN), after=True),
     "relu": Arm("an ANN to convert, activations normalised", {**POTENTIAL_READOUT, "dynamics": {"kind": "relu"}}),
     "qcfs": Arm("an ANN made for few steps", {**POTENTIAL_READOUT, "dynamics": {"kind": "qcfs", "levels": 4}}),
+    # Beyond the paper: trained in one pass on the rates of L steps, with random phases, and with U = 1/2 as qcfs.
+    **{f"rate{levels}": Arm(f"rates of {levels} steps", _rate(levels), like="qcfs") for levels in LEVELS},
+    **{f"half{levels}": Arm("the same, U = 1/2", _rate(levels, spread=0.0), like="qcfs") for levels in LEVELS},
+    **{
+        f"rate{levels}_start": Arm("the other start of batch norm", _rate(levels, other=True), like="qcfs")
+        for levels in LEVELS
+    },
+    "direct4_short": Arm("direct training at T = 4 for as long", _direct(4), own=("epochs", *OWN), like="direct4"),
     "uniform": Arm("another noise, as wide as ours", _single_step(noise=UNIFORM)),
     "uniform_potential": Arm("the same", {**POTENTIAL_READOUT, **_single_step(noise=UNIFORM)}),
     # Controls: what noise does in training, apart from its mean.

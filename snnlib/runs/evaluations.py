@@ -21,6 +21,7 @@ from snnlib.exact_memory import ExactMemory
 from snnlib.network import Spiking
 from snnlib.neurons import FIRST_STEPS, LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.noise import Gaussian, Noise
+from snnlib.rate import Rate, integrated
 from snnlib.runs.run import Run, Spec
 from snnlib.simulation import MOST_TIMESTEPS
 from snnlib.training.evaluation import MOST_NOISE_SEEDS, TIES, calibration_images
@@ -213,9 +214,42 @@ class AnnConversion(Evaluation):
         return to_spiking(run.model(device), self.images(run, device), self.percentile, self.v_init)
 
 
+class Integrated(Evaluation):
+    """A net trained on rates as one that spikes: IF neurons from the same phases (`snnlib.rate.integrated`)."""
+
+    def fits(self, spec: Spec) -> None:
+        _trained_on_rates(spec)
+
+    def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
+        self.fits(run.spec)
+        return integrated(run.model(device))
+
+
+class Pipelined(Evaluation):
+    """The same, each layer waiting for all of its input's steps: the net as it was trained, at any number of levels.
+
+    One pass is a run of so many steps in each layer, one layer after another.
+    """
+
+    timesteps: Literal[1] = 1
+    levels: int = Field(default=4, ge=1, le=MOST_TIMESTEPS)  # T of each layer
+
+    def fits(self, spec: Spec) -> None:
+        _trained_on_rates(spec)
+
+    def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
+        self.fits(run.spec)
+        return integrated(run.model(device), self.levels)
+
+
+def _trained_on_rates(spec: Spec) -> None:
+    if not isinstance(spec.dynamics, Rate):
+        raise InputError(f"dynamics = {spec.dynamics.kind}: only a net trained as rate can be integrated")
+
+
 def read(spelled: Mapping[str, Any]) -> Evaluation:
     """The evaluation that was `Evaluation.spelled` so; an `InputError` if this version has none of that kind."""
-    kinds = {cls.__name__: cls for cls in (AsTrained, AsLIF, Conversion, Phased, AnnConversion)}
+    kinds = {cls.__name__: cls for cls in (AsTrained, AsLIF, Conversion, Phased, AnnConversion, Integrated, Pipelined)}
     fields = dict(spelled)
     kind = fields.pop("kind", None)
     one_of("evaluation", kind, kinds)

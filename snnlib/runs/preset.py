@@ -17,7 +17,7 @@ from snnlib.models import NETWORKS
 from snnlib.noise import Gaussian
 from snnlib.runs import preset_file
 from snnlib.runs.arms import merged
-from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
+from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation, Integrated
 from snnlib.runs.labels import labels
 from snnlib.runs.preset_changes import LONGEST, changed
 from snnlib.runs.preset_file import Nets
@@ -116,7 +116,8 @@ class Preset(Checked):
         """How a run is evaluated: single-step nets converted, directly trained nets as they are, ANNs both ways.
 
         Without noise there is nothing to convert: that net is run as trained, and with plain LIF neurons. With a
-        constant in its place it is run by steps 2 and 3 as well, with the noise that it was not trained with.
+        constant in its place it is run by steps 2 and 3 as well, with the noise that it was not trained with. Nets
+        trained on rates spike.
         Converted ANNs are here for the first of their `stages` alone: how many they need is known once they are read.
         """
         e = self.evaluation
@@ -138,6 +139,8 @@ class Preset(Checked):
                 fields = [{"percentile": p, "v_init": v} for p, v in ways]
             case "qcfs":
                 fields = [{"v_init": 0.5}]
+            case "rate":
+                return [Integrated(**e.model_dump(include={"timesteps", "noise_seeds", "batch_size"}))]
         converted = [AnnConversion(**f, timesteps=self.stages[0], **common) for f in fields]
         return [AsTrained(timesteps=1, **once), *converted]
 

@@ -8,8 +8,8 @@ import pytest
 
 from snnlib.neurons import SingleStep
 from snnlib.noise import Gaussian
-from snnlib.runs.arms import ARMS, merged
-from snnlib.runs.preset import load_preset, preset_names
+from snnlib.runs.arms import ARMS, LEVELS, merged
+from snnlib.runs.preset import load_preset, nets_as_written, preset_names
 from snnlib.runs.spec import Spec
 from snnlib.training.recipe import Recipe
 
@@ -25,6 +25,10 @@ DIFFERS = {
     "tuned": {"dynamics", "timesteps", "after", "recipe.epochs", RATE},
     "relu": {"dynamics", "readout", RATE},
     "qcfs": {"dynamics", "readout", RATE},
+    **{f"rate{levels}": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
+    **{f"half{levels}": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
+    **{f"rate{levels}_start": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
+    "direct4_short": {"dynamics", "timesteps", "recipe.epochs", RATE},
     "uniform": {"dynamics.noise", RATE},
     "uniform_potential": {"dynamics.noise", "readout", RATE},
     "constant": {"dynamics.noise", RATE},
@@ -38,8 +42,13 @@ DIFFERS = {
     "max_normalised": {"dynamics.noise"},
     "no_batch_norm": {"batch_norm"},
 }
-# Arms that differ from another one in noise alone, and in the rate.
-LIKE = {"uniform_potential": "potential", "constant_potential": "potential"}
+# Arms that differ from another one in these fields alone, and in the rate.
+LIKE = {
+    "uniform_potential": ("potential", {"dynamics.noise"}),
+    "constant_potential": ("potential", {"dynamics.noise"}),
+    **{f"half{levels}": (f"rate{levels}", {"dynamics.spread"}) for levels in LEVELS},
+    **{f"rate{levels}_start": (f"rate{levels}", {"norm_start"}) for levels in LEVELS},
+}
 
 
 def differ(a: Spec, b: Spec) -> set[str]:
@@ -58,18 +67,21 @@ def differ(a: Spec, b: Spec) -> set[str]:
 @pytest.mark.parametrize("name", preset_names())
 def test_arms_of_a_net_differ_in_what_is_compared_and_in_nothing_else(name: str) -> None:
     p = load_preset(name)
+    nets = nets_as_written(name)
+    own = {net: given.pop("arms", {}) for net, given in nets.items()}
     compared = 0
     for notebook in p.notebooks:
-        for arms in p.comparison(notebook, must=("ours",), may=tuple(ARMS)).values():
+        for net, arms in p.comparison(notebook, must=(), may=tuple(ARMS)).items():
             for arm, runs in arms.items():
-                for ours, run in zip(arms["ours"], runs, strict=True):
-                    found = differ(ours.spec, run.spec) - {"recipe.evaluate_every"}  # how often it is tested
+                for run in runs:
+                    ours = ARMS["ours"].spec("ours", nets[net], run.spec.seed, own[net])
+                    found = differ(ours, run.spec) - {"recipe.evaluate_every"}  # how often it is tested
                     assert found <= DIFFERS[arm]
-                    assert bool(found) == (arm != "ours")
+                    assert bool(found - {RATE}) == (arm != "ours")
                     compared += 1
-            for arm, other in LIKE.items():
+            for arm, (other, changed) in LIKE.items():
                 for a, b in zip(arms.get(other, ()), arms.get(arm, ()), strict=False):
-                    assert differ(a.spec, b.spec) - {"recipe.evaluate_every"} <= {"dynamics.noise", RATE}
+                    assert differ(a.spec, b.spec) - {"recipe.evaluate_every"} <= {*changed, RATE}
     assert compared > 50
 
 
@@ -81,7 +93,7 @@ def made(name: str, own: dict[str, dict[str, Any]] | None = None) -> Spec:
 
 
 def test_every_arm_is_a_run_of_its_own() -> None:
-    specs = {name: made(name, {"equal_time": {"epochs": 9}}) for name in ARMS}
+    specs = {name: made(name, {"equal_time": {"epochs": 9}, "direct4_short": {"epochs": 2}}) for name in ARMS}
     assert len({spec.key for spec in specs.values()}) == len(ARMS) == len(DIFFERS)
     assert specs["ours"] == Spec(**NET, seed=3)
     assert all(differ(specs["ours"], spec) <= DIFFERS[name] for name, spec in specs.items())
@@ -116,11 +128,11 @@ def test_arms_on_which_no_claim_rests_take_the_rate_of_ours_and_nothing_else() -
 
 
 def test_no_claim_rests_on_an_arm_with_the_rate_of_another() -> None:
-    """What all notebooks but one compare decides claims; `silent_choices` alone asks for no verdict."""
+    """What notebooks compare decides claims; these two alone ask for no verdict."""
     for name in preset_names():
         for notebook, nets in load_preset(name).notebooks.items():
             alike = {arm for arms in nets.values() for arm in arms if ARMS[arm].like}
-            assert bool(alike) == (notebook == "silent_choices")
+            assert bool(alike) == (notebook in ("silent_choices", "one_pass"))
 
 
 def test_an_arms_own_fields_hold_for_it_alone() -> None:

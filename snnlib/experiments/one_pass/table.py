@@ -1,0 +1,103 @@
+"""Accuracy over T of nets trained on the rates of L steps, run in each way, beside what they are between."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from snnlib.experiments.fig3_4_training_time.cost import step_seconds
+from snnlib.experiments.over_seeds import NET, over_seeds, percent
+from snnlib.runs.arms import LEVELS
+from snnlib.runs.evaluations import Evaluation, Phased, Pipelined
+from snnlib.runs.preset import Comparison, Preset
+from snnlib.runs.results import accuracy
+from snnlib.runs.run import Run
+
+NOTEBOOK = "one_pass"
+SPIKING, PIPELINED, AT_ONCE = WAYS = ("spiking", "pipelined", "at once")  # at once: an ANN, which has no steps
+AT = (1, 2, 4, 6, 8, 10)  # T, as far as the preset goes
+# Names of arms: what is trained, with random phases and with U = 1/2, and their other start of batch norm.
+RANDOM = {f"rate{levels}": levels for levels in LEVELS}
+HALF = {f"half{levels}": levels for levels in LEVELS}
+STARTS = {f"{arm}_start": arm for arm in RANDOM}
+OPPONENTS = ("potential", "direct4_short", "direct4", "qcfs", "relu")
+
+
+def compared(preset: Preset) -> dict[str, Comparison]:
+    """The preset's runs for the notebook, by net and arm."""
+    return preset.comparison(NOTEBOOK, must=("rate1", "rate4"), may=(*RANDOM, *HALF, *STARTS, *OPPONENTS))
+
+
+def evaluations(preset: Preset, run: Run) -> list[tuple[str, Evaluation]]:
+    """The ways in which a run is evaluated (of `WAYS`): each is one run in time, or for `PIPELINED` one T of `AT`."""
+    e = preset.evaluation
+    phased = Phased(**e.model_dump(include={"timesteps", "noise_seeds", "batch_size"}))
+    match run.spec.dynamics.kind:
+        case "rate":
+            shared = e.model_dump(include={"noise_seeds", "batch_size"})
+            pipelined = [(PIPELINED, Pipelined(levels=t, **shared)) for t in AT if t <= e.timesteps]
+            return [*((SPIKING, evaluation) for evaluation in preset.evaluations(run)), *pipelined]
+        case "single_step":
+            return [(SPIKING, phased)]
+        case "relu":
+            return [(AT_ONCE, preset.evaluations(run)[0])]
+    return [(SPIKING, preset.evaluations(run)[-1])]
+
+
+def accuracies(preset: Preset) -> pd.DataFrame:
+    """Accuracy of every net in every way at every T of `AT`; trains what is missing.
+
+    Returns:
+        The runs' columns (`Spec.columns`), then arm, way, noise_seed, timesteps (T of the net, or of each layer of a
+        pipelined one; inf for an ANN), accuracy (a fraction).
+    """
+    tables = []
+    for arms in compared(preset).values():
+        for arm, runs in arms.items():
+            for run in runs:
+                for way, evaluation in evaluations(preset, run):
+                    table = accuracy(run, evaluation)
+                    table.insert(len(run.spec.columns()), "arm", arm)
+                    table.insert(len(run.spec.columns()) + 1, "way", way)
+                    if way == PIPELINED:
+                        table["timesteps"] = evaluation.levels
+                    if way == AT_ONCE:
+                        table["timesteps"] = math.inf
+                    tables.append(table[table.timesteps.isin((*AT, math.inf))])
+    return pd.concat(tables, ignore_index=True)
+
+
+def costs(preset: Preset, repeats: int = 5) -> pd.DataFrame:
+    """What a training step takes, all arms of a net in turn, and its epochs: training time in that of ``rate4``.
+
+    Returns:
+        The columns of the arm's first run, then arm, epochs, step_seconds (median), time (epochs times step, of
+        ``rate4`` 1).
+    """
+    rows = []
+    for arms in compared(preset).values():
+        firsts = {arm: runs[0] for arm, runs in arms.items()}
+        data = firsts["rate4"].data("cpu")
+        with firsts["rate4"].spec.recipe.execution():
+            measured = step_seconds([run.spec for run in firsts.values()], data, repeats)
+        seconds = {arm: pd.Series(times).median() for arm, times in zip(firsts, measured, strict=True)}
+        whole = {arm: seconds[arm] * run.spec.recipe.epochs for arm, run in firsts.items()}
+        rows += [
+            {
+                **run.spec.columns(), "arm": arm, "epochs": run.spec.recipe.epochs, "step_seconds": seconds[arm],
+                "time": whole[arm] / whole["rate4"],
+            }
+            for arm, run in firsts.items()
+        ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def at_a_glance(table: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy in percent, mean over training seeds and their sd: a row for each net, arm and way, a column for each T.
+
+    Args:
+        table: of `accuracies`, or its CSV.
+    """
+    found = over_seeds(percent(table, *NET, "arm", "way", "timesteps"))
+    return found[["mean", "sd"]].unstack("timesteps").sort_index(axis=1)

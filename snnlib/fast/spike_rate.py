@@ -1,0 +1,49 @@
+"""What an integrate-and-fire neuron fires in L steps of a constant current, at once: one pass over memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snnlib.fast import compiled
+from snnlib.fast.compiled import flat, wide
+
+
+def spike_rate(current: Tensor, phase: Tensor, levels: int) -> Tensor:
+    """floor(U + L clip(I, 0, 1)) / L, with the gradient of the clip: 1 for I in [0, 1], else 0.
+
+    Args:
+        current: I.
+        phase: U in [0, 1), in the shape and memory format of I; it gets no gradient.
+        levels: L.
+    """
+    return _SpikeRate.apply(current, phase, levels)
+
+
+class _SpikeRate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, current: Tensor, phase: Tensor, levels: int) -> Tensor:
+        rate = torch.empty_like(current)
+        inside = [torch.empty_like(current)] if ctx.needs_input_grad[0] else []
+        if compiled.active(current) and current.stride() == phase.stride():
+            inputs = (flat(x, 1)[0] for x in (current, phase, rate))
+            compiled.run(count, *inputs, [flat(x, 1)[0] for x in inside], float(levels))
+        else:
+            count(current, phase, rate, inside, float(levels))
+        ctx.save_for_backward(*inside)
+        return rate
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (inside,) = ctx.saved_tensors
+        return grads[0] * inside, None, None
+
+
+def count(current: Tensor, phase: Tensor, rate: Tensor, inside: list[Tensor], levels: float) -> None:
+    """The rate, and its derivative if there is a tensor for it; in float32, since bfloat16 would round a level away."""
+    clipped = wide(current).clamp(0, 1)
+    rate.copy_((phase + levels * clipped).floor().clamp(max=levels) / levels)
+    for out in inside:
+        out.copy_(torch.where(clipped == wide(current), 1.0, 0.0))
