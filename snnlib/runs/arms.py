@@ -72,6 +72,8 @@ LEVELS = (1, 2, 4, 8)
 # Gain and bias of batch norm: most currents begin within [0, 1], which is all that `Rate` counts.
 CENTRED = {"norm_start": (0.4, 0.25)}
 
+SGD = {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 5e-4, "schedule": "triangle"}
+
 # A comparison lists its arms, and a figure draws them, in this order. Each has a peak learning rate of its own, chosen
 # with the same effort, since the best rate for ours need not be another's. Those on which no claim rests take ours'.
 ARMS = {
@@ -92,6 +94,14 @@ ARMS = {
         for levels in LEVELS
     },
     "direct4_short": Arm("direct training at T = 4 for as long", _direct(4), own=("epochs", *OWN), like="direct4"),
+    # Tricks of the record, on and off.
+    "no_shortcuts": Arm("the chain, without shortcuts", {**POTENTIAL_READOUT, "network": "vgg8"}, like="potential"),
+    "whitened": Arm(
+        "a first layer that begins by whitening", {**POTENTIAL_READOUT, "whitened": True}, like="potential"
+    ),
+    "mse": Arm("the paper's loss", {**POTENTIAL_READOUT, "recipe": {"loss": "mse", "smoothing": 0}}, like="potential"),
+    "adam": Arm("the paper's optimiser", {**POTENTIAL_READOUT, "recipe": {"optimizer": "adam"}}),
+    "sgd": Arm("airbench's optimiser and schedule", {**POTENTIAL_READOUT, "recipe": SGD}),
     "uniform": Arm("another noise, as wide as ours", _single_step(noise=UNIFORM)),
     "uniform_potential": Arm("the same", {**POTENTIAL_READOUT, **_single_step(noise=UNIFORM)}),
     # Controls: what noise does in training, apart from its mean.

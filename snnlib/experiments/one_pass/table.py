@@ -45,15 +45,15 @@ def evaluations(preset: Preset, run: Run) -> list[tuple[str, Evaluation]]:
     return [(SPIKING, preset.evaluations(run)[-1])]
 
 
-def accuracies(preset: Preset) -> pd.DataFrame:
-    """Accuracy of every net in every way at every T of `AT`; trains what is missing.
+def accuracies(preset: Preset, nets: dict[str, Comparison]) -> pd.DataFrame:
+    """Accuracy of nets by net and arm, in every way at every T of `AT`; trains what is missing.
 
     Returns:
         The runs' columns (`Spec.columns`), then arm, way, noise_seed, timesteps (T of the net, or of each layer of a
         pipelined one; inf for an ANN), accuracy (a fraction).
     """
     tables = []
-    for arms in compared(preset).values():
+    for arms in nets.values():
         for arm, runs in arms.items():
             for run in runs:
                 for way, evaluation in evaluations(preset, run):
