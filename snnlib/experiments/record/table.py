@@ -22,6 +22,7 @@ TRICKS = {
     "mse": "MSE in place of cross-entropy",
     "whitened": "first layer begins whitened",
     "rate1": "uniform noise, clip's gradient",
+    "warmed": "the same, begun on the expected spike",
     "rate2": "rates of L = 2 steps",
     "rate4": "rates of L = 4 steps",
     "half4": "the same, U = ½ (QCFS)",
