@@ -15,7 +15,7 @@ from torch import Tensor
 
 from snnlib.baselines.ann_to_snn import to_spiking
 from snnlib.baselines.low_discrepancy import LowDiscrepancy
-from snnlib.checks import Checked, InputError, one_of, shown
+from snnlib.checks import ADDED, Checked, InputError, one_of, shown
 from snnlib.conversion import STATISTICS, convert, with_dynamics
 from snnlib.exact_memory import ExactMemory
 from snnlib.network import Spiking
@@ -46,6 +46,8 @@ class Evaluation(Checked):
     batch_size: int = Field(default=250, ge=1, le=4096)
     calibration: int = Field(default=500, ge=1, le=10_000)  # training images, for what is measured before
     ties: Literal[TIES] = "first"  # the class that wins of several with the largest output
+    warm_up: Annotated[int, ADDED] = Field(default=0, ge=0, le=MOST_TIMESTEPS)  # steps whose outputs do not count
+    flips: Annotated[bool, ADDED] = False  # each image is seen mirrored too, and outputs are averaged
 
     @field_validator("noise_seeds")
     @classmethod

@@ -125,8 +125,9 @@ def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None
     ):
         e, precision = evaluation, run.spec.recipe.precision
         found = predict(
-            e.network(run, device), run.data(device), e.timesteps, e.noise_seeds, e.batch_size, precision, e.ties
-        )
+            e.network(run, device), run.data(device), e.timesteps, e.noise_seeds, e.batch_size, precision, e.ties,
+            e.warm_up, e.flips,
+        )  # fmt: skip
     named = {**run.spec.columns(), **found.table}
     table, right, about = _files(run, evaluation)
     write(table, found.table.assign(**named)[[*named]].to_csv(index=False))

@@ -63,17 +63,22 @@ def predict(
     batch_size: int = 250,
     precision: str = "float32",
     ties: str = "first",
+    warm_up: int = 0,
+    flips: bool = False,
 ) -> Predictions:
     """Predictions for the whole test set at every T from 1 to ``timesteps``, from one pass of that length.
 
     The prediction at T is the largest mean output over the first T steps. Of equal ones, frequent
-    with a spiking readout at small T, the first class wins, or one of them at random (``ties``).
+    with a spiking readout at small T, the first class wins, or one of them at random (``ties``). The outputs of the
+    first ``warm_up`` steps are forgotten as soon as there is a later one. With ``flips`` each image is seen twice, the
+    second time mirrored, at twice the cost, and the outputs of both are averaged.
 
     Time is folded into the batch, `CHUNK` steps at most: memory grows no further with T.
     """
     one_of("ties", ties, TIES)
     whole("timesteps", timesteps, 1, MOST_TIMESTEPS)
     whole("batch_size", batch_size, least=1)
+    whole("warm_up", warm_up, least=0)
     sequence("noise seeds", noise_seeds)
     noise_seeds = tuple(islice(noise_seeds, MOST_NOISE_SEEDS + 1))
     whole("number of noise seeds", len(noise_seeds), 1, MOST_NOISE_SEEDS)
@@ -84,14 +89,17 @@ def predict(
         begin = 0
         for images, labels in batches(data.test, batch_size):
             total = 0.0  # [B, classes]; the sum orders classes as the mean does
-            for t, outputs in simulate(model, standardise(images, data), noise, timesteps, precision):
-                sums = total + outputs.cumsum(0)  # [chunk, B, classes]
+            seen = torch.cat([images, images.flip(-1)]) if flips else images
+            for t, outputs in simulate(model, standardise(seen, data), noise, timesteps, precision):
+                outputs = outputs.unflatten(1, (-1, len(images))).mean(1)  # [chunk, B, classes]
+                early, rest = outputs.tensor_split([max(warm_up - t, 0)])
+                sums = torch.cat([early, total + rest.cumsum(0)])  # [chunk, B, classes]
                 largest = sums == sums.amax(-1, keepdim=True)
                 keys = 1 - torch.rand(sums.shape, generator=chance, device=device) if ties == "random" else 1
                 predicted = (largest * keys).argmax(-1)
                 said = predicted == labels, largest.sum(-1) > 1, (sums == 0).all(-1)
                 found[:, i, t : t + len(outputs), begin : begin + len(labels)] = torch.stack(said).cpu()
-                total = sums[-1]
+                total = sums[-1] if len(rest) else 0.0
             begin += len(labels)
     index = pd.MultiIndex.from_product([noise_seeds, range(1, timesteps + 1)], names=["noise_seed", "timesteps"])
     shares = (found.sum(-1).double() / n).flatten(1).T.numpy()
