@@ -180,8 +180,8 @@ OPTIONS = {
     "runs": ("--preset", "--set", "--json"),
     "train": ("--preset", "--set"),
     "evaluate": (
-        "--preset", "--alpha", "--beta", "--leak", "--statistics", "--first-step", "--percentile", "--v-init",
-        "--timesteps", "--noise-seeds", "--set", "--json",
+        "--preset", "--alpha", "--beta", "--leak", "--statistics", "--first-step", "--memory", "--spread",
+        "--readout-spread", "--percentile", "--v-init", "--timesteps", "--noise-seeds", "--set", "--json",
     ),
     "show": ("--json",),
     "export": ("--to", "--alpha", "--beta", "--leak"),

@@ -96,6 +96,7 @@ def test_a_command_line(presets: Path, line: list[str]) -> None:
         ["evaluate", bad_input.A_RUN, "--alpha", "2,3,inf", "--json"],
         ["evaluate", bad_input.A_RUN, "--alpha", "inf", "--noise-seeds", "1000", "--timesteps", "1"],
         ["evaluate", bad_input.A_RUN, "--statistics", "frozen", "--first-step=rest", "--beta", ".5", "--leak", "1"],
+        ["evaluate", bad_input.A_RUN, "--memory", "exact", "--spread", "0.3", "--readout-spread=0"],
         ["evaluate", "fashion_mnist_mini-cnn-w0.125-potential-relu-s0", "--percentile", "99.9", "--v-init", "0.5"],
         ["data", "fashion_mnist_mini"],
         ["draw", "method", "--preset", "cpu"],

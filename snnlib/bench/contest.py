@@ -20,7 +20,7 @@ import torch
 from tqdm import tqdm
 
 from snnlib.bench import peers
-from snnlib.bench.contestants import BARE, DIRECT, INSTALLED, OURS, RELU, TUNED, Contestant, call
+from snnlib.bench.contestants import BARE, DIRECT, EXACT, INSTALLED, OURS, RELU, TUNED, Contestant, call
 from snnlib.checks import InputError, whole
 from snnlib.fast.compiled import available
 from snnlib.runs.provenance import provenance
@@ -39,7 +39,7 @@ def ours() -> list[Contestant]:
         for who in (RELU, OURS, BARE):
             found.append(Contestant(who, "cnn", "training", 1, precision))
         found.append(Contestant(DIRECT, "cnn", "training", T, precision))
-        for who in (RELU, OURS, BARE):
+        for who in (RELU, OURS, EXACT, BARE):
             found.append(Contestant(who, "cnn", "inference", T, precision))
         for network in ("vgg16", "resnet18"):
             found += [Contestant(who, network, "training", 1, precision) for who in (RELU, OURS)]

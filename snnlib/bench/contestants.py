@@ -28,7 +28,7 @@ from snnlib.training.losses import mse
 
 BATCH = {"cnn": 100, "vgg16": 128, "resnet18": 128}
 CLASSES = 10
-RELU, OURS, DIRECT, BARE = "ReLU", "ours", "ours, direct", "no neurons"
+RELU, OURS, DIRECT, EXACT, BARE = "ReLU", "ours", "ours, direct", "ours, exact memory", "no neurons"
 TUNED, INSTALLED = "tuned", "as installed"
 
 
@@ -49,7 +49,7 @@ class Bare:
         return out, None
 
 
-DYNAMICS: dict[str, Dynamics] = {RELU: ReLU(), OURS: SingleStep(), DIRECT: LIF(), BARE: Bare()}
+DYNAMICS: dict[str, Dynamics] = {RELU: ReLU(), OURS: SingleStep(), DIRECT: LIF(), EXACT: SingleStep(), BARE: Bare()}
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,10 @@ class Contestant:
     """One call to time.
 
     Args:
-        who: `RELU`, `OURS`, `DIRECT`, `BARE`, or a library of `snnlib.bench.peers.PEERS`.
+        who: `RELU`, `OURS`, `DIRECT`, `EXACT`, `BARE`, or a library of `snnlib.bench.peers.PEERS`.
         task: "training", a step of Adam on a batch, or "inference" on a batch. There `OURS` is the trained net
-            converted, with frozen constants, folded; `RELU` makes T passes, one after another.
+            converted, with frozen constants, folded, `EXACT` the same net with the exact memory; `RELU` makes T passes,
+            one after another.
         timesteps: T.
         precision: float32 or bfloat16 (autocast).
         setting: `TUNED`, our process settings, channels_last and fused Adam, or `INSTALLED`, PyTorch's defaults.
@@ -132,7 +133,7 @@ def network(c: Contestant, images: Tensor) -> tuple[nn.Module, Callable[[Tensor]
 def _for_inference(net: Spiking, who: str, images: Tensor) -> Spiking:
     if who == OURS:
         return absorb(fold(convert(net, statistics="frozen", calibration=images)))
-    return fold_batch_norm(net)
+    return fold_batch_norm(convert(net, memory="exact") if who == EXACT else net)
 
 
 @cache

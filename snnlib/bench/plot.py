@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from snnlib.bench.contestants import BARE, DIRECT, INSTALLED, OURS, RELU
+from snnlib.bench.contestants import BARE, DIRECT, EXACT, INSTALLED, OURS, RELU
 from snnlib.experiments.style import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, figure, style
 
 COLUMNS = {
@@ -15,7 +15,8 @@ COLUMNS = {
     (INSTALLED, "float32"): (ORANGE, "float32, as installed"),
 }
 PANELS = (("training", 1), ("training", 10), ("inference", 10))
-NAMES = {BARE: "no neurons", RELU: "ReLU net", OURS: "ours", DIRECT: "ours"}  # in this order, then the peers
+# In this order, then the peers.
+NAMES = {BARE: "no neurons", RELU: "ReLU net", OURS: "ours", EXACT: "ours, exact\nmemory", DIRECT: "ours"}
 LOOKS = {"single-step training": (BLUE, "o"), "direct training": (VERMILION, "s"), "inference, converted": (GREEN, "^")}
 AXES = {"timesteps": "time steps T", "batch_size": "images in a batch", "width": "width (1: the paper's)"}
 BAR = 0.26

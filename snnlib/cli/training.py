@@ -8,7 +8,7 @@ import pandas as pd
 import typer
 
 from snnlib.batch import train as batch
-from snnlib.checks import InputError, shown, whole
+from snnlib.checks import InputError, one_of, shown, whole
 from snnlib.cli import choose
 from snnlib.cli.options import (
     Changes,
@@ -22,7 +22,9 @@ from snnlib.cli.options import (
     as_whole,
     print_json,
 )  # fmt: skip
+from snnlib.conversion import MEMORIES
 from snnlib.data.sets import DATASETS, load_dataset
+from snnlib.runs.evaluations import Phased
 from snnlib.runs.preset import load_preset
 from snnlib.runs.results import accuracy
 from snnlib.training.evaluation import MOST_NOISE_SEEDS
@@ -50,6 +52,17 @@ def evaluate_run(
     leak: Annotated[float | None, typer.Option(parser=as_number, help="lambda, 0 to 1")] = None,
     statistics: Annotated[str | None, typer.Option(help="layer, sample or frozen")] = None,
     first_step: Annotated[str | None, typer.Option(help="noise or rest")] = None,
+    memory: Annotated[
+        str,
+        typer.Option(help="potential, the paper's (none with --alpha inf), or exact, which keeps the law of training"),
+    ] = "potential",
+    spread: Annotated[
+        float | None,
+        typer.Option(parser=as_number, help="of the exact memory's first phases, 0 to 1, in hidden layers"),
+    ] = None,
+    readout_spread: Annotated[
+        float | None, typer.Option(parser=as_number, help="likewise, in a readout that spikes")
+    ] = None,
     percentile: Annotated[
         float | None, typer.Option(parser=as_number, help="of activations, as threshold (relu nets)")
     ] = None,
@@ -63,8 +76,10 @@ def evaluate_run(
     """Accuracy of one run at every T, mean and standard deviation over noise seeds, in percent.
 
     The run is one of the preset, or any of the store. Single-step nets are converted by alpha, beta, leak, statistics
-    and first step, relu and qcfs nets by percentile and v_init. Options that are not given come from the preset.
+    and first step, or with the exact memory by its spreads, relu and qcfs nets by percentile and v_init. Options that
+    are not given come from the preset.
     """
+    one_of("--memory", memory, MEMORIES)
     if noise_seeds is not None:
         whole("--noise-seeds", noise_seeds, 1, MOST_NOISE_SEEDS)
     if alpha is not None and len(set(alpha)) < len(alpha):
@@ -74,9 +89,12 @@ def evaluate_run(
     seeds = None if noise_seeds is None else tuple(range(noise_seeds))
     given = {
         "beta": beta, "leak": leak, "statistics": statistics, "first_step": first_step,
-        "percentile": percentile, "v_init": v_init, "timesteps": timesteps, "noise_seeds": seeds,
+        "spread": spread, "readout_spread": readout_spread, "percentile": percentile, "v_init": v_init,
+        "timesteps": timesteps, "noise_seeds": seeds,
     }  # fmt: skip
-    usual = p.evaluations(run)[-1].changed(**{k: v for k, v in given.items() if v is not None})
+    usual = p.evaluations(run)[-1]
+    usual = Phased.beside(usual) if memory == "exact" else usual
+    usual = usual.changed(**{k: v for k, v in given.items() if v is not None})
     ways = {f"alpha = {a:g}": usual.changed(alpha=a) for a in alpha} if alpha else {"": usual}
     for evaluation in ways.values():
         evaluation.fits(run.spec)

@@ -11,6 +11,15 @@ normalisation   from the second step on three accumulates for each neuron: sum, 
                 none with frozen statistics
 noise           for each neuron and step a draw and an accumulate
 
+With phases in place of noise (`snnlib.exact_memory`) instead:
+
+neurons         for each neuron and step three accumulates: bias or first current, U + p, and the comparison with 1;
+                of the exact memory one more for each spike, which it subtracts
+probability     p(I) of Gaussian noise is a look-up for each neuron and step. Of uniform noise it is I between 0 and 1,
+                its slope and offset being part of the weights, as batch norm is: nothing, as clamps are
+noise           a draw for each neuron in the first step, none if all phases begin at 1/2; evenly spread noise adds to
+                its phase from the second step on, an accumulate
+
 An ANN has the first two in multiply-accumulates, an accumulate for each value that it pools, and bias and comparison.
 Products with the zeros around an image are not counted, nor are memory traffic, clamps, and the mean of outputs.
 Pooling spikes first would need fewer operations but products, since pooled values are no longer 0 or 1: a product costs
@@ -31,20 +40,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snnlib.baselines.ann_neurons import ReLU
+from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.checks import InputError
 from snnlib.data.batches import batches, standardise
 from snnlib.data.sets import Dataset
 from snnlib.deploy.folding import NoisyLIF
+from snnlib.exact_memory import ExactMemory
 from snnlib.in_time import plain
 from snnlib.models import Residual
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
+from snnlib.noise import Gaussian
 from snnlib.simulation import simulate
 from snnlib.statistics import Frozen
 from snnlib.training.seeds import stream
 
 FIRST, SYNAPSES, NEURONS, NORMALISATION, NOISE = "first layer", "synapses", "neurons", "normalisation", "noise"
-MAC, ACCUMULATE, DRAW = "mac", "accumulate", "draw"
+PROBABILITY = "probability"
+MAC, ACCUMULATE, DRAW, LOOKUP = "mac", "accumulate", "draw", "lookup"
 SPIKE, UPDATE = "spike", "update"  # of each layer, what its firing rate is made of
 
 Key = tuple[str, str]  # part, operation
@@ -68,8 +81,8 @@ def count(
         skip_zeros: of a ReLU net, leave out products with an activation that is 0.
 
     Returns:
-        Columns timesteps, part, operation ("mac", "accumulate", "draw"), per_image; besides, for each layer of
-        neurons as part, its spikes (of an ANN, its activations above 0) and updates, neurons times T.
+        Columns timesteps, part, operation ("mac", "accumulate", "draw", "lookup"), per_image; besides, for each layer
+        of neurons as part, its spikes (of an ANN, its activations above 0) and updates, neurons times T.
 
     Raises:
         ValueError: neurons of another kind.
@@ -135,8 +148,11 @@ class _Tally:
         step = self.began + t - 1
         for key, number in _update(neuron.dynamics, first=step == 0).items():
             self.total[key][step] += number * spikes.numel()
+        fired = spikes.count_nonzero().item()
+        if isinstance(neuron.dynamics, ExactMemory):
+            self.total[NEURONS, ACCUMULATE][step] += fired
         self.total[self.names[neuron], UPDATE][step] += spikes.numel()
-        self.total[self.names[neuron], SPIKE][step] += spikes.count_nonzero().item()
+        self.total[self.names[neuron], SPIKE][step] += fired
 
 
 @contextmanager
@@ -226,6 +242,12 @@ def _update(dynamics: Dynamics, first: bool) -> dict[Key, int]:
             found[memory] = int(not first)
             found[NORMALISATION, ACCUMULATE] = 0 if first or isinstance(dynamics.statistics, Frozen) else 3
             noise = dynamics.residual
+        case ExactMemory() | LowDiscrepancy():
+            evenly = isinstance(dynamics, LowDiscrepancy)
+            found[NEURONS, ACCUMULATE] = 3
+            found[PROBABILITY, LOOKUP] = int(isinstance(dynamics.noise, Gaussian) and dynamics.noise.half_width > 0)
+            found[NOISE, DRAW] = int(first and (evenly or dynamics.spread > 0))
+            found[NOISE, ACCUMULATE] = int(evenly and not first)
         case _:
             raise InputError(f"dynamics = {getattr(dynamics, 'kind', dynamics)}: no rule for its operations")
     if noise is not None and noise.half_width:

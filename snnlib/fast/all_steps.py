@@ -191,9 +191,10 @@ def _compiled_backward(
         later = earlier
 
 
-def spans(timesteps: int) -> list[slice]:
-    """The steps in spans of at most as many as a kernel takes."""
-    return [slice(t, min(t + compiled.STEPS, timesteps)) for t in range(0, timesteps, compiled.STEPS)]
+def spans(timesteps: int, most: int | None = None) -> list[slice]:
+    """The steps in spans of at most as many as a kernel takes, `compiled.STEPS` if not given."""
+    most = compiled.STEPS if most is None else most
+    return [slice(t, min(t + most, timesteps)) for t in range(0, timesteps, most)]
 
 
 def parameters(x: Tensor, *values: float) -> Tensor:

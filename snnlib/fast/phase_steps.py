@@ -17,6 +17,9 @@ from snnlib.fast.compiled import flat, wide
 from snnlib.fast.noise_tape import whole_numbers
 
 GRID = 2.0**-23  # the last bit of float32 numbers from 1 to 2
+# That a kernel takes of a constant current. There a step has nothing to read of its own, so the compiler writes out h
+# anew at each use of it, in each step once more: 2^T times.
+HELD_STEPS = 5
 
 
 class Law(Protocol):
@@ -66,7 +69,7 @@ class _PhaseSteps(torch.autograd.Function):
         last.copy_(phase)
         i, s, u = flat(values, held), flat(spikes, timesteps), flat(last, 1)[0]
         if compiled.active(s):
-            for steps in spans(timesteps):
+            for steps in spans(timesteps, HELD_STEPS if held == 1 else None):
                 compiled.run(integrate, list(i[steps] if held > 1 else i), list(s[steps]), u, v_th, law)
         else:
             _forward(i, s, u, v_th, law)
@@ -105,9 +108,9 @@ def integrate(currents: list[Tensor], s: list[Tensor], u: Tensor, v_th: float, l
         if t < len(currents):
             p = firing_probability(currents[t], v_th, law)
         h = u_t + p
-        fires = h >= 1.0
-        s[t].copy_(torch.where(fires, 1.0, 0.0))
-        u_t = torch.where(fires, h - 1.0, h)
+        spike = torch.where(h >= 1.0, 1.0, 0.0)
+        s[t].copy_(spike)
+        u_t = h - spike
     u.copy_(u_t)
 
 

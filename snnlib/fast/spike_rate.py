@@ -43,7 +43,8 @@ class _SpikeRate(torch.autograd.Function):
 
 def count(current: Tensor, phase: Tensor, rate: Tensor, inside: list[Tensor], levels: float) -> None:
     """The rate, and its derivative if there is a tensor for it; in float32, since bfloat16 would round a level away."""
-    clipped = wide(current).clamp(0, 1)
-    rate.copy_((phase + levels * clipped).floor().clamp(max=levels) / levels)
+    current = wide(current)
+    clipped = current.clamp(0, 1)
     for out in inside:
-        out.copy_(torch.where(clipped == wide(current), 1.0, 0.0))
+        out.copy_(clipped == current)
+    rate.copy_(torch.add(phase, clipped, alpha=levels).floor_().clamp_(max=levels).div_(levels))

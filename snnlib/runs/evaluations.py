@@ -170,6 +170,12 @@ class Phased(Evaluation):
             ExactMemory(spread=spread)  # refuses with its reason
         return self
 
+    @classmethod
+    def beside(cls, other: Evaluation, **fields: Any) -> Self:
+        """As long as another evaluation, with the same noise seeds, batches and ties."""
+        shared = other.model_dump(include={"timesteps", "noise_seeds", "batch_size", "ties"})
+        return cls(**shared, **fields)
+
     def fits(self, spec: Spec) -> None:
         if not isinstance(spec.dynamics, SingleStep):
             raise InputError(f"dynamics = {spec.dynamics.kind}: only a net trained as single_step has noise to replace")

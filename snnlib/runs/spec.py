@@ -94,10 +94,14 @@ class Spec(Checked):
 
     @property
     def training(self) -> str:
-        """What was trained, in a word: single_step, lif10 (directly, T = 10), relu, qcfs8, rate4, tuned_lif4."""
+        """What was trained, in a word: single_step, lif10 (directly, T = 10), relu, qcfs8, rate4, half4, tuned_lif4.
+
+        half4 is rate4 with U = 1/2 in place of random phases.
+        """
         d = self.dynamics
+        kind = "half" if d.kind == "rate" and not d.spread else d.kind
         number = {"lif": self.timesteps}.get(d.kind, getattr(d, "levels", ""))
-        return f"{'tuned_' if self.after else ''}{d.kind}{number}"
+        return f"{'tuned_' if self.after else ''}{kind}{number}"
 
     @property
     def noise(self) -> str:

@@ -16,6 +16,7 @@ from snnlib.bench import plot as plotting
 from snnlib.bench.contestants import (
     BARE,
     DIRECT,
+    EXACT,
     INSTALLED,
     OURS,
     RELU,
@@ -28,6 +29,7 @@ from snnlib.bench.contestants import (
 )  # fmt: skip
 from snnlib.checks import InputError
 from snnlib.deploy.folding import NoisyLIF
+from snnlib.exact_memory import ExactMemory
 from snnlib.experiments.table1_networks import size
 from snnlib.models import build
 from snnlib.neurons import LIF, SingleStep
@@ -65,7 +67,7 @@ def test_a_training_call_is_a_step_of_adam(
     assert all(changed) or who not in (RELU, OURS, BARE)
 
 
-@pytest.mark.parametrize("who", [RELU, OURS])
+@pytest.mark.parametrize("who", [RELU, OURS, EXACT])
 def test_an_inference_call_leaves_the_net_as_it_is(who: str) -> None:
     c = contestant(who, "inference", 5)
     images, _ = batch("cnn", c.batch, CPU)
@@ -91,6 +93,11 @@ def test_our_inference_is_the_converted_net_folded() -> None:
     dynamics = [n.dynamics for _, n in net.neurons()]
     assert all(isinstance(d, NoisyLIF) and d.bias == 0 for d in dynamics)
     assert len({d.leak for d in dynamics}) > 1  # each from constants of its layer
+
+
+def test_the_exact_memory_is_that_of_the_trained_net() -> None:
+    net, _ = network(contestant(EXACT, "inference", 5), batch("cnn", 4, CPU)[0])
+    assert {n.dynamics for _, n in net.neurons()} == {ExactMemory()}
 
 
 def test_as_installed_means_contiguous_and_plain_adam(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from snnlib.bench import contest as bench
 from snnlib.bench import peers, targets
 from snnlib.bench import report as bench_report
-from snnlib.bench.contestants import BARE, DIRECT, INSTALLED, OURS, RELU, TUNED
+from snnlib.bench.contestants import BARE, DIRECT, EXACT, INSTALLED, OURS, RELU, TUNED
 from snnlib.checks import InputError
 from snnlib.cli.commands import app
 from snnlib.store import paths
@@ -29,7 +29,7 @@ def rounds() -> pd.DataFrame:
     ms = {
         (RELU, "cnn", "training", 1): 30, (OURS, "cnn", "training", 1): 33, (BARE, "cnn", "training", 1): 27,
         (DIRECT, "cnn", "training", 10): 240, (RELU, "cnn", "inference", 10): 70, (OURS, "cnn", "inference", 10): 63,
-        (BARE, "cnn", "inference", 10): 60,
+        (BARE, "cnn", "inference", 10): 60, (EXACT, "cnn", "inference", 10): 71,
         **{(who, net, "training", 1): v for net in ("vgg16", "resnet18") for who, v in ((RELU, 100), (OURS, 104))},
     }  # fmt: skip
     rows = [(*key, p, TUNED, v) for key, v in ms.items() for p in bench.PRECISIONS]
@@ -90,9 +90,20 @@ def test_a_floor_is_the_net_without_neurons_and_their_bytes(rounds: pd.DataFrame
     np.testing.assert_allclose(training.measured, 1.1)
     # Inference: ten steps of three tensors of ten neurons; the first layer's six currents are read once, and the net
     # without neurons writes as much as their spikes.
-    np.testing.assert_allclose(
-        table[table.what != "training step"].bytes, [(300 - 54 - 60) * 200, (300 - 54 - 60) * 400]
-    )
+    inference, exact = (table[table.what == f"inference at T = 10{memory}"] for memory in ("", ", exact memory"))
+    np.testing.assert_allclose(inference.bytes, [(300 - 54 - 60) * 200, (300 - 54 - 60) * 400])
+    # No noise; ten phases of four bytes are moved three times.
+    np.testing.assert_allclose(exact.bytes, [(200 - 54 - 60) * 200 + 12_000, (200 - 54 - 60) * 400 + 12_000])
+    np.testing.assert_allclose(exact.floor, (np.array([0.12 + 0.0292, 0.12 + 0.0232])) / 0.14)
+    np.testing.assert_allclose(exact.goal, exact.floor + 0.03)
+    np.testing.assert_allclose(exact.measured, 71 / 70)
+    assert table[table.what != exact.what.iloc[0]].goal.isna().all()
+    *_, bfloat16, _ = targets.floors_text(table).splitlines()
+    assert bfloat16.endswith("Together 1.07 times the ReLU net; measured 1.01. Goal: at most 1.10.")
+    slower = targets.floors_text(exact.assign(measured=1.2))
+    assert slower.count("Goal: at most 1.10, missed.\n") == 1
+    without = targets.floors(rounds[rounds.who != EXACT], {"bfloat16": 1e6, "float32": 2e6}, [6, 4], 100)
+    assert len(without) == len(table) - 2
     assert "1.13 times the ReLU net; measured 1.10" in targets.floors_text(table)
 
 

@@ -25,12 +25,14 @@ from snnlib.checks import InputError
 from snnlib.cli import drawing
 from snnlib.cli.commands import app
 from snnlib.cli.options import figures_in, print_json
+from snnlib.conversion import convert
 from snnlib.experiments import compare
 from snnlib.experiments.outputs import Outputs
 from snnlib.runs.preset import FOLDER, as_written, load_preset
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import ensure
 from snnlib.store.paths import figures_dir, published_dir
+from snnlib.training.evaluation import accuracy_over_time
 
 QUICK = {"recipe": {"epochs": 1, "batch_size": 32, "lr": 1e-3}}
 
@@ -212,6 +214,38 @@ def test_several_alphas_are_a_column_each(folder: Path) -> None:
 def test_alphas_are_checked_before_any_work(folder: Path, trainings: list[str], alphas: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         command("evaluate", "fashion_mnist_mini-resnet18-w0.0625-spikes-gaussian-s0", "--alpha", alphas)
+    assert not trainings
+
+
+def test_the_memory_is_chosen(folder: Path) -> None:
+    run = ensure(spec(**QUICK))
+    said = command("evaluate", run.spec.key, "--memory", "exact", "--spread", "0.3", "--timesteps", "2").stdout
+    model = run.model("cpu")
+    exact = convert(model, memory="exact", spread=[0.3] * (len([*model.neurons()]) - 1) + [0.5])
+    p = load_preset("smoke").evaluation
+    expected = accuracy_over_time(exact, run.data("cpu"), 2, p.noise_seeds, p.batch_size).accuracy.mul(100)
+    rows = [[float(cell) for cell in line.split("|")[1:3]] for line in said.splitlines()[-2:]]
+    assert rows == [[t, pytest.approx(a, abs=0.005)] for t, a in enumerate(expected, 1)]
+    assert command("evaluate", run.spec.key, "--memory", "potential").stdout.splitlines()[1].startswith("Conversion: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--memory", "none"], "--memory = 'none': must be one of potential, exact"),
+        (
+            ["--memory", "exact", "--alpha", "3"],
+            "alpha = 3.0: Extra inputs are not permitted; must be one of timesteps",
+        ),
+        (["--spread", "0.5"], "spread = 0.5: Extra inputs are not permitted; must be one of timesteps"),
+        (["--memory", "exact", "--readout-spread", "2"], "spread = 2.0: must be a number between 0 and 1"),
+    ],
+)
+def test_a_memory_and_what_is_not_its_own_are_refused(
+    folder: Path, trainings: list[str], options: list[str], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        command("evaluate", "fashion_mnist_mini-resnet18-w0.0625-spikes-gaussian-s0", *options)
     assert not trainings
 
 

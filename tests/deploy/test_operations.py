@@ -13,15 +13,18 @@ import torch
 from conftest import lively
 
 from snnlib.baselines.ann_neurons import QCFS, ReLU
+from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble, with_dynamics
 from snnlib.data.batches import standardise
 from snnlib.data.sets import Dataset, Split
 from snnlib.deploy import operations
 from snnlib.deploy.folding import fold
+from snnlib.exact_memory import ExactMemory
 from snnlib.experiments.beyond import energy
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Neuron
+from snnlib.noise import Gaussian, Uniform
 from snnlib.simulation import Simulation
 from snnlib.training.evaluation import accuracy_over_time, firing_rates
 from snnlib.training.seeds import stream
@@ -160,6 +163,50 @@ def test_neurons_cost_the_same_at_every_step(
     assert total(table, "noise", "draw", 4) == total(table, "noise", "accumulate", 4) == draws * NEURONS
 
 
+@pytest.mark.parametrize(
+    ("dynamics", "neurons", "lookups", "draws", "phase"),
+    [
+        (ExactMemory(Gaussian()), 4 * 3, 4, 1, 0),
+        (ExactMemory(Gaussian(), spread=0.0), 4 * 3, 4, 0, 0),
+        (ExactMemory(Uniform(0.1, 0.7), spread=0.5), 4 * 3, 0, 1, 0),
+        (ExactMemory(Gaussian(0.5, 0.5)), 4 * 3, 0, 1, 0),
+        (LowDiscrepancy(Gaussian()), 4 * 3, 4, 1, 3),
+        (LowDiscrepancy(Uniform()), 4 * 3, 0, 1, 3),
+    ],
+)
+def test_phases_cost_what_their_equations_say(
+    dynamics: object, neurons: int, lookups: int, draws: int, phase: int, small: Dataset
+) -> None:
+    """Per neuron in four steps; the exact memory subtracts at each spike besides."""
+    model = with_dynamics(lively("cnn").float(), lambda neuron: dynamics)
+    table = operations.count(model, small, timesteps=4)
+    fired = table[(table.operation == "spike") & (table.timesteps == 4)].per_image.sum()
+    subtracted = fired if isinstance(dynamics, ExactMemory) else 0
+    assert fired > 0
+    assert total(table, "neurons", "accumulate", 4) == pytest.approx(neurons * NEURONS + subtracted)
+    assert total(table, "neurons", "mac", 4) == total(table, "normalisation", "accumulate", 4) == 0
+    assert total(table, "probability", "lookup", 4) == lookups * NEURONS
+    assert total(table, "noise", "draw", 4) == draws * NEURONS == total(table, "noise", "draw", 1)
+    assert total(table, "noise", "accumulate", 4) == phase * NEURONS
+
+
+def test_a_constant_current_subtracts_as_often_as_its_sum_of_probabilities_passes_a_whole_one(small: Dataset) -> None:
+    """The first layer alone fires, its currents are its biases: from a phase of 1/2, T p + 1/2 rounded down."""
+    model = lively("cnn").float()
+    neuron = next(n for _, n in model.neurons())
+    with torch.no_grad():
+        for layer in model.model.encoder.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.weight.zero_()
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.bias.copy_(torch.tensor([0.12, 0.35, 0.7, 1.3]))
+                layer.running_mean.zero_()
+    silent = with_dynamics(model, lambda n: ExactMemory(Uniform(), 0.0, 1.0 if n is neuron else 1e6))
+    table = operations.count(silent, small, timesteps=7)
+    spikes = 28 * 28 * sum(math.floor(7 * p + 0.5) for p in (0.12, 0.35, 0.7, 1.0))
+    assert total(table, "neurons", "accumulate", 7) == 7 * 3 * NEURONS + spikes
+
+
 def test_a_long_simulation_in_pieces_counts_every_step_once(small: Dataset) -> None:
     model = convert(lively("cnn", width=1 / 64, input_shape=(1, 28, 28)).float())
     table = operations.count(model, small, timesteps=18)  # 16 steps, then 2
@@ -199,6 +246,10 @@ def test_the_proxy_is_the_priced_sum_and_breaks_even_where_it_says() -> None:
     assert allowed[1] > 0 > allowed[2]
     assert energy.energy(snn, draw=allowed[1])[1] == pytest.approx(400 * 4.6 + 20 * 0.9)
     assert energy.spikes_per_step(snn)["synapses", 2] == pytest.approx(0.1)
+    lookups = counts(10, 1000, 100).assign(operation=lambda t: t.operation.replace("mac", "lookup"))
+    assert energy.energy(lookups, draw=3.0, lookup=7.0)[2] == pytest.approx(2 * (10 * 7 + 1000 * 0.9 + 300))
+    fewer = counts(12, 1000, 30)  # costlier but for its draws, of which 70 less
+    assert energy.break_even(fewer, snn[snn.timesteps == 1])[1] == pytest.approx(2 * 4.6 / 70)
     table = pd.concat(
         [snn.assign(net=energy.CONVERTED), ann.assign(net=energy.ANN), counts(100, 20, 0).assign(net=energy.SKIPPING)]
     )

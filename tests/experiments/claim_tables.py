@@ -227,6 +227,22 @@ def alpha_effects(two: float, four: float, off: dict[float, float]) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
+def with_memories(ensemble: int, exact: int) -> pd.DataFrame:
+    """Accuracies by memory: each is good from that T on. The paper's memory decides nothing."""
+    first = {"ensemble": ensemble, "exact memory": exact, "paper's memory": 1}
+    return pd.concat(
+        runs({t: 0.8 if t >= good else 0.5 for t in range(1, 11)}, memory=memory) for memory, good in first.items()
+    )
+
+
+def over_memories(worst: float) -> pd.DataFrame:
+    """The exact memory a point over each other one at every T, but for one of them at one T."""
+    return pd.concat(
+        contrasts(worst if (other, t) == ("even noise", 5) else 1.0, other_memory=other, timesteps=t)
+        for other in ("ensemble", "paper's memory", "even noise") for t in range(1, 11)
+    )  # fmt: skip
+
+
 def autocorrelations(lowest: float | None) -> pd.DataFrame:
     r = pd.DataFrame({"panel": "d", "series": "a", "lag": [0, 1, 2], "value": [1, 0.5, lowest]})
     other = pd.DataFrame({"panel": ["d", "a"], "series": ["c", "H"], "lag": [6, None], "value": [-0.9, None]})
@@ -247,6 +263,8 @@ HOLDS: Set = {
     "fig6_gaps": gap(2, 0.1),
     "what_noise_does_contrasts": controls(8, 6),
     "fig7_potential_dynamics": autocorrelations(-0.5),
+    "memories": with_memories(9, 3),
+    "memories_contrasts": over_memories(0.9),
 }
 FAILS: Set = {
     "fig2_gains": gains(-1, -1),
@@ -262,6 +280,8 @@ FAILS: Set = {
     "fig6_gaps": gap(-2, 3),
     "what_noise_does_contrasts": controls(-1, -6, left=-3, trains=-3),
     "fig7_potential_dynamics": autocorrelations(-0.05),
+    "memories": with_memories(3, 9),
+    "memories_contrasts": over_memories(-0.9),
 }  # fmt: skip
 
 

@@ -36,7 +36,7 @@ OF_ONE = {  # about one network or data set
     "saves_cnn": "cnn", "saves_vgg16": "vgg16", "saves_resnet18": "resnet18", "table2_mnist": "cnn",
     "table2_fashion_mnist": "cnn",
 }  # fmt: skip
-AT_10 = {"lossless", "gap_closes", "noise_gains"}  # from rows at T = 10, among others
+AT_10 = {"lossless", "gap_closes", "noise_gains", "memory_steps", "memory_best"}  # from rows at T = 10, among others
 # Those that docs/verdicts.md says more of than yes and no.
 WITH_A_PART = {
     "lossless", "saves_cnn", "saves_vgg16", "saves_resnet18", "faster", "memory", "speed_conversion",

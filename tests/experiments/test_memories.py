@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import generator, lively
+from matplotlib.axes import Axes
 from tiny_runs import spec
 from torch import nn
 
@@ -16,22 +17,27 @@ from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble
 from snnlib.data.sets import Dataset
+from snnlib.deploy import operations
 from snnlib.exact_memory import ExactMemory
-from snnlib.experiments.memories import plot
+from snnlib.experiments.evidence import NO, UNCLEAR, YES
+from snnlib.experiments.memories import ceiling, claims, energy, plot
 from snnlib.experiments.memories.rates import chance_of_rates
 from snnlib.experiments.memories.table import (
     ENSEMBLE,
     EVEN,
     EXACT,
     HIDDEN,
+    OTHERS,
     PAPER,
     READOUT,
     SPREADS,
     accuracies,
     exact,
     memories,
+    over_others,
     steps_needed,
 )
+from snnlib.experiments.over_seeds import NET
 from snnlib.neurons import Converted, Neuron, SingleStep
 from snnlib.noise import Uniform
 from snnlib.runs.evaluations import Conversion, Phased, read
@@ -39,6 +45,11 @@ from snnlib.runs.run import Run
 from snnlib.training.evaluation import accuracy_over_time
 
 EVALUATION = Conversion(timesteps=3, noise_seeds=(0, 4), batch_size=30)
+
+
+@pytest.fixture
+def tiny() -> list[Run]:
+    return [Run(spec(seed=seed)) for seed in (0, 1)]
 
 
 def dynamics(run: Run, memory: str) -> list[Any]:
@@ -143,19 +154,146 @@ def test_chance_is_counted_on_over_passes() -> None:
     np.testing.assert_allclose(ratio, np.sqrt(40), rtol=0.35)
 
 
+def test_the_exact_memory_is_held_against_each_other_one_on_the_same_images(small_store: None, tiny: list[Run]) -> None:
+    table = over_others(tiny, EVALUATION)
+    assert len(table) == 2 * 3 * len(OTHERS)
+    means = accuracies(tiny, EVALUATION).groupby(["seed", "memory", "timesteps"]).accuracy.mean()
+    for row in table.itertuples():
+        expected = means[row.seed, EXACT, row.timesteps] - means[row.seed, row.other_memory, row.timesteps]
+        assert row.points == pytest.approx(100 * expected)
+
+
+def test_what_each_costs_at_the_steps_that_it_needs(small_store: None, tiny: list[Run], small: Dataset) -> None:
+    needed = pd.DataFrame(
+        [(memory, steps, " ".join(run.spec.name for run in tiny)) for memory, steps in
+         ((ENSEMBLE, 3), (PAPER, np.nan), (EVEN, 1), (EXACT, 2), (exact(1.0), 1))],
+        columns=["memory", "steps", "runs"],
+    )  # fmt: skip
+    columns = tiny[0].spec.columns()
+    needed = needed.assign(**{name: columns[name] for name in (*NET, "noise")})
+    found = energy.at_equal_accuracy(needed, tiny, EVALUATION).set_index("memory")
+    assert found.loc[[PAPER, exact(1.0)], ["energy_nj", "draw_pj", "lookup_pj"]].isna().all(axis=None)
+    neurons = found.draws[EXACT]  # once each
+    assert found.draws[ENSEMBLE] == 3 * neurons == 3 * found.draws[EVEN]
+    assert (found.lookups[EXACT], found.lookups[ENSEMBLE]) == (2 * neurons, 0)
+    assert np.isnan(found.draw_pj[ENSEMBLE])
+    priced = [
+        [
+            proxy(operations.count(memories(EVALUATION, run.spec)[memory].network(run), small, steps, 0, 30), steps)
+            for run in tiny
+        ]
+        for memory, steps in ((ENSEMBLE, 3), (EXACT, 2))
+    ]
+    ensemble, own = np.array(priced)
+    assert found.energy_nj[EXACT] == pytest.approx(own.mean() / 1e3)
+    assert found.of_ensemble[EXACT] == pytest.approx((own / ensemble).mean())
+    assert found.of_ensemble_sd[EXACT] == pytest.approx((own / ensemble).std(ddof=1))
+    # With draws, or look-ups, at these prices both cost the same.
+    assert (own + found.draw_pj[EXACT] * neurons).mean() == pytest.approx(
+        (ensemble + found.draw_pj[EXACT] * 3 * neurons).mean()
+    )
+    assert (own + found.lookup_pj[EXACT] * 2 * neurons).mean() == pytest.approx(ensemble.mean())
+
+
+def proxy(table: pd.DataFrame, timesteps: int) -> float:
+    by = table[table.timesteps == timesteps].groupby("operation").per_image.sum()
+    return 4.6 * by["mac"] + 0.9 * by["accumulate"]
+
+
+def test_the_ceiling_is_the_ensembles_last_accuracy(
+    small_store: None, tiny: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ceiling, "AT", (1, 3))
+    table = ceiling.accuracies(tiny, EVALUATION)
+    known = accuracies(tiny, EVALUATION).groupby(["memory", "timesteps", "seed"]).accuracy.mean()
+    assert len(table) == 3 * 2 * 2
+    for row in table.itertuples():
+        assert row.accuracy == pytest.approx(known[row.memory, row.timesteps, row.seed])
+        assert row.points == pytest.approx(100 * (row.accuracy - known[ENSEMBLE, 3, row.seed]))
+    last = table[(table.memory == ENSEMBLE) & (table.timesteps == 3)]
+    assert (last[["points", "image_error", "changed"]] == 0).all(axis=None)
+    assert table.changed.max() > 0
+
+
+def test_what_is_told_of_the_ceiling() -> None:
+    rows = [(EXACT, 10, s, points, 0.5, 100, 3) for s, points in enumerate((-3.0, -4.0, -5.0))]
+    rows += [(ENSEMBLE, 10, s, 0.0, 0.0, 100, 0) for s in range(3)]
+    names = ["memory", "timesteps", "seed", "points", "image_error", "images", "changed"]
+    assert ceiling.told(pd.DataFrame(rows, columns=names)).splitlines() == [
+        f"points over the {ENSEMBLE} at T = 10:",
+        f"  {EXACT} at T = 10: -4.0 ± 2.5 ± 1.0, 9 of 300 images changed; above it: no",
+    ]
+
+
+# --- what is claimed -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("exact_memory", "says", "shown"),
+    [
+        ([0.5] * 3 + [0.8] * 7, YES, "8.0 against 4.0, 2.0"),
+        ([0.5] * 9 + [0.8], NO, "8.0 against 10.0, 0.8"),
+        ([0.5] * 10, NO, "8.0 against 10.0, ≤ 0.8"),
+        ([0.5] * 7 + [0.8] * 3, NO, "8.0 against 8.0, 1.0"),
+    ],
+)
+def test_fewer_steps_are_a_ratio_or_its_bound(exact_memory: list[float], says: str, shown: str) -> None:
+    table = made_up(**{ENSEMBLE: [0.5] * 7 + [0.8] * 3, EXACT: exact_memory})
+    both = pd.concat([table, table[table.seed == 1].assign(seed=2)])
+    (item,) = claims.fewer_steps(Read(both)).items[:1]
+    assert item.says == says
+    assert item.shown.startswith(shown)
+
+
+def test_an_upper_bound_never_says_yes() -> None:
+    """The ensemble gets there at T = 10 alone, the exact memory in two seeds at T = 1 and never in the third."""
+    table = made_up(**{ENSEMBLE: [0.5] * 9 + [0.8], EXACT: [0.8] * 10})
+    third = made_up(**{ENSEMBLE: [0.5] * 9 + [0.8], EXACT: [0.5] * 10}).query("seed == 1").assign(seed=2)
+    (item,) = claims.fewer_steps(Read(pd.concat([table, third]))).items[:1]
+    assert item.says == UNCLEAR
+    assert "≤ " in item.shown
+
+
+def test_the_best_at_every_t_is_held_against_the_best_of_the_others_where_it_is_worst() -> None:
+    rows = [
+        {**made_up(**{EXACT: [1.0]}).iloc[0].to_dict(), "other_memory": other, "timesteps": t, "seed": s,
+         "points": (-1.0 if (other, t) == (EVEN, 7) else 2.0) + 0.1 * s, "image_error": 0.1}
+        for other in OTHERS for t in range(1, 11) for s in range(3)
+    ]  # fmt: skip
+    (item,) = claims.best_everywhere(Read(pd.DataFrame(rows))).items[:1]
+    assert (item.says, item.shown) == (NO, f"-0.9 ± 0.2 ± 0.2 at T = 7 ({EVEN})")
+
+
+class Read:
+    """In place of `Tables`: one table, whichever is asked for."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self.table = table
+
+    def read(self, table: object) -> pd.DataFrame:
+        return self.table
+
+
 # --- what is drawn ---------------------------------------------------------------------------
 
 
 def everything() -> pd.DataFrame:
-    names = [ENSEMBLE, PAPER, EVEN, EXACT, *map(exact, SPREADS)]
+    names = [ENSEMBLE, PAPER, EVEN, EXACT, *map(exact, SPREADS), HIDDEN, READOUT]
     return made_up(**{name: [0.5 + 0.01 * i, 0.6, 0.7 - 0.01 * i] for i, name in enumerate(names)})
 
 
-def test_accuracy_is_drawn_in_percent_over_t() -> None:
-    (ax,) = plot.accuracy(everything()).axes
-    drawn = {c.get_label(): c.lines[0].get_ydata().astype(float) for c in ax.containers}
-    assert drawn.keys() == plot.LOOKS.keys()
-    np.testing.assert_allclose(drawn[PAPER], [51.5, 60.5, 69.5])
+def drawn(ax: Axes) -> dict[str, np.ndarray]:
+    return {c.get_label(): c.lines[0].get_ydata().astype(float) for c in ax.containers}
+
+
+def test_accuracy_is_drawn_in_percent_over_t_and_controls_over_the_ensemble() -> None:
+    above, below = plot.accuracy(everything()).axes
+    assert drawn(above).keys() == plot.LOOKS.keys()
+    assert drawn(below).keys() == plot.CONTROLS.keys() == {EXACT, HIDDEN, READOUT, EVEN}
+    np.testing.assert_allclose(drawn(above)[PAPER], [51.5, 60.5, 69.5])
+    np.testing.assert_allclose(drawn(below)[READOUT], [8, 0, -8], atol=1e-12)
+    potential = everything().query("memory not in [@HIDDEN, @READOUT]").assign(readout="potential")
+    assert drawn(plot.accuracy(potential).axes[1]).keys() == {EXACT, EVEN}
 
 
 def test_the_spread_is_drawn_for_each_t() -> None:

@@ -37,6 +37,7 @@ from snnlib.experiments.memories import plot as memories
 from snnlib.experiments.method.plot import method
 from snnlib.experiments.method.plot_neurons import firing, raster
 from snnlib.experiments.method.raster import Raster
+from snnlib.experiments.one_pass.plot import one_pass
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.silent_choices.plot import silent_choices
@@ -110,6 +111,7 @@ OF_NETS: dict[Callable[..., Figure], Callable[[Nets], tuple]] = {
     what_noise_does: lambda nets: (nets(smoke("what_noise_does")),),
     memories.accuracy: lambda nets: (nets(smoke("memories")),),
     memories.spread: lambda nets: (nets(smoke("memories_spread")),),
+    one_pass: lambda nets: (nets(smoke("one_pass")),),
 }
 OTHERS: dict[Callable[..., Figure], Callable[[], Figure]] = {
     method: drawn_method,

@@ -102,6 +102,14 @@ def test_a_long_walk_is_made_of_spans(constant: bool, kernels: list[str], monkey
 
 
 @needs_compiler
+def test_ten_steps_of_a_constant_current_are_compiled_in_time(kernels: list[str]) -> None:
+    """In one span they would take the compiler many minutes: its work on them doubles with each step."""
+    s, expected = (run(ExactMemory(Uniform()), currents(2), 10, compiled=c, constant=True)[0] for c in (True, False))
+    assert torch.equal(s, expected)
+    assert kernels == ["integrate"] * 2
+
+
+@needs_compiler
 @pytest.mark.parametrize("d", [SingleStep(), LIF()], ids=["single step", "lif"])
 def test_a_bfloat16_potential_is_computed_in_float32(d: SingleStep | LIF, monkeypatch: pytest.MonkeyPatch) -> None:
     """The spikes are those of float32 arithmetic on the same currents and the same noise."""

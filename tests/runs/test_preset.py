@@ -86,7 +86,7 @@ def refusal(folder: Path, text: str) -> str:
         ),
         ({"seed": 3}, ["seed = 3", "must be one of dataset, network, width, hold_out"]),
         ({"arms": 3}, ["nets.net.arms = 3", "must be a table"]),
-        ({"arms": {"theirs": {}}}, ["nets.net.arms = 'theirs'", "must be one of ours, potential"]),
+        ({"arms": {"theirs": {}}}, ["nets.net.arms = 'theirs'", "nearest are potential, ours"]),
         ({"arms": {"direct": 3}}, ["nets.net.arms.direct = 3", "must be a table"]),
         (
             {"arms": {"direct": {"epochs": 3}}},
@@ -123,7 +123,7 @@ def test_a_bad_value_in_a_net_is_one_line_naming_it_and_what_is_allowed(folder: 
         ({"nets": ["mlp"]}, ["notebooks.method, 1., net = 'mlp'", "must be one of net"]),
         ({"nets": "net"}, ["nets = 'net'", "valid list"]),
         ({"nets": ["net", "net"]}, ["nets = ['net', 'net']", "once"]),
-        ({"arms": ["theirs"]}, ["notebooks.method, 1., arm = 'theirs'", "ours, potential, equal_time, direct"]),
+        ({"arms": ["theirs"]}, ["notebooks.method, 1., arm = 'theirs'", "nearest are potential, ours"]),
         ({"arms": []}, ["arms = []", "at least 1 item"]),
         ({"but": {"recipe": {"lr": 1}}}, ["but = {'recipe': {'lr': 1}}", "must be one of nets, arms, seeds"]),
     ],

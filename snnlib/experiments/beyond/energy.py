@@ -1,9 +1,9 @@
 """What the operations of a converted net and of a ReLU net would cost: an energy proxy, and what it leaves open.
 
 Arithmetic alone is priced, no memory and no data movement, which dominate in real machines. What a draw of noise costs
-depends on the machine, from almost nothing (a noisy device) to many sums (a generator and a Gaussian from it), so the
-proxy is given as a function of it. It is never told without the accuracy that it buys: fewer steps cost less, and are
-worth less.
+depends on the machine, from almost nothing (a noisy device) to many sums (a generator and a Gaussian from it), as does
+what a look-up of a firing probability costs, so the proxy is given as a function of both. It is never told without the
+accuracy that it buys: fewer steps cost less, and are worth less.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from snnlib.deploy.operations import ACCUMULATE, DRAW, MAC, SPIKE, UPDATE, count
+from snnlib.data.sets import Dataset
+from snnlib.deploy.operations import ACCUMULATE, DRAW, LOOKUP, MAC, SPIKE, UPDATE, count
 from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair, above_zero, interval
 from snnlib.experiments.over_seeds import at_timesteps
-from snnlib.runs.evaluations import AsTrained, Conversion
+from snnlib.runs.evaluations import AsTrained, Conversion, Evaluation
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import ensure
+from snnlib.runs.run import Run, ensure
 
 SKIPPING = f"{ANN}, zeros skipped"
 EQUAL = 0.5  # points below the ReLU net that still count as equal
@@ -30,30 +31,42 @@ PICOJOULES = {MAC: 4.6, ACCUMULATE: 0.9}
 def operation_counts(pairs: Iterable[Pair], evaluation: Conversion) -> pd.DataFrame:
     """Operations of converted nets and of ReLU nets, the latter also with products by zero left out.
 
-    One noise seed, the evaluation's first: counts are means over the whole test set.
-
     Args:
         pairs: a single-step and a ReLU run each.
 
     Returns:
         The runs' columns, net, and those of `count`.
     """
+    once = AsTrained(timesteps=1, noise_seeds=evaluation.noise_seeds, batch_size=evaluation.batch_size)
     tables = []
     for snn, ann in pairs:
         nets = {
-            CONVERTED: (snn, evaluation, {}),
-            ANN: (ann, AsTrained(timesteps=1), {}),
-            SKIPPING: (ann, AsTrained(timesteps=1), {"skip_zeros": True}),
+            CONVERTED: counts_of(snn, evaluation),
+            ANN: counts_of(ann, once),
+            SKIPPING: counts_of(ann, once, skip_zeros=True),
         }
-        for net, (run, e, options) in nets.items():
-            ensure(run.spec)
-            with run.spec.recipe.execution():
-                table = count(
-                    e.network(run), run.data(), e.timesteps, evaluation.noise_seeds[0], evaluation.batch_size,
-                    run.spec.recipe.precision, **options,
-                )  # fmt: skip
-            tables.append(table.assign(**run.spec.columns(), net=net)[[*run.spec.columns(), "net", *table]])
+        for net, table in nets.items():
+            table.insert(len(snn.spec.columns()), "net", net)
+            tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def counts_of(run: Run, evaluation: Evaluation, data: Dataset | None = None, skip_zeros: bool = False) -> pd.DataFrame:
+    """The run's columns and those of `count`, with the evaluation's first noise seed: means over the test set.
+
+    Args:
+        data: with other test images than the run's.
+        skip_zeros: as of `count`.
+    """
+    ensure(run.spec)
+    e = evaluation
+    with run.spec.recipe.execution():
+        table = count(
+            e.network(run), data or run.data(), e.timesteps, e.noise_seeds[0], e.batch_size, run.spec.recipe.precision,
+            skip_zeros,
+        )  # fmt: skip
+    named = run.spec.columns()
+    return table.assign(**named)[[*named, *table]]
 
 
 def spikes_per_step(table: pd.DataFrame) -> pd.Series:
@@ -62,16 +75,22 @@ def spikes_per_step(table: pd.DataFrame) -> pd.Series:
     return by[by.operation == SPIKE].per_image / by[by.operation == UPDATE].per_image
 
 
-def energy(table: pd.DataFrame, draw: float = 0.0) -> pd.Series:
-    """Energy proxy per image in pJ, by T, of one net's counts, if a draw of noise costs ``draw`` pJ."""
-    price = {**PICOJOULES, DRAW: draw, SPIKE: 0.0, UPDATE: 0.0}
+def energy(table: pd.DataFrame, draw: float = 0.0, lookup: float = 0.0) -> pd.Series:
+    """Energy proxy per image in pJ, by T, of one net's counts, if a draw of noise costs ``draw`` pJ, and so on."""
+    price = {**PICOJOULES, DRAW: draw, LOOKUP: lookup, SPIKE: 0.0, UPDATE: 0.0}
     return (table.per_image * table.operation.map(price)).groupby(table.timesteps).sum()
 
 
-def break_even(snn: pd.DataFrame, ann: pd.DataFrame) -> pd.Series:
-    """What a draw may cost, in pJ by T, for the SNN's proxy to be the ANN's; below 0 it is above the ANN's anyway."""
-    draws = snn[snn.operation == DRAW].groupby("timesteps").per_image.sum()
-    return (energy(ann).iloc[0] - energy(snn)) / draws
+def break_even(snn: pd.DataFrame, other: pd.DataFrame, operation: str = DRAW) -> pd.Series:
+    """What a draw (or a look-up) costs, in pJ by T, where the SNN's proxy is the other net's, at its only T.
+
+    If the SNN has more of them, each may cost at most that (below 0 its proxy is above the other's anyway); if it has
+    fewer, at least that (below 0 its proxy is below the other's anyway). What else is drawn or looked up is free.
+    """
+    own, others = (
+        net.per_image.where(net.operation == operation, 0.0).groupby(net.timesteps).sum() for net in (snn, other)
+    )
+    return (energy(other).iloc[0] - energy(snn)) / (own - others.iloc[0])
 
 
 def affordable_draws(table: pd.DataFrame) -> pd.DataFrame:

@@ -11,35 +11,52 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from snnlib.experiments.memories.table import ENSEMBLE, EVEN, EXACT, PAPER, SPREADS, exact
+from snnlib.experiments.memories.table import ENSEMBLE, EVEN, EXACT, HIDDEN, PAPER, READOUT, SPREADS, exact
 from snnlib.experiments.over_seeds import NET, at_timesteps
-from snnlib.experiments.style import BLACK, BLUE, GREEN, ORANGE, VERMILION, figure, style
+from snnlib.experiments.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, figure, style
 from snnlib.experiments.titles import short_title
 
 LOOKS = {
     ENSEMBLE: {"color": BLACK, "marker": "o"},
     PAPER: {"color": VERMILION, "marker": "s"},
-    EVEN: {"color": ORANGE, "marker": "v"},
     exact(1.0): {"color": GREEN, "marker": "^"},
     EXACT: {"color": BLUE, "marker": "D"},
+}
+CONTROLS = {
+    EXACT: LOOKS[EXACT],
+    READOUT: {"color": SKY, "marker": "P"},
+    HIDDEN: {"color": PURPLE, "marker": "X"},
+    EVEN: {"color": ORANGE, "marker": "v"},
 }
 AT = (1, 2, 4, 10)  # T at which the spread is drawn
 
 
 def accuracy(table: pd.DataFrame) -> Figure:
-    """A panel for each net and noise: accuracy over T with each memory of `LOOKS`, mean ± sd over training seeds.
+    """Above, accuracy over T with each memory of `LOOKS`; below, points over the ensemble with each of `CONTROLS`.
+
+    A column for each net and noise; mean ± sd over training seeds, below of the differences seed by seed.
 
     Args:
         table: of `snnlib.experiments.memories.table.accuracies`, or its CSV.
     """
 
-    def draw(ax: Axes, at: pd.DataFrame) -> None:
-        for memory, look in LOOKS.items():
-            of_seeds = at.xs(memory, level="memory")
-            ax.errorbar(at.columns, of_seeds.mean(), yerr=_sd(of_seeds), ms=4, capsize=1.5, label=memory, **look)
+    def each(ax: Axes, at: pd.DataFrame, looks: dict[str, dict[str, str]]) -> None:
+        for memory, look in looks.items():
+            if memory in at.index.get_level_values("memory"):  # a readout of potentials has fewer
+                of_seeds = at.xs(memory, level="memory")
+                ax.errorbar(at.columns, of_seeds.mean(), yerr=_sd(of_seeds), ms=4, capsize=1.5, label=memory, **look)
         _powers_of_two(ax, at.columns.max())
 
-    return _panels(table, draw, "time steps T", "Accuracy with each memory")
+    def memories(ax: Axes, at: pd.DataFrame) -> None:
+        each(ax, at, LOOKS)
+
+    def controls(ax: Axes, at: pd.DataFrame) -> None:
+        ax.axhline(0, color=BLACK, lw=1)
+        ensemble = at.xs(ENSEMBLE, level="memory")
+        each(ax, at.sub(ensemble.reindex(at.index.droplevel("memory")).to_numpy()), CONTROLS)
+
+    draws = {"test accuracy, %": memories, "points over the ensemble": controls}
+    return _panels(table, draws, "time steps T", "Accuracy with each memory")
 
 
 def spread(table: pd.DataFrame) -> Figure:
@@ -58,7 +75,7 @@ def spread(table: pd.DataFrame) -> Figure:
                 SPREADS, mean, yerr=np.nan_to_num(sd), fmt="o-", ms=4, capsize=1.5, color=colour, label=f"T = {t}"
             )
 
-    return _panels(table, draw, "spread of U(0) around 1/2", "Where phases begin")
+    return _panels(table, {"test accuracy, %": draw}, "spread of U(0) around 1/2", "Where phases begin")
 
 
 def chance(table: pd.DataFrame) -> Figure:
@@ -89,25 +106,30 @@ def chance(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def _panels(table: pd.DataFrame, draw: Callable[[Axes, pd.DataFrame], None], xlabel: str, what: str) -> Figure:
+def _panels(
+    table: pd.DataFrame, draws: dict[str, Callable[[Axes, pd.DataFrame], None]], xlabel: str, what: str
+) -> Figure:
+    """A panel for each net and noise of what each function draws, whose key is the label of its vertical axis."""
     nets = list(at_timesteps(table, *NET, "noise", "memory").groupby([*NET, "noise"], sort=False))
     rows = -(-len(nets) // 4)
     columns = -(-len(nets) // rows)
-    fig = figure(max(3.2 * columns, 6.4), 3 * rows + 0.8)
+    fig = figure(max(3.2 * columns, 6.4), 3 * rows * len(draws) + 0.8)
+    labelled = {}
     with style():
-        axes = fig.subplots(rows, columns, squeeze=False)
-        for ax, (net, at) in zip(axes.flat, nets, strict=False):
-            draw(ax, at)
-            dataset, network, width, readout, noise = net
-            ax.set_title(
-                f"{short_title(dataset)}, {short_title(network)}, width {width:g}\n{noise}, {readout}", fontsize=8
-            )
-            ax.set_xlabel(xlabel)
-        for ax in axes.flat[len(nets) :]:
-            ax.remove()
-        for ax in axes[:, 0]:
-            ax.set_ylabel("test accuracy, %")
-        fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8)
+        axes = fig.subplots(rows * len(draws), columns, squeeze=False)
+        for (ylabel, draw), part in zip(draws.items(), np.split(axes, len(draws)), strict=True):
+            for ax, (net, at) in zip(part.flat, nets, strict=False):
+                draw(ax, at)
+                dataset, network, width, readout, noise = net
+                name = f"{short_title(dataset)}, {short_title(network)}, width {width:g}\n{noise}, {readout}"
+                ax.set_title(name, fontsize=8)
+                ax.set_xlabel(xlabel)
+                labelled |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+            for ax in part.flat[len(nets) :]:
+                ax.remove()
+            for ax in part[:, 0]:
+                ax.set_ylabel(ylabel)
+        fig.legend(labelled.values(), labelled, loc="outside lower center", ncols=4, fontsize=8)
         seeds = table.seed.nunique()
         fig.suptitle(f"{what}: mean ± sd of {seeds} training seed{'s' * (seeds > 1)}", fontsize=10)
     return fig

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
+from itertools import product
 
 import pandas as pd
 
+from snnlib.data.sets import Dataset, Split
+from snnlib.experiments.contrasts import COLUMNS, Side, contrast
 from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.runs.evaluations import Conversion, Evaluation, Phased
 from snnlib.runs.preset import Preset
@@ -17,6 +21,7 @@ from snnlib.runs.spec import Spec
 NOTEBOOK = "memories"
 ENSEMBLE, PAPER, EVEN = "ensemble", "paper's memory", "even noise"  # step 2, step 3, a control without memory
 EXACT = "exact memory"  # the law of training in hidden layers, phases near 1/2 in a readout that spikes
+OTHERS = (ENSEMBLE, PAPER, EVEN)
 HIDDEN, READOUT = "exact, hidden layers", "exact, readout"  # controls: with the exact memory in some layers alone
 SPREADS = (0.0, 0.5, 1.0)  # in all layers alike; 1 keeps the law of training
 
@@ -25,6 +30,14 @@ def compared(preset: Preset) -> list[Run]:
     """The preset's runs for the notebook."""
     nets = preset.comparison(NOTEBOOK, must=("ours",), may=("potential", "uniform", "uniform_potential"))
     return [run for arms in nets.values() for runs in arms.values() for run in runs]
+
+
+def by_net(runs: Iterable[Run]) -> dict[tuple[object, ...], list[Run]]:
+    """The runs of each net and noise, a training seed each, by their columns `NET` and noise."""
+    nets: dict[tuple[object, ...], list[Run]] = {}
+    for run in runs:
+        nets.setdefault(tuple(run.spec.columns()[name] for name in (*NET, "noise")), []).append(run)
+    return nets
 
 
 def exact(spread: float) -> str:
@@ -37,8 +50,7 @@ def memories(evaluation: Conversion, spec: Spec) -> dict[str, Evaluation]:
 
     A readout of potentials has no neurons, so nothing there can be left out.
     """
-    shared = {"timesteps", "noise_seeds", "batch_size", "ties"}
-    phased = Phased(**evaluation.model_dump(include=shared))
+    phased = Phased.beside(evaluation)
     found = {
         ENSEMBLE: evaluation.changed(alpha=math.inf),
         PAPER: evaluation,
@@ -49,6 +61,12 @@ def memories(evaluation: Conversion, spec: Spec) -> dict[str, Evaluation]:
     if spec.readout == "spikes":
         found |= {HIDDEN: phased.changed(layers="hidden"), READOUT: phased.changed(layers="readout")}
     return found
+
+
+def first_images(run: Run, images: int) -> Dataset:
+    """The run's data set with the first test images alone: for what takes long, or needs few."""
+    data = run.data()
+    return replace(data, test=Split(data.test.images[:images], data.test.labels[:images]))
 
 
 def accuracies(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
@@ -63,6 +81,22 @@ def accuracies(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
             table = accuracy(run, way)
             table.insert(len(run.spec.columns()), "memory", memory)
             tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def over_others(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
+    """The exact memory over each of `OTHERS`, in points, at every T; trains what is missing.
+
+    Returns:
+        Columns dataset, network, width, readout, noise, other_memory, timesteps, then those of `contrast`.
+    """
+    tables = []
+    for net, its in by_net(runs).items():
+        ways = memories(evaluation, its[0].spec)
+        for other, t in product(OTHERS, range(1, evaluation.timesteps + 1)):
+            table = contrast(Side(its, ways[EXACT], t), Side(its, ways[other], t))
+            keys = {**dict(zip([*NET, "noise"], net, strict=True)), "other_memory": other, "timesteps": t}
+            tables.append(table.assign(**keys)[[*keys, *COLUMNS]])
     return pd.concat(tables, ignore_index=True)
 
 

@@ -9,19 +9,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from snnlib.experiments.one_pass.table import AT, AT_ONCE, HALF, PIPELINED, RANDOM, SPIKING
+from snnlib.experiments.one_pass.table import AT, AT_ONCE, HALF, PIPELINED, RANDOM, SPIKING, STARTS, WARM_UP, WARMED
 from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds, percent
 from snnlib.experiments.style import BLACK, ORANGE, PURPLE, SKY, VERMILION, figure, style
 from snnlib.experiments.titles import short_title
 
 TITLES = {
     SPIKING: "all layers step together",
+    WARMED: f"the same, outputs of the\nfirst {WARM_UP} steps not counted",
     PIPELINED: "each layer waits for T steps\n(latency: number of layers × T)",
 }
 # What is compared, where there is such an arm: its look, and its name.
 OPPONENTS = {
     "potential": ({"color": BLACK, "marker": "o"}, "the paper's training, exact memory"),
-    "qcfs": ({"color": PURPLE, "marker": "P", "ls": "--"}, "QCFS, L = 4"),
+    "qcfs": ({"color": PURPLE, "marker": "P", "ls": "--"}, "QCFS, L = 4, other start"),
     "direct4": ({"color": VERMILION, "marker": "X"}, "direct training at T = 4, equal epochs"),
     "direct4_short": ({"color": ORANGE, "marker": "X"}, "direct training at T = 4, equal time"),
 }
@@ -35,24 +36,22 @@ def one_pass(table: pd.DataFrame) -> Figure:
     """
     nets = list(table[ARCHITECTURE].drop_duplicates().itertuples(index=False, name=None))
     at = over_seeds(percent(table, *ARCHITECTURE, "arm", "way", "timesteps"))
-    fig = figure(7.6, 3.1 * len(nets) + 1.5)
+    fig = figure(9.6, 3.1 * len(nets) + 1.5)
     with style():
-        axes = fig.subplots(len(nets), 2, squeeze=False, sharex=True, sharey="row")
+        axes = fig.subplots(len(nets), len(TITLES), squeeze=False, sharex=True, sharey="row")
         for row, net in zip(axes, nets, strict=True):
             of_net = at.xs(net, level=ARCHITECTURE)
             for ax, way in zip(row, TITLES, strict=True):
                 _panel(ax, of_net, way)
                 dataset, network, width = net
-                ax.set_title(
-                    f"{short_title(dataset)}, {short_title(network)}, width {width:g}:\n{TITLES[way]}", fontsize=9
-                )
+                ax.set_title(f"{short_title(dataset)}, {short_title(network)} {width:g}:\n{TITLES[way]}", fontsize=9)
             row[0].set_ylabel("test accuracy, %")
         for ax in axes[-1]:
             ax.set_xlabel("time steps T")
         handles = {
             label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
         }
-        fig.legend(handles.values(), handles, loc="outside lower center", ncols=2, fontsize=8)
+        fig.legend(handles.values(), handles, loc="outside lower center", ncols=3, fontsize=8)
         seeds = " or ".join(map(str, sorted(set(at.seeds))))
         fig.suptitle(f"Trained in one pass on the rates of L steps (mean ± sd of {seeds} training seeds)", fontsize=10)
     return fig
@@ -62,6 +61,13 @@ def _panel(ax: Axes, at: pd.DataFrame, way: str) -> None:
     colours = dict(zip(RANDOM.values(), mpl.colormaps["viridis"](np.linspace(0, 0.85, len(RANDOM))), strict=True))
     looks = {arm: ({"color": colours[n], "marker": "o"}, f"L = {n}, random phases") for arm, n in RANDOM.items()}
     looks |= {arm: ({"color": colours[n], "marker": "s", "ls": "--"}, f"L = {n}, U = ½") for arm, n in HALF.items()}
+    looks |= {
+        arm: (
+            {"color": colours[RANDOM[of]], "marker": "o", "mfc": "white", "ls": ":"},
+            f"L = {RANDOM[of]}, other start",
+        )
+        for arm, of in STARTS.items()
+    }
     for arm, (look, name) in (looks | OPPONENTS).items():
         if (arm, way) in at.index.droplevel("timesteps"):
             rows = at.loc[arm, way]

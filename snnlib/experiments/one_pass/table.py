@@ -9,13 +9,15 @@ import pandas as pd
 from snnlib.experiments.fig3_4_training_time.cost import step_seconds
 from snnlib.experiments.over_seeds import NET, over_seeds, percent
 from snnlib.runs.arms import LEVELS
-from snnlib.runs.evaluations import Evaluation, Phased, Pipelined
+from snnlib.runs.evaluations import Evaluation, Integrated, Phased, Pipelined
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
 
 NOTEBOOK = "one_pass"
-SPIKING, PIPELINED, AT_ONCE = WAYS = ("spiking", "pipelined", "at once")  # at once: an ANN, which has no steps
+# All layers step together; so too, but the first `WARM_UP` outputs do not count; each layer waits; an ANN has no steps.
+SPIKING, WARMED, PIPELINED, AT_ONCE = WAYS = ("spiking", "spiking, warmed up", "pipelined", "at once")
+WARM_UP = 2
 AT = (1, 2, 4, 6, 8, 10)  # T, as far as the preset goes
 # Names of arms: what is trained, with random phases and with U = 1/2, and their other start of batch norm.
 RANDOM = {f"rate{levels}": levels for levels in LEVELS}
@@ -26,20 +28,26 @@ OPPONENTS = ("potential", "direct4_short", "direct4", "qcfs", "relu")
 
 def compared(preset: Preset) -> dict[str, Comparison]:
     """The preset's runs for the notebook, by net and arm."""
-    return preset.comparison(NOTEBOOK, must=("rate1", "rate4"), may=(*RANDOM, *HALF, *STARTS, *OPPONENTS))
+    return preset.comparison(NOTEBOOK, must=("rate1",), may=(*RANDOM, *HALF, *STARTS, *OPPONENTS))
+
+
+def steps(preset: Preset) -> list[int]:
+    """The T at which nets are compared."""
+    return [t for t in AT if t <= preset.evaluation.timesteps]
 
 
 def evaluations(preset: Preset, run: Run) -> list[tuple[str, Evaluation]]:
     """The ways in which a run is evaluated (of `WAYS`): each is one run in time, or for `PIPELINED` one T of `AT`."""
     e = preset.evaluation
-    phased = Phased(**e.model_dump(include={"timesteps", "noise_seeds", "batch_size"}))
+    # Phases differ from image to image, so thousands of images average over them in one run.
+    shared = {"noise_seeds": e.noise_seeds[:1], "batch_size": e.batch_size}
     match run.spec.dynamics.kind:
         case "rate":
-            shared = e.model_dump(include={"noise_seeds", "batch_size"})
-            pipelined = [(PIPELINED, Pipelined(levels=t, **shared)) for t in AT if t <= e.timesteps]
-            return [*((SPIKING, evaluation) for evaluation in preset.evaluations(run)), *pipelined]
+            spiking = Integrated(timesteps=e.timesteps, **shared)
+            pipelined = [(PIPELINED, Pipelined(levels=t, **shared)) for t in steps(preset)]
+            return [(SPIKING, spiking), (WARMED, spiking.changed(warm_up=WARM_UP)), *pipelined]
         case "single_step":
-            return [(SPIKING, phased)]
+            return [(SPIKING, Phased(timesteps=e.timesteps, **shared))]
         case "relu":
             return [(AT_ONCE, preset.evaluations(run)[0])]
     return [(SPIKING, preset.evaluations(run)[-1])]
@@ -67,29 +75,29 @@ def accuracies(preset: Preset, nets: dict[str, Comparison] | None = None) -> pd.
                         table["timesteps"] = evaluation.levels
                     if way == AT_ONCE:
                         table["timesteps"] = math.inf
-                    tables.append(table[table.timesteps.isin((*AT, math.inf))])
+                    tables.append(table[table.timesteps.isin((*steps(preset), math.inf))])
     return pd.concat(tables, ignore_index=True)
 
 
 def costs(preset: Preset, repeats: int = 5) -> pd.DataFrame:
-    """What a training step takes, all arms of a net in turn, and its epochs: training time in that of ``rate4``.
+    """What a training step takes, all arms of a net in turn, and its epochs: training time in that of ``rate1``.
 
     Returns:
         The columns of the arm's first run, then arm, epochs, step_seconds (median), time (epochs times step, of
-        ``rate4`` 1).
+        ``rate1`` 1).
     """
     rows = []
     for arms in compared(preset).values():
         firsts = {arm: runs[0] for arm, runs in arms.items()}
-        data = firsts["rate4"].data("cpu")
-        with firsts["rate4"].spec.recipe.execution():
+        data = firsts["rate1"].data("cpu")
+        with firsts["rate1"].spec.recipe.execution():
             measured = step_seconds([run.spec for run in firsts.values()], data, repeats)
         seconds = {arm: pd.Series(times).median() for arm, times in zip(firsts, measured, strict=True)}
         whole = {arm: seconds[arm] * run.spec.recipe.epochs for arm, run in firsts.items()}
         rows += [
             {
                 **run.spec.columns(), "arm": arm, "epochs": run.spec.recipe.epochs, "step_seconds": seconds[arm],
-                "time": whole[arm] / whole["rate4"],
+                "time": whole[arm] / whole["rate1"],
             }
             for arm, run in firsts.items()
         ]  # fmt: skip
