@@ -1,4 +1,4 @@
-"""The networks of Table 1, CNN, VGG-16 and ResNet-18, and a shorter VGG-8: ordinary PyTorch around `Neuron`.
+"""The networks of Table 1, CNN, VGG-16 and ResNet-18, and two shorter ones: ordinary PyTorch around `Neuron`.
 
 Batch norm follows every convolution unless it is left out, none follows a linear layer: the paper does not say.
 """
@@ -33,6 +33,21 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.neuron(self.main(x) + self.shortcut(x))
+
+
+class CurrentShortcut(nn.Module):
+    """Currents that pass by a layer of neurons and are added to what its spikes become: a shortcut before firing.
+
+    So gradients reach every layer past the neurons (Hu et al. 2021, arXiv:2112.08954). What passes is no spike but a
+    sum of weighed ones: the earlier spikes could as well arrive a second time, through the same weights.
+    """
+
+    def __init__(self, c: int, neuron: Callable[[], Neuron], conv: Convolution) -> None:
+        super().__init__()
+        self.main = nn.Sequential(neuron(), *conv(c, c))
+
+    def forward(self, current: Tensor) -> Tensor:
+        return current + self.main(current)
 
 
 class Pointwise(nn.Conv2d):
@@ -115,6 +130,20 @@ def vgg8(
     return _chain(VGG8, shape, classes, width, neuron, conv)
 
 
+def resnet8(
+    shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution
+) -> nn.Module:
+    """`vgg8` with a `CurrentShortcut` round the second convolution at each resolution below the first."""
+    c = channels(64, width)
+    encoder = conv(shape[0], c)
+    layers: list[nn.Module] = []
+    for n in (128, 256, 512):
+        first = conv(c, c := channels(n, width))
+        layers.extend((nn.AvgPool2d(2), *first, CurrentShortcut(c, neuron, conv), neuron()))
+    layers.extend((nn.Flatten(), nn.Linear(c * (shape[1] // 8) * (shape[2] // 8), classes)))
+    return in_sequence(encoder, neuron, layers)
+
+
 def _chain(
     plan: tuple[int | str, ...],
     shape: tuple[int, ...],
@@ -155,9 +184,9 @@ def resnet18(
 
 
 # A network, the images it takes, and the smallest image side that its pooling leaves something of.
-NETWORKS = {"cnn": cnn, "vgg8": vgg8, "vgg16": vgg16, "resnet18": resnet18}
-INPUT_SHAPES = {"cnn": (1, 28, 28), "vgg8": (3, 32, 32), "vgg16": (3, 32, 32), "resnet18": (3, 32, 32)}
-SMALLEST_SIDE = {"cnn": 8, "vgg8": 8, "vgg16": 32, "resnet18": 8}
+NETWORKS = {"cnn": cnn, "vgg8": vgg8, "resnet8": resnet8, "vgg16": vgg16, "resnet18": resnet18}
+INPUT_SHAPES = {"cnn": (1, 28, 28), **dict.fromkeys(("vgg8", "resnet8", "vgg16", "resnet18"), (3, 32, 32))}
+SMALLEST_SIDE = {"cnn": 8, "vgg8": 8, "resnet8": 8, "vgg16": 32, "resnet18": 8}
 MOST_CLASSES = 100_000
 WIDEST = 16  # weights grow with the square of the width: a billion and more
 
@@ -184,7 +213,7 @@ def build(
     """A network of Table 1 with fresh weights from PyTorch's global generator.
 
     Args:
-        network: "cnn", "vgg8", "vgg16" or "resnet18".
+        network: "cnn", "vgg8", "resnet8", "vgg16" or "resnet18".
         dynamics: of every neuron.
         width: factor on every layer's channels; 1 is the paper's.
         readout: "spikes", the output layer fires and its rate is the output, or "potential", its

@@ -16,7 +16,7 @@ from snnlib.runs.arms import ARMS
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Spec
-from snnlib.training.loop import Recipe
+from snnlib.training.recipe import Recipe
 
 ENTRY = ("notebooks", "method", 0)  # in a file
 RUN = ("notebooks", "method", "net", "ours", 0)  # in Python

@@ -20,7 +20,7 @@ from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.simulation import Simulation
 
-NETWORKS = ("cnn", "vgg16", "resnet18")
+NETWORKS = ("cnn", "resnet8", "vgg16", "resnet18")
 T = 10
 
 
@@ -49,6 +49,11 @@ def resnet18_size(w: int) -> int:
     return total + (c + 1) * 10
 
 
+def resnet8_size(w: int) -> int:
+    stages = sum(conv_bn(n // 2, n) + conv_bn(n, n) for n in (2 * w, 4 * w, 8 * w))
+    return conv_bn(3, w) + stages + (8 * w * 4 * 4 + 1) * 10
+
+
 @pytest.mark.parametrize("readout", ["spikes", "potential"])
 @pytest.mark.parametrize(
     ("network", "closed_form", "published"),
@@ -68,8 +73,12 @@ def test_table_1_has_as_many_parameters_as_its_closed_form(
 
 
 @pytest.mark.parametrize(
-    ("network", "size"), [("cnn", cnn_size(16, 32, 128)), ("vgg16", vgg16_size(16)), ("resnet18", resnet18_size(16))]
-)
+    ("network", "size"),
+    [
+        ("cnn", cnn_size(16, 32, 128)), ("resnet8", resnet8_size(16)), ("vgg16", vgg16_size(16)),
+        ("resnet18", resnet18_size(16)),
+    ],
+)  # fmt: skip
 def test_width_scales_every_layer(network: str, size: int) -> None:
     assert parameters(build(network, SingleStep(), width=0.25)) == size
 
@@ -261,6 +270,32 @@ def test_ten_steps_of_the_resnet_equal_a_loop_of_single_steps() -> None:
     assert out.float().std() > 0.1
 
 
+@torch.no_grad()
+def resnet8_by_hand(model: Spiking, x: Tensor, timesteps: int) -> Tensor:
+    """A step at a time: the currents of each stage's first convolution are added to those of its second."""
+    convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    (first, *stages), linear = list(zip(convolutions, norms, strict=True)), model.model.layers[-2]
+    neurons = [LifByHand(0.5) for _ in range(8)]
+    outputs = []
+    for _ in range(timesteps):
+        fires = iter(neurons)
+        s = next(fires)(convolve(x, *first))
+        for one, two in zip(stages[::2], stages[1::2], strict=True):
+            current = convolve(F.avg_pool2d(s, 2), *one)
+            s = next(fires)(current + convolve(next(fires)(current), *two))
+        outputs.append(next(fires)(s.flatten(1) @ linear.weight.T + linear.bias))
+    return torch.stack(outputs)
+
+
+def test_ten_steps_of_resnet8_equal_a_loop_of_single_steps() -> None:
+    model, x = lively("resnet8", LIF()), images(3, (3, 32, 32))
+    with torch.no_grad():
+        out = model(x, simulation=Simulation(generator(), T))
+    torch.testing.assert_close(out, resnet8_by_hand(model, x, T))
+    assert out.float().std() > 0.1
+
+
 @pytest.mark.parametrize("network", NETWORKS)
 def test_one_pass_is_the_prefix_of_a_longer_one_without_noise(network: str) -> None:
     model = lively(network, LIF())
@@ -293,7 +328,7 @@ def test_nothing_comes_out_of_a_network_without_input(dynamics: Dynamics) -> Non
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"network": "lenet"}, r"network = 'lenet': must be one of cnn, vgg8, vgg16, resnet18"),
+        ({"network": "lenet"}, r"network = 'lenet': must be one of cnn, vgg8, resnet8, vgg16, resnet18"),
         ({"readout": "rate"}, r"readout = 'rate': must be one of spikes, potential"),
         ({"width": 0.005}, r"width = 0.005: leaves no channel of a layer of 64"),
         ({"width": 0.0}, r"width = 0.0: must be a finite number above 0"),

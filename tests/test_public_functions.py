@@ -46,7 +46,7 @@ from snnlib.store.files import StoreError
 from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Triangle
 from snnlib.training.evaluation import accuracy_over_time, calibration_images, firing_rates
 from snnlib.training.failures import TrainingError
-from snnlib.training.loop import Recipe
+from snnlib.training.recipe import Recipe
 from snnlib.training.seeds import stream
 
 LONGEST = 1000  # characters of an answer

@@ -15,7 +15,7 @@ from snnlib.models import build
 from snnlib.runs.run import Run, ensure
 from snnlib.runs.spec import Spec
 from snnlib.simulation import simulate
-from snnlib.training.loop import Recipe
+from snnlib.training.recipe import Recipe
 
 assert_type(sn.__version__, str)
 

@@ -24,7 +24,7 @@ from snnlib.models import INPUT_SHAPES, build
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Dynamics, SingleStep
 from snnlib.simulation import Simulation
-from snnlib.training.loop import mse
+from snnlib.training.losses import mse
 
 BATCH = {"cnn": 100, "vgg16": 128, "resnet18": 128}
 CLASSES = 10

@@ -101,7 +101,7 @@ def ours_for_spikingjelly(train: Batches, test: Batches, epochs: int) -> float:
     from torch import nn
 
     import snnlib as sn
-    from snnlib.training.loop import mse
+    from snnlib.training.losses import mse
 
     net = sn.spiking(nn.Sequential(nn.Flatten(), nn.Linear(784, 10, bias=False), nn.ReLU()))
     sn.fit(net, train, epochs, loss=mse)

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import pandas as pd
@@ -25,6 +26,7 @@ from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.checks import InputError, Value, between, finite, positive, whole
 from snnlib.conversion import with_dynamics
 from snnlib.fast import Currents, lif_steps
+from snnlib.models import CurrentShortcut
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Neuron, reset
 from snnlib.noise import Gaussian, Noise
@@ -107,10 +109,9 @@ def absorb(model: Spiking) -> Spiking:
         ValueError: neurons that are not `NoisyLIF`.
     """
     model = fold_batch_norm(_noisy(model))
-    for layer, neuron in _before(model):
+    for neuron, add in _before(model):
         d = neuron.dynamics
-        with torch.no_grad():
-            layer.bias += d.bias
+        add(d.bias)
         neuron.dynamics = replace(d, bias=0.0, first_bias=d.first_bias - d.bias)
     return model
 
@@ -124,10 +125,9 @@ def without_noise(model: Spiking) -> Spiking:
         ValueError: neurons that are not `NoisyLIF`, a leak above 1.
     """
     model = absorb(model)
-    for layer, neuron in _before(model):
+    for neuron, add in _before(model):
         d = neuron.dynamics
-        with torch.no_grad():
-            layer.bias += d.noise.centre
+        add(d.noise.centre)
         neuron.dynamics = LIF(d.leak, d.surrogate, d.v_th, d.v_reset)
     return model
 
@@ -173,11 +173,24 @@ def _noisy(model: Spiking) -> Spiking:
     return model
 
 
-def _before(model: Spiking) -> Iterator[tuple[nn.Module, Neuron]]:
-    """Each neuron with the last layer before it whose output is added to its current; a shortcut's will do."""
-    layer = None
+def _before(model: Spiking) -> Iterator[tuple[Neuron, Callable[[float], None]]]:
+    """Each neuron, and what adds a constant to its current, in the last layer before it; a shortcut's will do.
+
+    Where that layer's output passes by the neuron (`CurrentShortcut`), the layer behind it takes the constant away.
+    """
+    layer = behind = None
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             layer = module
+        elif isinstance(module, CurrentShortcut):
+            behind = next(m for m in module.main if isinstance(m, nn.Conv2d))
         elif isinstance(module, Neuron):
-            yield layer, module
+            yield module, partial(_shift, layer, behind)
+            behind = None
+
+
+@torch.no_grad()
+def _shift(layer: nn.Module, behind: nn.Module | None, constant: float) -> None:
+    layer.bias += constant
+    if behind is not None:
+        behind.bias -= constant

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.checks import InputError, positive
 from snnlib.deploy.folding import NoisyLIF, without_noise
-from snnlib.models import Residual
+from snnlib.models import CurrentShortcut, Residual
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Neuron
 
@@ -37,7 +37,7 @@ def to_nir(model: Spiking, dt: float = 1e-4, input_shape: tuple[int, ...] | None
 
     Args:
         model: its neurons are `LIF`, or `NoisyLIF` (`snnlib.deploy.folding.fold`); its layers stand in
-            ``nn.Sequential`` and `snnlib.models.Residual`.
+            ``nn.Sequential``, `snnlib.models.Residual` and `snnlib.models.CurrentShortcut`.
         dt: seconds that a time step is to last; any will do, as long as the simulator takes the same.
         input_shape: of an input without its batch axis, where the model does not say.
 
@@ -90,17 +90,21 @@ def write_nir(graph: nir.NIRGraph, path: Path) -> Path:
 
 
 class _Builder:
-    """Nodes and edges so far; ``end`` is the last node, ``shape`` what it puts out."""
+    """Nodes and edges so far; ``end`` is the last node, ``shape`` what it puts out.
+
+    Nodes in ``passing`` feed the next node too.
+    """
 
     def __init__(self, dt: float, shape: tuple[int, ...]) -> None:
         self.dt, self.shape, self.end = dt, tuple(shape), "input"
         self.nodes: dict[str, nir.NIRNode] = {"input": nir.Input({"input": np.array(shape)})}
         self.edges: list[tuple[str, str]] = []
+        self.passing: list[str] = []
 
     def join(self, name: str, node: nir.NIRNode) -> None:
         self.nodes[name] = node
-        self.edges.append((self.end, name))
-        self.end = name
+        self.edges.extend((start, name) for start in (self.end, *self.passing))
+        self.end, self.passing = name, []
 
     def add(self, layer: nn.Module) -> None:
         """Append a layer and what is in it."""
@@ -110,6 +114,10 @@ class _Builder:
                     self.add(inner)
             case Residual():
                 self._residual(layer)
+            case CurrentShortcut():
+                start = self.end
+                self.add(layer.main)
+                self.passing.append(start)
             case nn.Identity():
                 pass
             case _:

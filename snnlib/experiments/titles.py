@@ -13,6 +13,7 @@ TITLES = {
     "fashion_mnist_mini": "Fashion-MNIST mini (6,000 images)",
     "cnn": "CNN",
     "vgg8": "VGG-8",
+    "resnet8": "ResNet-8",
     "vgg16": "VGG-16",
     "resnet18": "ResNet-18",
 }

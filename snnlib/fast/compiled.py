@@ -1,7 +1,7 @@
 """The neuron's steps with one pass over memory each: compiled by PyTorch, where asked for and where a compiler is.
 
 PyTorch's own operations write each intermediate result to memory, which is most of their time. But compiling takes
-half a minute once per machine, and seconds in each process, so it is a choice (`snnlib.training.loop.Recipe.compile`).
+half a minute once per machine, and seconds in each process, so it is a choice: `snnlib.training.recipe.Recipe.compile`.
 Without a compiler PyTorch's own operations run, after one line in the log.
 
 Narrower tensors are computed with in float32: a compiled bfloat16 net rounds H once, to be kept, not at each

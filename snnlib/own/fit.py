@@ -43,7 +43,7 @@ def fit(
             are single numbers. Inputs as the net takes them; over time samples are
             [T, ...], so [N, T, ...] as a tensor and [B, T, ...] from a DataLoader.
         loss: of outputs [B, ...], averaged over time, and targets; cross-entropy for targets that are classes, mean
-            squared error for others. The paper's own, for classes too, is `snnlib.training.loop.mse`.
+            squared error for others. The paper's own, for classes too, is `snnlib.training.losses.mse`.
         optimizer: over the net's parameters (`spiking` copied the model's), with the caller's own schedule if any. If
             not given, Adam, whose rate goes from ``lr`` to 0 along a half cosine.
         batch_size: where ``data`` is no loader of its own.

@@ -21,7 +21,7 @@ class Arm:
         OWN  # fields of the recipe that a preset may set for this arm of a net, under [nets.NAME.arms]
     )
     like: str = ""  # the arm whose rate it takes; without one it has a rate of its own (`snnlib.batch.tune`)
-    after: bool = False  # trained from the last weights of the same net as `ours`
+    after: str = ""  # the arm from whose last weights it is trained
 
     @property
     def settable(self) -> tuple[str, ...]:
@@ -36,7 +36,7 @@ class Arm:
             own: fields of the recipe by arm.
         """
         base = {**net, "seed": seed}
-        after = {"after": merged(base, {"recipe": own.get("ours", {})})} if self.after else {}
+        after = {"after": ARMS[self.after].spec(self.after, net, seed, own)} if self.after else {}
         shared = {field: value for field, value in own.get(self.like, {}).items() if field == "lr"}
         return Spec(**merged(base, self.changes, {"recipe": shared}, {"recipe": own.get(name, {})}, after))
 
@@ -72,6 +72,8 @@ LEVELS = (1, 2, 4, 8)
 # Gain and bias of batch norm: most currents begin within [0, 1], which is all that `Rate` counts.
 CENTRED = {"norm_start": (0.4, 0.25)}
 
+SGD = {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 5e-4, "schedule": "triangle"}
+
 # A comparison lists its arms, and a figure draws them, in this order. Each has a peak learning rate of its own, chosen
 # with the same effort, since the best rate for ours need not be another's. Those on which no claim rests take ours'.
 ARMS = {
@@ -81,7 +83,7 @@ ARMS = {
     "direct": Arm("surrogate gradients through time, without noise", _direct(10)),
     "direct4": Arm("the same over fewer steps", _direct(4)),
     "direct2": Arm("the same over two", _direct(2)),
-    "tuned": Arm("ours, then a little direct training", _direct(4), own=("epochs", *OWN), after=True),
+    "tuned": Arm("ours, then a little direct training", _direct(4), own=("epochs", *OWN), after="ours"),
     "relu": Arm("an ANN to convert, activations normalised", {**POTENTIAL_READOUT, "dynamics": {"kind": "relu"}}),
     "qcfs": Arm("an ANN made for few steps", {**POTENTIAL_READOUT, "dynamics": {"kind": "qcfs", "levels": 4}}),
     # Beyond the paper: trained in one pass on the rates of L steps, with random phases, and with U = 1/2 as qcfs.
@@ -92,6 +94,16 @@ ARMS = {
         for levels in LEVELS
     },
     "direct4_short": Arm("direct training at T = 4 for as long", _direct(4), own=("epochs", *OWN), like="direct4"),
+    # Tricks of the record, on and off.
+    "expected": Arm("the expected spike of uniform noise", _rate(1000, 0.0, other=True), ("epochs", *OWN), "potential"),
+    "warmed": Arm("noise after that", _rate(1), ("epochs", *OWN), "potential", after="expected"),
+    "no_shortcuts": Arm("the chain, without shortcuts", {**POTENTIAL_READOUT, "network": "vgg8"}, like="potential"),
+    "whitened": Arm(
+        "a first layer that begins by whitening", {**POTENTIAL_READOUT, "whitened": True}, like="potential"
+    ),
+    "mse": Arm("the paper's loss", {**POTENTIAL_READOUT, "recipe": {"loss": "mse", "smoothing": 0}}, like="potential"),
+    "adam": Arm("the paper's optimiser", {**POTENTIAL_READOUT, "recipe": {"optimizer": "adam"}}),
+    "sgd": Arm("airbench's optimiser and schedule", {**POTENTIAL_READOUT, "recipe": SGD}),
     "uniform": Arm("another noise, as wide as ours", _single_step(noise=UNIFORM)),
     "uniform_potential": Arm("the same", {**POTENTIAL_READOUT, **_single_step(noise=UNIFORM)}),
     # Controls: what noise does in training, apart from its mean.

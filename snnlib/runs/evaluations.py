@@ -47,6 +47,7 @@ class Evaluation(Checked):
     calibration: int = Field(default=500, ge=1, le=10_000)  # training images, for what is measured before
     ties: Literal[TIES] = "first"  # the class that wins of several with the largest output
     warm_up: Annotated[int, ADDED] = Field(default=0, ge=0, le=MOST_TIMESTEPS)  # steps whose outputs do not count
+    flips: Annotated[bool, ADDED] = False  # each image is seen mirrored too, and outputs are averaged
 
     @field_validator("noise_seeds")
     @classmethod

@@ -23,7 +23,7 @@ from snnlib.runs.preset_changes import LONGEST, changed
 from snnlib.runs.preset_file import Nets
 from snnlib.runs.run import Run
 from snnlib.simulation import MOST_TIMESTEPS
-from snnlib.training.loop import Recipe
+from snnlib.training.recipe import Recipe
 
 FOLDER = Path(__file__).parent / "presets"
 STAGES = (64, 256)  # time steps of a converted ANN before it goes on to `Preset.ann_timesteps`

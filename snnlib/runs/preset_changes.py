@@ -10,7 +10,7 @@ from snnlib.checks import InputError, one_of, short, shown
 from snnlib.runs.arms import ARMS
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset_file import NET_FIELDS
-from snnlib.training.loop import Recipe
+from snnlib.training.recipe import Recipe
 
 LISTS = ("seeds", "noise_seeds")  # fields that take several values; one alone is a list, too
 LONGEST = 500  # characters of a preset's description

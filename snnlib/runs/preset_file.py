@@ -18,7 +18,7 @@ from snnlib.runs.arms import ARMS, merged
 from snnlib.runs.spec import Spec
 from snnlib.store.files import StoreError, regular
 from snnlib.store.paths import CHECKOUT, NOTEBOOKS
-from snnlib.training.loop import Recipe
+from snnlib.training.recipe import Recipe
 
 LARGEST = 20_000  # bytes, six times what a preset takes; over a dotted key of a megabyte, tomllib sits for an hour
 NET_FIELDS = ("dataset", "network", "width", "hold_out", "recipe")

@@ -126,7 +126,7 @@ def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None
         e, precision = evaluation, run.spec.recipe.precision
         found = predict(
             e.network(run, device), run.data(device), e.timesteps, e.noise_seeds, e.batch_size, precision, e.ties,
-            e.warm_up,
+            e.warm_up, e.flips,
         )  # fmt: skip
     named = {**run.spec.columns(), **found.table}
     table, right, about = _files(run, evaluation)

@@ -29,6 +29,7 @@ from snnlib.store.used import note
 from snnlib.training import failures
 from snnlib.training.loop import State, initial_state, train_epochs
 from snnlib.training.seeds import stream
+from snnlib.training.whitening import whiten_first
 
 log = logging.getLogger("snnlib")
 
@@ -221,6 +222,8 @@ def _train(run: Run, device: torch.device) -> None:
 
     def fresh() -> State:
         model = build_for(spec).to(device)
+        if spec.whitened:
+            whiten_first(model, data)
         if spec.after is not None:
             model.load_state_dict(Run(spec.after).model(device).state_dict())
         return initial_state(model, data, spec.recipe)

@@ -14,7 +14,7 @@ from snnlib.data.sets import DATASETS, SIZES
 from snnlib.models import INPUT_SHAPES, NETWORKS, READOUTS, check_width
 from snnlib.neurons import LIF, Converted, SingleStep
 from snnlib.rate import Rate
-from snnlib.training.loop import Recipe
+from snnlib.training.recipe import Recipe
 
 # Raised when the same spec would train to other weights, so that no older run passes for a new one.
 FORMAT = 3
@@ -38,6 +38,7 @@ class Spec(Checked):
     after: Spec | None = None  # the run whose last weights are this one's first: fine-tuning
     # Gain and bias that batch norm begins with: at 1 and 0 most currents lie outside of the range that `Rate` counts.
     norm_start: Annotated[tuple[float, float], ADDED] = (1.0, 0.0)
+    whitened: Annotated[bool, ADDED] = False  # the first layer begins with whitening filters (`training.whitening`)
     hold_out: Annotated[int, ADDED] = Field(default=0, ge=0, lt=1_000_000)  # training images in place of the test set
 
     @model_validator(mode="before")
@@ -64,7 +65,8 @@ class Spec(Checked):
             raise InputError(f"readout = {self.readout}: must be potential for {kind} nets, whose output is analog")
         if self.dataset == "cifar10" and INPUT_SHAPES[self.network][0] == 1:
             raise InputError(
-                f"network = {self.network}: must be vgg8, vgg16 or resnet18 for cifar10, whose images have colours"
+                f"network = {self.network}: must be vgg8, resnet8, vgg16 or resnet18 for cifar10, "
+                "whose images have colours"
             )
         if self.hold_out >= SIZES[self.dataset][0]:
             raise InputError(
@@ -76,7 +78,7 @@ class Spec(Checked):
                 Converted(noise)  # as it is tested between epochs
             except InputError as error:
                 raise InputError(f"noise low and high = {noise.low} and {noise.high}: converted, {error}") from None
-        for name in ("dataset", "network", "width", "readout", "batch_norm", "norm_start", "hold_out"):
+        for name in ("dataset", "network", "width", "readout", "batch_norm", "norm_start", "whitened", "hold_out"):
             if self.after is not None and getattr(self, name) != getattr(self.after, name):
                 wanted = getattr(self.after, name)
                 raise InputError(

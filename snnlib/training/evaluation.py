@@ -64,12 +64,14 @@ def predict(
     precision: str = "float32",
     ties: str = "first",
     warm_up: int = 0,
+    flips: bool = False,
 ) -> Predictions:
     """Predictions for the whole test set at every T from 1 to ``timesteps``, from one pass of that length.
 
     The prediction at T is the largest mean output over the first T steps. Of equal ones, frequent
     with a spiking readout at small T, the first class wins, or one of them at random (``ties``). The outputs of the
-    first ``warm_up`` steps are forgotten as soon as there is a later one.
+    first ``warm_up`` steps are forgotten as soon as there is a later one. With ``flips`` each image is seen twice, the
+    second time mirrored, at twice the cost, and the outputs of both are averaged.
 
     Time is folded into the batch, `CHUNK` steps at most: memory grows no further with T.
     """
@@ -87,7 +89,9 @@ def predict(
         begin = 0
         for images, labels in batches(data.test, batch_size):
             total = 0.0  # [B, classes]; the sum orders classes as the mean does
-            for t, outputs in simulate(model, standardise(images, data), noise, timesteps, precision):
+            seen = torch.cat([images, images.flip(-1)]) if flips else images
+            for t, outputs in simulate(model, standardise(seen, data), noise, timesteps, precision):
+                outputs = outputs.unflatten(1, (-1, len(images))).mean(1)  # [chunk, B, classes]
                 early, rest = outputs.tensor_split([max(warm_up - t, 0)])
                 sums = torch.cat([early, total + rest.cumsum(0)])  # [chunk, B, classes]
                 largest = sums == sums.amax(-1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Training with MSE loss and Adam (Sec. 3): step 1 of the method at T = 1, and its opponents alike.
+"""Training as a recipe says, by default with MSE loss and Adam (Sec. 3): step 1 of the method, and its opponents alike.
 
 `train_epochs` knows nothing of where results are kept: it hands a `State` to ``save`` after every epoch.
 """
@@ -6,87 +6,32 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
-import torch.nn.functional as F
-from pydantic import Field, field_validator
-from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import lr_scheduler
 from tqdm import tqdm
 
-from snnlib.checks import ADDED, Checked, Formerly, InputError
 from snnlib.conversion import convert
 from snnlib.data.batches import augment, batches, standardise
 from snnlib.data.sets import Dataset
-from snnlib.fast.compiled import compiling
-from snnlib.fast.process import PRECISIONS, autocast, pinned, threads
+from snnlib.fast.process import autocast
 from snnlib.network import Spiking
 from snnlib.neurons import SingleStep
 from snnlib.simulation import Simulation
 from snnlib.training import failures, progress
 from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.failures import TrainingError
+from snnlib.training.losses import cross_entropy, mse
+from snnlib.training.optimizers import optimizer_of, scheduler_of
+from snnlib.training.recipe import Recipe
 from snnlib.training.seeds import stream
 
 log = logging.getLogger("snnlib")
-
-MOST_PARTS = 1000  # of an epoch between two evaluations
-
-
-class Recipe(Checked):
-    """How a network is trained. Defaults are the paper's (Sec. 3), or design choices where it is silent."""
-
-    epochs: int = Field(default=100, ge=1, le=100_000)
-    batch_size: int = Field(default=128, ge=2, le=65_536)
-    lr: float = Field(default=1e-4, gt=0, le=10)  # Adam's; the peak, where the schedule has one
-    # one_cycle is PyTorch's OneCycleLR: it moves Adam's beta_1 too, between 0.85 and 0.95, against the rate.
-    schedule: Literal["warm_restarts", "cosine", "one_cycle", "constant"] = "warm_restarts"
-    restart_every: int = Field(default=100, ge=1, le=100_000)  # epochs, T_max of Sec. 3
-    # Crops of images with 4 pixels of zeros around them, mirrored or not.
-    augment: Annotated[Literal["none", "crop", "crop_flip"], Formerly(false="none", true="crop_flip")] = "none"
-    precision: Literal[PRECISIONS] = "float32"
-    threads: int = Field(default=1, ge=1, le=1024)  # on a CPU; part of the recipe, since it decides the last bit
-    # Epochs, or a part of one, 1 / a whole number; the last one is evaluated too. 0: none is.
-    evaluate_every: int | float = Field(default=1, ge=0, le=100_000)
-    test_timesteps: int = Field(default=10, ge=1, le=1000)  # T at which a single-step net is tested, converted (step 3)
-    test_batch: Annotated[int, ADDED] = Field(default=250, ge=1, le=65_536)  # images: noise is drawn by the batch
-    compile: bool = False  # the neurons (`fast.compiled`): seconds to start, faster then; part of the recipe likewise
-    devices: Annotated[Literal[1], ADDED] = 1  # GPUs, among which each batch is divided
-
-    @field_validator("evaluate_every")
-    @classmethod
-    def _divides(cls, every: float) -> float:
-        if float(every).is_integer():
-            return int(every)
-        parts = 1 / every
-        if every > 1 or parts > MOST_PARTS or not math.isclose(parts, round(parts)):
-            raise InputError(
-                f"evaluate_every = {every}: must be a whole number of epochs, or 1 / a whole number up to {MOST_PARTS}"
-            )
-        return every
-
-    @property
-    def parts(self) -> int:
-        """Of an epoch, each of them evaluated; 1 where epochs are whole, evaluated or not."""
-        return round(1 / self.evaluate_every) if 0 < self.evaluate_every < 1 else 1
-
-    def evaluates(self, epoch: float) -> bool:
-        """Whether the net is tested after so many epochs, where a part of one ends."""
-        every = self.evaluate_every
-        return every > 0 and (every < 1 or epoch % every == 0 or epoch == self.epochs)
-
-    @contextmanager
-    def execution(self) -> Iterator[None]:
-        """Run as the recipe says, whatever the process was set to: on so many threads, compiled or not."""
-        with pinned(), threads(self.threads), compiling(self.compile):
-            yield
 
 
 @dataclass
@@ -104,8 +49,10 @@ class State:
 
 def initial_state(model: Spiking, data: Dataset, recipe: Recipe) -> State:
     """The state before the first epoch."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, fused=True)
-    return State(model, optimizer, _scheduler(optimizer, recipe, _steps(data, recipe)))
+    r = recipe
+    optimizer = optimizer_of(r.optimizer, model.parameters(), r.lr, r.weight_decay, r.momentum)
+    scheduler = scheduler_of(r.schedule, optimizer, r.lr, _steps(data, r), r.epochs, r.restart_every)
+    return State(model, optimizer, scheduler)
 
 
 def train_epochs(
@@ -209,7 +156,7 @@ def one_epoch(
         x = standardise(images, data).contiguous(memory_format=torch.channels_last)
         with autocast(device, recipe.precision):
             outputs = state.model(x, simulation=Simulation(noise, timesteps)).mean(0)  # [B, classes], averaged over T
-        loss = mse(outputs, labels)
+        loss = mse(outputs, labels) if recipe.loss == "mse" else cross_entropy(outputs, labels, recipe.smoothing)
         state.optimizer.zero_grad()
         loss.backward()
         state.optimizer.step()
@@ -241,29 +188,9 @@ def _test(model: Spiking, data: Dataset, recipe: Recipe, timesteps: int) -> dict
     return {"test_accuracy_t1": accuracy.iloc[0], "test_accuracy": accuracy.iloc[-1]}
 
 
-def mse(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Mean squared error against one-hot labels (Sec. 3), over batch and classes."""
-    return F.mse_loss(outputs.float(), F.one_hot(labels, outputs.shape[-1]).float())
-
-
 def _steps(data: Dataset, recipe: Recipe) -> int:
     """Of an epoch; `batches` drops a smaller last batch."""
     return max(len(data.train) // recipe.batch_size, 1)
-
-
-def _scheduler(optimizer: torch.optim.Optimizer, recipe: Recipe, per_epoch: int) -> lr_scheduler.LRScheduler:
-    """The learning rate, changed at every optimiser step."""
-    total = recipe.epochs * per_epoch
-    match recipe.schedule:
-        case "warm_restarts":
-            return lr_scheduler.CosineAnnealingWarmRestarts(optimizer, recipe.restart_every * per_epoch)
-        case "cosine":
-            return lr_scheduler.CosineAnnealingLR(optimizer, total)
-        case "one_cycle":
-            # One step more than is taken: the schedule steps once past the last update.
-            return lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=total + 1)
-        case "constant":
-            return lr_scheduler.ConstantLR(optimizer, factor=1.0)
 
 
 def _short(row: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from snnlib.network import Spiking
 from snnlib.neurons import LIF
 from snnlib.simulation import Simulation
 
-SHAPES = {"cnn": (1, 12, 10), "resnet18": (3, 8, 8)}
+SHAPES = {"cnn": (1, 12, 10), "resnet8": (3, 8, 8), "resnet18": (3, 8, 8)}
 DT = 1e-3
 T = 5
 
@@ -78,7 +78,9 @@ def interpret(graph: nir.NIRGraph, image: np.ndarray, timesteps: int, dt: float)
     return np.stack(outputs)
 
 
-@pytest.mark.parametrize(("network", "readout"), [("cnn", "spikes"), ("cnn", "potential"), ("resnet18", "spikes")])
+@pytest.mark.parametrize(
+    ("network", "readout"), [("cnn", "spikes"), ("cnn", "potential"), ("resnet8", "spikes"), ("resnet18", "spikes")]
+)
 def test_the_file_holds_the_net_without_its_noise(network: str, readout: str, tmp_path: Path) -> None:
     model = folded(network, readout)
     graph = nir.read(write_nir(to_nir(model, DT), tmp_path / "new" / "net.nir"))

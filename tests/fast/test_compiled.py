@@ -22,7 +22,7 @@ from snnlib.neurons import LIF, Dynamics, Neuron, SingleStep
 from snnlib.noise import Gaussian, Uniform
 from snnlib.simulation import Simulation
 from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Surrogate, Triangle
-from snnlib.training.loop import Recipe
+from snnlib.training.recipe import Recipe
 
 T = 3
 needs_compiler = pytest.mark.skipif(not jit.available("cpu"), reason="PyTorch finds no compiler here")

@@ -28,7 +28,7 @@ IMPORTS = """
 from faults import job
 from snnlib.neurons import LIF
 from snnlib.runs.run import Spec, ensure
-from snnlib.training.loop import Recipe
+from snnlib.training.recipe import Recipe
 """
 
 

@@ -17,7 +17,7 @@ import snnlib as sn
 from snnlib.data.sets import Split
 from snnlib.network import Spiking
 from snnlib.training.failures import TrainingError
-from snnlib.training.loop import mse
+from snnlib.training.losses import mse
 
 N, BATCH, EPOCHS = 60, 20, 3
 

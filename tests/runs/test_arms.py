@@ -11,7 +11,7 @@ from snnlib.noise import Gaussian
 from snnlib.runs.arms import ARMS, LEVELS, merged
 from snnlib.runs.preset import load_preset, nets_as_written, preset_names
 from snnlib.runs.spec import Spec
-from snnlib.training.loop import Recipe
+from snnlib.training.recipe import Recipe
 
 # Fields in which an arm may differ from ours, by dotted name; LIF and ReLU neurons have others altogether.
 RATE = "recipe.lr"  # an arm on which a claim rests has its own
@@ -29,6 +29,13 @@ DIFFERS = {
     **{f"half{levels}": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
     **{f"rate{levels}_start": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
     "direct4_short": {"dynamics", "timesteps", "recipe.epochs", RATE},
+    "expected": {"dynamics", "readout", "recipe.epochs", RATE},
+    "warmed": {"dynamics", "readout", "recipe.epochs", "after", RATE},
+    "no_shortcuts": {"readout", "network", RATE},
+    "whitened": {"readout", "whitened", RATE},
+    "mse": {"readout", "recipe.loss", "recipe.smoothing", RATE},
+    "adam": {"readout", "recipe.optimizer", RATE},
+    "sgd": {"readout", "recipe.optimizer", "recipe.momentum", "recipe.weight_decay", "recipe.schedule", RATE},
     "uniform": {"dynamics.noise", RATE},
     "uniform_potential": {"dynamics.noise", "readout", RATE},
     "constant": {"dynamics.noise", RATE},
@@ -85,7 +92,9 @@ def test_arms_of_a_net_differ_in_what_is_compared_and_in_nothing_else(name: str)
     assert compared > 50
 
 
-NET = {"dataset": "mnist", "network": "cnn", "recipe": {"epochs": 5, "lr": 0.1}}
+# Other than the paper's, so that arms with the paper's differ from it.
+RECIPE = {"epochs": 5, "lr": 0.1, "loss": "cross_entropy", "optimizer": "muon"}
+NET = {"dataset": "mnist", "network": "cnn", "recipe": RECIPE}
 
 
 def made(name: str, own: dict[str, dict[str, Any]] | None = None) -> Spec:
@@ -114,7 +123,11 @@ def test_only_what_is_trained_after_ours_has_a_run_before_it() -> None:
     assert tuned.after == made("ours", own)
     assert (tuned.recipe.epochs, tuned.recipe.lr) == (1, 0.3)
     assert (tuned.after.recipe.epochs, tuned.after.recipe.lr, tuned.after.recipe.evaluate_every) == (5, 0.2, 0.5)
-    assert [name for name in ARMS if made(name).after] == ["tuned"]
+    assert [name for name in ARMS if made(name).after] == ["tuned", "warmed"]
+    own |= {"expected": {"epochs": 2}, "warmed": {"epochs": 3}}
+    warmed = made("warmed", own)
+    assert warmed.after == made("expected", own)
+    assert (warmed.recipe.epochs, warmed.after.recipe.epochs) == (3, 2)
 
 
 def test_arms_on_which_no_claim_rests_take_the_rate_of_ours_and_nothing_else() -> None:
@@ -122,23 +135,24 @@ def test_arms_on_which_no_claim_rests_take_the_rate_of_ours_and_nothing_else() -
     rates = {name: made(name, own).recipe.lr for name in ARMS}
     like_ours = "rectangle arctan sigmoid gaussian_k2 gaussian_k8 max_normalised no_batch_norm"
     expected = dict.fromkeys(["ours", *like_ours.split()], 0.2)
-    assert rates == {**dict.fromkeys(ARMS, 0.1), **expected, "potential": 0.4, "direct": 0.8}
+    expected |= dict.fromkeys(["potential", "expected", "warmed", "no_shortcuts", "whitened", "mse"], 0.4)
+    assert rates == {**dict.fromkeys(ARMS, 0.1), **expected, "direct": 0.8}
     every = {name: made(name, own).recipe.evaluate_every for name in ARMS}
     assert every == {**dict.fromkeys(ARMS, 1), "ours": 0.5}
 
 
 def test_no_claim_rests_on_an_arm_with_the_rate_of_another() -> None:
-    """What notebooks compare decides claims; these two alone ask for no verdict."""
+    """What notebooks compare decides claims; these alone ask for no verdict."""
     for name in preset_names():
         for notebook, nets in load_preset(name).notebooks.items():
             alike = {arm for arms in nets.values() for arm in arms if ARMS[arm].like}
-            assert bool(alike) == (notebook in ("silent_choices", "one_pass"))
+            assert bool(alike) == (notebook in ("silent_choices", "one_pass", "record"))
 
 
 def test_an_arms_own_fields_hold_for_it_alone() -> None:
     own = {"direct": {"lr": 0.8, "evaluate_every": 0.25}}
-    assert made("direct", own).recipe == Recipe(epochs=5, lr=0.8, evaluate_every=0.25)
-    assert made("direct4", own).recipe == made("ours", own).recipe == Recipe(epochs=5, lr=0.1)
+    assert made("direct", own).recipe == Recipe(**RECIPE | {"lr": 0.8, "evaluate_every": 0.25})
+    assert made("direct4", own).recipe == made("ours", own).recipe == Recipe(**RECIPE)
 
 
 def test_mappings_are_merged_and_all_else_is_replaced() -> None:

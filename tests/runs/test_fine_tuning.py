@@ -18,7 +18,8 @@ from snnlib.runs import run as runs
 from snnlib.runs.run import Run, Spec, build_for, ensure
 from snnlib.store import locks
 from snnlib.training.failures import TrainingError
-from snnlib.training.loop import Recipe, initial_state, train_epochs
+from snnlib.training.loop import initial_state, train_epochs
+from snnlib.training.recipe import Recipe
 
 
 def tuned(**changes: Any) -> Spec:

@@ -25,7 +25,8 @@ from snnlib.runs.run import Run, Spec, build_for, ensure
 from snnlib.store import locks
 from snnlib.store.files import StoreError
 from snnlib.training.failures import TrainingError
-from snnlib.training.loop import Recipe, initial_state, train_epochs
+from snnlib.training.loop import initial_state, train_epochs
+from snnlib.training.recipe import Recipe
 
 
 def test_a_run_is_trained_once_and_then_loaded(folder: Path, trainings: list[str]) -> None:

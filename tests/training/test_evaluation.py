@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -130,6 +131,15 @@ def test_outputs_of_the_warm_up_are_forgotten(exact: Dataset, warm_up: int) -> N
     for t in range(1, steps + 1):
         mean = out[min(warm_up, t - 1) : t].mean(0)
         assert (found[t - 1] == (mean.argmax(-1) == exact.test.labels.numpy())).all()
+
+
+def test_with_flips_outputs_of_an_image_and_its_mirror_image_are_averaged(exact: Dataset) -> None:
+    model = lively(dynamics=LIF(), readout="potential")
+    mirrored = replace(exact, test=replace(exact.test, images=exact.test.images.flip(-1)))
+    seen = [outputs(model, data, T, 90, generator()) for data in (exact, mirrored)]
+    found = predict(model, exact, T, batch_size=40, flips=True).table.accuracy
+    assert found.tolist() == pytest.approx(counted((seen[0] + seen[1]) / 2, exact.test.labels))
+    assert found.tolist() != predict(model, exact, T, batch_size=40).table.accuracy.tolist()
 
 
 def test_each_noise_seed_has_its_own_bits(exact: Dataset) -> None:

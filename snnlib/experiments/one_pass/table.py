@@ -53,15 +53,18 @@ def evaluations(preset: Preset, run: Run) -> list[tuple[str, Evaluation]]:
     return [(SPIKING, preset.evaluations(run)[-1])]
 
 
-def accuracies(preset: Preset) -> pd.DataFrame:
+def accuracies(preset: Preset, nets: dict[str, Comparison] | None = None) -> pd.DataFrame:
     """Accuracy of every net in every way at every T of `AT`; trains what is missing.
+
+    Args:
+        nets: by net and arm; those of the notebook if not given.
 
     Returns:
         The runs' columns (`Spec.columns`), then arm, way, noise_seed, timesteps (T of the net, or of each layer of a
         pipelined one; inf for an ANN), accuracy (a fraction).
     """
     tables = []
-    for arms in compared(preset).values():
+    for arms in (compared(preset) if nets is None else nets).values():
         for arm, runs in arms.items():
             for run in runs:
                 for way, evaluation in evaluations(preset, run):

@@ -1,0 +1,96 @@
+"""What each trick gives at equal epochs, and what the nets reach that have those that help."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from snnlib.experiments.one_pass import table as one_pass
+from snnlib.experiments.one_pass.table import AT_ONCE, PIPELINED, SPIKING
+from snnlib.experiments.over_seeds import over_seeds, percent
+from snnlib.runs.preset import Comparison, Preset
+from snnlib.runs.run import Run
+
+NOTEBOOK = "record"
+BASE = "potential"  # the paper's training: L = 1, Gaussian noise; read out as potential
+# The arms beside it, what is other in them, in words.
+TRICKS = {
+    "no_shortcuts": "without shortcuts",
+    "adam": "Adam in place of Muon",
+    "sgd": "SGD in place of Muon",
+    "mse": "MSE in place of cross-entropy",
+    "whitened": "first layer begins whitened",
+    "rate1": "uniform noise, clip's gradient",
+    "expected": "the expected spike, half the epochs",
+    "warmed": "then uniform noise, the other half",
+    "rate2": "rates of L = 2 steps",
+    "rate4": "rates of L = 4 steps",
+    "half4": "the same, U = ½ (QCFS)",
+    "relu": "its ReLU twin, an ANN",
+}
+GOALS = {"the paper's VGG-16, 92.07 %": 0.9207, "94 %": 0.94}  # on CIFAR-10, Table 2
+AT = 6  # T of the goals
+NET = ["dataset", "width", "hold_out"]  # the network itself is a trick
+NET_AND_ARM = [*NET, "arm"]
+
+
+def compared(preset: Preset) -> dict[str, Comparison]:
+    """The preset's runs for the notebook, by net and arm."""
+    return preset.comparison(NOTEBOOK, must=(BASE,), may=tuple(TRICKS))
+
+
+def accuracies(preset: Preset) -> pd.DataFrame:
+    """Accuracy of every net in every way; trains what is missing.
+
+    Returns:
+        The columns of `snnlib.experiments.one_pass.table.accuracies`, then train_seconds and hold_out (training images
+        in place of the test set, 0 where accuracy is the test set's).
+    """
+    nets = compared(preset)
+    table = one_pass.accuracies(preset, nets)
+    runs = {run.spec.name: run for arms in nets.values() for runs in arms.values() for run in runs}
+    return table.assign(
+        train_seconds=table.run.map({name: seconds(run) for name, run in runs.items()}),
+        hold_out=table.run.map({name: run.spec.hold_out for name, run in runs.items()}),
+    )
+
+
+def seconds(run: Run) -> float:
+    """Of training, without evaluation; with that of the run that it comes after."""
+    before = seconds(Run(run.spec.after)) if run.spec.after else 0.0
+    return run.metadata["train_seconds"] + before
+
+
+def ablation(table: pd.DataFrame) -> pd.DataFrame:
+    """What each arm reaches, and how many points it is above its net's base, means over training seeds.
+
+    Args:
+        table: of `accuracies`, or its CSV.
+
+    Returns:
+        Columns dataset, width, hold_out, arm; accuracies in percent one_step (spiking, T = 1), spiking and pipelined
+        (at the goals' T, or the table's last), at_once (an ANN), empty where there is no such way; points (of
+        spiking, above the same seed's base), sd (of these), seeds; minutes of training, runs.
+    """
+    steps = table.timesteps[table.timesteps < math.inf]
+    last, spiking = min(AT, steps.max()), table.way == SPIKING
+    ways = {
+        "one_step": spiking & (table.timesteps == 1),
+        "spiking": spiking & (table.timesteps == last),
+        "pipelined": (table.way == PIPELINED) & (table.timesteps == last),
+        "at_once": table.way == AT_ONCE,
+    }
+    found = pd.DataFrame({way: over_seeds(percent(table[rows], *NET_AND_ARM))["mean"] for way, rows in ways.items()})
+    by_arm = table.groupby(NET_AND_ARM, sort=False)
+    return (
+        found.reindex(by_arm.size().index)
+        .join(over_seeds(_points(percent(table[ways["spiking"]], *NET_AND_ARM))).rename(columns={"mean": "points"}))
+        .assign(minutes=by_arm.train_seconds.mean() / 60, runs=by_arm.run.unique().map(" ".join))
+        .reset_index()
+    )
+
+
+def _points(spiking: pd.Series) -> pd.Series:
+    """Of each arm and seed, above the base of the same net and seed."""
+    return spiking - spiking.xs(BASE, level="arm").reindex(spiking.index.droplevel("arm")).set_axis(spiking.index)

@@ -1,0 +1,117 @@
+"""The record: what is compared, what each trick gives, and what is drawn of it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_runs import spec
+
+from snnlib.checks import InputError
+from snnlib.experiments.one_pass.table import AT_ONCE, PIPELINED, SPIKING
+from snnlib.experiments.record import plot
+from snnlib.experiments.record import table as record
+from snnlib.neurons import LIF
+from snnlib.runs.arms import ARMS
+from snnlib.runs.preset import Preset
+from snnlib.runs.run import Run, ensure
+
+TINY = spec().model_dump(mode="json", include={"dataset", "width", "recipe"})
+NET = TINY | {"network": "cnn", "recipe": TINY["recipe"] | {"optimizer": "muon", "loss": "cross_entropy"}}
+
+
+def preset(*compared: str) -> Preset:
+    arms = {arm: [ARMS[arm].spec(arm, NET, 0, {})] for arm in compared}
+    return Preset(
+        name="p", description="d", benchmark={}, notebooks={record.NOTEBOOK: {"net": arms}},
+        evaluation={"timesteps": 2, "noise_seeds": [0], "batch_size": 30},
+    )  # fmt: skip
+
+
+def test_every_trick_is_an_arm_and_the_base_must_be_there() -> None:
+    assert {record.BASE, *record.TRICKS} <= set(ARMS)
+    with pytest.raises(InputError, match="has no arm potential"):
+        record.compared(preset("adam"))
+    with pytest.raises(InputError, match="arm = 'direct': must be one of potential, no_shortcuts"):
+        record.compared(preset("potential", "direct"))
+
+
+def test_accuracies_know_what_they_cost_and_what_they_are_of(small_store: None) -> None:
+    table = record.accuracies(preset("potential", "adam", "rate4", "relu"))
+    assert set(table.arm) == {"potential", "adam", "rate4", "relu"}
+    assert set(table.hold_out) == {0}
+    for name, rows in table.groupby("run"):
+        (seconds,) = rows.train_seconds.unique()
+        (run,) = (r for r in preset("potential", "adam", "rate4", "relu").all_runs().values() if r.spec.name == name)
+        assert seconds == pytest.approx(run.timing.seconds.sum())
+
+
+def test_seconds_are_those_of_the_run_before_too(small_store: None) -> None:
+    before, after = spec(), spec(dynamics=LIF(), timesteps=2, after=spec())
+    ensure(after)
+    assert record.seconds(Run(after)) == pytest.approx(
+        Run(before).timing.seconds.sum() + Run(after).timing.seconds.sum()
+    )
+
+
+# --- what is read off them -------------------------------------------------------------------
+
+
+def made_up() -> pd.DataFrame:
+    """The base, one trick that gives 2 and 4 points, one that loses; a net on rates, and an ANN."""
+    net = {"dataset": "cifar10", "network": "resnet8", "width": 0.25, "readout": "potential", "hold_out": 5000}
+    of_arm = {
+        ("potential", SPIKING): {1: (0.5, 0.52), 6: (0.6, 0.62), 10: (0.7, 0.7)},
+        ("adam", SPIKING): {1: (0.5, 0.5), 6: (0.62, 0.66), 10: (0.9, 0.9)},
+        ("mse", SPIKING): {1: (0.4, 0.4), 6: (0.5, 0.5), 10: (0.5, 0.5)},
+        ("rate4", SPIKING): {1: (0.3, 0.3), 6: (0.6, 0.6), 10: (0.7, 0.7)},
+        ("rate4", PIPELINED): {1: (0.3, 0.3), 6: (0.75, 0.77), 10: (0.8, 0.8)},
+        ("relu", AT_ONCE): {math.inf: (0.8, 0.82)},
+    }
+    return pd.DataFrame(
+        {
+            **net, "arm": arm, "way": way, "run": f"{arm}-{seed}", "seed": seed, "noise_seed": 0, "timesteps": t,
+            "accuracy": accuracy, "train_seconds": 60.0 * (seed + 1),
+        }
+        for (arm, way), at in of_arm.items() for t, of_seeds in at.items() for seed, accuracy in enumerate(of_seeds)
+    )  # fmt: skip
+
+
+def test_points_are_those_above_the_same_seeds_base_at_the_goals_t() -> None:
+    found = record.ablation(made_up()).set_index("arm")
+    assert found.loc["adam", ["one_step", "spiking"]].tolist() == pytest.approx([50, 64])
+    assert found.points[["potential", "adam", "mse", "rate4"]].tolist() == pytest.approx([0, 3, -11, -1])
+    assert found.sd[["potential", "adam"]].tolist() == pytest.approx([0, np.std([2, 4], ddof=1)])
+    assert found.pipelined["rate4"] == pytest.approx(76)
+    assert found.at_once["relu"] == pytest.approx(81)
+    assert np.isnan(found.points["relu"])
+    assert set(found.minutes) == {1.5}
+    assert found.runs["mse"] == "mse-0 mse-1"
+
+
+def test_where_there_are_fewer_steps_the_last_one_counts() -> None:
+    table = made_up()
+    found = record.ablation(table[(table.timesteps == 1) | (table.way == AT_ONCE)]).set_index("arm")
+    assert found.spiking["potential"] == found.one_step["potential"] == pytest.approx(51)
+
+
+# --- what is drawn ---------------------------------------------------------------------------
+
+
+def test_each_trick_has_a_row_with_its_points() -> None:
+    (ax,) = plot.tricks(made_up()).axes
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels[:2] == ["the base", f"{record.TRICKS['adam']} (+3.0)"]
+    assert labels[-1] == record.TRICKS["relu"]
+    drawn = {line.get_label(): line.get_xdata() for line in ax.lines}
+    np.testing.assert_allclose(drawn["T = 6"][:4], [61, 64, 50, 60])
+    assert np.isnan(drawn["T = 6"][4])
+
+
+def test_accuracy_over_t_has_minutes_and_goals() -> None:
+    (ax,) = plot.reached(made_up()).axes
+    drawn = {c.get_label(): c.lines[0].get_ydata().astype(float) for c in ax.containers}
+    np.testing.assert_allclose(drawn["the base, 1.5 min"], [51, 61, 70])
+    assert [t.get_text() for t in ax.texts] == list(record.GOALS)
