@@ -38,6 +38,7 @@ from snnlib.experiments.method.plot import method
 from snnlib.experiments.method.plot_neurons import firing, raster
 from snnlib.experiments.method.raster import Raster
 from snnlib.experiments.one_pass.plot import one_pass
+from snnlib.experiments.record import plot as record
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.silent_choices.plot import silent_choices
@@ -112,6 +113,8 @@ OF_NETS: dict[Callable[..., Figure], Callable[[Nets], tuple]] = {
     memories.accuracy: lambda nets: (nets(smoke("memories")),),
     memories.spread: lambda nets: (nets(smoke("memories_spread")),),
     one_pass: lambda nets: (nets(smoke("one_pass")),),
+    record.tricks: lambda nets: (nets(smoke("record")),),
+    record.reached: lambda nets: (nets(smoke("record")),),
 }
 OTHERS: dict[Callable[..., Figure], Callable[[], Figure]] = {
     method: drawn_method,
