@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from snnlib.fast import compiled
+from snnlib.fast.all_steps import parameters
 from snnlib.fast.compiled import flat, wide
 
 
@@ -27,11 +28,13 @@ class _SpikeRate(torch.autograd.Function):
     def forward(ctx: Any, current: Tensor, phase: Tensor, levels: int) -> Tensor:
         rate = torch.empty_like(current)
         inside = [torch.empty_like(current)] if ctx.needs_input_grad[0] else []
+        # A tensor: as a number, PyTorch 2.13 took the one that a kernel was first compiled for.
+        (most,) = parameters(current, levels).unbind()
         if compiled.active(current) and current.stride() == phase.stride():
             inputs = (flat(x, 1)[0] for x in (current, phase, rate))
-            compiled.run(count, *inputs, [flat(x, 1)[0] for x in inside], float(levels))
+            compiled.run(count, *inputs, [flat(x, 1)[0] for x in inside], most)
         else:
-            count(current, phase, rate, inside, float(levels))
+            count(current, phase, rate, inside, most)
         ctx.save_for_backward(*inside)
         return rate
 
@@ -41,10 +44,10 @@ class _SpikeRate(torch.autograd.Function):
         return grads[0] * inside, None, None
 
 
-def count(current: Tensor, phase: Tensor, rate: Tensor, inside: list[Tensor], levels: float) -> None:
+def count(current: Tensor, phase: Tensor, rate: Tensor, inside: list[Tensor], levels: Tensor) -> None:
     """The rate, and its derivative if there is a tensor for it; in float32, since bfloat16 would round a level away."""
     current = wide(current)
     clipped = current.clamp(0, 1)
     for out in inside:
         out.copy_(clipped == current)
-    rate.copy_(torch.add(phase, clipped, alpha=levels).floor_().clamp_(max=levels).div_(levels))
+    rate.copy_(torch.addcmul(phase, clipped, levels).floor_().minimum(levels).div_(levels))
