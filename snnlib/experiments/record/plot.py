@@ -39,14 +39,18 @@ def tricks(table: pd.DataFrame) -> Figure:
             images = f"{hold_out} held-out training images" if hold_out else "test images"
             ax.set_title(f"{short_title(dataset)}, width {width:g}: % right of {images}", fontsize=9, loc="left")
         fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
-        fig.suptitle(f"What each trick gives at equal epochs ({_seeds(found)})", fontsize=10)
+        fig.suptitle(f"What each trick gives at equal epochs (mean ± sd of {_seeds(found)})", fontsize=10)
     return fig
 
 
 def _arms(ax: Axes, arms: pd.DataFrame) -> None:
     rows = np.arange(len(arms))
     for way, (label, look) in LOOKS.items():
-        ax.plot(arms[way], rows, ls="", ms=6, label=label, **look)
+        if arms[way].notna().any():
+            ax.errorbar(
+                arms[way], rows, xerr=arms[f"{way}_sd"].fillna(0), fmt="none", ecolor=look["color"], capsize=2, lw=1
+            )
+            ax.plot(arms[way], rows, ls="", ms=6, label=label, **look)
     base = arms[arms.arm == BASE].iloc[0]
     ax.axvline(base.spiking, color=SKY, lw=1)
     ax.set_yticks(rows, [_label(arm, points) for arm, points in zip(arms.arm, arms.points, strict=True)], fontsize=8)

@@ -70,7 +70,7 @@ def ablation(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns dataset, width, hold_out, arm; accuracies in percent one_step (spiking, T = 1), spiking and pipelined
-        (at the goals' T, or the table's last), at_once (an ANN), empty where there is no such way; points (of
+        (at the goals' T, or the table's last), at_once (an ANN), empty where there is no such way; the sd of each, one_step_sd and so on; points (of
         spiking, above the same seed's base), sd (of these), seeds; minutes of training, runs.
     """
     steps = table.timesteps[table.timesteps < math.inf]
@@ -81,7 +81,9 @@ def ablation(table: pd.DataFrame) -> pd.DataFrame:
         "pipelined": (table.way == PIPELINED) & (table.timesteps == last),
         "at_once": table.way == AT_ONCE,
     }
-    found = pd.DataFrame({way: over_seeds(percent(table[rows], *NET_AND_ARM))["mean"] for way, rows in ways.items()})
+    of_seeds = {way: over_seeds(percent(table[rows], *NET_AND_ARM)) for way, rows in ways.items()}
+    found = pd.DataFrame({way: of_way["mean"] for way, of_way in of_seeds.items()})
+    found = found.join(pd.DataFrame({f"{way}_sd": of_way.sd for way, of_way in of_seeds.items()}))
     by_arm = table.groupby(NET_AND_ARM, sort=False)
     return (
         found.reindex(by_arm.size().index)
