@@ -38,9 +38,9 @@ from snnlib.experiments.method.plot import method
 from snnlib.experiments.method.plot_neurons import firing, raster
 from snnlib.experiments.method.raster import Raster
 from snnlib.experiments.one_pass.plot import one_pass
-from snnlib.experiments.record import plot as record
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TRAINING_TIME
+from snnlib.experiments.record import plot as record
 from snnlib.experiments.silent_choices.plot import silent_choices
 from snnlib.experiments.table2_inference_time.plot import methods_vs_timesteps
 from snnlib.experiments.titles import printed_accuracy
