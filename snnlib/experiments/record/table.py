@@ -71,8 +71,8 @@ def ablation(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns dataset, width, hold_out, arm; accuracies in percent one_step (spiking, T = 1), spiking and pipelined
         (at the goals' T, or the table's last), at_once (an ANN), empty where there is no such way; of each its sd,
-        one_step_sd and so on; points (of
-        spiking, above the same seed's base), sd (of these), seeds; minutes of training, runs.
+        one_step_sd and so on; points (of spiking, above the same seed's base), sd (of these), seeds; minutes of
+        training, runs.
     """
     steps = table.timesteps[table.timesteps < math.inf]
     last, spiking = min(AT, steps.max()), table.way == SPIKING
