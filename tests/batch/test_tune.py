@@ -92,7 +92,7 @@ def test_arms_with_a_rate_of_their_own_are_tuned_and_no_others(preset: Preset) -
 
 
 def test_every_rate_of_smoke_is_the_one_that_was_chosen() -> None:
-    """The preset's arms train at the rates of the published table, which has all but the record's: no claim is on it."""
+    """The preset's arms train at the rates of the published table; no claim is on the record's, which it lacks."""
     table = pd.read_csv(published_dir() / "smoke" / "tuning" / "tuning.csv").query("chosen")
     chosen = {(row.net, row.arm): row.lr for row in table.itertuples()}
     found = {(n, arm): s.recipe.lr for n, arms in tuned_arms(load_real("smoke")).items() for arm, s in arms.items()}
