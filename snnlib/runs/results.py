@@ -97,7 +97,7 @@ def predictions(run: Run, evaluation: Evaluation, device: torch.device | str | N
 
     while True:
         ensure(run.spec, device, run.label)
-        found = once(read, lambda: run.alone("evaluates"), move_aside, make)
+        found = once(read, lambda: run.alone("evaluates", untold=10.0), move_aside, make)
         if found is not None:  # else another process has just found the run damaged, and moved it aside
             return found
 

@@ -134,9 +134,9 @@ class Run:
         return model.eval()
 
     @contextmanager
-    def alone(self, what: str) -> Iterator[None]:
-        """Hold the run's lock: whoever writes to its folder does."""
-        with locks.alone(self.folder / "lock", f"{what} {self.spec.name}"):
+    def alone(self, what: str, untold: float = locks.A_MOMENT) -> Iterator[None]:
+        """Hold the run's lock (`snnlib.store.locks.alone`): whoever writes to its folder does."""
+        with locks.alone(self.folder / "lock", f"{what} {self.spec.name}", untold=untold):
             for left_over in self.folder.glob(".*.partial"):  # of a process that was killed
                 with suppress(OSError):
                     left_over.unlink()

@@ -18,11 +18,11 @@ from snnlib.store.files import StoreError, explained, regular, write
 
 log = logging.getLogger("snnlib")
 
-_A_MOMENT = 0.3  # seconds; a shorter wait is not told, and by then the holder has written who it is
+A_MOMENT = 0.3  # seconds; by then the holder has written who it is
 
 
 @contextmanager
-def alone(lock: Path, what: str, wait: bool = True) -> Iterator[None]:
+def alone(lock: Path, what: str, wait: bool = True, untold: float = A_MOMENT) -> Iterator[None]:
     """Hold the lock of this file. If another process has it, wait, and say in one line for which one.
 
     The lock is the kernel's (``flock``): it ends with its process, however that ends, and a lock file that is left
@@ -33,6 +33,7 @@ def alone(lock: Path, what: str, wait: bool = True) -> Iterator[None]:
         lock: a file beside what is to be written; its folder is made.
         what: what the holder does, which those who wait are told: "trains cnn-s0".
         wait: else a holder is an error.
+        untold: seconds; of a shorter wait nothing is said.
 
     Raises:
         StoreError: the folder cannot be written to, or its file system has no locks, or another process has the lock
@@ -41,7 +42,7 @@ def alone(lock: Path, what: str, wait: bool = True) -> Iterator[None]:
     holder = lock.with_name(f"{lock.name}.holder")
     held = FileLock(lock, fallback_to_soft=False)  # a soft lock, a file that is there, would outlive its holder
     try:
-        _acquire(held, lock, holder, what, wait)
+        _acquire(held, lock, holder, what, wait, untold)
         now = datetime.now().isoformat(sep=" ", timespec="seconds")
         write(holder, json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": now}))
         yield
@@ -54,11 +55,11 @@ def alone(lock: Path, what: str, wait: bool = True) -> Iterator[None]:
             held.release()
 
 
-def _acquire(held: FileLock, lock: Path, holder: Path, what: str, wait: bool) -> None:
+def _acquire(held: FileLock, lock: Path, holder: Path, what: str, wait: bool, untold: float) -> None:
     with explained(lock):
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
-            held.acquire(timeout=_A_MOMENT)
+            held.acquire(timeout=untold)
         except Timeout:
             other = _read(holder)
             if not wait:
