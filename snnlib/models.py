@@ -1,4 +1,4 @@
-"""The networks of Table 1, CNN, VGG-16 and ResNet-18, and two shorter ones: ordinary PyTorch around `Neuron`.
+"""The networks of Table 1, CNN, VGG-16 and ResNet-18, and three shorter ones: ordinary PyTorch around `Neuron`.
 
 Batch norm follows every convolution unless it is left out, none follows a linear layer: the paper does not say.
 """
@@ -134,10 +134,29 @@ def resnet8(
     shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution
 ) -> nn.Module:
     """`vgg8` with a `CurrentShortcut` round the second convolution at each resolution below the first."""
+    return _with_shortcuts((128, 256, 512), shape, classes, width, neuron, conv)
+
+
+def resnet8_256(
+    shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution
+) -> nn.Module:
+    """`resnet8` with as many channels at the last resolution as at the one before (as airbench, Jordan 2024)."""
+    return _with_shortcuts((128, 256, 256), shape, classes, width, neuron, conv)
+
+
+def _with_shortcuts(
+    plan: tuple[int, ...],
+    shape: tuple[int, ...],
+    classes: int,
+    width: float,
+    neuron: Callable[[], Neuron],
+    conv: Convolution,
+) -> nn.Module:
+    """64 channels, then at each half of a resolution so many, in two convolutions; a linear layer at the end."""
     c = channels(64, width)
     encoder = conv(shape[0], c)
     layers: list[nn.Module] = []
-    for n in (128, 256, 512):
+    for n in plan:
         first = conv(c, c := channels(n, width))
         layers.extend((nn.AvgPool2d(2), *first, CurrentShortcut(c, neuron, conv), neuron()))
     layers.extend((nn.Flatten(), nn.Linear(c * (shape[1] // 8) * (shape[2] // 8), classes)))
@@ -184,9 +203,11 @@ def resnet18(
 
 
 # A network, the images it takes, and the smallest image side that its pooling leaves something of.
-NETWORKS = {"cnn": cnn, "vgg8": vgg8, "resnet8": resnet8, "vgg16": vgg16, "resnet18": resnet18}
-INPUT_SHAPES = {"cnn": (1, 28, 28), **dict.fromkeys(("vgg8", "resnet8", "vgg16", "resnet18"), (3, 32, 32))}
-SMALLEST_SIDE = {"cnn": 8, "vgg8": 8, "resnet8": 8, "vgg16": 32, "resnet18": 8}
+NETWORKS = {
+    "cnn": cnn, "vgg8": vgg8, "resnet8": resnet8, "resnet8_256": resnet8_256, "vgg16": vgg16, "resnet18": resnet18,
+}  # fmt: skip
+INPUT_SHAPES = {"cnn": (1, 28, 28), **dict.fromkeys(("vgg8", "resnet8", "resnet8_256", "vgg16", "resnet18"), (3, 32, 32))}
+SMALLEST_SIDE = {"cnn": 8, "vgg8": 8, "resnet8": 8, "resnet8_256": 8, "vgg16": 32, "resnet18": 8}
 MOST_CLASSES = 100_000
 WIDEST = 16  # weights grow with the square of the width: a billion and more
 
@@ -213,7 +234,7 @@ def build(
     """A network of Table 1 with fresh weights from PyTorch's global generator.
 
     Args:
-        network: "cnn", "vgg8", "resnet8", "vgg16" or "resnet18".
+        network: "cnn", "vgg8", "resnet8", "resnet8_256", "vgg16" or "resnet18".
         dynamics: of every neuron.
         width: factor on every layer's channels; 1 is the paper's.
         readout: "spikes", the output layer fires and its rate is the output, or "potential", its

@@ -14,6 +14,7 @@ TITLES = {
     "cnn": "CNN",
     "vgg8": "VGG-8",
     "resnet8": "ResNet-8",
+    "resnet8_256": "ResNet-8, 256 channels at most",
     "vgg16": "VGG-16",
     "resnet18": "ResNet-18",
 }

@@ -37,4 +37,4 @@ class _NoisySpike(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (derivative,) = ctx.saved_tensors
-        return grads[0] * derivative, None, None, None
+        return derivative * grads[0], None, None, None  # in the memory format of the first

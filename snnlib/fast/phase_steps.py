@@ -86,7 +86,7 @@ class _PhaseSteps(torch.autograd.Function):
         (values,) = ctx.saved_tensors
         timesteps, held, v_th, law = ctx.settings
         upstream = grads[0] if held == timesteps else grads[0].unflatten(0, (timesteps, -1)).sum(0)
-        return upstream * law.density(v_th - wide(values)).to(values.dtype), *[None] * 4
+        return law.density(v_th - wide(values)).to(values.dtype) * upstream, *[None] * 4
 
 
 def _forward(i: Tensor, s: Tensor, u: Tensor, v_th: float, law: Law) -> None:

@@ -41,7 +41,7 @@ class _SpikeRate(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (inside,) = ctx.saved_tensors
-        return grads[0] * inside, None, None
+        return inside * grads[0], None, None  # in the memory format of the first
 
 
 def count(current: Tensor, phase: Tensor, rate: Tensor, inside: list[Tensor], levels: Tensor) -> None:

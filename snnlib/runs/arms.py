@@ -98,6 +98,7 @@ ARMS = {
     "expected": Arm("the expected spike of uniform noise", _rate(1000, 0.0, other=True), ("epochs", *OWN), "potential"),
     "warmed": Arm("noise after that", _rate(1), ("epochs", *OWN), "potential", after="expected"),
     "no_shortcuts": Arm("the chain, without shortcuts", {**POTENTIAL_READOUT, "network": "vgg8"}, like="potential"),
+    "capped": Arm("no more channels at its end", {**POTENTIAL_READOUT, "network": "resnet8_256"}, like="potential"),
     "whitened": Arm(
         "a first layer that begins by whitening", {**POTENTIAL_READOUT, "whitened": True}, like="potential"
     ),

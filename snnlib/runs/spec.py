@@ -65,7 +65,7 @@ class Spec(Checked):
             raise InputError(f"readout = {self.readout}: must be potential for {kind} nets, whose output is analog")
         if self.dataset == "cifar10" and INPUT_SHAPES[self.network][0] == 1:
             raise InputError(
-                f"network = {self.network}: must be vgg8, resnet8, vgg16 or resnet18 for cifar10, "
+                f"network = {self.network}: must be vgg8, resnet8, resnet8_256, vgg16 or resnet18 for cifar10, "
                 "whose images have colours"
             )
         if self.hold_out >= SIZES[self.dataset][0]:

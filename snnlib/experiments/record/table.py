@@ -17,6 +17,7 @@ BASE = "potential"  # the paper's training: L = 1, Gaussian noise; read out as p
 # The arms beside it, what is other in them, in words.
 TRICKS = {
     "no_shortcuts": "without shortcuts",
+    "capped": "256 channels at the end, not 512",
     "adam": "Adam in place of Muon",
     "sgd": "SGD in place of Muon",
     "mse": "MSE in place of cross-entropy",
