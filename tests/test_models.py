@@ -328,7 +328,7 @@ def test_nothing_comes_out_of_a_network_without_input(dynamics: Dynamics) -> Non
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"network": "lenet"}, r"network = 'lenet': must be one of cnn, vgg8, resnet8, vgg16, resnet18"),
+        ({"network": "lenet"}, r"network = 'lenet': must be one of cnn, vgg8, resnet8, resnet8_256, vgg16, resnet18"),
         ({"readout": "rate"}, r"readout = 'rate': must be one of spikes, potential"),
         ({"width": 0.005}, r"width = 0.005: leaves no channel of a layer of 64"),
         ({"width": 0.0}, r"width = 0.0: must be a finite number above 0"),

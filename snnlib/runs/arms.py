@@ -93,7 +93,16 @@ ARMS = {
         f"rate{levels}_start": Arm("the other start of batch norm", _rate(levels, other=True), like="qcfs")
         for levels in LEVELS
     },
-    "direct4_short": Arm("direct training at T = 4 for as long", _direct(4), own=("epochs", *OWN), like="direct4"),
+    # Ways out of the order in which spikes arrive, which the rate of a constant current does not know.
+    "rate4_then1": Arm("then rates of one step", _rate(1, other=True), ("epochs", *OWN), "qcfs", after="rate4"),
+    "rate4_in_time": Arm(
+        "then through time, as the neurons that it will have",
+        {**POTENTIAL_READOUT, **CENTRED, "dynamics": {"kind": "if", "v_init": 0.5, "spread": 1.0}, "timesteps": 4},
+        ("epochs", *OWN), after="rate4",
+    ),
+    "direct4_short": Arm(
+        "direct training at T = 4 for as long", {**POTENTIAL_READOUT, **_direct(4)}, ("epochs", *OWN), like="direct4"
+    ),
     # Tricks of the record, on and off.
     "expected": Arm("the expected spike of uniform noise", _rate(1000, 0.0, other=True), ("epochs", *OWN), "potential"),
     "warmed": Arm("noise after that", _rate(1), ("epochs", *OWN), "potential", after="expected"),

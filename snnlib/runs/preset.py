@@ -134,6 +134,8 @@ class Preset(Checked):
                 return [e]
             case "lif":
                 return [AsTrained(timesteps=e.timesteps, **once)]
+            case "if":
+                return [AsTrained(timesteps=e.timesteps, **{**once, "noise_seeds": e.noise_seeds})]
             case "relu":
                 ways = [*product((100.0, 99.9), (0.0, 0.5)), (99.0, 0.5)]
                 fields = [{"percentile": p, "v_init": v} for p, v in ways]

@@ -8,13 +8,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, field_validator, model_validator
 
-from snnlib.baselines.ann_neurons import QCFS, ReLU
+from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.checks import ADDED, Checked, InputError
 from snnlib.data.sets import DATASETS, SIZES
 from snnlib.models import INPUT_SHAPES, NETWORKS, READOUTS, check_width
 from snnlib.neurons import LIF, Converted, SingleStep
 from snnlib.rate import Rate
 from snnlib.training.recipe import Recipe
+
+IN_TIME = ("lif", "if")  # trained directly, through time
 
 # Raised when the same spec would train to other weights, so that no older run passes for a new one.
 FORMAT = 3
@@ -31,8 +33,8 @@ class Spec(Checked):
     width: float = 1.0
     readout: Literal[READOUTS] = "spikes"
     batch_norm: bool = True
-    dynamics: Annotated[SingleStep | LIF | ReLU | QCFS | Rate, Discriminator("kind")] = SingleStep()
-    timesteps: int = Field(default=1, ge=1, le=1000)  # T of training; if not given, 10 for lif, 1 for all others
+    dynamics: Annotated[SingleStep | LIF | IF | ReLU | QCFS | Rate, Discriminator("kind")] = SingleStep()
+    timesteps: int = Field(default=1, ge=1, le=1000)  # T of training; if not given, 10 for lif and if, 1 for all others
     recipe: Recipe = Recipe()
     seed: int = Field(default=0, ge=0, lt=2**31)
     after: Spec | None = None  # the run whose last weights are this one's first: fine-tuning
@@ -47,7 +49,7 @@ class Spec(Checked):
         if isinstance(fields, dict) and "timesteps" not in fields:
             dynamics = fields.get("dynamics")
             kind = dynamics.get("kind") if isinstance(dynamics, dict) else getattr(dynamics, "kind", None)
-            return {**fields, "timesteps": 10 if kind == "lif" else 1}
+            return {**fields, "timesteps": 10 if kind in IN_TIME else 1}
         return fields
 
     @field_validator("width")
@@ -59,7 +61,7 @@ class Spec(Checked):
     @model_validator(mode="after")
     def _consistent(self) -> Spec:
         kind = self.dynamics.kind
-        if kind != "lif" and self.timesteps != 1:
+        if kind not in IN_TIME and self.timesteps != 1:
             raise InputError(f"timesteps = {self.timesteps}: {kind} nets train at 1; convert them afterwards")
         if kind in ("relu", "qcfs") and self.readout != "potential":
             raise InputError(f"readout = {self.readout}: must be potential for {kind} nets, whose output is analog")
@@ -100,7 +102,7 @@ class Spec(Checked):
         """
         d = self.dynamics
         kind = "half" if d.kind == "rate" and not d.spread else d.kind
-        number = {"lif": self.timesteps}.get(d.kind, getattr(d, "levels", ""))
+        number = self.timesteps if d.kind in IN_TIME else getattr(d, "levels", "")
         return f"{'tuned_' if self.after else ''}{kind}{number}"
 
     @property

@@ -21,7 +21,7 @@ from snnlib.noise import Gaussian, Uniform
 from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen
 
-SHAPES = {"cnn": (1, 28, 28), "resnet8": (3, 16, 16), "resnet18": (3, 16, 16)}
+SHAPES = {"cnn": (1, 28, 28), "resnet8": (3, 16, 16), "resnet8_256": (3, 16, 16), "resnet18": (3, 16, 16)}
 T = 6
 
 
@@ -51,6 +51,7 @@ def run(model: Spiking, network: str = "cnn", seed: int = 0) -> tuple[Tensor, li
     [
         ("cnn", {}),
         ("resnet8", {}),
+        ("resnet8_256", {}),
         ("resnet18", {}),
         ("cnn", {"alpha": 2.0}),
         ("cnn", {"alpha": math.inf}),

@@ -28,10 +28,13 @@ DIFFERS = {
     **{f"rate{levels}": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
     **{f"half{levels}": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
     **{f"rate{levels}_start": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
-    "direct4_short": {"dynamics", "timesteps", "recipe.epochs", RATE},
+    "rate4_then1": {"dynamics", "readout", "norm_start", "recipe.epochs", "after", RATE},
+    "rate4_in_time": {"dynamics", "readout", "norm_start", "timesteps", "recipe.epochs", "after", RATE},
+    "direct4_short": {"dynamics", "readout", "timesteps", "recipe.epochs", RATE},
     "expected": {"dynamics", "readout", "recipe.epochs", RATE},
     "warmed": {"dynamics", "readout", "recipe.epochs", "after", RATE},
     "no_shortcuts": {"readout", "network", RATE},
+    "capped": {"readout", "network", RATE},
     "whitened": {"readout", "whitened", RATE},
     "mse": {"readout", "recipe.loss", "recipe.smoothing", RATE},
     "adam": {"readout", "recipe.optimizer", RATE},
@@ -123,7 +126,7 @@ def test_only_what_is_trained_after_ours_has_a_run_before_it() -> None:
     assert tuned.after == made("ours", own)
     assert (tuned.recipe.epochs, tuned.recipe.lr) == (1, 0.3)
     assert (tuned.after.recipe.epochs, tuned.after.recipe.lr, tuned.after.recipe.evaluate_every) == (5, 0.2, 0.5)
-    assert [name for name in ARMS if made(name).after] == ["tuned", "warmed"]
+    assert [name for name in ARMS if made(name).after] == ["tuned", "rate4_then1", "rate4_in_time", "warmed"]
     own |= {"expected": {"epochs": 2}, "warmed": {"epochs": 3}}
     warmed = made("warmed", own)
     assert warmed.after == made("expected", own)
@@ -135,7 +138,7 @@ def test_arms_on_which_no_claim_rests_take_the_rate_of_ours_and_nothing_else() -
     rates = {name: made(name, own).recipe.lr for name in ARMS}
     like_ours = "rectangle arctan sigmoid gaussian_k2 gaussian_k8 max_normalised no_batch_norm"
     expected = dict.fromkeys(["ours", *like_ours.split()], 0.2)
-    expected |= dict.fromkeys(["potential", "expected", "warmed", "no_shortcuts", "whitened", "mse"], 0.4)
+    expected |= dict.fromkeys(["potential", "expected", "warmed", "no_shortcuts", "capped", "whitened", "mse"], 0.4)
     assert rates == {**dict.fromkeys(ARMS, 0.1), **expected, "direct": 0.8}
     every = {name: made(name, own).recipe.evaluate_every for name in ARMS}
     assert every == {**dict.fromkeys(ARMS, 1), "ours": 0.5}

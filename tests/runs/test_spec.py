@@ -126,7 +126,7 @@ def test_a_spec_survives_json_with_its_key() -> None:
             {"dataset": "imagenet"},
             r"dataset = 'imagenet': .*'mnist', 'fashion_mnist', 'cifar10' or 'fashion_mnist_mini'",
         ),
-        ({"network": "lenet"}, r"network = 'lenet': .*'cnn', 'vgg8', 'resnet8', 'vgg16' or 'resnet18'"),
+        ({"network": "lenet"}, r"network = 'lenet': .*'cnn', 'vgg8', 'resnet8', 'resnet8_256', 'vgg16' or 'resnet18'"),
         ({"readout": "rate"}, r"readout = 'rate': .*'spikes' or 'potential'"),
         ({"timesteps": -1}, r"timesteps = -1: .*greater than or equal to 1"),
         ({"timesteps": 2}, r"timesteps = 2: single_step nets train at 1"),
@@ -145,7 +145,7 @@ def test_a_spec_survives_json_with_its_key() -> None:
         ({"dynamics": ReLU(), "readout": "potential", "timesteps": 2}, r"timesteps = 2: relu nets train at 1"),
         ({"dynamics": QCFS(), "readout": "potential", "timesteps": 8}, r"timesteps = 8: qcfs nets train at 1"),
         ({"dynamics": {"kind": "qcfs", "levels": 0}}, r"qcfs levels = 0: must be a whole number of at least 1"),
-        ({"dynamics": {"kind": "if"}}, r"dynamics = .*'if'.*'single_step', 'lif', 'relu', 'qcfs'"),
+        ({"dynamics": {"kind": "izhikevich"}}, r"dynamics = .*'izhikevich'.*'single_step', 'lif', 'if', 'relu', 'qcfs'"),
         *(
             ({"after": {**TINY, **change}}, rf"{name} = .*: must be .*, as in the run that this is `after`")
             for name, change in (
@@ -200,6 +200,7 @@ CONSTANT = SingleStep(Gaussian(low=0.5, high=0.5))
         ({"dynamics": LIF()}, "lif10", "none", "lif10"),
         ({"dynamics": ReLU(), "readout": "potential"}, "relu", "none", "relu"),
         ({"dynamics": QCFS(levels=4), "readout": "potential"}, "qcfs4", "none", "qcfs4"),
+        ({"dynamics": {"kind": "if"}}, "if10", "none", "if10"),
         ({"dynamics": LIF(), "timesteps": 4, "after": PARENT}, "tuned_lif4", "none", "tuned_lif4"),
         ({"after": PARENT}, "tuned_single_step", "gaussian", "tuned_gaussian"),
         ({"dynamics": NO_NOISE, "after": PARENT}, "tuned_single_step", "none", "tuned_no_noise"),

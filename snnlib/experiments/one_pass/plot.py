@@ -11,7 +11,7 @@ from matplotlib.ticker import ScalarFormatter
 
 from snnlib.experiments.one_pass.table import AT, AT_ONCE, HALF, PIPELINED, RANDOM, SPIKING, STARTS, WARM_UP, WARMED
 from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds, percent
-from snnlib.experiments.style import BLACK, ORANGE, PURPLE, SKY, VERMILION, figure, style
+from snnlib.experiments.style import BLACK, GREEN, ORANGE, PURPLE, SKY, VERMILION, figure, style
 from snnlib.experiments.titles import short_title
 
 TITLES = {
@@ -21,6 +21,8 @@ TITLES = {
 }
 # What is compared, where there is such an arm: its look, and its name.
 OPPONENTS = {
+    "rate4_then1": ({"color": GREEN, "marker": "v", "ls": "-."}, "L = 4, then one epoch at L = 1"),
+    "rate4_in_time": ({"color": GREEN, "marker": "^"}, "L = 4, then one epoch through time, T = 4"),
     "potential": ({"color": BLACK, "marker": "o"}, "the paper's training, exact memory"),
     "qcfs": ({"color": PURPLE, "marker": "P", "ls": "--"}, "QCFS, L = 4, other start"),
     "direct4": ({"color": VERMILION, "marker": "X"}, "direct training at T = 4, equal epochs"),

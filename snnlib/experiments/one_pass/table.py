@@ -23,12 +23,13 @@ AT = (1, 2, 4, 6, 8, 10)  # T, as far as the preset goes
 RANDOM = {f"rate{levels}": levels for levels in LEVELS}
 HALF = {f"half{levels}": levels for levels in LEVELS}
 STARTS = {f"{arm}_start": arm for arm in RANDOM}
+AFTERWARDS = ("rate4_then1", "rate4_in_time")  # trained on after one of those
 OPPONENTS = ("potential", "direct4_short", "direct4", "qcfs", "relu")
 
 
 def compared(preset: Preset) -> dict[str, Comparison]:
     """The preset's runs for the notebook, by net and arm."""
-    return preset.comparison(NOTEBOOK, must=("rate1",), may=(*RANDOM, *HALF, *STARTS, *OPPONENTS))
+    return preset.comparison(NOTEBOOK, must=("rate1",), may=(*RANDOM, *HALF, *STARTS, *AFTERWARDS, *OPPONENTS))
 
 
 def steps(preset: Preset) -> list[int]:
@@ -84,7 +85,7 @@ def costs(preset: Preset, repeats: int = 5) -> pd.DataFrame:
 
     Returns:
         The columns of the arm's first run, then arm, epochs, step_seconds (median), time (epochs times step, of
-        ``rate1`` 1).
+        ``rate1`` 1; with that of the arm that it comes after).
     """
     rows = []
     for arms in compared(preset).values():
@@ -93,7 +94,9 @@ def costs(preset: Preset, repeats: int = 5) -> pd.DataFrame:
         with firsts["rate1"].spec.recipe.execution():
             measured = step_seconds([run.spec for run in firsts.values()], data, repeats)
         seconds = {arm: pd.Series(times).median() for arm, times in zip(firsts, measured, strict=True)}
-        whole = {arm: seconds[arm] * run.spec.recipe.epochs for arm, run in firsts.items()}
+        own = {arm: seconds[arm] * run.spec.recipe.epochs for arm, run in firsts.items()}
+        before = {run.spec: own[arm] for arm, run in firsts.items()}
+        whole = {arm: own[arm] + before.get(run.spec.after, 0.0) for arm, run in firsts.items()}
         rows += [
             {
                 **run.spec.columns(), "arm": arm, "epochs": run.spec.recipe.epochs, "step_seconds": seconds[arm],
