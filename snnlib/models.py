@@ -206,8 +206,8 @@ def resnet18(
 NETWORKS = {
     "cnn": cnn, "vgg8": vgg8, "resnet8": resnet8, "resnet8_256": resnet8_256, "vgg16": vgg16, "resnet18": resnet18,
 }  # fmt: skip
-INPUT_SHAPES = {"cnn": (1, 28, 28), **dict.fromkeys(("vgg8", "resnet8", "resnet8_256", "vgg16", "resnet18"), (3, 32, 32))}
-SMALLEST_SIDE = {"cnn": 8, "vgg8": 8, "resnet8": 8, "resnet8_256": 8, "vgg16": 32, "resnet18": 8}
+INPUT_SHAPES = {name: (1, 28, 28) if name == "cnn" else (3, 32, 32) for name in NETWORKS}
+SMALLEST_SIDE = {**dict.fromkeys(NETWORKS, 8), "vgg16": 32}
 MOST_CLASSES = 100_000
 WIDEST = 16  # weights grow with the square of the width: a billion and more
 

@@ -98,7 +98,8 @@ ARMS = {
     "rate4_in_time": Arm(
         "then through time, as the neurons that it will have",
         {**POTENTIAL_READOUT, **CENTRED, "dynamics": {"kind": "if", "v_init": 0.5, "spread": 1.0}, "timesteps": 4},
-        ("epochs", *OWN), after="rate4",
+        ("epochs", *OWN),
+        after="rate4",
     ),
     "direct4_short": Arm(
         "direct training at T = 4 for as long", {**POTENTIAL_READOUT, **_direct(4)}, ("epochs", *OWN), like="direct4"

@@ -145,7 +145,10 @@ def test_a_spec_survives_json_with_its_key() -> None:
         ({"dynamics": ReLU(), "readout": "potential", "timesteps": 2}, r"timesteps = 2: relu nets train at 1"),
         ({"dynamics": QCFS(), "readout": "potential", "timesteps": 8}, r"timesteps = 8: qcfs nets train at 1"),
         ({"dynamics": {"kind": "qcfs", "levels": 0}}, r"qcfs levels = 0: must be a whole number of at least 1"),
-        ({"dynamics": {"kind": "izhikevich"}}, r"dynamics = .*'izhikevich'.*'single_step', 'lif', 'if', 'relu', 'qcfs'"),
+        (
+            {"dynamics": {"kind": "izhikevich"}},
+            r"dynamics = .*'izhikevich'.*'single_step', 'lif', 'if', 'relu', 'qcfs'",
+        ),
         *(
             ({"after": {**TINY, **change}}, rf"{name} = .*: must be .*, as in the run that this is `after`")
             for name, change in (
