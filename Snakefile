@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from snnlib.batch.jobs import jobs
+from snnlib.batch.jobs import computed, jobs
 from snnlib.batch.killed import log_file, status_file, training
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.workflow import BUILD, outputs
@@ -59,7 +59,7 @@ for number, runs in enumerate(jobs(PRESET)):
         input:
             [evaluated(Run(run.spec.after)) for run in runs if run.spec.after],
         output:
-            update([str(file) for run in runs for file in evaluated(run)]),  # else deleted before a job, and if it fails
+            update([str(file) for run in runs for file in computed(run, PRESET)]),  # else deleted before a job, and if it fails
         params:
             runs=[run.spec.name for run in runs],
             preset=PRESET.given,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from dataclasses import replace
@@ -19,6 +20,7 @@ from snnlib.simulation import Simulation
 
 pytest_plugins = ["step_by_step", "tiny_data", "tiny_runs"]
 
+os.environ["SNNLIB_PRETRAINED"] = "no folder"  # what the repository publishes is known without training
 torch.set_num_threads(1)  # tensors here are too small to share
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and then by all that tests start
 

@@ -14,6 +14,7 @@ from typing import Protocol
 from tqdm import tqdm
 
 from snnlib.batch.throughput import Throughput
+from snnlib.runs import pretrained
 from snnlib.runs.checkpoints import epochs_done
 from snnlib.runs.evaluations import AsTrained, Conversion, Evaluation
 from snnlib.runs.preset import Preset
@@ -55,10 +56,13 @@ class ToDo:
 def to_do(run: Run, preset: Preset) -> ToDo | None:
     """What the store does not hold yet, None if it holds all; a begun run goes on after its checkpoint's epoch."""
     spec, recipe = run.spec, run.spec.recipe
-    trained = run.done and not run.damage()
+    trained = (run.done or run.published) and not run.damage()
     missing = [(e, len(e.noise_seeds)) for e in preset.evaluations(run) if not (trained and _holds(run, e))]
-    if trained:
-        return ToDo(run, 0, tuple(missing)) if missing else None
+    if trained and not missing:
+        return None
+    if trained and (run.done or pretrained.published(spec.name, pretrained.WEIGHTS)):
+        return ToDo(run, 0, tuple(missing))
+    missing = [(e, len(e.noise_seeds)) for e in preset.evaluations(run)]
     done = epochs_done(run.folder)
     parts = min(recipe.parts, max(spec.images[0] // recipe.batch_size, 1))  # of an epoch, a step at least
     tests = parts * sum(map(recipe.evaluates, range(done + 1, recipe.epochs + 1)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 from snnlib.experiments.table1_networks import size
 from snnlib.runs.evaluations import Evaluation
@@ -18,9 +19,10 @@ def jobs(preset: Preset) -> list[list[Run]]:
     """Lists of runs to train one after another, the costliest job first, so that none is left alone at the end.
 
     All seeds of a net are one job, and cheap nets share one: at the smallest scale starting Python costs as much as
-    training. A run `after` another one, which may be in the job before, is never put together with others.
+    training. A run `after` another one, which may be in the job before, is never put together with others, and one of
+    which all is published is in no job.
     """
-    runs = preset.all_runs().values()
+    runs = [run for run in preset.all_runs().values() if computed(run, preset)]
     enough = max(SHARE * sum(work(run, preset) for run in runs), LEAST)
     found: list[list[Run]] = []
     for net in sorted(_nets(runs), key=lambda net: sum(work(run, preset) for run in net), reverse=True):
@@ -30,6 +32,12 @@ def jobs(preset: Preset) -> list[list[Run]]:
         else:
             found.append(net)
     return found
+
+
+def computed(run: Run, preset: Preset) -> list[Path]:
+    """The files of a run's evaluations that a job writes: all but published ones."""
+    files = [evaluation.file(run) for evaluation in preset.evaluations(run)]
+    return [file for file in files if file.parent == run.folder]
 
 
 class Multiplications:

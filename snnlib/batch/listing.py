@@ -10,7 +10,7 @@ import pandas as pd
 
 from snnlib.batch import train as batch
 from snnlib.checks import InputError
-from snnlib.runs import stored
+from snnlib.runs import pretrained, stored
 from snnlib.runs.labels import labels
 from snnlib.runs.preset import Preset, load_preset, preset_names
 from snnlib.runs.results import accuracy, known
@@ -42,18 +42,18 @@ def of_preset(preset: Preset, left: Mapping[str, float]) -> list[dict[str, Any]]
 
 
 def of_store() -> list[dict[str, Any]]:
-    """A row for each run that the store has a folder for, whoever trained it, with the presets that ship and use it.
+    """A row for each run that the store has a folder for, or that is published, with the presets that ship and use it.
 
     Accuracies are those of the last evaluation of such a preset, or else those after the last epoch. Nothing is
     trained, evaluated or measured.
     """
-    presets, runs = shipped(), in_store()
+    presets, runs = shipped(), {**published(), **in_store()}
     used = {preset.name: preset.uses() for preset in presets}
     rows = []
     for name, run in runs.items():
         row = dict.fromkeys(ROW) | {"run": name, "label": run.label if run else name, "state": state(name, run)}
         row["uses"] = {preset: known[name] for preset, known in used.items() if name in known}
-        if run is not None and row["state"] == "trained":
+        if run is not None and row["state"] in ("trained", "published"):
             first, last = _accuracies(run, [preset for preset in presets if preset.name in row["uses"]])
             row |= {"accuracy_t1": first, "accuracy": last, "seconds": run.metadata["train_seconds"]}
         rows.append(row)
@@ -86,15 +86,24 @@ def in_store() -> dict[str, Run | None]:
     return {name: run and Run(run.spec, label=called[name]) for name, run in runs.items()}
 
 
+def published() -> dict[str, Run]:
+    """The published runs by name, without those that another version wrote, or that are damaged."""
+    runs = {name: run for name in pretrained.names() if (run := stored.finished(name)) is not None}
+    called = labels(run.spec for run in runs.values())
+    return {name: Run(run.spec, label=called[name]) for name, run in runs.items()}
+
+
 def state(name: str, run: Run | None) -> str:
-    """What became of a run, in a word or two: missing, begun, failed, trained, damaged."""
+    """What became of a run, in a word or two: missing, published, begun, failed, trained, damaged."""
     folder = runs_dir() / name
     if not folder.exists():
-        return "missing"
+        return "published" if pretrained.published(name) else "missing"
     if (folder / "metadata.json").exists():
         if run is None:
             return OF_ANOTHER_VERSION if stored.readable(name) else "damaged"
-        return "damaged" if run.damage() else "trained"
+        if run.damage():
+            return "damaged"
+        return "published" if "published" in run.metadata else "trained"
     return "failed" if (folder / batch.FAILURE).exists() else "begun"
 
 

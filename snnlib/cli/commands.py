@@ -33,6 +33,7 @@ COMMANDS = {
     "draw": drawing.draw_one,
     "claims": drawing.print_claims,
     "compare": drawing.compare_with_published,
+    "publish-runs": runs.publish_runs,
     "publish": drawing.publish_results,
     "bench": benchmark.bench,
 }

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from snnlib.batch import listing
+from snnlib.batch import listing, pretrained
 from snnlib.batch.about import about, told
 from snnlib.batch.estimate import estimate, time_left
 from snnlib.batch.export import export
@@ -68,6 +68,18 @@ def export_run(
         raise DamagedError(f"{runs_dir() / full}: not finished, damaged, or of another version")
     given = {"alpha": alpha, "beta": beta, "leak": leak}
     print(export(run, as_path("--to", to), **{k: v for k, v in given.items() if v is not None}))
+
+
+def publish_runs(
+    names: Annotated[list[str], typer.Argument(help="ids, or how names of runs begin")],
+    weights: Annotated[bool, typer.Option("--weights", help="with weights, rounded to bfloat16")] = False,
+) -> None:
+    """Copy what is known of runs to data/pretrained/: figures are then drawn from it without training."""
+    for name in names:
+        full, run = choose.one_stored(name)
+        if run is None:
+            raise DamagedError(f"{runs_dir() / full}: not finished, damaged, or of another version")
+        print(from_root(pretrained.publish_net(run) if weights else pretrained.publish(run)))
 
 
 def remove_run(name: Name, yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False) -> None:

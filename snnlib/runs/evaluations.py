@@ -84,7 +84,8 @@ class Evaluation(Checked):
 
     def file(self, run: Run) -> Path:
         """Where this evaluation of this run is kept; the JSON beside it says what it was made with."""
-        return run.folder / f"accuracy-{self.key}.csv"
+        known = run.place / f"accuracy-{self.key}.csv"
+        return known if known.exists() else run.folder / known.name
 
 
 class AsTrained(Evaluation):

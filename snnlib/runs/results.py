@@ -51,7 +51,7 @@ def known(run: Run, evaluation: Evaluation) -> Predictions | None:
 def evaluated(run: Run) -> list[tuple[Evaluation, pd.DataFrame]]:
     """Every evaluation of a run that the store holds intact, with its table; nothing is computed."""
     found = []
-    for about in sorted(run.folder.glob("accuracy-*.json")):
+    for about in sorted(run.place.glob("accuracy-*.json")):
         with suppress(DamagedError, InputError):
             evaluation = read(unseal(about).get("evaluation", {}))
             held = known(run, evaluation)
@@ -95,6 +95,10 @@ def predictions(run: Run, evaluation: Evaluation, device: torch.device | str | N
         checkpoints.remove(checkpoints.found(run.folder))  # of a process that was killed at the very end
         return None if run.damage() else _compute(run, evaluation, device)
 
+    if not run.done and run.published:
+        with suppress(DamagedError):
+            if (found := read()) is not None:
+                return found
     while True:
         ensure(run.spec, device, run.label)
         found = once(read, lambda: run.alone("evaluates", untold=10.0), move_aside, make)

@@ -17,7 +17,8 @@ from snnlib.data.sets import Dataset, load_dataset
 from snnlib.fast.process import usable
 from snnlib.models import INPUT_SHAPES, build
 from snnlib.network import Spiking
-from snnlib.runs import checkpoints
+from snnlib.runs import checkpoints, pretrained
+from snnlib.runs.pretrained import CURVES, METADATA, WEIGHTS
 from snnlib.runs.provenance import now, provenance
 from snnlib.runs.spec import Spec
 from snnlib.store import locks
@@ -33,7 +34,6 @@ from snnlib.training.whitening import whiten_first
 
 log = logging.getLogger("snnlib")
 
-WEIGHTS, CURVES = "weights.safetensors", ("history.csv", "timing.csv")
 FILES = (WEIGHTS, *CURVES)
 
 
@@ -55,19 +55,30 @@ class Run:
     def done(self) -> bool:
         """Whether training came to its end: the metadata is written last. `damage` says whether all is still there."""
         with explained(self.folder):
-            return (self.folder / "metadata.json").exists()
+            return (self.folder / METADATA).exists()
+
+    @property
+    def place(self) -> Path:
+        """The folder of what is known of it: its own once it is done, before that a published one if there is one."""
+        return pretrained.folder(self.spec.name) if not self.done and self.published else self.folder
+
+    @property
+    def published(self) -> bool:
+        """Whether it is known without training (`snnlib.runs.pretrained`)."""
+        return pretrained.published(self.spec.name)
 
     @property
     def metadata(self) -> dict[str, Any]:
         """Spec, hashes of the other files, seconds, and ``sittings``: what each stretch of training was made with.
 
-        It also has ``copies`` of `CURVES`, which could not be had again without training; older ones have none.
+        It also has ``copies`` of `CURVES`, which could not be had again without training; older ones have none. Of
+        published weights it has the hashes, under ``published``.
 
         Raises:
             DamagedError: it is not as it was written, or it is another run's.
         """
-        file = self.folder / "metadata.json"
-        if not self.done:
+        file = self.place / METADATA
+        if not (self.done or self.published):
             raise DamagedError(f"{self.folder}: this run is not finished; `ensure` trains it")
         found = unseal(file)
         if found.get("spec") != self.spec.model_dump(mode="json") or set(found.get("files", ())) != set(FILES):
@@ -96,18 +107,18 @@ class Run:
     def _file(self, name: str) -> Path:
         """One of the run's files, checked; a `DamagedError` if the run is not finished or the file is damaged."""
         digest = self.metadata["files"][name]
-        note(self.folder / "metadata.json", sha256(self.folder / "metadata.json"))
+        note(self.place / METADATA, sha256(self.place / METADATA))
         try:
-            return check(self.folder / name, digest)
+            return check(self.place / name, digest)
         except DamagedError as error:
             raise DamagedError(f"{error}; `python -m snnlib train` moves it aside and trains the run anew") from None
 
     def damage(self) -> DamagedError | None:
-        """What is wrong with a finished run; None if every file is as it was written."""
+        """What is wrong with a finished or published run; None if every file is as it was written."""
         try:
             digests = self.metadata["files"]
-            for name in FILES:
-                check(self.folder / name, digests[name])
+            for name in FILES if self.done else CURVES:
+                check(self.place / name, digests[name])
         except DamagedError as error:
             return error
         return None
@@ -127,7 +138,9 @@ class Run:
 
     def model(self, device: torch.device | str | None = None) -> Spiking:
         """The trained network, in evaluation mode; a `DamagedError` if the run is not finished or the file is not."""
-        weights = self._file("weights.safetensors")
+        if not self.done:
+            raise DamagedError(f"{self.folder}: this run is not finished; `ensure` trains it")
+        weights = self._file(WEIGHTS)
         device = usable(device or default_device())
         model = build_for(self.spec).to(device)
         model.model.load_state_dict(load_tensors(weights, device)[0])
@@ -165,9 +178,15 @@ def build_for(spec: Spec) -> Spiking:
         )  # fmt: skip
 
 
+def known(spec: Spec) -> Run:
+    """A run whose metadata and curves are known: published, loaded or trained. Its weights may not be there."""
+    run = Run(spec)
+    return run if run.published and not run.done and run.damage() is None else ensure(spec)
+
+
 @failures.resumable()
 def ensure(spec: Spec, device: torch.device | str | None = None, label: str = "") -> Run:
-    """The finished run of this spec: loaded, resumed from its last checkpoint, or trained.
+    """The finished run of this spec: loaded, resumed from its last checkpoint, published (`pretrained`), or trained.
 
     A run `after` another one has that trained first.
     Only one process trains a run; others that need it wait for it. What is damaged is moved aside and trained anew.
@@ -204,6 +223,11 @@ def ensure(spec: Spec, device: torch.device | str | None = None, label: str = ""
             aside = set_aside(*(run.folder / name for name in FILES))
             missing = "missing, so nothing vouches for the run's other files"
             log.warning("%s: %s; moved to %s, the run is trained anew", run.folder / "metadata.json", missing, aside)
+        if not checkpoints.found(run.folder) and pretrained.install(spec.name, run.folder):
+            log.info("%s: its weights are published, nothing is trained", run.label)
+            return run
+        if run.published:
+            log.warning("%s: published without weights, or for other evaluations, so it is trained here", run.label)
         with (
             spec.recipe.execution(),
             failures.naming_place(lambda: run.label, "recipe.batch_size", spec.recipe.batch_size),

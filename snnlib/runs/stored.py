@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 from pydantic import ValidationError
 
 from snnlib.checks import InputError
+from snnlib.runs import pretrained
 from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec
 from snnlib.store import locks
@@ -28,12 +30,13 @@ def names() -> list[str]:
 
 
 def finished(name: str) -> Run | None:
-    """A run by its name; None if it is not there or not finished, or its metadata cannot be read by this version."""
-    try:
-        run = Run(Spec.model_validate(unseal(runs_dir() / name / "metadata.json").get("spec")))
-        return run if run.spec.name == name and run.metadata else None
-    except (StoreError, InputError, ValidationError):
-        return None
+    """A run by its name, of the store or published; None if it is neither, or its metadata cannot be read."""
+    for folder in (runs_dir() / name, pretrained.folder(name)):
+        with suppress(StoreError, InputError, ValidationError):
+            run = Run(Spec.model_validate(unseal(folder / pretrained.METADATA).get("spec")))
+            if run.spec.name == name and run.metadata:
+                return run
+    return None
 
 
 def readable(name: str) -> bool:

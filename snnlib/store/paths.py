@@ -58,6 +58,11 @@ def runs_dir() -> Path:
     return _folder("SNNLIB_RUNS", _kept() / "runs")
 
 
+def pretrained_dir() -> Path:
+    """Published weights; ``SNNLIB_PRETRAINED`` moves it, and a folder that is not there has all nets trained here."""
+    return _folder("SNNLIB_PRETRAINED", (ROOT / "data" if CHECKOUT else _kept()) / "pretrained")
+
+
 def figures_dir() -> Path:
     """A reader's own figures and tables; ``SNNLIB_FIGURES`` moves it.
 

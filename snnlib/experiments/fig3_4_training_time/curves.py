@@ -17,7 +17,7 @@ from snnlib.experiments.fig3_4_training_time.race import MUST, tested_at
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.runs.preset import Comparison
-from snnlib.runs.run import Run, ensure
+from snnlib.runs.run import Run, known
 
 FIRST = 20  # percent: twice what guessing gets
 
@@ -42,7 +42,7 @@ def learning_curves(races: Iterable[Comparison], costs: pd.DataFrame) -> pd.Data
         for arm, runs in arms.items():
             for run in runs:
                 net = step.loc[tuple(run.spec.columns()[name] for name in ARCHITECTURE)]
-                tables.append(_learning_curve(ensure(run.spec), arm, net))
+                tables.append(_learning_curve(known(run.spec), arm, net))
     return pd.concat(tables, ignore_index=True)
 
 
