@@ -10,13 +10,16 @@ from __future__ import annotations
 import base64
 import html
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
+from tqdm import tqdm
 
+from snnlib.checks import InputError
 from snnlib.experiments.style import png
+from snnlib.training.progress import quiet
 
 _STYLE = {"description_width": "90px"}
 
@@ -57,14 +60,29 @@ class Interactive:
     Args:
         draw: makes a figure from the controls' values.
         dpi: of the picture.
+        slow: computes what ``draw`` shows only once it is known, and keeps it; yields the part of it that is done. The
+            picture is drawn before, at once, and again after.
         **controls: any ipywidgets with a ``value``, named after the arguments of ``draw``.
 
     The first picture is drawn at once, and what goes wrong there is raised: a batch run fails. What
     goes wrong later, in answer to a control, stands where the picture was.
     """
 
-    def __init__(self, draw: Callable[..., Figure], dpi: int = 100, **controls: widgets.ValueWidget) -> None:
-        self._draw, self._dpi, self.controls = draw, dpi, controls
+    def __init__(
+        self,
+        draw: Callable[..., Figure],
+        dpi: int = 100,
+        slow: Callable[..., Iterator[float]] | None = None,
+        **controls: widgets.ValueWidget,
+    ) -> None:
+        self._draw, self._dpi, self._slow, self.controls = draw, dpi, slow, controls
+        self.progress = widgets.FloatProgress(
+            0.0, min=0.0, max=1.0, layout=widgets.Layout(width="auto", visibility="hidden")
+        )
+        bar_format = "the first picture |{bar:20}| {percentage:.0f} %"  # there is no widget yet
+        with tqdm(total=1.0, leave=False, bar_format=bar_format, disable=quiet() or slow is None) as bar:
+            for part in self._computed():
+                bar.update(part - bar.n)
         self.image = widgets.Image(
             value=self._render(),
             format="png",
@@ -74,7 +92,7 @@ class Interactive:
         for control in controls.values():
             control.observe(self._update, names="value")
             control.layout.width = "auto"  # the column's; its own is 300 pixels, and a margin
-        column = widgets.VBox(list(controls.values()), layout=widgets.Layout(flex="0 0 310px"))
+        column = widgets.VBox([*controls.values(), self.progress], layout=widgets.Layout(flex="0 0 310px"))
         self.widget = widgets.HBox([column, self.image, self.error])
 
     @property
@@ -84,11 +102,24 @@ class Interactive:
     def _render(self) -> bytes:
         return png(self._draw(**self.values), self._dpi)
 
+    def _computed(self) -> Iterator[float]:
+        """What is slow, with a bar as long as it takes; nothing if it was computed before."""
+        try:
+            for part in self._slow(**self.values) if self._slow else ():
+                self.progress.layout.visibility, self.progress.value = "visible", part
+                yield part
+        finally:
+            self.progress.layout.visibility = "hidden"
+
     def _update(self, _change: object) -> None:
         # An exception that leaves an observer reaches a log at best, so it is caught and shown here.
         try:
             self.image.value = self._render()
             self.error.value = ""
+            if [*self._computed()]:
+                self.image.value = self._render()
+        except InputError as error:  # values that do not go together
+            self.error.value = f'<pre style="color: #D55E00; white-space: pre-wrap">{html.escape(str(error))}</pre>'
         except Exception:
             self.error.value = f'<pre style="color: #D55E00">{html.escape(traceback.format_exc())}</pre>'
         failed = bool(self.error.value)

@@ -1,0 +1,123 @@
+"""A published net behind sliders: the picture of one image at once, accuracy on a thousand as soon as it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from snnlib.data.batches import standardise
+from snnlib.data.first_images import IMAGES, first_images
+from snnlib.data.sets import Dataset, Split
+from snnlib.experiments.explorer import plot
+from snnlib.experiments.explorer.recording import Recording, record
+from snnlib.experiments.explorer.setting import ALPHAS, MEMORIES, NOISES, Setting, nets
+from snnlib.experiments.interactive import Interactive, menu, slider, steps
+from snnlib.training.evaluation import accuracy_over_time
+
+PART = 100  # images between two looks at the progress
+
+_images = cache(first_images)
+
+
+class Explorer(Interactive):
+    """Controls and a picture; see `plot.explore` for what is in it.
+
+    Args:
+        net: a title of `setting.nets`; the first if not given.
+        image: of the thousand, from 0.
+        timesteps: T.
+    """
+
+    def __init__(self, net: str | None = None, image: int = 0, timesteps: int = 10) -> None:
+        self.runs = nets()
+        titles = list(self.runs)
+
+        def number(description: str, low: int, high: int, value: int) -> widgets.IntSlider:
+            return widgets.IntSlider(value, min=low, max=high, description=description, continuous_update=False)
+
+        super().__init__(
+            self.draw, 90, slow=self.measure,
+            net=menu("net", titles, net or titles[0]),
+            image=number("image", 0, IMAGES - 1, image),
+            timesteps=number("steps T", 2, 32, timesteps),
+            memory=menu("memory", MEMORIES, MEMORIES[0]),
+            alpha=steps("α", ALPHAS, 4.0),
+            leak=slider("leak λ", 0, 1, 0.5),
+            noise=menu("noise", NOISES, "Gaussian"),
+            width=slider("its width", 0, 1, 1.0),
+            layer=number("layer", 1, 4, 1),
+            neuron=number("neuron", 1, 100, 1),
+        )  # fmt: skip
+
+    def setting(self, net: str, **values: Any) -> Setting:
+        """How the net is looked at; of the controls' values those that matter to it."""
+        chosen = {name: values[name] for name in ("memory", "noise", "width", "alpha", "leak")}
+        return Setting(self.runs[net].spec.name, **chosen).plain
+
+    def recording(self, image: int, timesteps: int, layer: int, **values: Any) -> tuple[str, Recording]:
+        """The name of the layer that is looked at, and what the image does."""
+        model, data = self.setting(**values).network(), self.images(**values)
+        names = [name for name, _ in model.neurons()]
+        name = names[min(layer, len(names)) - 1]
+        return name, record(model, standardise(data.test.images[image], data), name, timesteps)
+
+    def images(self, net: str, **_values: Any) -> Dataset:
+        """The images that travel with the net."""
+        return _images(self.runs[net].spec.dataset)
+
+    def draw(self, **values: Any) -> Figure:
+        """The picture; accuracy is in it once `measure` was through."""
+        (name, recording), test = self.recording(**values), self.images(**values).test
+        i = values["image"]
+        return plot.explore(
+            recording, test.images[i].permute(1, 2, 0).squeeze(-1).numpy(), self.images(**values).classes,
+            int(test.labels[i]), name, values["neuron"] - 1, known(self.setting(**values), values["timesteps"]),
+            values["memory"],
+        )  # fmt: skip
+
+    def measure(self, **values: Any) -> Iterator[float]:
+        """Accuracy on the thousand images, at every T; the part that is done, after each hundred of them.
+
+        Each hundred has noise of its own.
+        """
+        setting, timesteps, data = self.setting(**values), values["timesteps"], self.images(**values)
+        found = known(setting, timesteps)
+        if found:
+            return
+        right, n = np.zeros(timesteps), len(data.test)
+        for number, start in enumerate(range(0, n, PART)):
+            part = slice(start, start + PART)
+            test = Split(data.test.images[part], data.test.labels[part])
+            at = accuracy_over_time(setting.network(), replace(data, test=test), timesteps, (number,), PART)
+            right += at.accuracy.to_numpy() * len(test)
+            yield min(start + PART, n) / n
+        found.extend((right / n).tolist())
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """What is shown: the run's columns, then memory, noise_kind, noise_width, alpha, image, label, timesteps,
+        accuracy (a fraction of the thousand), predicted (the class of the one image after so many steps).
+        """
+        values = self.values
+        setting, test = self.setting(**values), self.images(**values).test
+        _, recording = self.recording(**values)
+        t = range(1, values["timesteps"] + 1)
+        return pd.DataFrame({
+            **self.runs[values["net"]].spec.columns(), "memory": setting.memory, "noise_kind": setting.noise,
+            "noise_width": setting.width, "alpha": setting.alpha, "image": values["image"],
+            "label": int(test.labels[values["image"]]), "timesteps": t,
+            "accuracy": known(setting, values["timesteps"]), "predicted": recording.predicted,
+        })  # fmt: skip
+
+
+@cache
+def known(setting: Setting, timesteps: int) -> list[float]:
+    """Where the accuracies at T = 1, 2, ... are kept: empty until they are measured."""
+    return []

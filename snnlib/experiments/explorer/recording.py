@@ -1,0 +1,107 @@
+"""What one image does in a net: spikes of every layer, and in one of them all that is compared with the threshold."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from snnlib.conversion import with_dynamics
+from snnlib.exact_memory import ExactMemory
+from snnlib.network import Spiking
+from snnlib.neurons import Converted, Dynamics, Neuron, SingleStep
+from snnlib.simulation import simulate
+from snnlib.training.seeds import stream
+
+NEVER = 1e6  # a threshold that no neuron reaches
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What one image does.
+
+    Attributes:
+        spikes: of each layer by name, bool [T, neurons].
+        currents: I of the layer that was looked at, [T, neurons].
+        sums: what is compared with its threshold, [T, neurons]: H, or U(t-1) + p where phases are integrated.
+        phased: whether they are.
+        outputs: of the net, [T, classes].
+    """
+
+    spikes: dict[str, Tensor]
+    currents: Tensor
+    sums: Tensor
+    phased: bool
+    outputs: Tensor
+
+    @property
+    def predicted(self) -> list[int]:
+        """After 1, 2, ... T steps: the class with the largest sum of outputs, the first of several."""
+        return self.outputs.cumsum(0).argmax(1).tolist()
+
+
+@dataclass(frozen=True)
+class _Overheard:
+    """A dynamics that does the same, and of which currents and sums are kept; the first of the batch's images."""
+
+    inner: SingleStep | Converted | ExactMemory
+    currents: list[Tensor] = field(default_factory=list)
+    sums: list[Tensor] = field(default_factory=list)
+
+    def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        before = generator.get_state()
+        if isinstance(self.inner, ExactMemory):
+            s, after = self.inner.step(current, state, generator)
+            h = after + s  # U(t) = U(t-1) + p - S
+        else:
+            _, h = _unfired(self.inner).step(current, state, generator)  # V is H where nothing fires
+            generator.set_state(before)
+            s, after = self.inner.step(current, state, generator)
+        self.currents.append(current[0].flatten().float())
+        self.sums.append(h[0].flatten().float())
+        return s, after
+
+
+def _unfired(d: SingleStep | Converted) -> Converted:
+    """The same neuron, of which nothing fires; one without memory draws the same noise as at alpha = inf."""
+    if isinstance(d, Converted):
+        return replace(d, v_th=NEVER)
+    return Converted(d.noise, math.inf, d.noise.centre, v_th=NEVER)
+
+
+def record(model: Spiking, image: Tensor, layer: str, timesteps: int, seed: int = 0) -> Recording:
+    """Run one image and keep what it does.
+
+    Args:
+        model: an ensemble, a converted net, one with exact memory.
+        image: standardised, [C, H, W].
+        layer: of which currents and sums are kept; a name of `Spiking.neurons`.
+        timesteps: T.
+        seed: of the noise.
+    """
+    overheard: dict[str, _Overheard] = {}
+    names = {neuron: name for name, neuron in model.neurons()}
+
+    def change(neuron: Neuron) -> Dynamics:
+        if names[neuron] != layer:
+            return neuron.dynamics
+        return overheard.setdefault(layer, _Overheard(neuron.dynamics))
+
+    twin = with_dynamics(model, change)
+    fired: dict[Neuron, list[Tensor]] = {neuron: [] for _, neuron in twin.neurons()}
+
+    def observe(neuron: Neuron, t: int, spikes: Tensor, state: object) -> None:
+        fired[neuron].append(spikes[0].flatten() > 0)
+
+    generator = stream(seed, "evaluation", device=image.device)
+    outputs = [out[:, 0] for _, out in simulate(twin, image[None], generator, timesteps, observe=observe)]
+    heard = overheard[layer]
+    return Recording(
+        {name: torch.stack(fired[neuron]) for name, neuron in twin.neurons()},
+        torch.stack(heard.currents),
+        torch.stack(heard.sums),
+        isinstance(heard.inner, ExactMemory),
+        torch.cat(outputs),
+    )

@@ -1,0 +1,69 @@
+"""How a published net is looked at: with which memory and noise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cache
+
+from snnlib.checks import InputError
+from snnlib.conversion import convert
+from snnlib.experiments.titles import title
+from snnlib.network import Spiking
+from snnlib.noise import Gaussian, Uniform
+from snnlib.runs import pretrained, stored
+from snnlib.runs.run import Run, ensure
+
+PAPER, EXACT, NONE = MEMORIES = ("paper's", "exact", "none")
+NOISES = {"Gaussian": Gaussian, "uniform": Uniform}
+ALPHAS = (2.0, 2.5, 3.0, 4.0, 6.0, 8.0, math.inf)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A net, and how it is looked at."""
+
+    run: str  # its name
+    memory: str = PAPER  # one of `MEMORIES`
+    noise: str = "Gaussian"  # one of `NOISES`, in place of that of training
+    width: float = 1.0  # of its range, around 1/2
+    alpha: float | None = 4.0  # of the paper's memory, as is
+    leak: float | None = 0.5
+
+    @property
+    def plain(self) -> Setting:
+        """The same, without what does not matter to its memory."""
+        return self if self.memory == PAPER else replace(self, alpha=None, leak=None)
+
+    def network(self) -> Spiking:
+        """The net for several steps.
+
+        Raises:
+            InputError: noise too narrow for this alpha (Eq. 6).
+        """
+        noise = NOISES[self.noise](low=0.5 - self.width / 2, high=0.5 + self.width / 2)
+        match self.memory:
+            case "exact":
+                return convert(_trained(self.run), memory="exact", noise=noise)
+            case "none":
+                return convert(_trained(self.run), math.inf, noise=noise)
+        return convert(_trained(self.run), self.alpha, leak=self.leak, noise=noise)
+
+
+@cache
+def _trained(name: str) -> Spiking:
+    return ensure(stored.finished(name).spec, "cpu").model("cpu")
+
+
+def nets() -> dict[str, Run]:
+    """The published nets that have weights and were trained with noise, by a title.
+
+    Raises:
+        InputError: there is none.
+    """
+    names = [name for name in pretrained.names() if pretrained.published(name, pretrained.WEIGHTS)]
+    runs = [run for name in names if (run := stored.finished(name)) and run.spec.noise in ("gaussian", "uniform")]
+    found = {f"{title(run.spec.columns())}, {run.spec.readout} read out": run for run in runs}
+    if not found:
+        raise InputError(f"published nets: there are none in {pretrained.folder('')}; `git checkout` restores them")
+    return found
