@@ -50,8 +50,6 @@ def test_every_preset_has_both_networks(name: str) -> None:
 @pytest.mark.parametrize(
     ("arms", "words"),
     [
-        ({"vgg16": ["ours"]}, "networks = vgg16: must have vgg16 and resnet18"),
-        ({"vgg16": ["ours"], "cnn": ["ours"]}, "networks = cnn, vgg16: must have vgg16 and resnet18"),
         ({"vgg16": ["ours"], "resnet18": ["no_noise"]}, "net resnet18: has no arm ours; must have ours"),
         (
             {"vgg16": ["ours", "direct"], "resnet18": ["ours"]},
