@@ -141,10 +141,9 @@ def model_field(case: tuple[type[Evaluation] | type[Spec], str, Any]) -> str | N
     return None
 
 
-def parameter(case: tuple[str, Any]) -> str | None:
+def parameter(case: tuple[tuple[str, str], Any]) -> str | None:
     """What is wrong with what becomes of a notebook's parameter."""
-    name, value = case
-    book = next((book for book, defaults in notebook.DEFAULTS.items() if name in defaults), "claims")
+    (book, name), value = case
     try:
         notebook.begin(book, **{"preset": "smoke", name: value})
     except InputError as error:

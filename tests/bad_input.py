@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from snnlib import neurons, noise, surrogate
 from snnlib.baselines import ann_neurons as ann
-from snnlib.experiments.notebook import DEFAULTS
+from snnlib.experiments.parameters import PARAMETERS
 from snnlib.runs import preset, preset_file
 from snnlib.runs.arms import ARMS
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
@@ -24,7 +24,6 @@ DYNAMICS = (neurons.SingleStep, neurons.LIF, ann.ReLU, ann.QCFS)
 NOISES = (noise.Gaussian, noise.MaxNormalised, noise.Uniform)
 SURROGATES = (surrogate.Triangle, surrogate.Rectangle, surrogate.Arctan, surrogate.Sigmoid)
 EVALUATIONS = (AsTrained, AsLIF, Conversion, AnnConversion)
-PARAMETERS = ("preset", *dict.fromkeys(name for notebook in DEFAULTS.values() for name in notebook))
 
 # --- values ----------------------------------------------------------------------------------
 
@@ -108,7 +107,8 @@ evaluation_cases = st.sampled_from(
 spec_cases = st.sampled_from([*Spec.model_fields, "unknown"]).flatmap(
     lambda name: st.tuples(st.just(Spec), st.just(name), values | st.just(10**5000))
 )
-parameter_cases = st.tuples(st.sampled_from(PARAMETERS), values | st.just(10**5000))
+parameters = [("claims", "preset"), *((book, name) for book, known in PARAMETERS.items() for name in known)]
+parameter_cases = st.tuples(st.sampled_from(parameters), values | st.just(10**5000))
 
 # --- TOML ------------------------------------------------------------------------------------
 
@@ -188,7 +188,7 @@ OPTIONS = {
     "rm": ("--yes",),
     "data": (),
     "preset": ("--set",),
-    "draw": ("--preset", "--out"),
+    "draw": ("--preset", "--out", "-p"),
     "claims": ("--preset", "--out", "--json"),
     "compare": ("--preset", "--out", "--json"),
     "publish": ("--preset",),

@@ -99,7 +99,7 @@ def test_commands_have_these_names_and_options() -> None:
     for command, *words in told:
         if command in ("...", "--help"):
             continue
-        options = {option for parameter in known[command].params for option in parameter.opts}
+        options = {"--help"} | {option for parameter in known[command].params for option in parameter.opts}
         assert {word.partition("=")[0] for word in words if word.startswith("--")} <= options, (command, words)
 
 

@@ -10,9 +10,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
@@ -26,6 +28,8 @@ from snnlib.batch.readme import verdict_counts
 from snnlib.batch.tell import Teller
 from snnlib.checks import InputError, one_of
 from snnlib.experiments import compare
+from snnlib.experiments.changed import named
+from snnlib.experiments.parameters import PARAMETERS, wanted
 from snnlib.runs.preset import Preset
 from snnlib.runs.preset_folder import claimed, figures_of
 from snnlib.store import locks
@@ -49,27 +53,37 @@ def _notebooks() -> list[str]:
     return sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 
 
-def draw_notebook(name: str, preset: Preset) -> Path:
+def draw_notebook(name: str, preset: Preset, parameters: Mapping[str, Any] = MappingProxyType({})) -> Path:
     """Execute a notebook at a preset; returns the executed copy, in an ignored folder.
 
     papermill writes its copy anew after every cell: it gets its name once the last one is done.
 
+    Args:
+        parameters: values for others of its parameters. What they change is in the copy's name, as it is in those of
+            the figures.
+
     Raises:
-        InputError: no such notebook, another preset of that name was drawn, or no repository.
+        InputError: no such notebook or parameter, a value that cannot be used, another preset of that name was drawn,
+            or no repository.
         WorkflowError: a cell failed.
         StoreError: the copy cannot be written.
     """
     one_of("notebook", name, _notebooks())
+    for parameter in parameters:
+        one_of(f"{name}, parameter", parameter, PARAMETERS[name])
+    changed = wanted(name, preset.given, parameters).changed
     import papermill  # only batch work needs the `notebooks` extra
 
-    notebook, copy = NOTEBOOKS / f"{name}.ipynb", claimed(BUILD / preset.name, preset) / f"{name}.ipynb"
+    notebook = NOTEBOOKS / f"{name}.ipynb"
+    copy = claimed(BUILD / preset.name, preset) / f"{named(name, changed)}.ipynb"
     # Without a cell tagged `parameters`, which a new notebook may lack, papermill ignores the value.
     one_of(f"{notebook.name}, parameter", "preset", papermill.inspect_notebook(notebook))
-    so_far = copy.with_name(f"{name}.unfinished.ipynb")
+    so_far = copy.with_name(f"{copy.stem}.unfinished.ipynb")
+    given = {"preset": preset.given, **changed}
     with locks.alone(copy.with_suffix(".lock"), f"draws {name} at {preset.name}"), explained(copy):
         try:
             papermill.execute_notebook(
-                notebook, so_far, {"preset": preset.given}, cwd=NOTEBOOKS, coalesce_streams=True, progress_bar=False
+                notebook, so_far, given, cwd=NOTEBOOKS, coalesce_streams=True, progress_bar=False
             )
         except papermill.PapermillExecutionError as error:
             cause = f"{error.ename}: {error.evalue}".splitlines()[0]

@@ -12,6 +12,7 @@ import typer
 
 from snnlib.checks import InputError
 from snnlib.cli import benchmark, drawing, runs, training
+from snnlib.cli.notebook_command import NotebookCommand
 
 app = typer.Typer(
     add_completion=False,
@@ -37,8 +38,9 @@ COMMANDS = {
     "publish": drawing.publish_results,
     "bench": benchmark.bench,
 }
+CLASSES = {"draw": NotebookCommand}  # of those that are not typer's own
 for name, command in COMMANDS.items():
-    app.command(name)(command)
+    app.command(name, cls=CLASSES.get(name))(command)
 
 
 def _say_version(asked: bool) -> None:

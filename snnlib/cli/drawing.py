@@ -8,6 +8,7 @@ import typer
 
 from snnlib.batch import readme
 from snnlib.batch.workflow import draw_notebook, figures
+from snnlib.cli.notebook_command import OPTION, parameters
 from snnlib.cli.options import PRESETS, Changes, Json, Out, PresetName, figures_in, print_json
 from snnlib.experiments import compare
 from snnlib.runs.preset import as_written, load_preset
@@ -22,10 +23,25 @@ def print_preset(name: Annotated[str, typer.Argument(help=PRESETS)] = "smoke", c
         print(load_preset(name).file.read_text(encoding="utf-8"), end="")
 
 
-def draw_one(notebook: Annotated[str, typer.Argument()], preset: PresetName = "smoke", out: Out = None) -> None:
-    """Execute one notebook; its figures go to figures/mine/PRESET/, the executed copy to build/PRESET/."""
+def draw_one(
+    notebook: Annotated[str, typer.Argument()],
+    preset: PresetName = "smoke",
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            OPTION,
+            metavar="NAME VALUE",
+            help='another value for a parameter of the notebook, a list as "[2, 3, 8]"; repeatable',
+        ),
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Execute one notebook; its figures go to figures/mine/PRESET/, the executed copy to build/PRESET/.
+
+    What -p changes is in the names of both, so that the preset's own stay.
+    """
     with figures_in(out):
-        print(draw_notebook(notebook, load_preset(preset)))
+        print(draw_notebook(notebook, load_preset(preset), parameters(given or ())))
 
 
 def draw_all(

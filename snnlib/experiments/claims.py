@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from snnlib.experiments.changed import in_words
 from snnlib.experiments.evidence import MISSING, Claim, Finding, Item
 from snnlib.experiments.fig2_accuracy_vs_timesteps import claims as fig2
 from snnlib.experiments.fig3_4_training_time import claims as training
@@ -21,6 +23,9 @@ from snnlib.experiments.titles import short_title
 from snnlib.experiments.what_noise_does import claims as noise
 from snnlib.store.files import sha256
 from snnlib.store.used import note
+
+if TYPE_CHECKING:  # it brings matplotlib
+    from snnlib.experiments.outputs import Outputs
 
 COLUMNS = [
     "id", "claim", "section", "paper", "measured", "least", "most", "n", "scale", "rule", "verdict", "quote", "tables",
@@ -97,7 +102,14 @@ def decide_beyond(folder: Path, claims: Iterable[Claim] = BEYOND) -> pd.DataFram
     return table.assign(verdict=table.verdict.replace(BEYOND_WORDS))
 
 
-def told(folder: Path, claims: Iterable[Claim]) -> str:
-    """`decide` in words: each claim with its verdict, below it what was measured."""
-    rows = decide(folder, claims).itertuples()
+def told(out: Outputs, claims: Iterable[Claim]) -> str:
+    """`decide` in words: each claim with its verdict, below it what was measured.
+
+    Args:
+        out: what wrote the tables. If parameters were changed there is nothing to tell: claims are decided from the
+            preset's own, which these are not.
+    """
+    if out.changed:
+        return f"no verdicts: claims are decided with the preset's own values, not with {in_words(out.changed)}"
+    rows = decide(out.folder, claims).itertuples()
     return "\n".join(f"{row.claim} ({row.section}): {row.verdict}\n  {row.measured}" for row in rows)

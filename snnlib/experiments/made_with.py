@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from snnlib.experiments.changed import is_changed
 from snnlib.runs import stored
 from snnlib.store.files import StoreError, regular
 
@@ -25,10 +26,13 @@ _TOLD = {
 
 
 def runs_named(folder: Path) -> list[str]:
-    """The runs that the CSV files of a folder name, sorted; a file that cannot be read names none."""
+    """The runs that the CSV files of a folder name, sorted; a file that cannot be read names none.
+
+    What a reader changed in a notebook left files of other runs, which are not the preset's.
+    """
     names: set[str] = set()
     for file in folder.glob("*.csv"):
-        if file.name != FILE:
+        if file.name != FILE and not is_changed(file):
             for _, cells in _read(file, NAMES).items():
                 names.update(*cells.dropna().str.split())
     return sorted(names)

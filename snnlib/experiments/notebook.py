@@ -5,61 +5,25 @@ from __future__ import annotations
 import ast
 import shlex
 import sys
-from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 
-from snnlib.checks import between, one_of, positive, whole
-from snnlib.experiments.fig7_potential_dynamics.table import NOISES
+from snnlib.checks import one_of
+from snnlib.experiments.changed import text
 from snnlib.experiments.outputs import Outputs
-from snnlib.neurons import Converted
-from snnlib.runs.preset import Preset, load_preset
+from snnlib.experiments.parameters import PARAMETERS, wanted
+from snnlib.runs.preset import Preset
 from snnlib.runs.preset_folder import claimed
-from snnlib.simulation import MOST_TIMESTEPS
-from snnlib.store.paths import NOTEBOOKS, figures_dir, from_root
+from snnlib.store.paths import figures_dir
 from snnlib.store.used import forget
 
 _INJECTED = "# Parameters\n"  # the first line of the cell that papermill adds
 
 
-def _gibibytes(name: str, value: float) -> None:
-    positive(name, value)
-    between(name, value, 0, 1_000_000)
-
-
-def _convertible(name: str, value: float) -> None:
-    Converted(**{name: value})  # refuses with its reason
-
-
-# The parameters of each notebook that has others than `preset`, with their defaults; None is the value of the preset's
-# evaluation. They stand here too, since a reader changes them where they stand in the notebook.
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "method": {"timesteps": None, "alpha": None, "beta": None, "leak": None, "image": 1},
-    "fig3_4_training_time": {"memory_gib": 8, "repeats": 5},
-    "fig7_potential_dynamics": {
-        "alpha": 4.0, "beta": 0.5, "leak": 0.5, "noise": "gaussian", "weight": 0.4, "seed": 0,
-    },
-}  # fmt: skip
-
-# How each parameter's value is checked, `preset` apart.
-_VALUES: dict[str, Callable[[str, Any], None]] = {
-    "memory_gib": _gibibytes,
-    "repeats": partial(whole, least=2, most=1000),
-    "seed": partial(whole, least=0, most=2**63 - 1),
-    "timesteps": partial(whole, least=2, most=MOST_TIMESTEPS),
-    "alpha": _convertible,
-    "beta": _convertible,
-    "leak": _convertible,
-    "image": partial(whole, least=0, most=99),
-    "noise": partial(one_of, choices=NOISES),
-    "weight": partial(between, low=0, high=1),
-}
-
-
-def begin(notebook: str, preset: str, **others: Any) -> tuple[Preset, Outputs]:
+def begin(notebook: str, preset: str, **others: Any) -> tuple[Preset, Outputs, SimpleNamespace]:
     """Check what papermill injected, load the preset, and compute on one thread from here on.
 
     papermill only warns of a parameter that the notebook does not have, and goes on with the default. Its own cell
@@ -69,16 +33,16 @@ def begin(notebook: str, preset: str, **others: Any) -> tuple[Preset, Outputs]:
     Args:
         notebook: the name of its file.
         preset: the notebook's parameter of that name, which is a name or the path of a TOML file.
-        **others: its other parameters, by name.
+        **others: its other parameters, by name (`PARAMETERS`).
 
     Returns:
-        The preset, and what writes the notebook's results to the preset's folder of figures: it knows which parameters
-        are not at their `DEFAULTS`.
+        The preset, with what was changed in it; what writes the notebook's results to the preset's folder of figures:
+        it knows which parameters are not as by default; and those parameters that the figure gets itself.
 
     Raises:
         InputError: papermill was given a name that is not among these, a value cannot be used, or the preset is
             unknown, holds one that cannot, or has the name of another one that was drawn there.
-        KeyError: a parameter of which it is not said above what its default is and how to check it.
+        KeyError: a parameter that is not in `PARAMETERS`.
     """
     known = {"preset", *others}
     injected = [
@@ -90,28 +54,28 @@ def begin(notebook: str, preset: str, **others: Any) -> tuple[Preset, Outputs]:
         one_of("notebook parameter", name, ("preset", *others))
     forget()
     torch.set_num_threads(1)  # for all that is no run's own: how a sum is split among threads decides its last bit
-    defaults = DEFAULTS.get(notebook, {})
-    given = {name: value for name, value in others.items() if value is not None or defaults[name] is not None}
-    for name, value in given.items():
-        _VALUES[name](name, value)
-    p = load_preset(preset)
-    usual = {name: getattr(p.evaluation, name) if defaults[name] is None else defaults[name] for name in given}
-    changed = {name: value for name, value in given.items() if value != usual[name]}
-    return p, Outputs(claimed(figures_dir() / p.name, p), changed)
+    p, changed, own = wanted(notebook, preset, others)
+    return p, Outputs(claimed(figures_dir() / p.name, p), changed), own
 
 
 def again(notebook: str, preset: str, out: Outputs) -> str:
-    """The command that draws a notebook again with what was changed in it, for a shell in the repository's folder.
+    """The command that draws a notebook again with what was changed in it, for a shell in the repository's folder."""
+    words = [word for name, value in out.changed.items() for word in ("-p", name, text(value, ","))]
+    return shlex.join(["python", "-m", "snnlib", "draw", notebook, "--preset", preset, *words])
 
-    The executed copy goes where the pictures go, and has what was changed in its name too.
+
+def evaluated_again(notebook: str, preset: str, out: Outputs, run: str, *options: str) -> str:
+    """The command that prints a run's accuracies with what was changed in a notebook.
+
+    Args:
+        run: its name.
+        options: what else it is evaluated with.
     """
-    if not out.changed:
-        return shlex.join(["python", "-m", "snnlib", "draw", notebook, "--preset", preset])
-    given = {"preset": preset, **out.changed}
-    # -p makes numbers of what looks like one; -r takes text as it is.
-    words = [word for name, v in given.items() for word in ("-r" if isinstance(v, str) else "-p", name, str(v))]
-    files = NOTEBOOKS / f"{notebook}.ipynb", out.folder / f"{out.named(notebook)}.ipynb"
-    return shlex.join(["python", "-m", "papermill", *words, *map(from_root, files)])
+    known = PARAMETERS[notebook]
+    sets = {known[name].sets: text(value, ",") for name, value in out.changed.items() if not known[name].own}
+    changed = [f"{name}={value}" for name, value in sets.items() if name.startswith("evaluation.")]
+    options = (*options, *(word for change in changed for word in ("--set", change)))
+    return shlex.join(["python", "-m", "snnlib", "evaluate", run, "--preset", preset, *options])
 
 
 def _inputs() -> list[str]:

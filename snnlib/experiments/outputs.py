@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from snnlib.experiments import changed as changes
 from snnlib.experiments.made_with import NAMES
 from snnlib.experiments.style import png, style, svg
 from snnlib.store.paths import from_root
 from snnlib.store.sums import write_summed
 from snnlib.store.used import used
+
+CHARACTERS = 70  # of a line of the title, in the narrowest figure
 
 
 @dataclass
@@ -34,7 +38,7 @@ class Outputs:
 
     def write_csv(self, table: pd.DataFrame, name: str) -> list[Path]:
         """Write ``name``.csv; returns the paths of what was written, here one."""
-        new = {parameter: value for parameter, value in self.changed.items() if parameter not in table}
+        new = {parameter: _cell(value) for parameter, value in self.changed.items() if parameter not in table}
         return self._write(name, {"csv": table.assign(**new).to_csv(index=False)})
 
     def write_table(self, table: pd.DataFrame, name: str, shown: pd.DataFrame | str | None = None) -> list[Path]:
@@ -51,7 +55,7 @@ class Outputs:
     def write_figure(self, fig: Figure, table: pd.DataFrame, name: str) -> list[Path]:
         """Write ``name``.svg, .png and the .csv that the figure was drawn from; returns the paths."""
         if self.changed:
-            _entitle(fig, "changed: " + ", ".join(f"{k} = {_text(v)}" for k, v in self.changed.items()))
+            _entitle(fig, textwrap.fill(f"changed: {changes.in_words(self.changed)}", CHARACTERS))
         return self.write_csv(table, name) + self._write(name, {"svg": svg(fig), "png": png(fig)})
 
     @property
@@ -62,7 +66,7 @@ class Outputs:
 
     def named(self, name: str) -> str:
         """The name of a file, with what was changed in it."""
-        return "-".join([name, *(f"{parameter}{_text(value)}" for parameter, value in self.changed.items())])
+        return changes.named(name, self.changed)
 
     def _write(self, name: str, contents: Mapping[str, bytes | str]) -> list[Path]:
         name = self.named(name)
@@ -73,17 +77,18 @@ class Outputs:
         return list(paths.values())
 
 
-def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _cell(value: Any) -> Any:
+    """A value in every row; a list would be a value for each."""
+    return changes.text(value) if isinstance(value, list) else value
 
 
 def _braced(endings: list[str]) -> str:
     return endings[0] if len(endings) == 1 else f"{{{','.join(endings)}}}"
 
 
-def _entitle(fig: Figure, line: str) -> None:
-    """Put a line below the title, once."""
+def _entitle(fig: Figure, lines: str) -> None:
+    """Put lines below the title, once."""
     title = fig.get_suptitle()
-    if line not in title.splitlines():
+    if not title.endswith(lines):
         with style():
-            fig.suptitle(f"{title}\n{line}".strip(), fontsize=10)
+            fig.suptitle(f"{title}\n{lines}".strip(), fontsize=10)

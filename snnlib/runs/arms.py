@@ -130,3 +130,6 @@ ARMS = {
     "max_normalised": Arm("divided by its maximum", _single_step(noise={"kind": "max_normalised"}), like="ours"),
     "no_batch_norm": Arm("convolutions with a bias in its place", {"batch_norm": False}, like="ours"),
 }
+
+# The same, read out as potentials.
+AS_POTENTIAL = {"ours": "potential", "uniform": "uniform_potential", "constant": "constant_potential"}

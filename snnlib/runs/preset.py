@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from snnlib.checks import Checked, InputError, fields, one_of, shown
 from snnlib.models import NETWORKS
 from snnlib.noise import Gaussian
-from snnlib.runs import preset_file
+from snnlib.runs import preset_file, preset_notebook
 from snnlib.runs.arms import merged
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation, Integrated
 from snnlib.runs.labels import labels
@@ -174,6 +174,23 @@ def load_preset(given: str, changes: Collection[str] = ()) -> Preset:
     file, content = _read(given)
     preset = _checked(given, file, content)
     return _checked(given, file, changed(content, changes), " with --set") if changes else preset
+
+
+def changed_for(notebook: str, preset: Preset, changes: Mapping[str, Any]) -> Preset:
+    """A preset with other values where one notebook uses it: it has the runs of that notebook alone.
+
+    Args:
+        preset: as it was loaded.
+        changes: by name, as of `preset_notebook.changed`.
+
+    Raises:
+        InputError: the preset has no runs for the notebook, or a change cannot be made.
+    """
+    preset.runs(notebook)
+    file, content = _read(preset.given)
+    how = f" with {preset_notebook.in_words(changes)}"
+    found = _checked(preset.given, file, preset_notebook.changed(content, notebook, changes), how)
+    return found.model_copy(update={"notebooks": preset_notebook.read_out(found.notebooks, changes)})
 
 
 def as_written(given: str, changes: Collection[str] = ()) -> dict[str, Any]:

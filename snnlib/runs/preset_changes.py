@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -38,19 +38,28 @@ def changed(content: Mapping[str, Any], changes: Iterable[str]) -> dict[str, Any
         name, sign, text = change.partition("=")
         if not sign:
             raise InputError(f"--set {shown(change)}: must be name=value, such as width=0.25")
-        known = _places(new)
-        one_of("--set, name", name, known)
-        places, hidden = known[name]
-        value = _value(text)
-        if name.rpartition(".")[2] in LISTS and not isinstance(value, list):
-            value = [value]
-        for place in hidden:
-            _inside(new, place).pop(place[-1], None)
-        for place in places:
-            _inside(new, place)[place[-1]] = value
+        one_of("--set, name", name, _places(new))
+        put(new, name, read_value(text))
         made.append(f"{name} = {text}")
-    new["description"] = short(f"{new['description']}; with {', '.join(made)}", LONGEST) if made else new["description"]
-    return new
+    return told(new, made)
+
+
+def put(content: dict[str, Any], name: str, value: Any) -> None:
+    """Set a field by one of the names above, in place; a `KeyError` for another name."""
+    places, hidden = _places(content)[name]
+    if name.rpartition(".")[2] in LISTS and not isinstance(value, list):
+        value = [value]
+    for place in hidden:
+        _inside(content, place).pop(place[-1], None)
+    for place in places:
+        _inside(content, place)[place[-1]] = value
+
+
+def told(content: dict[str, Any], made: Sequence[str]) -> dict[str, Any]:
+    """The same with a description that tells what was changed."""
+    if not made:
+        return content
+    return {**content, "description": short(f"{content['description']}; with {', '.join(made)}", LONGEST)}
 
 
 def _places(content: Mapping[str, Any]) -> dict[str, tuple[list[Place], list[Place]]]:
@@ -87,10 +96,10 @@ def _inside(content: dict[str, Any], place: Place) -> dict[str, Any]:
     return found
 
 
-def _value(text: str) -> Any:
+def read_value(text: str) -> Any:
     """A number, true or false, else text; with commas, a list."""
     if "," in text:
-        return [_value(part.strip()) for part in text.split(",") if part.strip()]
+        return [read_value(part.strip()) for part in text.split(",") if part.strip()]
     for kind in (int, float):
         try:
             return kind(text)

@@ -27,6 +27,7 @@ from claim_tables import (
 from snnlib.experiments import evidence
 from snnlib.experiments.claims import BEYOND, CLAIMS, decide, decide_beyond, told
 from snnlib.experiments.evidence import Claim
+from snnlib.experiments.outputs import Outputs
 from snnlib.experiments.paper import NETWORKS
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Tables
 
@@ -217,7 +218,13 @@ def test_what_a_notebook_tells_is_what_the_ledger_decides(verdicts: Callable, tm
     verdicts()
     table = decide(tmp_path, LEDGER).itertuples()
     lines = [line for row in table for line in (f"{row.claim} ({row.section}): {row.verdict}", f"  {row.measured}")]
-    assert told(tmp_path, LEDGER).splitlines() == lines
+    assert told(Outputs(tmp_path), LEDGER).splitlines() == lines
+
+
+def test_what_was_changed_has_no_verdicts(verdicts: Callable, tmp_path: Path) -> None:
+    verdicts()
+    (line,) = told(Outputs(tmp_path, {"timesteps": 20, "seeds": [0, 1]}), LEDGER).splitlines()
+    assert line == "no verdicts: claims are decided with the preset's own values, not with timesteps = 20, seeds = 0, 1"
 
 
 # --- tables that are missing or damaged ----------------------------------------------------------

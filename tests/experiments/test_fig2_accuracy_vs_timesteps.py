@@ -98,6 +98,15 @@ def test_a_preset_of_fewer_steps_has_the_gains_that_there_are(small_store: None)
     }  # fmt: skip
 
 
+def test_more_steps_have_their_gain_too_and_it_is_what_is_told(small_store: None) -> None:
+    p = preset(timesteps=12)
+    found = fig2.gains(fig2.compared(p), p.evaluation)
+    assert set(found[["later", "earlier", "inference"]].itertuples(index=False, name=None)) == {
+        (5, 1, "noise"), (10, 5, "noise"), (10, 1, "noise"), (12, 1, "noise"), (12, 1, "constant"),
+    }  # fmt: skip
+    assert fig2.what_is_left(found).startswith("Points at T = 12 over T = 1, ")
+
+
 def by_hand(ties: str, inference: str, points: list[float]) -> pd.DataFrame:
     net = {"dataset": "mnist", "network": "cnn", "width": 1.0, "readout": "spikes", "noise": "gaussian"}
     keys = {"ties": ties, "later": 10, "earlier": 1, "inference": inference}

@@ -50,8 +50,6 @@ def test_every_preset_has_both_networks(name: str) -> None:
 @pytest.mark.parametrize(
     ("arms", "words"),
     [
-        ({"vgg16": ["ours"]}, "networks = vgg16: must have vgg16 and resnet18"),
-        ({"vgg16": ["ours"], "cnn": ["ours"]}, "networks = cnn, vgg16: must have vgg16 and resnet18"),
         ({"vgg16": ["ours"], "resnet18": ["no_noise"]}, "net resnet18: has no arm ours; must have ours"),
         (
             {"vgg16": ["ours", "direct"], "resnet18": ["ours"]},
@@ -164,6 +162,20 @@ def test_effects_are_gains_what_half_a_gain_lacks_and_what_is_off_4(run: Run, mo
         assert row.image_error == pytest.approx(values.std() / math.sqrt(values.size), abs=1e-9)
 
 
+def test_other_alphas_and_as_many_steps_as_there_are(run: Run) -> None:
+    alphas, nets = [3.0, 2.0], {"cnn": {"ours": [run]}}
+    assert list(alpha.accuracy_by_alpha([run], E, alphas).alpha.unique()) == alphas
+    assert list(alpha.term_spreads([run], E, alphas).alpha.unique()) == alphas
+    assert list(alpha.firing_again([run], E, alphas)) == alphas
+    effects = alpha.effects(nets, E, alphas)
+    assert list(effects.alpha.unique()) == alphas
+    right = 100 * predictions(run, E.changed(alpha=3)).right.double().mean((0, 2))  # [T]
+    gain = effects[(effects.alpha == 3) & (effects.effect == "gain")].points.item()
+    assert gain == pytest.approx((right[2] - right[0]).item())  # T = 10 is beyond the last
+    assert list(alpha.losses(nets, E).timesteps.unique()) == [2, 3]
+    assert list(alpha.losses(nets, E.changed(timesteps=11)).timesteps.unique()) == [2, 5, 10, 11]
+
+
 @pytest.mark.parametrize("leak", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("divided", [True, False])
 def test_the_memory_term_is_that_of_numpy_and_sigma_and_the_leak_cancel(leak: float, divided: bool) -> None:
@@ -250,6 +262,19 @@ def test_the_pictures_are_those_of_their_tables() -> None:
     assert np.abs(shown["α = 4"].get_xdata() - [1, 5, 10]).max() < 0.2
     lines = {line.get_label(): line for line in axes[0].get_lines()}
     assert np.allclose(lines["single-step net, T = 1"].get_ydata(), 60.5)
+
+
+def test_any_number_of_alphas_is_drawn_with_or_without_infinity() -> None:
+    table, spreads = made_up(), made_up_spreads()
+    some = table[table.alpha < 4]
+    lines = {line.get_label(): line for line in fig5.alpha(some).axes[0].get_lines()}
+    assert np.allclose(lines["single-step net, T = 1"].get_ydata(), 60.5)
+    assert alpha.memory_told(spreads[spreads.alpha > 4]).startswith("VGG-16, α = 8: ")  # the nearest to 4
+    many = [2 + i / 4 for i in range(12)]
+    shown = fig5.alpha(pd.concat([table[table.alpha == 2].assign(alpha=a) for a in many])).axes[0].containers
+    assert [c.get_label() for c in shown][1:] == [f"α = {a:g}" for a in many[1:]]
+    by_layer = fig5.memory(pd.concat([spreads[spreads.alpha == 2].assign(alpha=a) for a in many])).axes[0].get_lines()
+    assert {f"α = {a:g}" for a in many[1:]} <= {line.get_label() for line in by_layer}
 
 
 def test_the_memory_is_shown_by_layer_and_by_alpha() -> None:

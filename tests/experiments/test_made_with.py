@@ -32,6 +32,13 @@ WITHOUT = {
     "own_network.csv": "a net that the notebook trains itself, on digits, as a reader would: no run of the store",
 }
 
+
+def test_what_was_changed_in_a_notebook_is_not_the_presets(tmp_path: Path) -> None:
+    Outputs(tmp_path).write_csv(pd.DataFrame({"run": ["usual"]}), "f")
+    Outputs(tmp_path, {"width": 0.5}).write_csv(pd.DataFrame({"run": ["wider"]}), "f")
+    assert runs_named(tmp_path) == ["usual"]
+
+
 # --- the committed figures -------------------------------------------------------------------
 
 

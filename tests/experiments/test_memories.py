@@ -305,6 +305,14 @@ def test_the_spread_is_drawn_for_each_t() -> None:
     )
 
 
+def test_other_spreads_and_a_later_t_are_drawn(small_store: None, tiny: list[Run]) -> None:
+    table = accuracies(tiny, EVALUATION, [0.25, 1])
+    assert {name for name in table.memory if name.startswith("exact, spread")} == {exact(0.25), exact(1)}
+    (ax,) = plot.spread(pd.concat([table, table.assign(timesteps=table.timesteps + 17)]), [0.25, 1]).axes
+    assert [c.get_label() for c in ax.containers] == ["T = 1", "T = 2", "T = 20"]
+    assert list(ax.containers[0].lines[0].get_xdata()) == [0.25, 1]
+
+
 def test_chance_is_drawn_for_each_memory_and_layer() -> None:
     rows = [(m, layer, t, 0.2 / t) for m in (ENSEMBLE, EVEN) for layer in ("layer 1", "layer 2") for t in (1, 10)]
     net = {"dataset": "mnist", "network": "cnn", "width": 1.0, "readout": "spikes"}

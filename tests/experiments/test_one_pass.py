@@ -12,6 +12,7 @@ from tiny_runs import spec
 from snnlib.baselines.ann_neurons import IF
 from snnlib.checks import InputError
 from snnlib.data.sets import Dataset
+from snnlib.experiments.one_pass import plot
 from snnlib.experiments.one_pass import table as one_pass
 from snnlib.experiments.one_pass.table import AT_ONCE, PIPELINED, SPIKING, WARM_UP, WARMED
 from snnlib.rate import Rate, integrated
@@ -59,6 +60,12 @@ def test_every_net_is_run_as_its_arm_says(small_store: None, small: Dataset, pre
         assert found(arm, WARMED) == warmed.tolist()
         waiting = [accuracy_over_time(integrated(model, t), small, 1, (5,), 30).accuracy[0] for t in (1, 2, 4)]
         assert found(arm, PIPELINED) == waiting
+
+
+def test_nets_are_compared_at_any_t_as_far_as_the_preset_goes(small_store: None, preset: Preset) -> None:
+    table = one_pass.accuracies(preset, timesteps=(3, 4, 12))
+    assert all(set(rows.timesteps) == {3, 4} for way, rows in table.groupby("way") if way != AT_ONCE)
+    assert [int(t) for t in plot.one_pass(table).axes[0].get_xticks()] == [3, 4]
 
 
 def test_a_preset_needs_the_papers_level(preset: Preset) -> None:

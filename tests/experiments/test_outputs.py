@@ -10,7 +10,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.checks import InputError
+from snnlib.experiments.changed import is_changed
 from snnlib.experiments.method import plot as fig1
 from snnlib.experiments.outputs import Outputs
 from snnlib.experiments.style import figure, style
@@ -86,6 +88,30 @@ def test_what_is_changed_is_in_name_title_and_csv_and_the_default_stays(tmp_path
     assert back[["timesteps", "accuracy"]].equals(TABLE)  # a column of that name is the table's own
     assert (back.alpha == 2.5).all()
     assert out.written.endswith("/method-timesteps20-alpha2.5.{csv,svg,png}")
+
+
+def test_a_list_is_one_value_in_name_title_and_csv(tmp_path: Path) -> None:
+    fig, alphas = drawn(), [2, 2.5, 4.0, float("inf")]
+    csv, *_ = Outputs(tmp_path, {"alphas": alphas, "nets": ["cnn"]}).write_figure(fig, TABLE, "f")
+    assert csv.name == "f-alphas2_2.5_4_inf-netscnn.csv"
+    assert set(pd.read_csv(csv).alphas) == {"2, 2.5, 4, inf"}
+    assert fig.get_suptitle() == "A title\nchanged: alphas = 2, 2.5, 4, inf, nets = cnn"
+
+
+def test_much_that_is_changed_leaves_a_short_name_of_its_own(tmp_path: Path) -> None:
+    names = {Outputs(tmp_path, {"seeds": [*range(n)]}).named("f") for n in range(1, 100)}
+    names |= {Outputs(tmp_path, {f"parameter{i}": [n, *range(9)] for i in range(20)}).named("f") for n in range(10, 99)}
+    assert len(names) == 99 + 89
+    assert max(map(len, names)) < 150
+    fig = drawn("")
+    Outputs(tmp_path, {f"parameter{i}": i for i in range(20)}).write_figure(fig, TABLE, "f")
+    assert max(map(len, fig.get_suptitle().splitlines())) <= 70
+
+
+def test_a_changed_file_is_known_by_its_name_and_no_other_is() -> None:
+    assert is_changed(Path(Outputs(Path("x"), {"timesteps": 20}).named("method") + ".csv"))
+    files = [file for files in NOTEBOOK_FILES.values() for file in files]
+    assert not any(is_changed(Path(file)) for file in files)
 
 
 def test_the_title_comes_above_the_panels_of_figure_1(tmp_path: Path) -> None:

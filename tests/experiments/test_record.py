@@ -97,6 +97,15 @@ def test_where_there_are_fewer_steps_the_last_one_counts() -> None:
     assert found.spiking["potential"] == found.one_step["potential"] == pytest.approx(51)
 
 
+def test_the_goals_may_be_at_another_t() -> None:
+    found = record.ablation(made_up(), timesteps=10).set_index("arm")
+    assert found.spiking[["potential", "adam"]].tolist() == pytest.approx([70, 90])
+    (ax,) = plot.tricks(made_up(), timesteps=10).axes
+    assert {"T = 10", "T = 10, each layer waits"} <= {line.get_label() for line in ax.lines}
+    (ax,) = plot.tricks(made_up().query("arm == 'potential'")).axes  # the base alone
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["the base"]
+
+
 # --- what is drawn ---------------------------------------------------------------------------
 
 

@@ -133,6 +133,17 @@ def test_steps_that_a_conversion_needs(curves: pd.DataFrame) -> None:
     assert qcfs.ann_accuracy == pytest.approx(88)
 
 
+def test_ours_may_be_at_another_t_and_as_near_as_one_likes(curves: pd.DataFrame) -> None:
+    """80 + 0.6 T % are 81.8 at T = 3; 90 - 40 / T is at least 5 points less, 76.8, from T = 3.03 on."""
+    found = steps.speedup(curves, [3], within=5).set_index(["variant", "seed"])
+    assert set(found.our_timesteps) == {3}
+    assert set(found.within_points) == {5}
+    assert found.loc[("slow", 0)].steps_needed == 4
+    kept = steps.thinned(curves, found.reset_index())
+    assert steps.speedup(kept, [3], within=5).steps_needed.tolist() == found.steps_needed.tolist()
+    assert list(table2.table2(curves, [3]).query("method == 'ours'").timesteps) == [1, 2, 3, 4, 8, 10]
+
+
 def test_each_seed_has_its_own_steps(curves: pd.DataFrame) -> None:
     """Seed 1 of the conversion a point lower: 90 - 40 / T >= 83.5 from T = 6.2 on."""
     lower = curves.assign(accuracy=curves.accuracy - 0.01 * ((curves.variant == "slow") & (curves.seed == 1)))
@@ -335,6 +346,7 @@ def test_what_a_conversion_is_to_come_to_is_ours_at_its_best(trained: Preset) ->
     at = accuracy(run, trained.evaluation).groupby("timesteps").accuracy.mean()
     expected = max(at[5], at[10]) - 0.005
     assert table2._target(trained, arms) == pytest.approx([expected, expected])
+    assert table2._target(trained, arms, [3], within=2) == pytest.approx([at[3] - 0.02] * 2)
 
 
 def test_contrasts_are_those_of_the_stored_accuracies(trained: Preset) -> None:

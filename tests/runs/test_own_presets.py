@@ -91,7 +91,7 @@ def test_a_bad_value_is_named_with_the_path(file: Path) -> None:
 
 
 def test_a_notebook_marks_the_folder_with_a_copy(file: Path) -> None:
-    p, out = begin("claims", str(file))
+    p, out, _ = begin("claims", str(file))
     assert out.folder == figures_dir() / "mine" == figures_of(p)
     assert (out.folder / COPY).read_bytes() == file.read_bytes()
 

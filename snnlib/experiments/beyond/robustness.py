@@ -22,6 +22,7 @@ from snnlib.training.seeds import stream
 
 ENSEMBLE = "step 2"
 WITH, WITHOUT = "with noise", "without noise"
+DEVIATIONS = (0, 0.25, 0.5, 1)  # of the noise on the images; 1 is that of the training pixels
 
 
 def noisy(data: Dataset, deviation: float, seed: int) -> Dataset:

@@ -91,7 +91,8 @@ def _ties(ax: Axes, net: pd.DataFrame) -> None:
             at = _over_seeds(found, share).loc["first"]
             ax.plot(at.index, at["mean"], ls=line, color=colour, marker=marker, ms=3)
     ax.set(xlabel="time steps T", ylim=(min(ax.get_ylim()[0], -0.5), None))
-    ax.set_xticks([1, *range(2, rows.timesteps.max() + 1, 2)])
+    last = rows.timesteps.max()
+    ax.set_xticks([1, *range(2, last + 1, 2 * -(-last // 20))])
 
 
 def _over_seeds(rows: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -59,7 +59,8 @@ def gains(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
         later one has noise), then those of `contrast`.
     """
     last = evaluation.timesteps
-    steps = [(later, earlier, NOISE) for later, earlier in STEPS if later <= last]
+    pairs = dict.fromkeys((*STEPS, (last, 1)))
+    steps = [(later, earlier, NOISE) for later, earlier in pairs if earlier < later <= last]
     steps += [(last, 1, CONSTANT)] if last > 1 else []
     tables = []
     for runs in _arms(nets):

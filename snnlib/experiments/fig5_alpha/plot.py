@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import cycle
 
 import matplotlib as mpl
 import numpy as np
@@ -50,11 +51,12 @@ def _accuracy(ax: Axes, table: pd.DataFrame) -> None:
         seeds = at.xs(a, level="alpha")
         mean, sd = seeds.mean(), seeds.std().fillna(0)
         x = mean.index + 0.07 * (i - (len(colours) - 1) / 2)  # side by side, so that no bar hides another
+        marker = _MARKERS[i % len(_MARKERS)]
         ax.errorbar(
-            x, mean, yerr=sd, color=colours[a], marker=_MARKERS[i], ms=4, lw=1.2, elinewidth=0.8, capsize=1.5,
+            x, mean, yerr=sd, color=colours[a], marker=marker, ms=4, lw=1.2, elinewidth=0.8, capsize=1.5,
             label=_name(a),
         )  # fmt: skip
-    single = at.xs(math.inf, level="alpha")[1].mean()
+    single = at.xs(max(colours), level="alpha")[1].mean()  # the same net at every alpha, but for the draws
     ax.axhline(single, color=BLACK, ls=":", label="single-step net, T = 1")
     ax.annotate(
         f"{single:.1f}", (1, single), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
@@ -99,7 +101,7 @@ def _by_layer(ax: Axes, table: pd.DataFrame) -> None:
     sd = table.groupby(["term", "alpha", "layer"]).sd.mean()  # over training seeds
     names = list(table.layer.unique())
     colours = {a: colour for a, colour in _colours(table).items() if not math.isinf(a)}  # there is no memory at inf
-    for marker, (a, colour) in zip(_MARKERS, colours.items(), strict=False):
+    for marker, (a, colour) in zip(cycle(_MARKERS), colours.items(), strict=False):
         ax.plot(sd[eq6_terms.POTENTIAL, a][names].to_numpy(), color=colour, marker=marker, ms=4, lw=1, label=_name(a))
         ax.axhline(sd[eq6_terms.RESIDUAL, a].mean(), color=colour, ls="--", lw=1)
     ax.axhline(sd[eq6_terms.NOISE].mean(), color=BLACK, ls=":", label=f"{eq6_terms.NOISE} of training")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -59,7 +59,7 @@ def accuracy(table: pd.DataFrame) -> Figure:
     return _panels(table, draws, "time steps T", "Accuracy with each memory")
 
 
-def spread(table: pd.DataFrame) -> Figure:
+def spread(table: pd.DataFrame, spreads: Sequence[float] = SPREADS) -> Figure:
     """A panel for each net and noise: accuracy of the exact memory over the spread of its first phases, for some T.
 
     Args:
@@ -67,12 +67,13 @@ def spread(table: pd.DataFrame) -> Figure:
     """
 
     def draw(ax: Axes, at: pd.DataFrame) -> None:
-        chosen = [t for t in AT if t in at]
+        last = at.columns.max()
+        chosen = [t for t in (*AT, *([last] if last > max(AT) else [])) if t in at]
         for t, colour in zip(chosen, mpl.colormaps["viridis"](np.linspace(0, 0.85, len(chosen))), strict=True):
-            of_seeds = [at.xs(exact(s), level="memory")[t] for s in SPREADS]
+            of_seeds = [at.xs(exact(s), level="memory")[t] for s in spreads]
             mean, sd = ([getattr(x, what)() for x in of_seeds] for what in ("mean", "std"))
             ax.errorbar(
-                SPREADS, mean, yerr=np.nan_to_num(sd), fmt="o-", ms=4, capsize=1.5, color=colour, label=f"T = {t}"
+                spreads, mean, yerr=np.nan_to_num(sd), fmt="o-", ms=4, capsize=1.5, color=colour, label=f"T = {t}"
             )
 
     return _panels(table, {"test accuracy, %": draw}, "spread of U(0) around 1/2", "Where phases begin")

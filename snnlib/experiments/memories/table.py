@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -45,10 +45,13 @@ def exact(spread: float) -> str:
     return f"exact, spread {spread:g}"
 
 
-def memories(evaluation: Conversion, spec: Spec) -> dict[str, Evaluation]:
+def memories(evaluation: Conversion, spec: Spec, spreads: Iterable[float] = SPREADS) -> dict[str, Evaluation]:
     """How a net is evaluated with each memory, as long and with the same noise seeds as ``evaluation``.
 
     A readout of potentials has no neurons, so nothing there can be left out.
+
+    Args:
+        spreads: of the exact memory's first phases, in all layers alike.
     """
     phased = Phased.beside(evaluation)
     found = {
@@ -56,7 +59,7 @@ def memories(evaluation: Conversion, spec: Spec) -> dict[str, Evaluation]:
         PAPER: evaluation,
         EVEN: phased.changed(memory="none"),
         EXACT: phased,
-        **{exact(spread): phased.changed(spread=spread, readout_spread=spread) for spread in SPREADS},
+        **{exact(spread): phased.changed(spread=spread, readout_spread=spread) for spread in spreads},
     }
     if spec.readout == "spikes":
         found |= {HIDDEN: phased.changed(layers="hidden"), READOUT: phased.changed(layers="readout")}
@@ -69,7 +72,7 @@ def first_images(run: Run, images: int) -> Dataset:
     return replace(data, test=Split(data.test.images[:images], data.test.labels[:images]))
 
 
-def accuracies(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
+def accuracies(runs: Iterable[Run], evaluation: Conversion, spreads: Sequence[float] = SPREADS) -> pd.DataFrame:
     """Accuracy at every T with each memory; trains what is missing.
 
     Returns:
@@ -77,7 +80,7 @@ def accuracies(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
     """
     tables = []
     for run in runs:
-        for memory, way in memories(evaluation, run.spec).items():
+        for memory, way in memories(evaluation, run.spec, spreads).items():
             table = accuracy(run, way)
             table.insert(len(run.spec.columns()), "memory", memory)
             tables.append(table)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
+
+NOISE_SEEDS = (0, 1, 2)  # whatever the preset has: the mean is to have a spread
 
 
 def three_steps(run: Run, evaluation: Conversion) -> pd.DataFrame:
@@ -27,6 +30,13 @@ def three_steps(run: Run, evaluation: Conversion) -> pd.DataFrame:
         percent = table[table.timesteps == timesteps].accuracy * 100
         rows.append((step, timesteps, percent.mean(), percent.std(), len(percent)))
     return pd.DataFrame(rows, columns=["step", "timesteps", "mean", "std", "noise_seeds"])
+
+
+def options(noise_seeds: Sequence[int]) -> list[str]:
+    """Those of ``python -m snnlib evaluate`` for these noise seeds: how many, where they begin with 0."""
+    if list(noise_seeds) == [*range(len(noise_seeds))]:
+        return ["--noise-seeds", str(len(noise_seeds))]
+    return ["--set", f"evaluation.noise_seeds={','.join(map(str, noise_seeds))}"]
 
 
 def tidy(steps: pd.DataFrame, densities: pd.DataFrame, net: dict) -> pd.DataFrame:

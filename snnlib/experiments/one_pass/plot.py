@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from snnlib.experiments.one_pass.table import AT, AT_ONCE, HALF, PIPELINED, RANDOM, SPIKING, STARTS, WARM_UP, WARMED
+from snnlib.experiments.one_pass.table import AT_ONCE, HALF, PIPELINED, RANDOM, SPIKING, STARTS, WARM_UP, WARMED
 from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds, percent
 from snnlib.experiments.style import BLACK, GREEN, ORANGE, PURPLE, SKY, VERMILION, figure, style
 from snnlib.experiments.titles import short_title
@@ -38,13 +40,14 @@ def one_pass(table: pd.DataFrame) -> Figure:
     """
     nets = list(table[ARCHITECTURE].drop_duplicates().itertuples(index=False, name=None))
     at = over_seeds(percent(table, *ARCHITECTURE, "arm", "way", "timesteps"))
+    ticks = sorted(int(t) for t in set(table.timesteps) if t < math.inf)
     fig = figure(9.6, 3.1 * len(nets) + 1.5)
     with style():
         axes = fig.subplots(len(nets), len(TITLES), squeeze=False, sharex=True, sharey="row")
         for row, net in zip(axes, nets, strict=True):
             of_net = at.xs(net, level=ARCHITECTURE)
             for ax, way in zip(row, TITLES, strict=True):
-                _panel(ax, of_net, way)
+                _panel(ax, of_net, way, ticks)
                 dataset, network, width = net
                 ax.set_title(f"{short_title(dataset)}, {short_title(network)} {width:g}:\n{TITLES[way]}", fontsize=9)
             row[0].set_ylabel("test accuracy, %")
@@ -59,7 +62,7 @@ def one_pass(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def _panel(ax: Axes, at: pd.DataFrame, way: str) -> None:
+def _panel(ax: Axes, at: pd.DataFrame, way: str, ticks: list[int]) -> None:
     colours = dict(zip(RANDOM.values(), mpl.colormaps["viridis"](np.linspace(0, 0.85, len(RANDOM))), strict=True))
     looks = {arm: ({"color": colours[n], "marker": "o"}, f"L = {n}, random phases") for arm, n in RANDOM.items()}
     looks |= {arm: ({"color": colours[n], "marker": "s", "ls": "--"}, f"L = {n}, U = ½") for arm, n in HALF.items()}
@@ -78,5 +81,5 @@ def _panel(ax: Axes, at: pd.DataFrame, way: str) -> None:
         ceiling = at.loc["relu", AT_ONCE].iloc[0]
         ax.axhline(ceiling["mean"], color=SKY, ls=":", label="ReLU net, no steps")
     ax.set_xscale("log", base=2)
-    ax.set_xticks(AT)
+    ax.set_xticks(ticks)
     ax.xaxis.set_major_formatter(ScalarFormatter())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -25,27 +26,32 @@ HALF = {f"half{levels}": levels for levels in LEVELS}
 STARTS = {f"{arm}_start": arm for arm in RANDOM}
 AFTERWARDS = ("rate4_then1", "rate4_in_time")  # trained on after one of those
 OPPONENTS = ("potential", "direct4_short", "direct4", "qcfs", "relu")
+ARMS = (*RANDOM, *HALF, *STARTS, *AFTERWARDS, *OPPONENTS)
 
 
 def compared(preset: Preset) -> dict[str, Comparison]:
     """The preset's runs for the notebook, by net and arm."""
-    return preset.comparison(NOTEBOOK, must=("rate1",), may=(*RANDOM, *HALF, *STARTS, *AFTERWARDS, *OPPONENTS))
+    return preset.comparison(NOTEBOOK, must=("rate1",), may=ARMS)
 
 
-def steps(preset: Preset) -> list[int]:
-    """The T at which nets are compared."""
-    return [t for t in AT if t <= preset.evaluation.timesteps]
+def steps(preset: Preset, timesteps: Sequence[int] = AT) -> list[int]:
+    """The T at which nets are compared: these, as far as the preset goes."""
+    return [t for t in timesteps if t <= preset.evaluation.timesteps]
 
 
-def evaluations(preset: Preset, run: Run) -> list[tuple[str, Evaluation]]:
-    """The ways in which a run is evaluated (of `WAYS`): each is one run in time, or for `PIPELINED` one T of `AT`."""
+def evaluations(preset: Preset, run: Run, timesteps: Sequence[int] = AT) -> list[tuple[str, Evaluation]]:
+    """The ways in which a run is evaluated (of `WAYS`): each is one run in time, or for `PIPELINED` one T.
+
+    Args:
+        timesteps: of which it is one, as far as the preset goes.
+    """
     e = preset.evaluation
     # Phases differ from image to image, so thousands of images average over them in one run.
     shared = {"noise_seeds": e.noise_seeds[:1], "batch_size": e.batch_size}
     match run.spec.dynamics.kind:
         case "rate":
             spiking = Integrated(timesteps=e.timesteps, **shared)
-            pipelined = [(PIPELINED, Pipelined(levels=t, **shared)) for t in steps(preset)]
+            pipelined = [(PIPELINED, Pipelined(levels=t, **shared)) for t in steps(preset, timesteps)]
             return [(SPIKING, spiking), (WARMED, spiking.changed(warm_up=WARM_UP)), *pipelined]
         case "single_step":
             return [(SPIKING, Phased(timesteps=e.timesteps, **shared))]
@@ -54,11 +60,14 @@ def evaluations(preset: Preset, run: Run) -> list[tuple[str, Evaluation]]:
     return [(SPIKING, preset.evaluations(run)[-1])]
 
 
-def accuracies(preset: Preset, nets: dict[str, Comparison] | None = None) -> pd.DataFrame:
-    """Accuracy of every net in every way at every T of `AT`; trains what is missing.
+def accuracies(
+    preset: Preset, nets: dict[str, Comparison] | None = None, timesteps: Sequence[int] = AT
+) -> pd.DataFrame:
+    """Accuracy of every net in every way at each T; trains what is missing.
 
     Args:
         nets: by net and arm; those of the notebook if not given.
+        timesteps: T at which nets are compared, as far as the preset goes.
 
     Returns:
         The runs' columns (`Spec.columns`), then arm, way, noise_seed, timesteps (T of the net, or of each layer of a
@@ -68,7 +77,7 @@ def accuracies(preset: Preset, nets: dict[str, Comparison] | None = None) -> pd.
     for arms in (compared(preset) if nets is None else nets).values():
         for arm, runs in arms.items():
             for run in runs:
-                for way, evaluation in evaluations(preset, run):
+                for way, evaluation in evaluations(preset, run, timesteps):
                     table = accuracy(run, evaluation)
                     table.insert(len(run.spec.columns()), "arm", arm)
                     table.insert(len(run.spec.columns()) + 1, "way", way)
@@ -76,7 +85,7 @@ def accuracies(preset: Preset, nets: dict[str, Comparison] | None = None) -> pd.
                         table["timesteps"] = evaluation.levels
                     if way == AT_ONCE:
                         table["timesteps"] = math.inf
-                    tables.append(table[table.timesteps.isin((*steps(preset), math.inf))])
+                    tables.append(table[table.timesteps.isin((*steps(preset, timesteps), math.inf))])
     return pd.concat(tables, ignore_index=True)
 
 

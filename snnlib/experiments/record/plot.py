@@ -10,31 +10,33 @@ from matplotlib.figure import Figure
 
 from snnlib.experiments.one_pass.table import PIPELINED, SPIKING
 from snnlib.experiments.over_seeds import over_seeds, percent
-from snnlib.experiments.record.table import BASE, GOALS, NET, NET_AND_ARM, TRICKS, ablation
+from snnlib.experiments.record.table import AT, BASE, GOALS, NET, NET_AND_ARM, TRICKS, ablation
 from snnlib.experiments.style import BLACK, BLUE, ORANGE, SKY, figure, style
 from snnlib.experiments.titles import short_title
 
 LOOKS = {
     "one_step": ("T = 1", {"color": BLUE, "marker": "o", "mfc": "white"}),
-    "spiking": ("T = 6", {"color": BLUE, "marker": "o"}),
-    "pipelined": ("T = 6, each layer waits", {"color": ORANGE, "marker": "D"}),
+    "spiking": ("T = {t}", {"color": BLUE, "marker": "o"}),
+    "pipelined": ("T = {t}, each layer waits", {"color": ORANGE, "marker": "D"}),
     "at_once": ("an ANN, no steps", {"color": BLACK, "marker": "s"}),
 }
 
 
-def tricks(table: pd.DataFrame) -> Figure:
+def tricks(table: pd.DataFrame, timesteps: int = AT) -> Figure:
     """A panel for each net that has tricks: accuracy of each arm, in each way; the base's as a line.
 
     Args:
         table: of `snnlib.experiments.record.table.accuracies`, or its CSV.
+        timesteps: T of the goals.
     """
-    found = ablation(table)
-    nets = [(net, arms) for net, arms in found.groupby(NET, sort=False) if len(arms) > 1]
+    found = ablation(table, timesteps)
+    nets = list(found.groupby(NET, sort=False))
+    nets = [(net, arms) for net, arms in nets if len(arms) > 1] or nets
     fig = figure(7.6, sum(0.33 * len(arms) + 1.1 for _, arms in nets) + 0.5)
     with style():
         axes = fig.subplots(len(nets), 1, squeeze=False, height_ratios=[len(arms) + 2 for _, arms in nets])[:, 0]
         for ax, (net, arms) in zip(axes, nets, strict=True):
-            _arms(ax, arms)
+            _arms(ax, arms, timesteps)
             dataset, width, hold_out = net
             images = f"{hold_out} held-out training images" if hold_out else "test images"
             ax.set_title(f"{short_title(dataset)}, width {width:g}: % right of {images}", fontsize=9, loc="left")
@@ -43,14 +45,14 @@ def tricks(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def _arms(ax: Axes, arms: pd.DataFrame) -> None:
+def _arms(ax: Axes, arms: pd.DataFrame, timesteps: int) -> None:
     rows = np.arange(len(arms))
     for way, (label, look) in LOOKS.items():
         if arms[way].notna().any():
             ax.errorbar(
                 arms[way], rows, xerr=arms[f"{way}_sd"].fillna(0), fmt="none", ecolor=look["color"], capsize=2, lw=1
             )
-            ax.plot(arms[way], rows, ls="", ms=6, label=label, **look)
+            ax.plot(arms[way], rows, ls="", ms=6, label=label.format(t=timesteps), **look)
     base = arms[arms.arm == BASE].iloc[0]
     ax.axvline(base.spiking, color=SKY, lw=1)
     ax.set_yticks(rows, [_label(arm, points) for arm, points in zip(arms.arm, arms.points, strict=True)], fontsize=8)

@@ -42,15 +42,18 @@ def compared(preset: Preset) -> dict[str, Comparison]:
     return preset.comparison(NOTEBOOK, must=(BASE,), may=tuple(TRICKS))
 
 
-def accuracies(preset: Preset) -> pd.DataFrame:
+def accuracies(preset: Preset, timesteps: int = AT) -> pd.DataFrame:
     """Accuracy of every net in every way; trains what is missing.
+
+    Args:
+        timesteps: T of the goals, which is there beside those of `one_pass`.
 
     Returns:
         The columns of `snnlib.experiments.one_pass.table.accuracies`, then train_seconds and hold_out (training images
         in place of the test set, 0 where accuracy is the test set's).
     """
     nets = compared(preset)
-    table = one_pass.accuracies(preset, nets)
+    table = one_pass.accuracies(preset, nets, sorted({*one_pass.AT, timesteps}))
     runs = {run.spec.name: run for arms in nets.values() for runs in arms.values() for run in runs}
     return table.assign(
         train_seconds=table.run.map({name: seconds(run) for name, run in runs.items()}),
@@ -64,11 +67,12 @@ def seconds(run: Run) -> float:
     return run.metadata["train_seconds"] + before
 
 
-def ablation(table: pd.DataFrame) -> pd.DataFrame:
+def ablation(table: pd.DataFrame, timesteps: int = AT) -> pd.DataFrame:
     """What each arm reaches, and how many points it is above its net's base, means over training seeds.
 
     Args:
         table: of `accuracies`, or its CSV.
+        timesteps: T of the goals.
 
     Returns:
         Columns dataset, width, hold_out, arm; accuracies in percent one_step (spiking, T = 1), spiking and pipelined
@@ -77,7 +81,7 @@ def ablation(table: pd.DataFrame) -> pd.DataFrame:
         training, runs.
     """
     steps = table.timesteps[table.timesteps < math.inf]
-    last, spiking = min(AT, steps.max()), table.way == SPIKING
+    last, spiking = min(timesteps, steps.max()), table.way == SPIKING
     ways = {
         "one_step": spiking & (table.timesteps == 1),
         "spiking": spiking & (table.timesteps == last),

@@ -12,7 +12,6 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
-from snnlib.checks import InputError
 from snnlib.conversion import STATISTICS
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast
 from snnlib.experiments.evidence import Effect
@@ -33,6 +32,7 @@ TRAINED = {
     GAUSSIAN: ("gaussian_k2", "gaussian_k8", "max_normalised"),
     BATCH_NORM: ("no_batch_norm",),
 }
+ARMS = ("ours", *chain(*TRAINED.values()))
 # Fields of `Conversion`, with the values that they can have.
 CONVERSION_CHOICES = {"statistics of Eqs. 8-9": ("statistics", STATISTICS), "first step": ("first_step", FIRST_STEPS)}
 # Three, where one comparison would ask for two: a dozen settings are compared at once.
@@ -59,15 +59,14 @@ def settings(preset: Preset) -> list[Setting]:
     The default is ours. How often a run is tested is no difference.
 
     Raises:
-        InputError: more nets than one, another arm than ours and those of `TRAINED`, or a choice without one.
+        InputError: more nets than one, or another arm than ours and those of `TRAINED`.
     """
-    arms = preset.comparison_of_one(NOTEBOOK, must=("ours",), may=tuple(chain(*TRAINED.values())))
+    arms = preset.comparison_of_one(NOTEBOOK, must=("ours",), may=ARMS)
     default, found = arms["ours"], []
     for choice, known in TRAINED.items():
         others = [run for arm in known for run in arms.get(arm, ())]
         if not others:
-            where = f"preset {preset.name}, notebook {NOTEBOOK}"
-            raise InputError(f"{where}: has no arm for {choice}; must have one of {', '.join(known)}")
+            continue
         found += [Setting(choice, _value(choice, run.spec), True, run, preset.evaluation) for run in default]
         found += [Setting(choice, _value(choice, r.spec), False, r, preset.evaluation) for r in others]
     for choice, (field, values) in CONVERSION_CHOICES.items():

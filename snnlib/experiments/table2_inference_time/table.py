@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -33,8 +33,11 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def compared(preset: Preset) -> dict[str, Comparison]:
+def compared(preset: Preset, timesteps: Sequence[int] = OUR_TIMESTEPS) -> dict[str, Comparison]:
     """The preset's runs for the table, by net and arm, trained or not.
+
+    Args:
+        timesteps: T of ours, as in all below.
 
     Raises:
         InputError: a net that lacks ours or an opponent, or too few time steps for ours. Where some net has them all,
@@ -42,9 +45,9 @@ def compared(preset: Preset) -> dict[str, Comparison]:
     """
     nets = preset.comparison(NOTEBOOK, must=("ours",), may=tuple(METHODS))
     where = f"preset {preset.name}, notebook {NOTEBOOK}"
-    if preset.evaluation.timesteps < max(OUR_TIMESTEPS):
+    if preset.evaluation.timesteps < max(timesteps):
         found = preset.evaluation.timesteps
-        raise InputError(f"{where}, evaluation.timesteps = {found}: must be at least {max(OUR_TIMESTEPS)}")
+        raise InputError(f"{where}, evaluation.timesteps = {found}: must be at least {max(timesteps)}")
     lacking = {net: [arm for arm in ANN_ARMS if arm not in arms] for net, arms in nets.items()}
     for net, arms in nets.items():
         beside = "direct" in arms and len(lacking[net]) == len(ANN_ARMS) and not all(lacking.values())
@@ -54,19 +57,21 @@ def compared(preset: Preset) -> dict[str, Comparison]:
     return nets
 
 
-def accuracy_by_method(preset: Preset) -> pd.DataFrame:
+def accuracy_by_method(
+    preset: Preset, timesteps: Sequence[int] = OUR_TIMESTEPS, within: float = WITHIN
+) -> pd.DataFrame:
     """Accuracy of everything at every T; trains and evaluates what the run store does not hold.
 
-    A converted ANN goes on to the next of `Preset.stages` until it is within `WITHIN` points of ours at each of
-    `OUR_TIMESTEPS`, with either readout, in the mean over seeds and seed by seed.
+    A converted ANN goes on to the next of `Preset.stages` until it is ``within`` these points of ours at each of its
+    ``timesteps``, with either readout, in the mean over seeds and seed by seed.
 
     Returns:
         The runs' columns, then method (ours, direct, tuned, conversion, qcfs; ann at timesteps = 1 is the net
         before it was converted), variant, noise_seed, timesteps, accuracy (a fraction).
     """
     tables = []
-    for arms in compared(preset).values():
-        target = _target(preset, arms)
+    for arms in compared(preset, timesteps).values():
+        target = _target(preset, arms, timesteps, within)
         for arm, runs in arms.items():
             for evaluation in preset.evaluations(runs[0]):
                 method, variant = label(arm, runs[0].spec, evaluation)
@@ -79,31 +84,31 @@ def accuracy_by_method(preset: Preset) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def over_relu(preset: Preset) -> pd.DataFrame:
-    """How many points ours, at `OUR_TIMESTEPS`, is above the ReLU net that is converted; columns as of `levels`."""
+def over_relu(preset: Preset, timesteps: Sequence[int] = OUR_TIMESTEPS) -> pd.DataFrame:
+    """How many points ours, at its ``timesteps``, is above the ReLU net that is converted; columns as of `levels`."""
     tables = []
-    for arms in compared(preset).values():
+    for arms in compared(preset, timesteps).values():
         if "relu" in arms:
             once = next(e for e in preset.evaluations(arms["relu"][0]) if isinstance(e, AsTrained))
             relu = Side(arms["relu"], once, 1)
-            tables += [_named(side, contrast(side, relu)) for side in _ours(preset, arms)]
+            tables += [_named(side, contrast(side, relu)) for side in _ours(preset, arms, timesteps)]
     return pd.concat(tables, ignore_index=True)
 
 
-def levels(preset: Preset) -> pd.DataFrame:
-    """Accuracy of ours at `OUR_TIMESTEPS`, to be held against what the paper printed.
+def levels(preset: Preset, timesteps: Sequence[int] = OUR_TIMESTEPS) -> pd.DataFrame:
+    """Accuracy of ours at its ``timesteps``, to be held against what the paper printed.
 
     Returns:
         Columns dataset, network, width, readout, noise, timesteps, then those of `contrasts.level`.
     """
-    tables = [_named(side, level(side)) for arms in compared(preset).values() for side in _ours(preset, arms)]
-    return pd.concat(tables, ignore_index=True)
+    sides = [side for arms in compared(preset, timesteps).values() for side in _ours(preset, arms, timesteps)]
+    return pd.concat([_named(side, level(side)) for side in sides], ignore_index=True)
 
 
-def _ours(preset: Preset, arms: Comparison) -> Iterator[Side]:
-    """Ours with each readout at each of `OUR_TIMESTEPS`."""
+def _ours(preset: Preset, arms: Comparison, timesteps: Sequence[int]) -> Iterator[Side]:
+    """Ours with each readout at each T."""
     for arm in OUR_ARMS:
-        yield from (Side(arms[arm], preset.evaluation, t) for t in OUR_TIMESTEPS if arm in arms)
+        yield from (Side(arms[arm], preset.evaluation, t) for t in timesteps if arm in arms)
 
 
 def _named(side: Side, table: pd.DataFrame) -> pd.DataFrame:
@@ -112,10 +117,12 @@ def _named(side: Side, table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**named, timesteps=side.timesteps)[[*named, "timesteps", *table]]
 
 
-def _target(preset: Preset, arms: Comparison) -> np.ndarray:
+def _target(
+    preset: Preset, arms: Comparison, timesteps: Sequence[int] = OUR_TIMESTEPS, within: float = WITHIN
+) -> np.ndarray:
     """The accuracies that a conversion is to come to: of each seed, and of their mean."""
-    sides = np.array([side.right().mean(1).numpy() for side in _ours(preset, arms)])  # [sides, seeds]
-    return np.append(sides.max(0), sides.mean(1).max()) - WITHIN / 100 - 1e-9
+    sides = np.array([side.right().mean(1).numpy() for side in _ours(preset, arms, timesteps)])  # [sides, seeds]
+    return np.append(sides.max(0), sides.mean(1).max()) - within / 100 - 1e-9
 
 
 def _long_enough(
@@ -182,8 +189,8 @@ def printed_rows() -> pd.DataFrame:
     return pd.DataFrame(rows).reindex(columns=COLUMNS).astype({"seeds": "Int64"})
 
 
-def table2(table: pd.DataFrame) -> pd.DataFrame:
-    """The paper's rows, then the measured ones, at powers of two, 5, 10 and the last T.
+def table2(table: pd.DataFrame, timesteps: Sequence[int] = OUR_TIMESTEPS) -> pd.DataFrame:
+    """The paper's rows, then the measured ones, at powers of two, at those of ours (5 and 10) and the last T.
 
     Returns:
         Columns source ("paper" or "measured"), author, method, variant, dataset, network, width, readout,
@@ -192,7 +199,7 @@ def table2(table: pd.DataFrame) -> pd.DataFrame:
     """
     measured = by_line(table)
     t, last = measured.timesteps, measured.groupby(LINE, sort=False).timesteps.transform("max")
-    measured = measured[power_of_two(t) | t.isin(OUR_TIMESTEPS) | (t == last)]
+    measured = measured[power_of_two(t) | t.isin(timesteps) | (t == last)]
     measured = measured.assign(source="measured", author="snnlib", inference_time=measured.timesteps.map(str))
     return pd.concat([printed_rows(), measured[COLUMNS].astype({"seeds": "Int64"})], ignore_index=True)
 

@@ -42,7 +42,7 @@ def with_times(found: pd.DataFrame, preset: Preset, device: torch.device | str |
         which this was measured.
     """
     device = torch.device(device or default_device())
-    runs = {run.spec.name: run for _, run in members(compared(preset))}
+    runs = {run.spec.name: run for _, run in members(compared(preset, [*found.our_timesteps]))}
     parts = []
     for _, rows in found.groupby([*ARCHITECTURE, "seed"], sort=False):
         steps = rows.steps_needed.fillna(rows.last_timesteps).astype(int)
