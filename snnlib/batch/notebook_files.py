@@ -37,5 +37,6 @@ NOTEBOOK_FILES = {
     + _tables("beyond_folding", "beyond_without_noise")
     + ["beyond_equal_accuracy.csv"],
     "own_network": _pictures("own_network"),
+    "explorer": _pictures("explorer"),
     "claims": [*_tables("claims"), "claims_beyond.csv", "runs.csv"],
 }

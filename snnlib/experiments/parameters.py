@@ -158,6 +158,11 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
         "alpha": Parameter(_ALPHA, one(convertible("alpha")), 4),
         "timesteps": Parameter("T up to which the net is run", one(_STEPS), 10),
     },
+    "explorer": {
+        "net": Parameter("which of the published nets, from 1", one(whole_number(1, 100)), 1),
+        "image": Parameter("which of their thousand test images", one(whole_number(0, 999)), 107),
+        "timesteps": Parameter("T", one(whole_number(2, 32)), 10),
+    },
     "claims": {},
 }  # fmt: skip
 

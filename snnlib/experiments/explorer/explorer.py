@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from snnlib.checks import whole
 from snnlib.data.batches import standardise
 from snnlib.data.first_images import IMAGES, first_images
 from snnlib.data.sets import Dataset, Split
@@ -30,21 +31,22 @@ class Explorer(Interactive):
     """Controls and a picture; see `plot.explore` for what is in it.
 
     Args:
-        net: a title of `setting.nets`; the first if not given.
+        net: which of `setting.nets`, from 1.
         image: of the thousand, from 0.
         timesteps: T.
     """
 
-    def __init__(self, net: str | None = None, image: int = 0, timesteps: int = 10) -> None:
+    def __init__(self, net: int = 1, image: int = 0, timesteps: int = 10) -> None:
         self.runs = nets()
         titles = list(self.runs)
+        whole("net", net, 1, len(titles))
 
         def number(description: str, low: int, high: int, value: int) -> widgets.IntSlider:
             return widgets.IntSlider(value, min=low, max=high, description=description, continuous_update=False)
 
         super().__init__(
             self.draw, 90, slow=self.measure,
-            net=menu("net", titles, net or titles[0]),
+            net=menu("net", titles, titles[net - 1]),
             image=number("image", 0, IMAGES - 1, image),
             timesteps=number("steps T", 2, 32, timesteps),
             memory=menu("memory", MEMORIES, MEMORIES[0]),
