@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 # Snakemake's jobs and the notebooks' kernels find the environment on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: figures publish test test-slow test-faults publish-faults lab lint clean
+.PHONY: figures publish test test-slow test-faults publish-faults lab site lint clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make test-slow  train ResNet-18, VGG-16 and MobileNet of torchvision and timm, and what else is slow: half an hour"
 	@echo "make test-faults  break things on purpose, half an hour; make publish-faults puts its table into docs"
 	@echo "make lab        JupyterLab on the notebooks"
+	@echo "make site       documentation and notebooks as pages, to build/site/index.html"
 	@echo "make lint       ruff, and the direction of imports"
 
 # Made once, and again when pyproject.toml changes. Python compiles what it imports then: a small part of all.
@@ -40,7 +41,7 @@ test: $(VENV)/installed
 	@$(BIN)/python -m pytest tests -n 2
 	@SNNLIB_FIGURES=build/nbval TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks -n 2 --dist loadscope
 
-# Those of timm, and Lightning, where they are installed: pip install -e '.[interop]'.
+# Those of timm, of Lightning and of the site, where they are installed: pip install -e '.[interop,site]'.
 test-slow: $(VENV)/installed
 	@$(BIN)/python -m pytest tests -m slow -n 2
 
@@ -54,6 +55,18 @@ publish-faults: $(VENV)/installed
 
 lab: $(VENV)/installed
 	@$(BIN)/jupyter lab notebooks
+
+$(VENV)/site-installed: $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[site]'
+	@touch $@
+
+# Anew each time, so that nothing is left of a page that is gone. What Sphinx warns of ends it, broken links among that.
+site: $(VENV)/site-installed
+	@rm -rf build/site build/site-source build/site-pages
+	@$(BIN)/python docs/site/assemble.py build/site-source
+	@$(BIN)/python -m sphinx -W -q -j auto -c docs/site -d build/site-pages build/site-source build/site
+	@$(BIN)/python docs/site/check.py build/site
+	@echo "build/site/index.html"
 
 lint: $(VENV)/installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

@@ -31,7 +31,7 @@ class Derivative(Value):
 
 @dataclass(frozen=True)
 class Triangle(Derivative):
-    """max(0, 1 - |x| / width) / width (Esser et al. 2016, PNAS; Bellec et al. 2018, NeurIPS)."""
+    """``max(0, 1 - |x| / width) / width`` (Esser et al. 2016, PNAS; Bellec et al. 2018, NeurIPS)."""
 
     width: float = 1.0
     kind: Literal["triangle"] = "triangle"
@@ -45,7 +45,7 @@ class Triangle(Derivative):
 
 @dataclass(frozen=True)
 class Rectangle(Derivative):
-    """1 / width where |x| < width / 2, else 0 (Wu et al. 2018, Front. Neurosci. 12:331)."""
+    """``1 / width`` where ``|x| < width / 2``, else 0 (Wu et al. 2018, Front. Neurosci. 12:331)."""
 
     width: float = 1.0
     kind: Literal["rectangle"] = "rectangle"
@@ -59,7 +59,7 @@ class Rectangle(Derivative):
 
 @dataclass(frozen=True)
 class Arctan(Derivative):
-    """slope / 2 / (1 + (pi / 2 * slope * x)^2) (Fang et al. 2021, ICCV)."""
+    """``slope / 2 / (1 + (pi / 2 * slope * x)^2)`` (Fang et al. 2021, ICCV)."""
 
     slope: float = 2.0
     kind: Literal["arctan"] = "arctan"
@@ -73,7 +73,7 @@ class Arctan(Derivative):
 
 @dataclass(frozen=True)
 class Sigmoid(Derivative):
-    """slope * s * (1 - s), s = 1 / (1 + exp(-slope * x)) (Wu et al. 2018)."""
+    """``slope * s * (1 - s)``, ``s = 1 / (1 + exp(-slope * x))`` (Wu et al. 2018)."""
 
     slope: float = 4.0
     kind: Literal["sigmoid"] = "sigmoid"

@@ -2,23 +2,31 @@
 
 Counted on the test set as an event-driven machine would do it, batch norm being part of the weights:
 
-first layer     a multiply-accumulate for each product of a pixel and a weight, once, whatever T is
-synapses        an accumulate for each spike and each weight it meets; a spike in front of an average pool goes through
-                it, the pool's factor being part of the weights; a spike on an identity shortcut is one accumulate
-neurons         for each neuron and step two accumulates, bias or first current, and the comparison with V_th (Eq. 2);
-                from the second step on a multiply-accumulate that scales and shifts V (Eqs. 1 and 7-9)
-normalisation   from the second step on three accumulates for each neuron: sum, minimum and maximum of Eqs. 8-9;
-                none with frozen statistics
-noise           for each neuron and step a draw and an accumulate
+first layer
+    a multiply-accumulate for each product of a pixel and a weight, once, whatever T is
+synapses
+    an accumulate for each spike and each weight it meets; a spike in front of an average pool goes through it, the
+    pool's factor being part of the weights; a spike on an identity shortcut is one accumulate
+neurons
+    for each neuron and step two accumulates, bias or first current, and the comparison with V_th (Eq. 2); from the
+    second step on a multiply-accumulate that scales and shifts V (Eqs. 1 and 7-9)
+normalisation
+    from the second step on three accumulates for each neuron: sum, minimum and maximum of Eqs. 8-9; none with frozen
+    statistics
+noise
+    for each neuron and step a draw and an accumulate
 
 With phases in place of noise (`snnlib.exact_memory`) instead:
 
-neurons         for each neuron and step three accumulates: bias or first current, U + p, and the comparison with 1;
-                of the exact memory one more for each spike, which it subtracts
-probability     p(I) of Gaussian noise is a look-up for each neuron and step. Of uniform noise it is I between 0 and 1,
-                its slope and offset being part of the weights, as batch norm is: nothing, as clamps are
-noise           a draw for each neuron in the first step, none if all phases begin at 1/2; evenly spread noise adds to
-                its phase from the second step on, an accumulate
+neurons
+    for each neuron and step three accumulates: bias or first current, U + p, and the comparison with 1; of the exact
+    memory one more for each spike, which it subtracts
+probability
+    p(I) of Gaussian noise is a look-up for each neuron and step. Of uniform noise it is I between 0 and 1, its slope
+    and offset being part of the weights, as batch norm is: nothing, as clamps are
+noise
+    a draw for each neuron in the first step, none if all phases begin at 1/2; evenly spread noise adds to its phase
+    from the second step on, an accumulate
 
 An ANN has the first two in multiply-accumulates, an accumulate for each value that it pools, and bias and comparison.
 Products with the zeros around an image are not counted, nor are memory traffic, clamps, and the mean of outputs.

@@ -1,0 +1,209 @@
+"""The site: every page in it, no link that ends outside or nowhere, nothing from the network, every equation."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from snnlib.store.paths import DOCS, NOTEBOOKS, ROOT
+
+SITE = DOCS / "site"
+MATH = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.S)
+
+
+def module(name: str) -> ModuleType:
+    """One of the site's own modules, which are in no package."""
+    spec = importlib.util.spec_from_file_location(f"site_{name}", SITE / f"{name}.py")
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+assemble, check = module("assemble"), module("check")
+
+
+# --- what it is made of ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("folder", "link", "leads_to"),
+    [
+        ("docs", "../snnlib/rate.py", "../snnlib/rate.py.md"),
+        ("docs", "../figures/smoke", "../figures/smoke/index.md"),
+        ("docs", "../tests/own/", "../tests/own/index.md"),
+        ("", "CITATION.cff", "CITATION.cff.md"),
+        ("notebooks", "../docs/running.md#presets", "../docs/running.md#presets"),
+        ("docs", "../notebooks/method.ipynb", "../notebooks/method.ipynb"),
+        ("docs", "../figures/smoke/runs.csv", "../figures/smoke/runs.csv"),
+        ("docs", "#presets", "#presets"),
+        ("docs", "https://arxiv.org/abs/2211.05453", "https://arxiv.org/abs/2211.05453"),
+        ("docs", "nowhere.py", "nowhere.py"),
+    ],
+)
+def test_what_is_no_page_becomes_one(folder: str, link: str, leads_to: str) -> None:
+    text, found = assemble.with_pages(f"see [this]({link}).", ROOT / folder)
+    assert text == f"see [this]({leads_to})."
+    assert found == ({(ROOT / folder / link).resolve()} if link != leads_to else set())
+
+
+def test_no_link_of_what_is_laid_out_ends_outside_or_nowhere(tmp_path: Path) -> None:
+    assemble.lay_out(tmp_path / "site")
+    pages = [*(tmp_path / "site").rglob("*.md"), *(tmp_path / "site").rglob("*.ipynb")]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([\w./-]+)", page.read_text(encoding="utf-8"))]
+    known = [(page, link) for page, link in links if "/" in link or "." in link]
+    assert len(known) > 200
+    for page, link in known:
+        to = (page.parent / link).resolve()
+        assert to.is_file(), (page, link)
+        assert to.is_relative_to(tmp_path / "site"), (page, link)
+
+
+def test_a_notebook_shows_first_what_is_published_at_the_largest_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "snnlib" / "runs" / "presets", tmp_path / "snnlib" / "runs" / "presets")
+    for file in ("cpu/memories.png", "cpu/method.png", "paper/method.png", "paper/method.csv"):
+        (tmp_path / "figures" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "figures" / file).touch()
+    monkeypatch.setattr(assemble, "ROOT", tmp_path)
+    notebook = {"cells": [{"source": "# Title"}, {"source": "1 + 1"}], "nbformat": 4}
+
+    def shown(name: str) -> list[str]:
+        cells = assemble.with_larger(notebook, name)["cells"]
+        assert [cell["source"] for cell in (cells[0], cells[-1])] == ["# Title", "1 + 1"]
+        return re.findall(r"\]\((\S+)\)", "".join(cell["source"] for cell in cells[1:-1]))
+
+    assert shown("method") == ["../figures/paper/method.png"]
+    assert shown("memories") == ["../figures/cpu/memories.png"]
+    assert shown("record") == []
+    assert len(notebook["cells"]) == 2
+
+
+def test_every_page_notebook_and_public_name_is_in_it() -> None:
+    index = (SITE / "index.md").read_text(encoding="utf-8")
+    for page in (*DOCS.glob("*.md"), *NOTEBOOKS.glob("*.ipynb")):
+        assert f"\n{page.relative_to(ROOT).with_suffix('')}\n" in index, page
+    stub = re.findall(r"^from \.([\w.]+) import (\w+) as", (ROOT / "snnlib" / "__init__.pyi").read_text(), re.M)
+    reference = "".join(page.read_text(encoding="utf-8") for page in (SITE / "api").glob("*.rst"))
+    assert len(stub) > 20
+    for source, name in stub:
+        assert re.search(rf"^   {name}$", reference, re.M), name
+        members = re.search(rf"^\.\. automodule:: snnlib\.{re.escape(source)}\n   :members:(.*)$", reference, re.M)[1]
+        assert not members or name in members.replace(",", "").split(), name
+
+
+# --- nothing from the network ----------------------------------------------------------------
+
+
+def test_nothing_that_it_is_configured_with_is_on_the_network() -> None:
+    conf = runpy.run_path(str(SITE / "conf.py"))
+    assert conf["html_math_renderer"] == "mathml"  # the default is MathJax, from a CDN
+    assert conf["nb_ipywidgets_js"] == {}  # likewise
+    assert conf["html_show_search_summary"] is False  # fetched, which file:// forbids
+    assert not re.search("https?:", repr({k: v for k, v in conf.items() if k[0] != "_"}))
+
+
+@pytest.mark.parametrize(
+    ("html", "fault"),
+    [
+        ('<script src="https://cdn.org/x.js"></script>', "loads https://cdn.org/x.js"),
+        ('<link rel="stylesheet" href="//cdn.org/x.css">', "loads //cdn.org/x.css"),
+        ('<img src="http://cdn.org/x.png"/>', "loads http://cdn.org/x.png"),
+        ('<img src="x.png">', "x.png is not there"),
+        ('<a href="other.html">', "other.html is not there"),
+        ('<a href="sub/page.html#nowhere">', "sub/page.html#nowhere is not there"),
+        ('<a href="#nowhere">', "#nowhere is not there"),
+        ('<a href="sub/page.html?q=1#a%20place">', None),
+        ('<a href="#">', None),
+        ('<a href="https://arxiv.org">', None),
+        ('<img src="data:image/png;base64,xyz">', None),
+    ],
+)
+def test_pages_that_load_from_outside_or_lead_nowhere_are_told(tmp_path: Path, html: str, fault: str | None) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "page.html").write_text('<p id="a place">')
+    (tmp_path / "index.html").write_text(html)
+    found = [line.partition("index.html: ")[2] for line in check.faults(tmp_path)]
+    assert found == ([fault] if fault else [])
+
+
+def test_styles_that_load_from_outside_are_told(tmp_path: Path) -> None:
+    (tmp_path / "index.html").touch()
+    (tmp_path / "x.css").write_text(
+        "a {src: url('https://fonts.org/a.woff')} b {src: url(b.woff)} @import \"//c.org/c\";"
+    )
+    assert [line.partition("loads ")[2] for line in check.faults(tmp_path)] == [
+        "url('https://fonts.org/a.woff",
+        '@import "//c.org/c',
+    ]
+
+
+# --- as it is built: pip install -e '.[site]' ------------------------------------------------
+
+
+def built(source: Path, to: Path) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-W",
+        "-q",
+        "-j",
+        "2",
+        "-c",
+        SITE,
+        "-d",
+        to / "pages",
+        source,
+        to / "site",
+    ]
+    return subprocess.run([*map(str, command)], capture_output=True, text=True)
+
+
+def test_a_command_of_latex_that_is_not_known_ends_the_build() -> None:
+    errors, nodes = pytest.importorskip("sphinx.errors"), pytest.importorskip("docutils.nodes")
+    pytest.importorskip("math_core")
+    mathml = module("mathml").mathml
+    assert "<mfrac" in mathml(nodes.math_block("", r"\frac{a}{b}"), block=True)
+    for latex in (r"\nosuch{x}", r"\frac{a}", r"\left( a"):
+        with pytest.raises(errors.SphinxError, match=re.escape(latex)):
+            mathml(nodes.math("", latex), block=False)
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning_and_has_every_equation(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx_book_theme")
+    assemble.lay_out(tmp_path / "source")
+    done = built(tmp_path / "source", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert check.faults(tmp_path / "site") == []
+    equations = 0
+    for notebook in NOTEBOOKS.glob("*.ipynb"):
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        prose = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        page = (tmp_path / "site" / "notebooks" / f"{notebook.stem}.html").read_text(encoding="utf-8")
+        expected = len(MATH.findall(re.sub("`[^`]*`", "", prose)))
+        assert page.count("<math") == expected, notebook.name
+        assert page.count("<img") >= sum("image/png" in str(cell.get("outputs")) for cell in cells)
+        equations += expected
+    assert equations > 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("link", ["[there](nowhere.md)", "[there](#nowhere)", "![there](nowhere.png)"])
+def test_a_broken_link_ends_the_build(tmp_path: Path, link: str) -> None:
+    pytest.importorskip("sphinx_book_theme")
+    shutil.copytree(SITE / "static", tmp_path / "source" / "static")
+    (tmp_path / "source" / "index.md").write_text(f"# Title\n\n{link}\n")
+    done = built(tmp_path / "source", tmp_path)
+    assert done.returncode != 0
+    assert "nowhere" in done.stderr
