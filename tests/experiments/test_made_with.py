@@ -29,6 +29,7 @@ WITHOUT = {
     "method_firing.csv": "noise and surrogate alone, without a net",
     "fig7_potential_dynamics.csv": "a simulated layer, all of whose parameters are columns",
     "fig7_silence.csv": "likewise",
+    "explorer.csv": "a published net, named in the column published",
     "own_network.csv": "a net that the notebook trains itself, on digits, as a reader would: no run of the store",
 }
 

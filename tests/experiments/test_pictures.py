@@ -13,6 +13,7 @@ from types import ModuleType
 import pandas as pd
 import pytest
 import torch
+from conftest import images, lively
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -24,8 +25,11 @@ from matplotlib.transforms import Bbox
 import snnlib.bench
 import snnlib.experiments
 from snnlib.bench import plot as bench
+from snnlib.conversion import convert
 from snnlib.experiments import style
 from snnlib.experiments.beyond import plot as beyond
+from snnlib.experiments.explorer.plot import explore
+from snnlib.experiments.explorer.recording import record as record_image
 from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
 from snnlib.experiments.fig3_4_training_time.fig3 import training_speed
 from snnlib.experiments.fig3_4_training_time.fig4 import time_to_accuracy
@@ -99,6 +103,13 @@ def drawn_raster() -> Figure:
     return raster(table, {2: found, 3: found}, CLASSES, 2)
 
 
+def drawn_explorer() -> Figure:
+    net = convert(lively())
+    layer = [name for name, _ in net.neurons()][1]
+    seen = record_image(net, images(1)[0], layer, 10)
+    return explore(seen, images(1)[0, 0].numpy(), CLASSES, 9, layer, 0, [0.9] * 10, "paper's")
+
+
 # By function: its arguments, where it draws a panel for each net; or the whole figure.
 OF_NETS: dict[Callable[..., Figure], Callable[[Nets], tuple]] = {
     accuracy_vs_timesteps: lambda nets: (nets(smoke("fig2_accuracy_vs_timesteps")),),
@@ -121,6 +132,7 @@ OTHERS: dict[Callable[..., Figure], Callable[[], Figure]] = {
     raster: drawn_raster,
     firing: lambda: firing(smoke("method_firing")),
     fig5.layers: lambda: fig5.layers(smoke("fig5_memory"), "resnet18", 4),
+    explore: drawn_explorer,
     potential_dynamics: lambda: potential_dynamics(smoke("fig7_potential_dynamics")),
     memories.chance: lambda: memories.chance(smoke("memories_chance")),
     silent_choices: lambda: silent_choices(smoke("silent_choices"), smoke("silent_choices_effects")),

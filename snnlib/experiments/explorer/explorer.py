@@ -104,15 +104,18 @@ class Explorer(Interactive):
 
     @property
     def table(self) -> pd.DataFrame:
-        """What is shown: the run's columns, then memory, noise_kind, noise_width, alpha, image, label, timesteps,
-        accuracy (a fraction of the thousand), predicted (the class of the one image after so many steps).
+        """What is shown: how the net is looked at, its accuracy, and what it says of the one image.
+
+        Columns published (the net's run), dataset, network, width, readout, memory, noise_kind, noise_width, alpha,
+        image, label, timesteps, accuracy (a fraction of the thousand), predicted (after so many steps).
         """
         values = self.values
         setting, test = self.setting(**values), self.images(**values).test
         _, recording = self.recording(**values)
-        t = range(1, values["timesteps"] + 1)
+        t, run = range(1, values["timesteps"] + 1), self.runs[values["net"]].spec
+        net = {name: getattr(run, name) for name in ("dataset", "network", "width", "readout")}
         return pd.DataFrame({
-            **self.runs[values["net"]].spec.columns(), "memory": setting.memory, "noise_kind": setting.noise,
+            "published": run.name, **net, "memory": setting.memory, "noise_kind": setting.noise,
             "noise_width": setting.width, "alpha": setting.alpha, "image": values["image"],
             "label": int(test.labels[values["image"]]), "timesteps": t,
             "accuracy": known(setting, values["timesteps"]), "predicted": recording.predicted,
