@@ -80,7 +80,8 @@ class Interactive:
             0.0, min=0.0, max=1.0, layout=widgets.Layout(width="auto", visibility="hidden")
         )
         bar_format = "the first picture |{bar:20}| {percentage:.0f} %"  # there is no widget yet
-        with tqdm(total=1.0, leave=False, bar_format=bar_format, disable=quiet() or slow is None) as bar:
+        hidden = {"disable": True} if quiet() or slow is None else {}  # without it, TQDM_DISABLE counts
+        with tqdm(total=1.0, leave=False, bar_format=bar_format, **hidden) as bar:
             for part in self._computed():
                 bar.update(part - bar.n)
         self.image = widgets.Image(

@@ -114,7 +114,9 @@ def _neuron(ax: Axes, recording: Recording, layer: str, neuron: int, memory: str
         title=f"neuron {i:,} of the layer's {spikes.shape[1]:,}: {fired.sum()} spikes",
     )  # fmt: skip
     _whole(ax, len(t))
-    ax.legend(fontsize=8, ncols=2)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low - 0.05 * (high - low), high + 0.35 * (high - low))
+    ax.legend(fontsize=8, ncols=3, loc="upper center")
 
 
 def _internal(memory: str) -> str:
