@@ -70,7 +70,7 @@ def draw_notebook(name: str, preset: Preset, parameters: Mapping[str, Any] = Map
     """
     one_of("notebook", name, _notebooks())
     for parameter in parameters:
-        one_of(f"{name}, parameter", parameter, PARAMETERS[name])
+        one_of(f"{name}, parameter", parameter, PARAMETERS.get(name, {}))
     changed = wanted(name, preset.given, parameters).changed
     import papermill  # only batch work needs the `notebooks` extra
 

@@ -55,7 +55,7 @@ class Outputs:
     def write_figure(self, fig: Figure, table: pd.DataFrame, name: str) -> list[Path]:
         """Write ``name``.svg, .png and the .csv that the figure was drawn from; returns the paths."""
         if self.changed:
-            _entitle(fig, textwrap.fill(f"changed: {changes.in_words(self.changed)}", CHARACTERS))
+            _entitle(fig, _lines(f"changed: {changes.in_words(self.changed)}"))
         return self.write_csv(table, name) + self._write(name, {"svg": svg(fig), "png": png(fig)})
 
     @property
@@ -84,6 +84,12 @@ def _cell(value: Any) -> Any:
 
 def _braced(endings: list[str]) -> str:
     return endings[0] if len(endings) == 1 else f"{{{','.join(endings)}}}"
+
+
+def _lines(text: str) -> str:
+    """Broken where it is too long, but at no equals sign."""
+    held = text.replace(" = ", "\u00a0=\u00a0")
+    return textwrap.fill(held, CHARACTERS).replace("\u00a0", " ")
 
 
 def _entitle(fig: Figure, lines: str) -> None:

@@ -189,7 +189,7 @@ def wanted(notebook: str, preset: str, given: Mapping[str, Any]) -> Wanted:
         InputError: a value that cannot be used, alone or together with others.
         KeyError: a parameter that the notebook does not have.
     """
-    known, runs = PARAMETERS[notebook], runs_of(notebook)
+    known, runs = PARAMETERS.get(notebook, {}), runs_of(notebook)  # a new notebook may have none yet
     for name in given:
         known[name]
     values = {name: parameter.value(name, given.get(name, parameter.default)) for name, parameter in known.items()}

@@ -30,7 +30,8 @@ def noise_type(table: pd.DataFrame, gaps: pd.DataFrame) -> Figure:
             _accuracy(above, at.xs(net, level=NET))
             _gap(below, gap)
             named = dict(zip(NET, net, strict=True))
-            seeds, printed = f"{gap.seed.nunique()} seeds", printed_accuracy(named["dataset"], 10)
+            n, printed = gap.seed.nunique(), printed_accuracy(named["dataset"], 10)
+            seeds = f"{n} seed{'s' * (n > 1)}"
             net = f"{short_title(named['dataset'])}, {short_title(named['network'])}"
             above.set_title(f"{net}\nwidth {named['width']:g}, {seeds}\n{printed}".strip())
         low, high = axes[1, 0].get_ylim()

@@ -41,10 +41,11 @@ def method(steps: pd.DataFrame, densities: pd.DataFrame, net: dict) -> Figure:
         handles, labels = axes[0].get_legend_handles_labels()
         below.legend(handles, labels, loc="outside lower center", ncols=len(handles))
         below.suptitle("What a neuron adds to its input, from the second step on (Eq. 6)", fontsize=10)
+        n = int(steps.noise_seeds.min())
         above.suptitle(
             f"{TITLES[net['dataset']]}, {TITLES[net['network']]} of width {net['width']:g}, "
             f"readout {net['readout']}, seed {net['seed']}: one set of weights, three dynamics\n"
-            f"test accuracy, mean ± standard deviation of {int(steps.noise_seeds.min())} noise seeds",
+            f"test accuracy, mean ± standard deviation of {n} noise seed{'s' * (n > 1)}",
             fontsize=10,
         )
     return fig
