@@ -17,74 +17,95 @@ from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.store.paths import DOCS, NOTEBOOKS, README, ROOT
 
 HERE = Path(__file__).resolve().parent
+PAGES = [README, ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md"), *NOTEBOOKS.glob("*.ipynb")]
 LINK = re.compile(r"\]\(([^)\s#:]+)")
 LANGUAGES = {".py": "python", ".toml": "toml", ".cff": "yaml"}  # of files that become a page
 LARGER = ("paper", "cpu")  # presets beyond the one that notebooks are committed with, the largest first
 AFTER_FIRST_SCREEN = "## Where to look"  # the README's heading below it; the index has its own of that name
-NOT_OURS = ("__pycache__", "mine")
+ORPHAN = "---\norphan: true\n---\n"  # in no table of contents
 
 
 def lay_out(to: Path) -> None:
-    """Write the source of the site into a folder that is not there yet."""
-    shutil.copytree(HERE, to, ignore=shutil.ignore_patterns("*.py", *NOT_OURS))
-    shutil.copytree(ROOT / "figures", to / "figures", ignore=shutil.ignore_patterns("*.md", "*.sha256", *NOT_OURS))
-    led_to: set[Path] = set()
-    pages = (HERE / "index.md", README, ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md"), *NOTEBOOKS.glob("*.ipynb"))
-    for page in pages:
-        at = page.relative_to(HERE if page.parent == HERE else ROOT)
-        text = page.read_text(encoding="utf-8")
-        if page == README:
-            text = text.partition(f"\n{AFTER_FIRST_SCREEN}\n")[0]
-        if page.suffix == ".ipynb":
-            text = json.dumps(with_larger(json.loads(text), page.stem))
-        text, found = with_pages(text, (ROOT / at).parent)
-        led_to |= found
-        write(to / at, text)
-    for path in led_to:
-        write_page(path, to)
+    """Write the source of the site into a folder that is not there yet: the pages, and all that they lead to."""
+    shutil.copytree(HERE, to, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    index, found = with_pages((HERE / "index.md").read_text(encoding="utf-8"), ROOT)
+    write(to / "index.md", index)
+    done: set[Path] = set()
+    waiting = [*PAGES, *found]
+    while waiting:
+        path = waiting.pop()
+        if path not in done:
+            done.add(path)
+            waiting += laid_out(path, to)
+
+
+def laid_out(path: Path, to: Path) -> set[Path]:
+    """Write what stands for a file or folder of the repository; to which others it leads."""
+    at = to / path.relative_to(ROOT)
+    if path.is_dir():
+        return write_folder(path, to)
+    if path.suffix in LANGUAGES:
+        copy(path, to)
+        write(Path(f"{at}.md"), f"{ORPHAN}# {path.relative_to(ROOT)}\n\n{included(path)}\n")
+        return set()
+    if path.suffix not in (".md", ".ipynb"):
+        copy(path, to)
+        return set()
+    text = path.read_text(encoding="utf-8")
+    if path == README:
+        text = text.partition(f"\n{AFTER_FIRST_SCREEN}\n")[0]
+    elif path not in PAGES:
+        text = ORPHAN + text
+    elif path.suffix == ".ipynb":
+        text = json.dumps(with_larger(json.loads(text), path.stem))
+    text, found = with_pages(text, path.parent)
+    write(at, text)
+    return found
 
 
 def with_pages(text: str, folder: Path) -> tuple[str, set[Path]]:
-    """A text of this folder whose links to files and folders lead to their pages, and what these are of."""
+    """A text of this folder whose links to source files and folders lead to their pages, and to what all links lead."""
     found: set[Path] = set()
 
     def led(link: re.Match[str]) -> str:
         path = (folder / link[1]).resolve()
         if not path.is_relative_to(ROOT) or not path.exists():
             return link[0]
-        if end := page_end(path):
-            found.add(path)
-        return link[0].rstrip("/") + end
+        found.add(path)
+        if path.is_dir():
+            return f"{link[0].rstrip('/')}/index.md"
+        return f"{link[0]}.md" if path.suffix in LANGUAGES else link[0]
 
     return LINK.sub(led, text), found
 
 
-def page_end(path: Path) -> str:
-    """What the name of a file's or folder's page has behind its own; nothing for what a reader can see as it is."""
-    if path.is_dir():
-        return "/index.md"
-    return ".md" if path.suffix in LANGUAGES else ""
-
-
-def write_page(path: Path, to: Path) -> None:
-    """The page of a source file, or of a folder: its source files, pictures and tables, and the folders in it."""
-    name = path.relative_to(ROOT)
-    inside = sorted(path.iterdir()) if path.is_dir() else [path]
-    inside = [file for file in inside if file.name[0] != "." and file.name not in NOT_OURS]
+def write_folder(path: Path, to: Path) -> set[Path]:
+    """A page of the source files, pictures and tables in a folder, and of its folders."""
+    inside = [
+        file for file in sorted(path.iterdir()) if file.name[0] != "." and file.name not in ("__pycache__", "mine")
+    ]
+    shown = {file for file in inside if file.is_dir() or file.suffix in (".png", ".svg", ".csv")}
     folders = [f"- [{file.name}/]({file.name}/index.md)" for file in inside if file.is_dir()]
-    parts = [f"---\norphan: true\n---\n# {name}", "\n".join(folders)]
+    parts = [f"{ORPHAN}# {path.relative_to(ROOT)}", "\n".join(folders)]
     for file in inside:
-        if file.is_dir():
-            write_page(file, to)
-        elif file.suffix in LANGUAGES:
-            write(to / file.relative_to(ROOT), file.read_text(encoding="utf-8"))
-            heading = [f"## `{file.name}`"] if file != path else []
-            parts += [*heading, f"```{{literalinclude}} {file.name}\n:language: {LANGUAGES[file.suffix]}\n```"]
-        elif file.suffix == ".png":
-            parts += [f"![{file.name}]({file.name})"]
-        elif file.suffix in (".csv", ".svg"):
-            parts += [f"[{file.name}]({file.name})"]
-    write(to / f"{name}{page_end(path)}", "\n\n".join(parts) + "\n")
+        if file.suffix in LANGUAGES:
+            copy(file, to)
+            parts += [f"## `{file.name}`", included(file)]
+        elif file in shown and file.is_file():
+            parts += [f"{'!' if file.suffix == '.png' else ''}[{file.name}]({file.name})"]
+    write(to / path.relative_to(ROOT) / "index.md", "\n\n".join(parts) + "\n")
+    return shown
+
+
+def copy(path: Path, to: Path) -> None:
+    at = to / path.relative_to(ROOT)
+    at.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, at)
+
+
+def included(path: Path) -> str:
+    """A source file, in a page beside it."""
+    return f"```{{literalinclude}} {path.name}\n:language: {LANGUAGES[path.suffix]}\n```"
 
 
 def with_larger(notebook: dict, name: str) -> dict:
