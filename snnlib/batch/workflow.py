@@ -234,9 +234,19 @@ def _not_as_they_look(preset: Preset, targets: Collection[str]) -> list[str]:
         if os.path.lexists(path) and not path.is_file():
             log.warning("%s: no file, where one belongs; moved to %s", path, set_aside(path))
     left = {run.spec.name for run in incomplete(preset)}
+    _tell(preset, notebooks, left)
     files = [e.file(run) for run, e in evaluations if run.spec.name in left]
+    files = [file for file in files if file.parent.parent == runs_dir()]  # not what is published
     files += [file for name in notebooks for file in outputs(preset, name) if not _whole(file, preset, name)]
     return [str(file) for file in files if file.exists()]
+
+
+def _tell(preset: Preset, notebooks: Collection[str], left: Collection[str]) -> None:
+    """Which figures wait for runs, and for how many of theirs."""
+    of = {name: [run.spec.name in left for run in preset.runs(name)] for name in notebooks if name in preset.notebooks}
+    waiting = [f"{name} {sum(missing)} of {len(missing)}" for name, missing in of.items() if any(missing)]
+    if waiting:
+        log.info("runs that figures wait for: %s", ", ".join(waiting))
 
 
 def _whole(file: Path, preset: Preset, notebook: str) -> bool:

@@ -213,6 +213,23 @@ def test_what_was_made_from_other_runs_or_by_somebody_else_is_drawn_again(
     assert workflow._not_as_they_look(p, ["fig2_accuracy_vs_timesteps"])[-len(drawn) :] == drawn
 
 
+def test_it_is_told_which_figures_wait_for_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path / "figures"))
+    monkeypatch.setattr(workflow, "BUILD", tmp_path / "build")
+    p = load_preset("smoke")
+    first, *_ = p.runs("fig6_noise_type")
+    caplog.set_level("INFO")
+    monkeypatch.setattr(workflow, "incomplete", lambda _: [first])
+    workflow._not_as_they_look(p, ["fig6_noise_type", "fig7_potential_dynamics"])
+    assert caplog.messages == [f"runs that figures wait for: fig6_noise_type 1 of {len(p.runs('fig6_noise_type'))}"]
+    caplog.clear()
+    monkeypatch.setattr(workflow, "incomplete", lambda _: [])
+    workflow._not_as_they_look(p, ["fig6_noise_type"])
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device", "nowhere"])
 def test_what_is_no_file_is_moved_out_of_the_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str
