@@ -1,0 +1,55 @@
+"""What the repository publishes of runs: whole, small, and of nets the accuracy that is said, exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from snnlib.batch import pretrained
+from snnlib.batch.pretrained import on_sample, sampled
+from snnlib.runs import pretrained as published
+from snnlib.runs import stored
+from snnlib.runs.evaluations import read
+from snnlib.runs.results import evaluated
+from snnlib.runs.run import ensure
+from snnlib.store.paths import ROOT
+
+PLACE = ROOT / "data" / "pretrained"
+RUNS = sorted(path.parent.name for path in PLACE.glob("*/metadata.json"))
+NETS = [name for name in RUNS if (PLACE / name / published.WEIGHTS).exists()]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the repository publishes, and a store in which nothing is."""
+    monkeypatch.setenv("SNNLIB_PRETRAINED", str(PLACE))
+    monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path))
+
+
+def test_it_is_small_enough_to_be_in_every_clone() -> None:
+    sizes = [path.stat().st_size for path in PLACE.rglob("*") if path.is_file()]
+    assert max(sizes) <= pretrained.LARGEST
+    assert sum(sizes) <= 16 * 2**20
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_published_run_is_whole_and_has_evaluations(name: str) -> None:
+    run = stored.finished(name)
+    assert run.spec.name == name
+    assert run.damage() is None
+    assert run.published
+    files = {path.stem for path in (PLACE / name).glob("accuracy-*.csv")}
+    assert {evaluation.file(run).stem for evaluation, _ in evaluated(run)} == files != set()
+    assert run.metadata["sittings"][0]["packages"]["torch"]
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_published_weights_give_the_published_accuracy_on_the_images_that_travel_with_them(name: str) -> None:
+    run = ensure(stored.finished(name).spec)
+    assert run.folder.parent != PLACE
+    said = sampled(name)
+    assert len(said) == len(pretrained.USUAL)
+    for each in said:
+        assert on_sample(run, read(each["evaluation"])) == each
+        assert each["accuracy"][0] > 0.85
