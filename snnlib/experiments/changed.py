@@ -19,8 +19,9 @@ def text(value: Any, between: str = ", ") -> str:
 
 
 def in_words(changed: Mapping[str, Any]) -> str:
-    """All of it, in a line."""
-    return ", ".join(f"{name} = {text(value)}" for name, value in changed.items())
+    """All of it, in a line; lists in brackets."""
+    told = {name: f"[{text(value)}]" if isinstance(value, list) else text(value) for name, value in changed.items()}
+    return ", ".join(f"{name} = {value}" for name, value in told.items())
 
 
 def named(name: str, changed: Mapping[str, Any]) -> str:

@@ -40,11 +40,13 @@ class Parameter:
         """What was given as it is used; None is the preset's, where that is the default."""
         return None if given is None and self.default is None else self.read(name, given)
 
-    def setting(self, value: Any, preset: Preset) -> Any:
+    def setting(self, value: Any) -> Any:
         """What the preset gets."""
-        if not self.at_least:
-            return value
-        return max(preset.evaluation.timesteps, *(value if isinstance(value, list) else [value]))
+        return max(value) if self.at_least and isinstance(value, list) else value
+
+    def changes(self, value: Any, preset: Preset) -> bool:
+        """Whether the preset gets it."""
+        return bool(self.sets) and not (self.at_least and self.setting(value) <= preset.evaluation.timesteps)
 
     @property
     def own(self) -> bool:

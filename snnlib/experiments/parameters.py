@@ -197,7 +197,7 @@ def wanted(notebook: str, preset: str, given: Mapping[str, Any]) -> Wanted:
     usual = load_preset(preset)
 
     def preset_with(names: Iterable[str]) -> Preset:
-        changes = {known[name].sets: known[name].setting(values[name], usual) for name in names if known[name].sets}
+        changes = {known[n].sets: known[n].setting(values[n]) for n in names if known[n].changes(values[n], usual)}
         return changed_for(runs, usual, changes) if changes else usual
 
     found = preset_with(changed)

@@ -46,8 +46,8 @@ def changed(content: Mapping[str, Any], notebook: str, changes: Mapping[str, Any
 
 
 def in_words(changes: Mapping[str, Any]) -> str:
-    """The changes in a line: timesteps = 20, seeds = 0 1."""
-    texts = {name: " ".join(map(str, v)) if isinstance(v, list) else str(v) for name, v in changes.items()}
+    """The changes in a line: timesteps = 20, seeds = [0, 1]."""
+    texts = {name: f"[{', '.join(map(str, v))}]" if isinstance(v, list) else str(v) for name, v in changes.items()}
     return short(", ".join(f"{name.removeprefix('evaluation.')} = {text}" for name, text in texts.items()), 300)
 
 

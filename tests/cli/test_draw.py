@@ -143,7 +143,7 @@ def test_a_notebook_with_other_values_leaves_the_presets_own_untouched(
     assert set(table.timesteps) == {1, 2, 3, 4}
     cells = json.loads((tmp_path / "build" / "tiny" / "fig5_alpha-alphas2_3_8-timesteps4.ipynb").read_text())["cells"]
     printed = "".join("".join(o.get("text", "")) for cell in cells for o in cell.get("outputs", ()))
-    assert "no verdicts: claims are decided with the preset's own values, not with alphas = 2, 3, 8" in printed
+    assert "no verdicts: claims are decided with the preset's own values, not with alphas = [2, 3, 8]" in printed
     usual = pd.read_csv(folder / "fig5_alpha.csv")
     assert set(usual.alpha) == {2, 2.5, 4, 8, float("inf")}
     # The draws do not hang on how long a net is run for.

@@ -224,7 +224,9 @@ def test_what_a_notebook_tells_is_what_the_ledger_decides(verdicts: Callable, tm
 def test_what_was_changed_has_no_verdicts(verdicts: Callable, tmp_path: Path) -> None:
     verdicts()
     (line,) = told(Outputs(tmp_path, {"timesteps": 20, "seeds": [0, 1]}), LEDGER).splitlines()
-    assert line == "no verdicts: claims are decided with the preset's own values, not with timesteps = 20, seeds = 0, 1"
+    assert (
+        line == "no verdicts: claims are decided with the preset's own values, not with timesteps = 20, seeds = [0, 1]"
+    )
 
 
 # --- tables that are missing or damaged ----------------------------------------------------------

@@ -95,7 +95,7 @@ def test_a_list_is_one_value_in_name_title_and_csv(tmp_path: Path) -> None:
     csv, *_ = Outputs(tmp_path, {"alphas": alphas, "nets": ["cnn"]}).write_figure(fig, TABLE, "f")
     assert csv.name == "f-alphas2_2.5_4_inf-netscnn.csv"
     assert set(pd.read_csv(csv).alphas) == {"2, 2.5, 4, inf"}
-    assert fig.get_suptitle() == "A title\nchanged: alphas = 2, 2.5, 4, inf, nets = cnn"
+    assert fig.get_suptitle() == "A title\nchanged: alphas = [2, 2.5, 4, inf], nets = [cnn]"
 
 
 def test_much_that_is_changed_leaves_a_short_name_of_its_own(tmp_path: Path) -> None:

@@ -231,6 +231,7 @@ def test_more_steps_than_the_preset_has_are_run_and_fewer_cost_nothing() -> None
     for timesteps, expected in (([2, 4], 10), ([2, 40], 40)):
         p, _, own = wanted(TABLE2, "smoke", {"timesteps": timesteps})
         assert (p.evaluation.timesteps, own.timesteps) == (expected, timesteps)
+        assert ("timesteps" in p.description) == (expected != 10)
 
 
 def test_table_1_shows_the_runs_of_figure_2() -> None:

@@ -85,7 +85,7 @@ def test_a_benchmark_is_that_of_each_network(smoke: Preset) -> None:
 
 def test_it_says_what_was_changed_and_leaves_the_preset(smoke: Preset) -> None:
     p = changed_for(FIG5, smoke, {"evaluation.timesteps": 20, "seeds": [0, 1], "nets": ["cnn"]})
-    assert p.description == f"{smoke.description}; with timesteps = 20, seeds = 0 1, nets = cnn"
+    assert p.description == f"{smoke.description}; with timesteps = 20, seeds = [0, 1], nets = [cnn]"
     assert (p.name, p.given) == (smoke.name, smoke.given)
     assert load_preset("smoke") == smoke
 
@@ -94,7 +94,7 @@ def test_it_says_what_was_changed_and_leaves_the_preset(smoke: Preset) -> None:
     ("notebook", "changes", "message"),
     [
         (FIG5, {"network": "cnn"}, "smoke.toml with network = cnn: notebooks.fig5_alpha, net .*must not be as in net"),
-        (FIG5, {"nets": ["cnn"], "dataset": "cifar10"}, "smoke.toml with nets = cnn, dataset = cifar10: nets.cnn"),
+        (FIG5, {"nets": ["cnn"], "dataset": "cifar10"}, r"smoke.toml with nets = \[cnn\], dataset = cifar10: nets.cnn"),
         (FIG5, {"evaluation.alpha": 1}, "smoke.toml with alpha = 1: .*alpha = 1.0: must be at least 2"),
         ("claims", {"width": 1}, "preset smoke, runs for notebook = 'claims': must be one of method, "),
     ],
