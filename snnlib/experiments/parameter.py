@@ -128,7 +128,10 @@ def convertible(field: str) -> Check:
     def check(name: str, value: Any) -> None:
         try:
             Converted(**{field: value})
+            float(value)
         except InputError as error:  # with its reason
             raise InputError(f"{name}{str(error).removeprefix(field)}") from None
+        except OverflowError:  # a whole number of hundreds of digits
+            raise InputError(f"{name} = {shown(value)}: must be at most 1e308, or inf") from None
 
     return check

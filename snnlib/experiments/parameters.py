@@ -10,7 +10,7 @@ from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from snnlib.checks import InputError, positive
+from snnlib.checks import InputError
 from snnlib.data.sets import DATASETS
 from snnlib.experiments.beyond.robustness import DEVIATIONS
 from snnlib.experiments.fig5_alpha.table import ALPHAS
@@ -154,7 +154,7 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
     },
     "own_network": {
         "epochs": Parameter("of training", one(_EPOCHS), 10),
-        "lr": Parameter("the learning rate", one(positive), 0.01),
+        "lr": Parameter("the learning rate", one(size), 0.01),
         "alpha": Parameter(_ALPHA, one(convertible("alpha")), 4),
         "timesteps": Parameter("T up to which the net is run", one(_STEPS), 10),
     },
