@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -46,6 +47,24 @@ def test_accuracies_know_what_they_cost_and_what_they_are_of(small_store: None) 
         (seconds,) = rows.train_seconds.unique()
         (run,) = (r for r in preset("potential", "adam", "rate4", "relu").all_runs().values() if r.spec.name == name)
         assert seconds == pytest.approx(run.timing.seconds.sum())
+
+
+def test_what_is_known_so_far_is_what_was_evaluated_and_nothing_is_trained_for_it(
+    folder: Path, trainings: list[str]
+) -> None:
+    p = preset("potential", "rate4", "relu")
+    assert len(record.so_far(p)) == 0
+    assert trainings == []
+    ensure(p.runs(record.NOTEBOOK)[0].spec)
+    assert len(record.so_far(p)) == 0  # trained, but not evaluated
+    table = record.accuracies(p)
+    found = record.so_far(p)
+    assert len(trainings) == 3
+    for (_, arm, seed, way), row in found.iterrows():
+        same = table[(table.arm == arm) & (table.seed == seed) & (table.way == way)]
+        expected = 100 * same.groupby("timesteps").accuracy.mean()
+        assert row.dropna().tolist() == pytest.approx(expected.tolist())
+    assert set(found.index.get_level_values("way")) == set(table.way)
 
 
 def test_seconds_are_those_of_the_run_before_too(small_store: None) -> None:

@@ -10,6 +10,7 @@ from snnlib.experiments.one_pass import table as one_pass
 from snnlib.experiments.one_pass.table import AT_ONCE, PIPELINED, SPIKING
 from snnlib.experiments.over_seeds import over_seeds, percent
 from snnlib.runs.preset import Comparison, Preset
+from snnlib.runs.results import known
 from snnlib.runs.run import Run
 
 NOTEBOOK = "record"
@@ -59,6 +60,27 @@ def accuracies(preset: Preset, timesteps: int = AT) -> pd.DataFrame:
         train_seconds=table.run.map({name: seconds(run) for name, run in runs.items()}),
         hold_out=table.run.map({name: run.spec.hold_out for name, run in runs.items()}),
     )
+
+
+def so_far(preset: Preset) -> pd.DataFrame:
+    """What is known of a preset's nets, here or published, without training any.
+
+    Returns:
+        Accuracy in percent on what each is tested on: a row for each net, arm, seed and way, a column for each T.
+    """
+    rows = [
+        (net, arm, run.spec.seed, way, getattr(evaluation, "levels", t), 100 * at)
+        for net, arms in compared(preset).items()
+        for arm, runs in arms.items()
+        for run in runs
+        if (run.done or run.published) and not run.damage()
+        for way, evaluation in one_pass.evaluations(preset, run)
+        if (held := known(run, evaluation)) is not None
+        for t, at in held.table.groupby("timesteps").accuracy.mean().items()
+    ]
+    found = pd.DataFrame(rows, columns=["net", "arm", "seed", "way", "T", "accuracy"])
+    found = found[found["T"].isin(one_pass.AT)]
+    return found.pivot(index=["net", "arm", "seed", "way"], columns="T", values="accuracy")
 
 
 def seconds(run: Run) -> float:
