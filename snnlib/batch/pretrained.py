@@ -27,6 +27,7 @@ LARGEST = 2 * 2**20  # bytes of a file: it is in every clone
 USUAL = tuple(  # by which a published net is known: steps 3 and 2, exact memory
     evaluation.changed(noise_seeds=(0,)) for evaluation in (Conversion(), Conversion(alpha=math.inf), Phased())
 )
+ENDS = (".csv", ".safetensors", ".json")  # of an evaluation's three files
 SAMPLE_T = 3  # time steps on the sample, in float64: the memory has begun to matter
 
 
@@ -38,7 +39,7 @@ def publish(run: Run) -> Path:
     """
     if damage := run.damage():
         raise damage
-    files = [file.with_suffix(end) for e, _ in evaluated(run) for file in [e.file(run)] for end in _ENDS]
+    files = [file.with_suffix(end) for e, _ in evaluated(run) for file in [e.file(run)] for end in ENDS]
     to = pretrained.folder(run.spec.name)
     if run.place != to:
         pretrained.withdraw(run.spec.name)
@@ -47,9 +48,6 @@ def publish(run: Run) -> Path:
                 content = path.read_bytes()
             write(to / path.name, content)
     return to
-
-
-_ENDS = (".csv", ".safetensors", ".json")  # of an evaluation's three files
 
 
 def publish_net(run: Run, evaluations: Iterable[Evaluation] = USUAL) -> Path:

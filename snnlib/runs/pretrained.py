@@ -67,5 +67,6 @@ def install(name: str, to: Path) -> bool:
 
 def withdraw(name: str) -> None:
     """Remove what is published of a run, if anything is."""
-    with explained(folder(name)):
-        shutil.rmtree(folder(name), ignore_errors=True)
+    if folder(name).exists():
+        with explained(folder(name)):
+            shutil.rmtree(folder(name))
