@@ -16,6 +16,7 @@ from snnlib.checks import whole
 from snnlib.data.sets import Dataset, Split
 
 _CROP_PADDING = 4  # pixels
+_CUT = 12  # pixels, the side of what is cut out
 
 
 def standardise(images: Tensor, dataset: Dataset) -> Tensor:
@@ -63,3 +64,17 @@ def augment(images: Tensor, generator: torch.Generator, flip: bool = True) -> Te
     channel = torch.arange(channels, device=device)[:, None, None]
     padded = F.pad(images, (_CROP_PADDING,) * 4)
     return padded[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
+
+
+def cutout(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Make a square of 12 x 12 pixels black in each uint8 [B, C, H, W] (DeVries and Taylor 2017, arXiv:1708.04552).
+
+    Its middle is anywhere in the image, so part of it may lie outside. The random numbers come from ``generator``,
+    which must be on the images' device.
+    """
+    n, _, height, width = images.shape
+    top = torch.randint(height, (n, 1), generator=generator, device=images.device) - _CUT // 2
+    left = torch.randint(width, (n, 1), generator=generator, device=images.device) - _CUT // 2
+    rows, columns = (torch.arange(size, device=images.device) for size in (height, width))
+    in_rows, in_columns = (rows >= top) & (rows < top + _CUT), (columns >= left) & (columns < left + _CUT)
+    return images.masked_fill((in_rows[:, :, None] & in_columns[:, None, :])[:, None], 0)

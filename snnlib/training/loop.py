@@ -17,7 +17,7 @@ from torch.optim import lr_scheduler
 from tqdm import tqdm
 
 from snnlib.conversion import convert
-from snnlib.data.batches import augment, batches, standardise
+from snnlib.data.batches import augment, batches, cutout, standardise
 from snnlib.data.sets import Dataset
 from snnlib.fast.process import autocast
 from snnlib.network import Spiking
@@ -152,7 +152,9 @@ def one_epoch(
     state.model.train()
     for state.step, (images, labels) in enumerate(batches(data.train, recipe.batch_size, order), start=1):
         if recipe.augment != "none":
-            images = augment(images, crops, flip=recipe.augment == "crop_flip")
+            images = augment(images, crops, flip="flip" in recipe.augment)
+        if "cutout" in recipe.augment:
+            images = cutout(images, crops)
         x = standardise(images, data).contiguous(memory_format=torch.channels_last)
         with autocast(device, recipe.precision):
             outputs = state.model(x, simulation=Simulation(noise, timesteps)).mean(0)  # [B, classes], averaged over T

@@ -33,8 +33,10 @@ class Recipe(Checked):
     # triangle goes up and down in straight lines (Jordan 2024).
     schedule: Literal[SCHEDULES] = "warm_restarts"
     restart_every: int = Field(default=100, ge=1, le=100_000)  # epochs, T_max of Sec. 3
-    # Crops of images with 4 pixels of zeros around them, mirrored or not.
-    augment: Annotated[Literal["none", "crop", "crop_flip"], Formerly(false="none", true="crop_flip")] = "none"
+    # Crops of images with 4 pixels of zeros around them, mirrored or not; then with a square that is cut out.
+    augment: Annotated[
+        Literal["none", "crop", "crop_flip", "crop_flip_cutout"], Formerly(false="none", true="crop_flip")
+    ] = "none"
     precision: Literal[PRECISIONS] = "float32"
     threads: int = Field(default=1, ge=1, le=1024)  # on a CPU; part of the recipe, since it decides the last bit
     # Epochs, or a part of one, 1 / a whole number; the last one is evaluated too. 0: none is.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from snnlib.data.batches import augment, batches, standardise
+from snnlib.data.batches import augment, batches, cutout, standardise
 from snnlib.data.sets import Split, load_dataset
 
 
@@ -133,3 +133,29 @@ def test_the_seed_fixes_the_augmentation() -> None:
     assert torch.equal(first, augment(images, torch.Generator().manual_seed(3)))
     assert not torch.equal(first, augment(images, torch.Generator().manual_seed(4)))
     assert torch.equal(images, before)
+
+
+def squares(height: int, width: int) -> dict[bytes, tuple[int, int]]:
+    """What 12 x 12 pixels round each middle leave of an image of ones: its bytes -> the middle."""
+    found = {}
+    for row in range(height):
+        for column in range(width):
+            image = np.ones((height, width), dtype=np.uint8)
+            image[max(row - 6, 0) : row + 6, max(column - 6, 0) : column + 6] = 0
+            found[image.tobytes()] = (row, column)
+    return found
+
+
+def test_a_square_is_cut_out_round_any_pixel_and_the_rest_stays() -> None:
+    n, height, width = 3000, 16, 18
+    allowed = squares(height, width)
+    images = torch.from_numpy(draw(n, 3, height, width)).clamp(min=1)
+    out = cutout(images, torch.Generator().manual_seed(0))
+    assert out.dtype == torch.uint8
+    kept = out > 0
+    assert torch.equal(out[kept], images[kept])
+    assert torch.equal(kept, kept[:, :1].expand_as(kept))
+    drawn = [allowed[one.tobytes()] for one in kept[:, 0].numpy().astype(np.uint8)]
+    for axis, size in enumerate((height, width)):
+        counts = np.bincount([d[axis] for d in drawn], minlength=size)
+        assert np.all(abs(counts - n / size) < 5 * np.sqrt(n / size))

@@ -214,7 +214,7 @@ def test_history_and_timing_have_a_row_for_each_part_of_an_epoch(thirds: State) 
 
 def test_a_row_within_an_epoch_is_the_net_after_so_many_steps(small: Dataset, thirds: State) -> None:
     """Ten steps in thirds: after steps 3, 7 and 10, the first of which are counted here."""
-    r, n = recipe(batch_size=16, augment="crop_flip"), 3
+    r, n = recipe(batch_size=16, augment="crop_flip_cutout"), 3
     state, losses = initial_state(fresh(), small, r), []
     order, noise, crops = (stream(2, purpose, 1) for purpose in ("order", "noise", "augmentation"))
     state.model.train()
