@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -61,13 +61,17 @@ def evaluations(preset: Preset, run: Run, timesteps: Sequence[int] = AT) -> list
 
 
 def accuracies(
-    preset: Preset, nets: dict[str, Comparison] | None = None, timesteps: Sequence[int] = AT
+    preset: Preset,
+    nets: dict[str, Comparison] | None = None,
+    timesteps: Sequence[int] = AT,
+    ways: Callable[[Preset, Run, Sequence[int]], list[tuple[str, Evaluation]]] = evaluations,
 ) -> pd.DataFrame:
     """Accuracy of every net in every way at each T; trains what is missing.
 
     Args:
         nets: by net and arm; those of the notebook if not given.
         timesteps: T at which nets are compared, as far as the preset goes.
+        ways: in which a run is evaluated.
 
     Returns:
         The runs' columns (`Spec.columns`), then arm, way, noise_seed, timesteps (T of the net, or of each layer of a
@@ -77,7 +81,7 @@ def accuracies(
     for arms in (compared(preset) if nets is None else nets).values():
         for arm, runs in arms.items():
             for run in runs:
-                for way, evaluation in evaluations(preset, run, timesteps):
+                for way, evaluation in ways(preset, run, timesteps):
                     table = accuracy(run, evaluation)
                     table.insert(len(run.spec.columns()), "arm", arm)
                     table.insert(len(run.spec.columns()) + 1, "way", way)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from snnlib.experiments.one_pass.table import PIPELINED, SPIKING
 from snnlib.experiments.over_seeds import over_seeds, percent
-from snnlib.experiments.record.table import AT, BASE, GOALS, NET, NET_AND_ARM, TRICKS, ablation
+from snnlib.experiments.record.table import AT, BASE, GOALS, MIRRORED, NET, NET_AND_ARM, TRICKS, ablation
 from snnlib.experiments.style import BLACK, BLUE, ORANGE, SKY, figure, style
 from snnlib.experiments.titles import short_title
 
@@ -79,7 +79,7 @@ def reached(table: pd.DataFrame) -> Figure:
             arms = [arm for arm in (BASE, *TRICKS) if arm in of_net.index.get_level_values("arm")]
             colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(arms)))
             for arm, colour in zip(arms, colours, strict=True):
-                for way, ls in ((SPIKING, "-"), (PIPELINED, ":")):
+                for way, ls in ((SPIKING, "-"), (PIPELINED, ":"), (MIRRORED, "--")):
                     if (arm, way) in of_net.index.droplevel("timesteps"):
                         rows = of_net.loc[arm, way]
                         label = f"{_label(arm, np.nan)}, {minutes[arm]:.2g} min" if way == SPIKING else None
@@ -91,7 +91,7 @@ def reached(table: pd.DataFrame) -> Figure:
                 ax.axhline(100 * accuracy, color=BLACK, lw=0.8, ls="--")
                 ax.annotate(goal, (1, 100 * accuracy), xytext=(0, 2), textcoords="offset points", fontsize=7)
             ax.set_title(f"{short_title(net[0])}, width {net[1]:g}", fontsize=9)
-            ax.set_xlabel("time steps T (dots: of each layer, which waits)")
+            ax.set_xlabel("time steps T (dots: of each layer, which waits;\ndashes: images are seen mirrored too)")
             ax.legend(fontsize=7)
         axes[0].set_ylabel("accuracy, %")
         fig.suptitle(f"Trained in single passes ({_seeds(found)})", fontsize=10)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
 from snnlib.experiments.one_pass import table as one_pass
 from snnlib.experiments.one_pass.table import AT_ONCE, PIPELINED, SPIKING
 from snnlib.experiments.over_seeds import over_seeds, percent
+from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import known
 from snnlib.runs.run import Run
@@ -36,11 +38,20 @@ GOALS = {"the paper's VGG-16, 92.07 %": 0.9207, "94 %": 0.94}  # on CIFAR-10, Ta
 AT = 6  # T of the goals
 NET = ["dataset", "width", "hold_out"]  # the network itself is a trick
 NET_AND_ARM = [*NET, "arm"]
+MIRRORED = "spiking, mirrored too"  # each image of the test set is seen twice
 
 
 def compared(preset: Preset) -> dict[str, Comparison]:
     """The preset's runs for the notebook, by net and arm."""
     return preset.comparison(NOTEBOOK, must=(BASE,), may=tuple(TRICKS))
+
+
+def evaluations(preset: Preset, run: Run, timesteps: Sequence[int] = one_pass.AT) -> list[tuple[str, Evaluation]]:
+    """Those of `one_pass`; nets that are tested on the test set see its images mirrored too, which is told apart."""
+    found = one_pass.evaluations(preset, run, timesteps)
+    if run.spec.hold_out:
+        return found
+    return [*found, *((MIRRORED, e.changed(flips=True)) for way, e in found if way == SPIKING)]
 
 
 def accuracies(preset: Preset, timesteps: int = AT) -> pd.DataFrame:
@@ -54,7 +65,7 @@ def accuracies(preset: Preset, timesteps: int = AT) -> pd.DataFrame:
         in place of the test set, 0 where accuracy is the test set's).
     """
     nets = compared(preset)
-    table = one_pass.accuracies(preset, nets, sorted({*one_pass.AT, timesteps}))
+    table = one_pass.accuracies(preset, nets, sorted({*one_pass.AT, timesteps}), evaluations)
     runs = {run.spec.name: run for arms in nets.values() for runs in arms.values() for run in runs}
     return table.assign(
         train_seconds=table.run.map({name: seconds(run) for name, run in runs.items()}),
@@ -74,7 +85,7 @@ def so_far(preset: Preset) -> pd.DataFrame:
         for arm, runs in arms.items()
         for run in runs
         if (run.done or run.published) and not run.damage()
-        for way, evaluation in one_pass.evaluations(preset, run)
+        for way, evaluation in evaluations(preset, run)
         if (held := known(run, evaluation)) is not None
         for t, at in held.table.groupby("timesteps").accuracy.mean().items()
     ]
