@@ -112,6 +112,11 @@ ARMS = {
     "whitened": Arm(
         "a first layer that begins by whitening", {**POTENTIAL_READOUT, "whitened": True}, like="potential"
     ),
+    "cutout": Arm(
+        "squares cut out of images",
+        {**POTENTIAL_READOUT, "recipe": {"augment": "crop_flip_cutout"}},
+        like="potential",
+    ),
     "mse": Arm("the paper's loss", {**POTENTIAL_READOUT, "recipe": {"loss": "mse", "smoothing": 0}}, like="potential"),
     "adam": Arm("the paper's optimiser", {**POTENTIAL_READOUT, "recipe": {"optimizer": "adam"}}),
     "sgd": Arm("airbench's optimiser and schedule", {**POTENTIAL_READOUT, "recipe": SGD}),

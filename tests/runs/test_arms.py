@@ -36,6 +36,7 @@ DIFFERS = {
     "no_shortcuts": {"readout", "network", RATE},
     "capped": {"readout", "network", RATE},
     "whitened": {"readout", "whitened", RATE},
+    "cutout": {"readout", "recipe.augment", RATE},
     "mse": {"readout", "recipe.loss", "recipe.smoothing", RATE},
     "adam": {"readout", "recipe.optimizer", RATE},
     "sgd": {"readout", "recipe.optimizer", "recipe.momentum", "recipe.weight_decay", "recipe.schedule", RATE},
@@ -138,7 +139,8 @@ def test_arms_on_which_no_claim_rests_take_the_rate_of_ours_and_nothing_else() -
     rates = {name: made(name, own).recipe.lr for name in ARMS}
     like_ours = "rectangle arctan sigmoid gaussian_k2 gaussian_k8 max_normalised no_batch_norm"
     expected = dict.fromkeys(["ours", *like_ours.split()], 0.2)
-    expected |= dict.fromkeys(["potential", "expected", "warmed", "no_shortcuts", "capped", "whitened", "mse"], 0.4)
+    like_potential = "potential expected warmed no_shortcuts capped whitened cutout mse"
+    expected |= dict.fromkeys(like_potential.split(), 0.4)
     assert rates == {**dict.fromkeys(ARMS, 0.1), **expected, "direct": 0.8}
     every = {name: made(name, own).recipe.evaluate_every for name in ARMS}
     assert every == {**dict.fromkeys(ARMS, 1), "ours": 0.5}

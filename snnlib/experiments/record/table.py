@@ -24,6 +24,7 @@ TRICKS = {
     "adam": "Adam in place of Muon",
     "sgd": "SGD in place of Muon",
     "mse": "MSE in place of cross-entropy",
+    "cutout": "squares cut out of images",
     "whitened": "first layer begins whitened",
     "rate1": "uniform noise, clip's gradient",
     "expected": "the expected spike, half the epochs",
