@@ -31,8 +31,8 @@ NOTEBOOK_FILES = {
     "silent_choices": [*_pictures("silent_choices"), "silent_choices_effects.csv"],
     "memories": _pictures("memories", "memories_spread", "memories_chance")
     + [*_tables("memories_steps"), "memories_contrasts.csv", "memories_ceiling.csv"],
-    "one_pass": [*_pictures("one_pass"), *_tables("one_pass_costs")],
-    "record": [*_pictures("record_tricks", "record"), *_tables("record_ablation")],
+    "one_pass": [*_pictures("one_pass"), *_tables("one_pass_costs"), "one_pass_contrasts.csv"],
+    "record": [*_pictures("record_tricks", "record"), *_tables("record_ablation"), "record_levels.csv"],
     "beyond": _pictures("beyond_anytime", "beyond_operations", "beyond_robustness")
     + _tables("beyond_folding", "beyond_without_noise")
     + ["beyond_equal_accuracy.csv"],

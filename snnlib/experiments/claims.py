@@ -17,6 +17,8 @@ from snnlib.experiments.fig5_alpha import claims as fig5
 from snnlib.experiments.fig6_noise_type import claims as fig6
 from snnlib.experiments.fig7_potential_dynamics import claims as fig7
 from snnlib.experiments.memories import claims as memories
+from snnlib.experiments.one_pass import claims as one_pass
+from snnlib.experiments.record import claims as record
 from snnlib.experiments.table2_inference_time import claims as table2
 from snnlib.experiments.tables import BEYOND_WORDS, NotTestedError, Tables
 from snnlib.experiments.titles import short_title
@@ -38,7 +40,7 @@ CLAIMS: tuple[Claim, ...] = (
 # What the paper does not claim, decided by the same rule, where a figure has some.
 BEYOND: tuple[Claim, ...] = tuple(
     claim
-    for figure in (fig2, training, table2, fig5, fig6, noise, fig7, memories)
+    for figure in (fig2, training, table2, fig5, fig6, noise, fig7, memories, one_pass, record)
     for claim in getattr(figure, "BEYOND", ())
 )
 

@@ -18,6 +18,9 @@ from snnlib.experiments.fig2_accuracy_vs_timesteps.claims import FIG2
 from snnlib.experiments.fig3_4_training_time.paired import FIG3
 from snnlib.experiments.fig5_alpha.claims import FIG5
 from snnlib.experiments.fig6_noise_type.claims import FIG6
+from snnlib.experiments.memories.claims import ACCURACIES as MEMORIES
+from snnlib.experiments.one_pass.claims import ACCURACIES as ONE_PASS
+from snnlib.experiments.record.claims import ACCURACIES as RECORD
 from snnlib.experiments.silent_choices.table import CHOICES
 from snnlib.experiments.table2_inference_time.claims import ACCURACIES
 from snnlib.experiments.tables import NotTestedError, Table, Tables, whole_table
@@ -90,6 +93,9 @@ SOURCES = (
         "Table 2", ACCURACIES, ("method", "variant"),
         lambda table: table.timesteps.isin((5, 10)) | (table.method == "ann"),
     ),
+    Source("memories", MEMORIES, ("memory",), _at(1, 2, 10)),
+    Source("one pass", ONE_PASS, ("arm", "way"), _at(1, 4, 10)),
+    Source("the record", RECORD, ("arm", "way"), lambda table: _at(1, 6)(table) & (table.hold_out == 0)),
 )  # fmt: skip
 CLAIMS_FILE = "claims"
 

@@ -29,7 +29,9 @@ RANGES = {
     "positive": (np.nextafter(0, 1), math.inf),
     "fraction": (0, 1),
     "alpha": (2, math.inf),
+    "steps": (1, math.inf),
 }
+ENDLESS = ("alpha", "steps")  # those that may be inf: no memory; an ANN, which has no steps
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def _checked(values: pd.Series, kind: str, file: str) -> pd.Series:
         right = values.map(lambda value: isinstance(value, bool))
     else:
         values = pd.to_numeric(values, errors="coerce").astype(float)
-        right = values.between(*RANGES[kind]) & (np.isfinite(values) | (kind == "alpha"))
+        right = values.between(*RANGES[kind]) & (np.isfinite(values) | (kind in ENDLESS))
     if not (right | (empty & optional)).all():
         raise NotTestedError(f"{file} has a {values.name} that cannot be")
     return values

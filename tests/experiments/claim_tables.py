@@ -243,6 +243,24 @@ def over_memories(worst: float) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def over_rates(points: float) -> pd.DataFrame:
+    """Nets trained on the rates of four steps over each of the others; on those of two, the contrary."""
+    return pd.concat(
+        contrasts(sign * points, [("cifar10", "vgg8")], readout="potential", arm=arm, other_arm=other, timesteps=t)
+        for arm, sign in (("rate4", 1), ("rate2", -1)) for other in ("potential", "half4", "direct4_short")
+        for t in (4, 10)
+    )  # fmt: skip
+
+
+def of_record(percent: float) -> pd.DataFrame:
+    """Accuracies of the record's nets on the test set; others, on held-out images, decide nothing."""
+    return pd.concat(
+        contrasts(at, [("cifar10", "resnet8")], readout="potential", arm=arm, way=way, timesteps=6, hold_out=hold_out)
+        for arm in ("potential", "rate4") for way in ("spiking", "pipelined")
+        for hold_out, at in ((0, percent), (5000, 180 - percent))
+    )  # fmt: skip
+
+
 def autocorrelations(lowest: float | None) -> pd.DataFrame:
     r = pd.DataFrame({"panel": "d", "series": "a", "lag": [0, 1, 2], "value": [1, 0.5, lowest]})
     other = pd.DataFrame({"panel": ["d", "a"], "series": ["c", "H"], "lag": [6, None], "value": [-0.9, None]})
@@ -265,6 +283,8 @@ HOLDS: Set = {
     "fig7_potential_dynamics": autocorrelations(-0.5),
     "memories": with_memories(9, 3),
     "memories_contrasts": over_memories(0.9),
+    "one_pass_contrasts": over_rates(2),
+    "record_levels": of_record(95),
 }
 FAILS: Set = {
     "fig2_gains": gains(-1, -1),
@@ -282,6 +302,8 @@ FAILS: Set = {
     "fig7_potential_dynamics": autocorrelations(-0.05),
     "memories": with_memories(3, 9),
     "memories_contrasts": over_memories(-0.9),
+    "one_pass_contrasts": over_rates(-2),
+    "record_levels": of_record(91),
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,15 +13,18 @@ from tiny_runs import spec
 from snnlib.baselines.ann_neurons import IF
 from snnlib.checks import InputError
 from snnlib.data.sets import Dataset
-from snnlib.experiments.one_pass import plot
+from snnlib.experiments.claims import decide
+from snnlib.experiments.one_pass import claims, plot
 from snnlib.experiments.one_pass import table as one_pass
 from snnlib.experiments.one_pass.table import AT_ONCE, PIPELINED, SPIKING, WARM_UP, WARMED
+from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
 from snnlib.rate import Rate, integrated
 from snnlib.runs.arms import ARMS
 from snnlib.runs.evaluations import Integrated, Phased, Pipelined
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec
+from snnlib.store.sums import write_summed
 from snnlib.training.evaluation import accuracy_over_time, predict
 
 NET = spec().model_dump(mode="json", include={"dataset", "network", "width", "recipe"})
@@ -90,6 +94,49 @@ def test_at_a_glance_is_the_mean_over_training_seeds() -> None:
     found = one_pass.at_a_glance(pd.DataFrame(rows)).iloc[0]
     assert found["mean"].tolist() == pytest.approx([60, 80])
     assert found["sd"].tolist() == pytest.approx([np.std([50, 70], ddof=1), 0])
+
+
+def test_over_others_is_the_difference_of_accuracies_seed_by_seed(small_store: None, preset: Preset) -> None:
+    table, found = one_pass.accuracies(preset), one_pass.over_others(preset)
+    assert set(zip(found.arm, found.other_arm, strict=True)) == {("rate4", "potential"), ("rate4", "half4")}
+    spiking = table[table.way == SPIKING].set_index(["arm", "timesteps"]).accuracy
+    for row in found.itertuples():
+        expected = 100 * (spiking[row.arm, row.timesteps] - spiking[row.other_arm, row.timesteps])
+        assert row.points == pytest.approx(expected)
+
+
+def test_nothing_is_held_against_arms_that_are_not_there(preset: Preset) -> None:
+    alone = {"rate1": preset.notebooks[one_pass.NOTEBOOK]["net"]["rate1"]}
+    found = one_pass.over_others(preset.model_copy(update={"notebooks": {one_pass.NOTEBOOK: {"net": alone}}}))
+    assert found.empty
+    assert {"arm", "other_arm", "timesteps", "points"} <= {*found}
+
+
+CONTRASTED = {"dataset": "cifar10", "network": "vgg8", "width": 0.25, "readout": "potential", "image_error": 0.1}
+
+
+@pytest.mark.parametrize(("at_ten", "verdict"), [(1.0, REPRODUCED), (-1.0, PARTLY), (None, UNDECIDED)])
+def test_a_gain_over_the_papers_training_is_asked_at_both_t(tmp_path: Path, at_ten: float | None, verdict: str) -> None:
+    points = {4: 2.0, 6: -5.0} | ({} if at_ten is None else {10: at_ten})
+    rows = [
+        {**CONTRASTED, "arm": arm, "other_arm": "potential", "timesteps": t, "seed": s, "points": sign * p + 0.01 * s}
+        for arm, sign in (("rate4", 1), ("rate8", -1)) for t, p in points.items() for s in range(3)
+    ]  # fmt: skip
+    write_summed({tmp_path / "one_pass_contrasts.csv": pd.DataFrame(rows).to_csv(index=False)})
+    found = decide(tmp_path, claims.BEYOND).set_index("id")
+    assert found.verdict["one_pass_paper"] == verdict
+    assert found.verdict["one_pass_phases"] == UNTESTED
+
+
+@pytest.mark.parametrize(("points", "verdict"), [(-0.5, REPRODUCED), (-1.5, NOT)])
+def test_as_accurate_as_direct_training_is_within_a_point(tmp_path: Path, points: float, verdict: str) -> None:
+    rows = [
+        {**CONTRASTED, "arm": "rate4", "other_arm": "direct4_short", "timesteps": t, "seed": s,
+         "points": points + 0.01 * s if t == 4 else 9}
+        for t in (4, 10) for s in range(3)
+    ]  # fmt: skip
+    write_summed({tmp_path / "one_pass_contrasts.csv": pd.DataFrame(rows).to_csv(index=False)})
+    assert decide(tmp_path, claims.BEYOND).set_index("id").verdict["one_pass_direct"] == verdict
 
 
 @pytest.mark.parametrize("evaluation", [Integrated(), Pipelined()], ids=["integrated", "pipelined"])

@@ -11,13 +11,16 @@ import pytest
 from tiny_runs import spec
 
 from snnlib.checks import InputError
-from snnlib.experiments.one_pass.table import AT_ONCE, PIPELINED, SPIKING
-from snnlib.experiments.record import plot
+from snnlib.experiments.claims import decide
+from snnlib.experiments.one_pass.table import AT_ONCE, PIPELINED, SPIKING, WARMED
+from snnlib.experiments.record import claims, plot
 from snnlib.experiments.record import table as record
+from snnlib.experiments.tables import NOT, REPRODUCED, SCALE, UNDECIDED
 from snnlib.neurons import LIF
 from snnlib.runs.arms import ARMS
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run, ensure
+from snnlib.store.sums import write_summed
 
 TINY = spec().model_dump(mode="json", include={"dataset", "width", "recipe"})
 NET = TINY | {"network": "cnn", "recipe": TINY["recipe"] | {"optimizer": "muon", "loss": "cross_entropy"}}
@@ -67,12 +70,68 @@ def test_what_is_known_so_far_is_what_was_evaluated_and_nothing_is_trained_for_i
     assert set(found.index.get_level_values("way")) == set(table.way)
 
 
+def test_levels_are_the_accuracies_at_the_goals_t_of_what_is_tested_on_the_test_set(small_store: None) -> None:
+    p = preset("potential", "rate4", "relu")
+    table, found = record.accuracies(p), record.levels(p)
+    assert set(found.arm) == {"potential", "rate4"}
+    assert set(found.way) == {SPIKING, WARMED, PIPELINED, record.MIRRORED}
+    for row in found.itertuples():
+        same = table[(table.arm == row.arm) & (table.way == row.way) & (table.timesteps == row.timesteps)]
+        assert row.timesteps == 2  # as far as this preset goes
+        assert row.points == pytest.approx(100 * same.accuracy.mean())
+
+
+def test_nets_that_are_tested_on_held_out_images_say_so_and_see_none_mirrored(small_store: None) -> None:
+    held_out = [ARMS["potential"].spec("potential", NET | {"hold_out": 30}, 0, {})]
+    p = preset("potential").model_copy(update={"notebooks": {record.NOTEBOOK: {"net": {"potential": held_out}}}})
+    assert set(record.levels(p).hold_out) == {30}
+    assert set(record.accuracies(p).way) == {SPIKING}
+
+
 def test_seconds_are_those_of_the_run_before_too(small_store: None) -> None:
     before, after = spec(), spec(dynamics=LIF(), timesteps=2, after=spec())
     ensure(after)
     assert record.seconds(Run(after)) == pytest.approx(
         Run(before).timing.seconds.sum() + Run(after).timing.seconds.sum()
     )
+
+
+# --- what is claimed -------------------------------------------------------------------------
+
+
+def verdicts(folder: Path, **points: float) -> pd.Series:
+    net = {
+        "dataset": "cifar10",
+        "network": "resnet8",
+        "width": 1,
+        "readout": "potential",
+        "timesteps": 6,
+        "hold_out": 0,
+    }
+    rows = [
+        {**net, "arm": arm, "way": SPIKING, "seed": seed, "points": at + 0.01 * seed, "image_error": 0.1}
+        for arm, at in points.items() for seed in range(3)
+    ]  # fmt: skip
+    write_summed({folder / "record_levels.csv": pd.DataFrame(rows).to_csv(index=False)})
+    return decide(folder, claims.BEYOND).set_index("id").verdict
+
+
+def test_the_best_arm_is_held_against_the_goals_and_the_papers_training_alone_against_its_own(tmp_path: Path) -> None:
+    found = verdicts(tmp_path, potential=91.0, rate2=90.0, rate4=93.0)
+    expected = {"record": REPRODUCED, "record_waiting": SCALE, "record_one_step": NOT, "record_next": NOT}
+    assert found.to_dict() == expected
+
+
+def test_what_is_within_its_interval_of_a_goal_decides_nothing(tmp_path: Path) -> None:
+    assert verdicts(tmp_path, potential=92.1)["record"] == UNDECIDED
+
+
+@pytest.mark.parametrize("other", [{"dataset": "fashion_mnist"}, {"hold_out": 5000}, {"timesteps": 4}])
+def test_other_images_and_other_t_decide_nothing(tmp_path: Path, other: dict[str, str | int]) -> None:
+    verdicts(tmp_path, potential=95.0)
+    table = pd.read_csv(tmp_path / "record_levels.csv").assign(**other)
+    write_summed({tmp_path / "record_levels.csv": table.to_csv(index=False)})
+    assert set(decide(tmp_path, claims.BEYOND).verdict) == {SCALE}
 
 
 # --- what is read off them -------------------------------------------------------------------

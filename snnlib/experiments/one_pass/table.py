@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
+from snnlib.experiments.contrasts import COLUMNS, Side, contrast
 from snnlib.experiments.fig3_4_training_time.cost import step_seconds
 from snnlib.experiments.over_seeds import NET, over_seeds, percent
 from snnlib.runs.arms import LEVELS
@@ -27,6 +28,10 @@ STARTS = {f"{arm}_start": arm for arm in RANDOM}
 AFTERWARDS = ("rate4_then1", "rate4_in_time")  # trained on after one of those
 OPPONENTS = ("potential", "direct4_short", "direct4", "qcfs", "relu")
 ARMS = (*RANDOM, *HALF, *STARTS, *AFTERWARDS, *OPPONENTS)
+AGAINST = {  # who is held against whom, as they spike
+    **{arm: ("potential",) for arm in RANDOM if arm != "rate1"},
+    "rate4": ("potential", "half4", "direct4_short"),
+}
 
 
 def compared(preset: Preset) -> dict[str, Comparison]:
@@ -91,6 +96,31 @@ def accuracies(
                         table["timesteps"] = math.inf
                     tables.append(table[table.timesteps.isin((*steps(preset, timesteps), math.inf))])
     return pd.concat(tables, ignore_index=True)
+
+
+def over_others(preset: Preset, timesteps: Sequence[int] = AT) -> pd.DataFrame:
+    """What nets trained on rates are above those of `AGAINST`, in points, all of them spiking.
+
+    Returns:
+        Columns dataset, network, width, readout, arm, other_arm, timesteps, then those of `contrast`.
+    """
+    tables = []
+    for arms in compared(preset).values():
+        for arm, others in AGAINST.items():
+            for other in others:
+                if arm not in arms or other not in arms:
+                    continue
+                for t in steps(preset, timesteps):
+                    table = contrast(_spiking(preset, arms[arm], t), _spiking(preset, arms[other], t))
+                    columns = arms[arm][0].spec.columns()
+                    keys = {**{name: columns[name] for name in NET}, "arm": arm, "other_arm": other, "timesteps": t}
+                    tables.append(table.assign(**keys)[[*keys, *COLUMNS]])
+    nothing = pd.DataFrame(columns=[*NET, "arm", "other_arm", "timesteps", *COLUMNS])
+    return pd.concat(tables, ignore_index=True) if tables else nothing
+
+
+def _spiking(preset: Preset, runs: Sequence[Run], timesteps: int) -> Side:
+    return Side(runs, dict(evaluations(preset, runs[0]))[SPIKING], timesteps)
 
 
 def costs(preset: Preset, repeats: int = 5) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from snnlib.experiments.contrasts import Side, level
 from snnlib.experiments.one_pass import table as one_pass
 from snnlib.experiments.one_pass.table import AT_ONCE, PIPELINED, SPIKING
 from snnlib.experiments.over_seeds import over_seeds, percent
@@ -72,6 +73,28 @@ def accuracies(preset: Preset, timesteps: int = AT) -> pd.DataFrame:
         train_seconds=table.run.map({name: seconds(run) for name, run in runs.items()}),
         hold_out=table.run.map({name: run.spec.hold_out for name, run in runs.items()}),
     )
+
+
+def levels(preset: Preset, timesteps: int = AT) -> pd.DataFrame:
+    """Accuracy in percent at the goals' T, of the nets that take steps.
+
+    Args:
+        timesteps: T of the goals, or as far as the preset goes.
+
+    Returns:
+        Columns dataset, network, width, readout, hold_out, arm, way, timesteps, then those of `contrasts.level`.
+    """
+    tables, at = [], min(timesteps, preset.evaluation.timesteps)
+    for arms in compared(preset).values():
+        for arm, runs in arms.items():
+            spec = runs[0].spec
+            for way, evaluation in evaluations(preset, runs[0], (at,)):
+                if way != AT_ONCE:
+                    found = level(Side(runs, evaluation, evaluation.timesteps if way == PIPELINED else at))
+                    keys = {name: spec.columns()[name] for name in one_pass.NET}
+                    keys |= {"hold_out": spec.hold_out, "arm": arm, "way": way, "timesteps": at}
+                    tables.append(found.assign(**keys)[[*keys, *found.columns]])
+    return pd.concat(tables, ignore_index=True)
 
 
 def so_far(preset: Preset) -> pd.DataFrame:

@@ -1,0 +1,72 @@
+"""What training on rates is hoped to do, beyond the paper, and how that is decided. The rule: docs/verdicts.md."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+
+from snnlib.experiments.evidence import CLOSE, Claim, Effect, Finding, Item, each_network, exceeds, missing
+from snnlib.experiments.tables import NET_COLUMNS, Table, Tables
+
+ACCURACIES = Table(
+    "one_pass",
+    {
+        **NET_COLUMNS,
+        "noise": "text",
+        "arm": "text",
+        "way": "text",
+        "seed": "number",
+        "timesteps": "steps",
+        "accuracy": "fraction",
+    },
+)
+CONTRASTS = Table(
+    "one_pass_contrasts",
+    {
+        **NET_COLUMNS, "arm": "text", "other_arm": "text", "timesteps": "number", "seed": "number", "points": "number",
+        "image_error": "number",
+    },
+)  # fmt: skip
+
+
+def above(tables: Tables, other: str, timesteps: tuple[int, ...], least: float = 0.0) -> Finding:
+    """Nets trained on the rates of four steps over another arm, at each of these T."""
+
+    def judge(label: str, rows: pd.DataFrame) -> list[Item]:
+        found = {t: rows[rows.timesteps == t] for t in timesteps}
+        return [
+            exceeds(label, effect := Effect.of(at), least, shown=f"{effect.shown()} at T = {t}")
+            if len(at)
+            else missing(label, f"not at T = {t}")
+            for t, at in found.items()
+        ]
+
+    table = tables.read(CONTRASTS)
+    rows = table[(table.arm == "rate4") & (table.other_arm == other)]
+    return Finding(each_network(rows, judge, ()) or [missing("")], "points")
+
+
+def _claim(id: str, claim: str, test: str, other: str, *timesteps: int, least: float = 0.0) -> Claim:
+    decide = partial(above, other=other, timesteps=timesteps, least=least)
+    return Claim(id, claim, "2.1", "", test, "not compared", (CONTRASTS,), decide)
+
+
+_L4 = "as spiking nets, trained on the rates of L = 4 steps with random phases, over"
+BEYOND = (
+    _claim(
+        "one_pass_paper", "trained on the rates of four steps, a net gains over the paper's training",
+        f"{_L4} the paper's training with the exact memory, read out as potential too, as many epochs: above 0 points "
+        "at T = 4 and at 10",
+        "potential", 4, 10,
+    ),
+    _claim(
+        "one_pass_phases", "random phases are better than U = ½",
+        f"{_L4} the same with U = ½ (QCFS): above 0 points at T = 4 and at 10", "half4", 4, 10,
+    ),
+    _claim(
+        "one_pass_direct", "one pass is as accurate as direct training in the same time",
+        f"{_L4} direct training at T = 4 for about the same time: above -{CLOSE:g} point at T = 4", "direct4_short", 4,
+        least=-CLOSE,
+    ),
+)  # fmt: skip
