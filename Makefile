@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 # Snakemake's jobs and the notebooks' kernels find the environment on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: figures publish test test-slow test-faults publish-faults lab site lint clean
+.PHONY: figures publish test test-slow test-browser test-faults publish-faults lab site lint clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make publish [PRESET=smoke|cpu|paper]  the same, and copy them to figures/; of smoke, also renew notebooks, README and docs"
 	@echo "make test       unit tests, and every notebook run and checked"
 	@echo "make test-slow  train ResNet-18, VGG-16 and MobileNet of torchvision and timm, and what else is slow: half an hour"
+	@echo "make test-browser  every notebook in JupyterLab, its sliders moved, and the site, in the system's Chromium or Chrome"
 	@echo "make test-faults  break things on purpose, half an hour; make publish-faults puts its table into docs"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make site       documentation and notebooks as pages, to build/site/index.html"
@@ -44,6 +45,17 @@ test: $(VENV)/installed
 # Those of timm, of Lightning and of the site, where they are installed: pip install -e '.[interop,site]'.
 test-slow: $(VENV)/installed
 	@$(BIN)/python -m pytest tests -m slow -n 2
+
+$(VENV)/browser-installed: $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[browser]'
+	@touch $@
+
+# What is seen is kept in build/browser/, to be looked at. Whether there is a browser is asked before all that takes long.
+test-browser: $(VENV)/browser-installed
+	@$(BIN)/python tests/browser/chromium.py
+	@$(MAKE) --no-print-directory site
+	@$(BIN)/python -m snnlib figures --preset smoke trained
+	@$(BIN)/python -m pytest tests/browser -m browser
 
 # Kills, full disks, damaged files, crowds: what `make test` tries a few times, many times.
 test-faults: $(VENV)/installed

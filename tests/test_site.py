@@ -187,6 +187,8 @@ def test_the_site_is_built_without_a_warning_and_has_every_equation(tmp_path: Pa
     done = built(tmp_path / "source", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert check.faults(tmp_path / "site") == []
+    for page in (tmp_path / "site" / "api").glob("*.html"):
+        assert "ForwardRef" not in page.read_text(encoding="utf-8"), page.name
     equations = 0
     for notebook in NOTEBOOKS.glob("*.ipynb"):
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]

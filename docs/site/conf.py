@@ -45,4 +45,5 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "navbar_persistent": [],  # a second search
+    "footer_content_items": ["copyright.html"],  # which names the authors
 }

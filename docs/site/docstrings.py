@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 from docutils import nodes
@@ -47,9 +48,18 @@ def fields(
     return f"({', '.join(str(each.replace(annotation=each.empty)) for each in given)})", None
 
 
+def aliases(
+    app: Any, what: str, name: str, thing: object, options: Any, signature: str | None, returned: str | None
+) -> tuple[str, str | None] | None:
+    """A type's name of its own where Sphinx, of a union with it, says ``TypeAliasForwardRef('Noise')``."""
+    plain = re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", signature or "")
+    return (plain, returned) if plain != (signature or "") else None
+
+
 def setup(app: Any) -> dict[str, bool]:
-    autosummary.WELL_KNOWN_ABBREVIATIONS += ("Eq.", "Eqs.", "Fig.", "Sec.")  # which end no sentence
+    autosummary.WELL_KNOWN_ABBREVIATIONS += ("Eq.", "Eqs.", "Fig.", "Front.", "Sec.")  # which end no sentence
     app.connect("missing-reference", linked)
     app.connect("autodoc-process-docstring", keep_colon, priority=100)  # before napoleon
     app.connect("autodoc-process-signature", fields)
+    app.connect("autodoc-process-signature", aliases)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -48,7 +48,7 @@ def accuracy_over_time(
     """Accuracy on the whole test set at every T from 1 to ``timesteps``, from one pass of that length.
 
     Returns:
-        Columns noise_seed, timesteps, accuracy (a fraction), one row for each pair of the first two: of `predict`.
+        Columns noise_seed, timesteps, accuracy (a fraction) of `predict`, one row for each pair of the first two.
     """
     return predict(model, data, timesteps, noise_seeds, batch_size, precision).table[
         ["noise_seed", "timesteps", "accuracy"]
