@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 # Snakemake's jobs and the notebooks' kernels find the environment on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: figures publish test test-slow test-faults publish-faults lab site lint clean
+.PHONY: figures publish test test-slow test-faults publish-faults first-cells lab site lint clean
 .DEFAULT_GOAL := help
 
 help:
@@ -52,6 +52,10 @@ test-faults: $(VENV)/installed
 
 publish-faults: $(VENV)/installed
 	@$(BIN)/python tests/faults/table.py
+
+# After the project's address has changed; make publish does it too.
+first-cells: $(VENV)/installed
+	@$(BIN)/python -m snnlib.batch.first_cell
 
 lab: $(VENV)/installed
 	@$(BIN)/jupyter lab notebooks
