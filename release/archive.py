@@ -29,7 +29,10 @@ def archive(to: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["tar", "-x"], cwd=folder, input=git("archive", "HEAD"), check=True)
         dated = {**os.environ, "SOURCE_DATE_EPOCH": git("log", "-1", "--format=%ct").decode().strip()}
-        subprocess.run([sys.executable, "-m", "build", "--outdir", to.resolve(), folder], env=dated, check=True)
+        command = [sys.executable, "-m", "build", "--outdir", to.resolve(), folder]
+        done = subprocess.run(command, env=dated, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        sys.exit(done.stdout)
     for part, path in PARTS.items():
         prefix, file = f"--prefix=snnlib-{version}/", to / f"snnlib-{version}-{part}.tar.gz"
         git("archive", prefix, "--output", str(file.resolve()), "HEAD", path)

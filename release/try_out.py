@@ -67,15 +67,15 @@ def environment(folder: Path, wheel: Path, torch_index: str | None, borrow: bool
     """Python of a new environment that has the wheel, and what it and its notebooks need."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     python = folder / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
     if borrow:
         place = run(python, folder, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
         Path(place, "borrowed.pth").write_text(sysconfig.get_path("purelib"))
-        subprocess.run([*pip, "--no-deps", "--ignore-installed", wheel], check=True)
+        run(python, folder, *pip, "--no-deps", "--ignore-installed", str(wheel))
         return python
     if torch_index:
-        subprocess.run([*pip, "--no-deps", "--index-url", torch_index, "torch", "torchvision"], check=True)
-    subprocess.run([*pip, f"{wheel}[notebooks,export]"], check=True)
+        run(python, folder, *pip, "--no-deps", "--index-url", torch_index, "torch", "torchvision")
+    run(python, folder, *pip, f"{wheel}[notebooks,export]")
     return python
 
 
