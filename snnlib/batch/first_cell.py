@@ -30,7 +30,7 @@ if getattr(find_spec("snnlib"), "origin", None) is None:  # a folder of that nam
     if not (clone.is_dir() or repository):
         sys.exit("snnlib is not installed, and this notebook lies in no clone of its repository: git clone it")
     if not clone.is_dir():
-        subprocess.run(["git", "clone", "--depth", "1", repository, clone], check=True)
+        subprocess.run(["git", "clone", "--quiet", "--depth", "1", repository, clone], check=True)
     needed = ["--editable", f"{clone}[export]", "ipywidgets", "scikit-learn"]
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *needed], check=True)
     sys.path.insert(0, str(clone))  # what pip has just installed is known to the next kernel alone
