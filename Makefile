@@ -4,10 +4,14 @@ PRESET ?= smoke
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# LOCKED=1 has the versions of requirements.lock, TORCH_INDEX=URL another build of PyTorch than pip's own choice.
+PIN    := $(if $(LOCKED),--constraint requirements.lock)
+LOCKED_EXTRAS := notebooks test export site release
 # Snakemake's jobs and the notebooks' kernels find the environment on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: figures publish test test-slow test-browser test-faults publish-faults lab site lint clean
+.PHONY: figures publish test test-slow test-browser test-faults publish-faults first-cells lab site release lock lint clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,15 +23,25 @@ help:
 	@echo "make test-faults  break things on purpose, half an hour; make publish-faults puts its table into docs"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make site       documentation and notebooks as pages, to build/site/index.html"
+	@echo "make release    what a release consists of, to build/release/, installed anew and tried"
 	@echo "make lint       ruff, and the direction of imports"
+	@echo "make lock       write requirements.lock anew: LOCK=--upgrade takes the newest versions"
+	@echo "LOCKED=1 with any of them installs the versions of requirements.lock; TORCH_INDEX=URL says from where PyTorch comes"
 
 # Made once, and again when pyproject.toml changes. Python compiles what it imports then: a small part of all.
-$(VENV)/installed: pyproject.toml
+$(VENV)/installed: pyproject.toml $(if $(LOCKED),requirements.lock $(VENV)/locked)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "error: $$($(PYTHON) --version) is too old: 3.11 or newer is needed; name one with make PYTHON=..."; exit 1; }
 	@echo "making the environment in $(VENV) (once; PyTorch and Jupyter are large) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[notebooks,test,export]'
+	@$(if $(TORCH_INDEX),$(PIP) --no-deps --index-url $(TORCH_INDEX) $(PIN) torch torchvision)
+	@$(PIP) $(PIN) --editable '.[notebooks,test,export]'
+	@$(if $(LOCKED),,rm -f $(VENV)/locked)
+	@touch $@
+
+# There as long as what is installed are the lock's versions, so that LOCKED=1 installs them where it is new.
+$(VENV)/locked:
+	@mkdir -p $(VENV)
 	@touch $@
 
 figures: $(VENV)/installed
@@ -65,11 +79,15 @@ test-faults: $(VENV)/installed
 publish-faults: $(VENV)/installed
 	@$(BIN)/python tests/faults/table.py
 
+# After the project's address has changed; make publish does it too.
+first-cells: $(VENV)/installed
+	@$(BIN)/python -m snnlib.batch.first_cell
+
 lab: $(VENV)/installed
 	@$(BIN)/jupyter lab notebooks
 
 $(VENV)/site-installed: $(VENV)/installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[site]'
+	@$(PIP) $(PIN) --editable '.[site]'
 	@touch $@
 
 # Anew each time, so that nothing is left of a page that is gone. What Sphinx warns of ends it, broken links among that.
@@ -79,6 +97,27 @@ site: $(VENV)/site-installed
 	@$(BIN)/python -m sphinx -W -q -j auto -c docs/site -d build/site-pages build/site-source build/site
 	@$(BIN)/python docs/site/check.py build/site
 	@echo "build/site/index.html"
+
+$(VENV)/release-installed: $(VENV)/installed
+	@$(PIP) $(PIN) --editable '.[release]'
+	@touch $@
+
+# The environment in which it is tried is a new one; BORROW=1 has the packages of .venv in it, and downloads none.
+release: $(VENV)/release-installed
+	@rm -rf build/release
+	@$(BIN)/python release/archive.py build/release
+	@$(if $(LOCKED),PIP_CONSTRAINT=$(CURDIR)/requirements.lock) $(BIN)/python release/try_out.py build/release \
+	  $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(if $(BORROW),--borrow)
+
+# For every system and Python. Versions that are there stay where they can. CUDA's packages are left out: PyTorch's
+# build for processors has none, and any other names the one version of each that it goes with.
+lock: $(VENV)/release-installed
+	@$(BIN)/uv pip compile pyproject.toml $(addprefix --extra ,$(LOCKED_EXTRAS)) --universal --python-version 3.11 \
+	  --fork-strategy fewest --annotation-style line --custom-compile-command "make lock" $(LOCK) \
+	  --quiet --output-file requirements.lock
+	@mkdir -p build
+	@grep -vE '^(nvidia|cuda|triton)[-=]' requirements.lock > build/requirements.lock
+	@mv build/requirements.lock requirements.lock
 
 lint: $(VENV)/installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

@@ -17,7 +17,13 @@ from snnlib.cli.commands import app
 from snnlib.runs.preset import load_preset
 from snnlib.store.paths import DOCS, README, ROOT
 
-PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")), *sorted((ROOT / "notebooks").glob("*.ipynb"))]
+PAGES = [
+    README,
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(DOCS.glob("*.md")),
+    *sorted((ROOT / "notebooks").glob("*.ipynb")),
+]
 SOURCES = [*sorted((ROOT / "snnlib").rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]
 MADE = ("build/", "runs/", "figures/mine", "data/MNIST", "data/FashionMNIST", "data/cifar")  # when something is run
 

@@ -28,7 +28,8 @@ def module(name: str) -> ModuleType:
     return found
 
 
-assemble, check = module("assemble"), module("check")
+sys.path.append(str(SITE))  # where they find each other
+assemble, badges, check = module("assemble"), importlib.import_module("badges"), module("check")
 
 
 # --- what it is made of ----------------------------------------------------------------------
@@ -87,6 +88,44 @@ def test_a_notebook_shows_first_what_is_published_at_the_largest_scale(
     assert shown("memories") == ["../figures/cpu/memories.png"]
     assert shown("record") == []
     assert len(notebook["cells"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "built_from", "binder", "colab"),
+    [
+        ("", None, None, None),
+        ("", "fork/snnlib", "fork/snnlib", None),  # Colab's notebook could not clone it
+        ("https://github.com/us/snn.lib", None, "us/snn.lib", "us/snn.lib"),
+        ("https://github.com/us/snnlib.git", "fork/snnlib", "us/snnlib", "us/snnlib"),
+    ],
+)
+def test_a_notebook_has_a_badge_where_it_can_be_opened_and_none_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, address: str, built_from: str | None, binder: str | None, colab: str | None
+) -> None:
+    monkeypatch.setattr(badges, "address", lambda: address)
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    if built_from:
+        monkeypatch.setenv("GITHUB_REPOSITORY", built_from)
+    notebook = {"cells": [{"source": ["# Title\n", "\n", "Text."]}, {"source": "1 + 1"}], "nbformat": 4}
+    shown = badges.with_badges(notebook, "method")
+    title, *line, text = re.split(r"\n\n| (?=\[!)", "".join(shown["cells"][0]["source"]))
+    assert (title, text, shown["cells"][1:]) == ("# Title", "Text.", notebook["cells"][1:])
+    links = dict(re.fullmatch(r"\[!\[Open in (\w+)\]\(\S+\)\]\((\S+)\)", badge).groups() for badge in line)
+    assert links == {
+        name: link
+        for name, repository, link in (
+            ("Binder", binder, f"https://mybinder.org/v2/gh/{binder}/HEAD?urlpath=lab/tree/notebooks/method.ipynb"),
+            ("Colab", colab, f"https://colab.research.google.com/github/{colab}/blob/main/notebooks/method.ipynb"),
+        )
+        if repository
+    }
+
+
+@pytest.mark.parametrize("address", ["https://gitlab.com/a/b", "github.com/a/b", "https://github.com/a", "a/b"])
+def test_an_address_that_no_badge_can_lead_to_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setattr(badges, "address", lambda: address)
+    with pytest.raises(ValueError, match=rf"Repository = {re.escape(address)}: must be https://github.com/OWNER/NAME"):
+        badges.badges("method")
 
 
 def test_every_page_notebook_and_public_name_is_in_it() -> None:

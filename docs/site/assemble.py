@@ -13,6 +13,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from badges import with_badges
+
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.store.paths import DOCS, NOTEBOOKS, README, ROOT
 
@@ -57,7 +59,7 @@ def laid_out(path: Path, to: Path) -> set[Path]:
     elif path not in PAGES:
         text = ORPHAN + text
     elif path.suffix == ".ipynb":
-        text = json.dumps(with_larger(json.loads(text), path.stem))
+        text = json.dumps(with_badges(with_larger(json.loads(text), path.stem), path.stem))
     text, found = with_pages(text, path.parent)
     write(at, text)
     return found

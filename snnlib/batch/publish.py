@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Collection
 
-from snnlib.batch import readme
+from snnlib.batch import first_cell, readme
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, environment, figures
 from snnlib.checks import InputError
@@ -32,6 +32,8 @@ def publish_preset(preset: Preset) -> str:
     """
     if preset.own:
         raise InputError(f"preset = {preset.given}: must be one that ships, in {from_root(FOLDER)}, to be published")
+    if preset.name == SHOWN:
+        first_cell.renew_all()
     figures(preset)
     if preset.name == SHOWN:
         others = [name for name in NOTEBOOK_FILES if name != "claims"]

@@ -165,8 +165,8 @@ def test_a_notebook_starts_with_all_its_parameters_and_asks_for_runs_that_there_
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
 def test_nothing_else_has_a_parameters_name(path: Path) -> None:
-    """Its first call may be run again, and is to have the value that stands in the first cell."""
-    nodes = list(ast.walk(ast.parse(sources(path).removeprefix(sources(path, "parameters")))))
+    """Its first call may be run again, and is to have the value that stands in the cell above."""
+    nodes = list(ast.walk(ast.parse(sources(path).replace(sources(path, "parameters"), "", 1))))
     stored = [n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     imported = [(a.asname or a.name) for n in nodes if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names]
     assert not {*stored, *imported} & {"preset", *KNOWN[path.stem]}
