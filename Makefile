@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # LOCKED=1 has the versions of requirements.lock, TORCH_INDEX=URL another build of PyTorch than pip's own choice.
 PIN    := $(if $(LOCKED),--constraint requirements.lock)
-LOCKED_EXTRAS := notebooks test export site release
+LOCKED_EXTRAS := notebooks test export site release browser
 # Snakemake's jobs and the notebooks' kernels find the environment on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -61,7 +61,7 @@ test-slow: $(VENV)/installed
 	@$(BIN)/python -m pytest tests -m slow -n 2
 
 $(VENV)/browser-installed: $(VENV)/installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[browser]'
+	@$(PIP) $(PIN) --editable '.[browser]'
 	@touch $@
 
 # What is seen is kept in build/browser/, to be looked at. Whether there is a browser is asked before all that takes long.
