@@ -95,7 +95,7 @@ SOURCES = (
     ),
     Source("memories", MEMORIES, ("memory",), _at(1, 2, 10)),
     Source("one pass", ONE_PASS, ("arm", "way"), _at(1, 4, 10)),
-    Source("the record", RECORD, ("arm", "way"), lambda table: _at(1, 6)(table) & (table.hold_out == 0)),
+    Source("the record", RECORD, ("net", "arm", "way"), lambda table: _at(1, 6)(table) & (table.hold_out == 0)),
 )  # fmt: skip
 CLAIMS_FILE = "claims"
 

@@ -255,7 +255,10 @@ def over_rates(points: float) -> pd.DataFrame:
 def of_record(percent: float) -> pd.DataFrame:
     """Accuracies of the record's nets on the test set; others, on held-out images, decide nothing."""
     return pd.concat(
-        contrasts(at, [("cifar10", "resnet8")], readout="potential", arm=arm, way=way, timesteps=6, hold_out=hold_out)
+        contrasts(
+            at, [("cifar10", "resnet8")], readout="potential", net="record", arm=arm, way=way, timesteps=6,
+            hold_out=hold_out,
+        )
         for arm in ("potential", "rate4") for way in ("spiking", "pipelined")
         for hold_out, at in ((0, percent), (5000, 180 - percent))
     )  # fmt: skip

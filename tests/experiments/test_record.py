@@ -46,6 +46,7 @@ def test_accuracies_know_what_they_cost_and_what_they_are_of(small_store: None) 
     table = record.accuracies(preset("potential", "adam", "rate4", "relu"))
     assert set(table.arm) == {"potential", "adam", "rate4", "relu"}
     assert set(table.hold_out) == {0}
+    assert set(table.net) == {"net"}
     for name, rows in table.groupby("run"):
         (seconds,) = rows.train_seconds.unique()
         (run,) = (r for r in preset("potential", "adam", "rate4", "relu").all_runs().values() if r.spec.name == name)
@@ -101,6 +102,7 @@ def test_seconds_are_those_of_the_run_before_too(small_store: None) -> None:
 
 def verdicts(folder: Path, **points: float) -> pd.Series:
     net = {
+        "net": "record",
         "dataset": "cifar10",
         "network": "resnet8",
         "width": 1,
@@ -122,6 +124,17 @@ def test_the_best_arm_is_held_against_the_goals_and_the_papers_training_alone_ag
     assert found.to_dict() == expected
 
 
+def test_two_recipes_of_a_network_are_held_against_a_goal_each_for_itself(tmp_path: Path) -> None:
+    verdicts(tmp_path, potential=91.0)
+    table = pd.read_csv(tmp_path / "record_levels.csv")
+    better = table.assign(net="record_final", points=93 + 0.01 * table.seed)
+    write_summed({tmp_path / "record_levels.csv": pd.concat([table, better]).to_csv(index=False)})
+    found = decide(tmp_path, claims.BEYOND).set_index("id").loc["record"]
+    assert found.verdict == REPRODUCED
+    assert "93.01" in found.measured
+    assert found.measured.endswith("(record_final, potential) (3 seeds)")
+
+
 def test_what_is_within_its_interval_of_a_goal_decides_nothing(tmp_path: Path) -> None:
     assert verdicts(tmp_path, potential=92.1)["record"] == UNDECIDED
 
@@ -139,7 +152,14 @@ def test_other_images_and_other_t_decide_nothing(tmp_path: Path, other: dict[str
 
 def made_up() -> pd.DataFrame:
     """The base, one trick that gives 2 and 4 points, one that loses; a net on rates, and an ANN."""
-    net = {"dataset": "cifar10", "network": "resnet8", "width": 0.25, "readout": "potential", "hold_out": 5000}
+    net = {
+        "net": "record",
+        "dataset": "cifar10",
+        "network": "resnet8",
+        "width": 0.25,
+        "readout": "potential",
+        "hold_out": 5000,
+    }
     of_arm = {
         ("potential", SPIKING): {1: (0.5, 0.52), 6: (0.6, 0.62), 10: (0.7, 0.7)},
         ("adam", SPIKING): {1: (0.5, 0.5), 6: (0.62, 0.66), 10: (0.9, 0.9)},

@@ -37,9 +37,11 @@ def tricks(table: pd.DataFrame, timesteps: int = AT) -> Figure:
         axes = fig.subplots(len(nets), 1, squeeze=False, height_ratios=[len(arms) + 2 for _, arms in nets])[:, 0]
         for ax, (net, arms) in zip(axes, nets, strict=True):
             _arms(ax, arms, timesteps)
-            dataset, width, hold_out = net
+            name, dataset, width, hold_out = net
             images = f"{hold_out} held-out training images" if hold_out else "test images"
-            ax.set_title(f"{short_title(dataset)}, width {width:g}: % right of {images}", fontsize=9, loc="left")
+            ax.set_title(
+                f"{name}, {short_title(dataset)}, width {width:g}: % right of {images}", fontsize=9, loc="left"
+            )
         fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
         fig.suptitle(f"What each trick gives at equal epochs (mean ± sd of {_seeds(found)})", fontsize=10)
     return fig
@@ -87,10 +89,10 @@ def reached(table: pd.DataFrame) -> Figure:
                             rows.index, rows["mean"], rows.sd.fillna(0), fmt=f"o{ls}", ms=3, capsize=1.5,
                             color=colour, label=label,
                         )  # fmt: skip
-            for goal, accuracy in GOALS.items() if net[0] == "cifar10" else ():
+            for goal, accuracy in GOALS.items() if net[1] == "cifar10" else ():
                 ax.axhline(100 * accuracy, color=BLACK, lw=0.8, ls="--")
                 ax.annotate(goal, (1, 100 * accuracy), xytext=(0, 2), textcoords="offset points", fontsize=7)
-            ax.set_title(f"{short_title(net[0])}, width {net[1]:g}", fontsize=9)
+            ax.set_title(f"{net[0]}, {short_title(net[1])}, width {net[2]:g}", fontsize=9)
             ax.set_xlabel("time steps T (dots: of each layer, which waits;\ndashes: images are seen mirrored too)")
             ax.legend(fontsize=7)
         axes[0].set_ylabel("accuracy, %")

@@ -38,7 +38,7 @@ TRICKS = {
 }
 GOALS = {"the paper's VGG-16, 92.07 %": 0.9207, "94 %": 0.94}  # on CIFAR-10, Table 2
 AT = 6  # T of the goals
-NET = ["dataset", "width", "hold_out"]  # the network itself is a trick
+NET = ["net", "dataset", "width", "hold_out"]  # by the preset's name for it: the network itself is a trick
 NET_AND_ARM = [*NET, "arm"]
 MIRRORED = "spiking, mirrored too"  # each image of the test set is seen twice
 
@@ -63,13 +63,14 @@ def accuracies(preset: Preset, timesteps: int = AT) -> pd.DataFrame:
         timesteps: T of the goals, which is there beside those of `one_pass`.
 
     Returns:
-        The columns of `snnlib.experiments.one_pass.table.accuracies`, then train_seconds and hold_out (training images
-        in place of the test set, 0 where accuracy is the test set's).
+        The columns of `snnlib.experiments.one_pass.table.accuracies`, then net (the preset's name for it),
+        train_seconds and hold_out (training images in place of the test set, 0 where accuracy is the test set's).
     """
     nets = compared(preset)
     table = one_pass.accuracies(preset, nets, sorted({*one_pass.AT, timesteps}), evaluations)
     runs = {run.spec.name: run for arms in nets.values() for runs in arms.values() for run in runs}
     return table.assign(
+        net=table.run.map({r.spec.name: net for net, arms in nets.items() for runs in arms.values() for r in runs}),
         train_seconds=table.run.map({name: seconds(run) for name, run in runs.items()}),
         hold_out=table.run.map({name: run.spec.hold_out for name, run in runs.items()}),
     )
@@ -82,16 +83,16 @@ def levels(preset: Preset, timesteps: int = AT) -> pd.DataFrame:
         timesteps: T of the goals, or as far as the preset goes.
 
     Returns:
-        Columns dataset, network, width, readout, hold_out, arm, way, timesteps, then those of `contrasts.level`.
+        Columns net, dataset, network, width, readout, hold_out, arm, way, timesteps, then those of `contrasts.level`.
     """
     tables, at = [], min(timesteps, preset.evaluation.timesteps)
-    for arms in compared(preset).values():
+    for net, arms in compared(preset).items():
         for arm, runs in arms.items():
             spec = runs[0].spec
             for way, evaluation in evaluations(preset, runs[0], (at,)):
                 if way != AT_ONCE:
                     found = level(Side(runs, evaluation, evaluation.timesteps if way == PIPELINED else at))
-                    keys = {name: spec.columns()[name] for name in one_pass.NET}
+                    keys = {"net": net} | {name: spec.columns()[name] for name in one_pass.NET}
                     keys |= {"hold_out": spec.hold_out, "arm": arm, "way": way, "timesteps": at}
                     tables.append(found.assign(**keys)[[*keys, *found.columns]])
     return pd.concat(tables, ignore_index=True)
@@ -132,10 +133,10 @@ def ablation(table: pd.DataFrame, timesteps: int = AT) -> pd.DataFrame:
         timesteps: T of the goals.
 
     Returns:
-        Columns dataset, width, hold_out, arm; accuracies in percent one_step (spiking, T = 1), spiking and pipelined
-        (at the goals' T, or the table's last), at_once (an ANN), empty where there is no such way; of each its sd,
-        one_step_sd and so on; points (of spiking, above the same seed's base), sd (of these), seeds; minutes of
-        training, runs.
+        Columns net, dataset, width, hold_out, arm; accuracies in percent one_step (spiking, T = 1), spiking and
+        pipelined (at the goals' T, or the table's last), at_once (an ANN), empty where there is no such way; of each
+        its sd, one_step_sd and so on; points (of spiking, above the same seed's base), sd (of these), seeds; minutes
+        of training, runs.
     """
     steps = table.timesteps[table.timesteps < math.inf]
     last, spiking = min(timesteps, steps.max()), table.way == SPIKING
