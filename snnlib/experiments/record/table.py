@@ -38,6 +38,7 @@ TRICKS = {
 }
 GOALS = {"the paper's VGG-16, 92.07 %": 0.9207, "94 %": 0.94}  # on CIFAR-10, Table 2
 AT = 6  # T of the goals
+FIRST = ("nets.record.recipe.epochs=40", "nets.record.recipe.augment=crop_flip")  # the recipe of cpu's nets before
 NET = ["net", "dataset", "width", "hold_out"]  # by the preset's name for it: the network itself is a trick
 NET_AND_ARM = [*NET, "arm"]
 MIRRORED = "spiking, mirrored too"  # each image of the test set is seen twice
