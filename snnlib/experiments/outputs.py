@@ -13,12 +13,10 @@ from matplotlib.figure import Figure
 
 from snnlib.experiments import changed as changes
 from snnlib.experiments.made_with import NAMES
-from snnlib.experiments.style import png, style, svg
+from snnlib.experiments.style import CHARACTERS, entitle, png, svg
 from snnlib.store.paths import from_root
 from snnlib.store.sums import write_summed
 from snnlib.store.used import used
-
-CHARACTERS = 70  # of a line of the title, in the narrowest figure
 
 
 @dataclass
@@ -55,7 +53,7 @@ class Outputs:
     def write_figure(self, fig: Figure, table: pd.DataFrame, name: str) -> list[Path]:
         """Write ``name``.svg, .png and the .csv that the figure was drawn from; returns the paths."""
         if self.changed:
-            _entitle(fig, _lines(f"changed: {changes.in_words(self.changed)}"))
+            _say(fig, f"changed: {changes.in_words(self.changed)}")
         return self.write_csv(table, name) + self._write(name, {"svg": svg(fig), "png": png(fig)})
 
     @property
@@ -86,15 +84,9 @@ def _braced(endings: list[str]) -> str:
     return endings[0] if len(endings) == 1 else f"{{{','.join(endings)}}}"
 
 
-def _lines(text: str) -> str:
-    """Broken where it is too long, but at no equals sign."""
-    held = text.replace(" = ", "\u00a0=\u00a0")
-    return textwrap.fill(held, CHARACTERS).replace("\u00a0", " ")
-
-
-def _entitle(fig: Figure, lines: str) -> None:
-    """Put lines below the title, once."""
-    title = fig.get_suptitle()
-    if not title.endswith(lines):
-        with style():
-            fig.suptitle(f"{title}\n{lines}".strip(), fontsize=10)
+def _say(fig: Figure, text: str) -> None:
+    """Put a text below the title, once, broken where it is too long, but at no equals sign."""
+    held = textwrap.wrap(text.replace(" = ", "\u00a0=\u00a0"), CHARACTERS)
+    lines, title = [line.replace("\u00a0", " ") for line in held], fig.get_suptitle().splitlines()
+    if title[-len(lines) :] != lines:
+        entitle(fig, *title, *lines)

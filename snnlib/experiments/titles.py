@@ -25,14 +25,24 @@ def title(net: Mapping[str, str]) -> str:
     return f"{TITLES[net['dataset']]}, {TITLES[net['network']]}"
 
 
+def panel_title(dataset: str, network: str, width: float) -> str:
+    """A net in two lines, narrow enough for two panels side by side."""
+    return f"{short_title(dataset)}\n{short_title(network)}, width {width:g}"
+
+
 def short_title(name: str) -> str:
     """A data set's or network's title without what stands in brackets."""
     return TITLES.get(name, name).split(" (")[0]
 
 
 def printed_accuracy(dataset: str, *timesteps: int) -> str:
-    """What Table 2 prints of the method on a data set, by T, not saying with which network; "" if it has none."""
+    """What Table 2 prints of the method on a data set, by T, not saying with which network; "" if it has none.
+
+    Several values have a line of their own.
+    """
     printed = TABLE2_OURS.get(dataset, {})
     if not printed:
         return ""
-    return f"paper at T = {', '.join(map(str, timesteps))}: {', '.join(f'{printed[t]:.2f}' for t in timesteps)} %"
+    gap = " " if len(timesteps) == 1 else "\n"
+    values = ", ".join(f"{printed[t]:.2f}" for t in timesteps)
+    return f"paper at T = {', '.join(map(str, timesteps))}:{gap}{values} %"

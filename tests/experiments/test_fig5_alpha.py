@@ -254,7 +254,7 @@ def made_up_spreads() -> pd.DataFrame:
 
 def test_the_pictures_are_those_of_their_tables() -> None:
     axes = fig5.alpha(made_up()).axes
-    assert [ax.get_title().split("\n")[0] for ax in axes] == ["CIFAR-10, VGG-16", "CIFAR-10, ResNet-18"]
+    assert [ax.get_title().split(",")[0] for ax in axes] == ["CIFAR-10\nVGG-16", "CIFAR-10\nResNet-18"]
     shown = {c.get_label(): c.lines[0] for c in axes[0].containers}
     assert len(shown) == 5
     assert np.allclose(shown["α = 4"].get_ydata(), [60.5, 64.9, 70.3])
@@ -279,7 +279,7 @@ def test_any_number_of_alphas_is_drawn_with_or_without_infinity() -> None:
 
 def test_the_memory_is_shown_by_layer_and_by_alpha() -> None:
     axes = fig5.memory(made_up_spreads()).axes
-    assert [ax.get_title() for ax in axes] == ["CIFAR-10, VGG-16", "CIFAR-10, ResNet-18"] * 2
+    assert [ax.get_title().split(",")[0] for ax in axes] == ["CIFAR-10\nVGG-16", "CIFAR-10\nResNet-18", "", ""]
     by_layer = {line.get_label(): line.get_ydata() for line in axes[0].get_lines()}
     assert np.allclose(by_layer["α = 2.5"], [0.08 * 1.05, 0.16 * 1.05])
     assert "α = inf (step 2)" not in by_layer
@@ -296,7 +296,7 @@ def test_the_memory_is_shown_by_layer_and_by_alpha() -> None:
 def test_losses_are_drawn_with_their_intervals() -> None:
     axes = fig5_losses.lossless(losses({2: -4, 5: -3, 10: -2}, uniform_spikes={2: 1, 5: 1, 10: 1})).axes
     assert [ax.get_title() for ax in axes] == [
-        "Fashion-MNIST, CNN\nwidth 1", "CIFAR-10, VGG-16\nwidth 1", "CIFAR-10, ResNet-18\nwidth 1",
+        "Fashion-MNIST\nCNN, width 1", "CIFAR-10\nVGG-16, width 1", "CIFAR-10\nResNet-18, width 1",
     ]  # fmt: skip
     shown = {c.get_label(): c for c in axes[1].containers}
     assert np.allclose(shown["Gaussian, potential"].lines[0].get_ydata(), [-4, -3, -2])

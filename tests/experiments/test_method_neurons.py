@@ -102,8 +102,8 @@ def test_a_few_neurons_are_shown_the_same_in_both_steps_and_all_of_the_output(ra
 def test_the_raster_is_drawn_with_sums_and_what_is_predicted(rasters: dict) -> None:
     classes, spikes = tuple("abcdefghij"), raster.spikes(rasters)
     left, sums, right, _ = plot_neurons.raster(spikes, rasters, classes, rasters[2].predicted).axes
-    assert "right)" in left.get_title()
-    assert f"predicted: {classes[rasters[3].predicted]}" in right.get_title()
+    assert "right)" in left.get_title(loc="left")
+    assert f"predicted: {classes[rasters[3].predicted]}" in right.get_title(loc="left")
     assert [bar.get_width() for bar in sums.patches] == rasters[2].outputs.sum(0).tolist()
     marks = sum(len(collection.get_offsets()) for collection in left.collections)
     assert marks == (spikes.step == 2).sum()

@@ -24,7 +24,7 @@ TABLE = pd.DataFrame({"timesteps": [1, 10], "accuracy": [0.1, 0.5]})
 
 
 def drawn(title: str = "A title") -> Figure:
-    fig = figure(2, 2)
+    fig = figure(2)
     with style():
         fig.subplots().plot(TABLE.timesteps, TABLE.accuracy)
         if title:
@@ -105,7 +105,7 @@ def test_much_that_is_changed_leaves_a_short_name_of_its_own(tmp_path: Path) -> 
     assert max(map(len, names)) < 150
     fig = drawn("")
     Outputs(tmp_path, {f"parameter{i}": i for i in range(20)}).write_figure(fig, TABLE, "f")
-    assert max(map(len, fig.get_suptitle().splitlines())) <= 70
+    assert max(map(len, fig.get_suptitle().splitlines())) <= 64
 
 
 def test_a_changed_file_is_known_by_its_name_and_no_other_is() -> None:
@@ -118,7 +118,7 @@ def test_the_title_comes_above_the_panels_of_figure_1(tmp_path: Path) -> None:
     steps = pd.DataFrame({"step": [1, 2, 3], "timesteps": [1, 20, 20], "mean": 80.0, "std": 1.0, "noise_seeds": 2})
     density = pd.DataFrame({"layer": ["layer 1", "layer 2"], "left": 0.0, "right": 1.0, "density": 1.0})
     net = {"dataset": "mnist", "network": "cnn", "width": 0.5, "readout": "spikes", "seed": 0}
-    fig = fig1.method(steps, pd.concat([density.assign(term=term) for term in fig1._TERM_COLOURS]), net)
+    fig = fig1.method(steps, pd.concat([density.assign(term=term) for term in fig1._TERMS]), net)
     Outputs(tmp_path, {"timesteps": 20}).write_figure(fig, steps, "method")
     assert fig.get_suptitle() == "changed: timesteps = 20"
     renderer = FigureCanvasAgg(fig).get_renderer()

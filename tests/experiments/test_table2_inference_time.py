@@ -273,7 +273,7 @@ def test_a_pair_at_another_width_is_in_table_and_picture_but_not_among_the_facto
     assert set(steps.speedup(table).width) == {0.5}
     assert "width 0.25" in text.table2_markdown(table2.table2(table))
     (ax,) = picture.methods_vs_timesteps(table).axes
-    assert ax.get_title() == "MNIST, CNN, width 0.5"
+    assert ax.get_title() == "MNIST\nCNN, width 0.5"
     assert "ours, readout potential, width 0.25" in [artist.get_label() for artist in ax.get_lines()]
 
 
@@ -475,6 +475,6 @@ def test_the_picture_has_a_panel_for_each_net(curves: pd.DataFrame) -> None:
     table = pd.concat([curves.assign(dataset=d, network=n) for d, n in sets])
     fig = picture.methods_vs_timesteps(table)
     assert [ax.get_title() for ax in fig.axes] == [
-        "MNIST, CNN, width 0.5", "Fashion-MNIST, CNN, width 0.5", "CIFAR-10, ResNet-18, width 0.5"
+        "MNIST\nCNN, width 0.5", "Fashion-MNIST\nCNN, width 0.5", "CIFAR-10\nResNet-18, width 0.5"
     ]  # fmt: skip
     assert png(fig)

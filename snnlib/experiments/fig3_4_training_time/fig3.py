@@ -13,8 +13,21 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from snnlib.experiments.fig3_4_training_time.race import SHARES
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TRAINING_TIME
-from snnlib.experiments.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, figure, style
-from snnlib.experiments.titles import TITLES
+from snnlib.experiments.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    entitle,
+    grid,
+    legend,
+    named,
+    style,
+)
+from snnlib.experiments.titles import short_title
 
 # How each arm is drawn: colour, marker, line.
 ARM_LOOKS = {
@@ -26,8 +39,8 @@ ARM_LOOKS = {
     "tuned": (GREEN, "P", "-"),
 }
 GREY = "#777777"
-MARKED = 30  # evaluations, up to which each gets a marker
-LABEL_DISTANCE = 0.065  # of the axis' height, between two labels
+MARKED = 15  # evaluations of a line, up to which each has a marker
+LABEL_DISTANCE = 0.085  # of the axis' height, between two labels
 BELOW = 35  # points below the benchmark, at which the axis begins: the first steps have little to show
 
 
@@ -41,19 +54,16 @@ def training_speed(table: pd.DataFrame, benchmark: Mapping[str, float]) -> Figur
         benchmark: accuracy (a fraction) by network.
     """
     nets = list(table.groupby(ARCHITECTURE, sort=False))
-    fig = figure(max(4.2 * len(nets), 7.0), 4.6)  # at least as wide as the legend
     with style():
-        axes = fig.subplots(1, len(nets), squeeze=False)[0]
-        for ax, (_, net) in zip(axes, nets, strict=True):
+        fig, axes = grid(len(nets), 3.4, columns=1)
+        for ax, (_, net) in zip(axes[:, 0], nets, strict=True):
             _panel(ax, net, 100 * benchmark[net.network.iloc[0]])
-        axes[0].set_ylabel("test accuracy, %")
-        lines = {line.get_label(): line for ax in axes for line in ax.get_lines() if line.get_label()[0] != "_"}
-        fig.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2)
-        fig.suptitle(
-            "Accuracy against training time: mean over seeds, thin lines for the seeds\n"
-            "right of a panel: the last accuracies, mean ± sd over seeds",
-            fontsize=10,
+        entitle(
+            fig,
+            "Accuracy against training time: mean over seeds, thin lines for",
+            "the seeds; right: the last accuracies, mean ± sd over seeds",
         )
+        legend(fig, named(axes.flat), columns=1)
     return fig
 
 
@@ -76,25 +86,25 @@ def _panel(ax: Axes, net: pd.DataFrame, benchmark: float) -> None:
         mean = runs.groupby("epoch")[["seconds", "accuracy"]].mean()
         look = {"color": colour, "ls": line}
         ax.plot(
-            mean.seconds, 100 * mean.accuracy, marker=marker if len(mean) <= MARKED else "", ms=3.5, lw=1.5,
+            mean.seconds, 100 * mean.accuracy, marker=marker, markevery=-(-len(mean) // MARKED),
             label=arm_label(arm, runs.timesteps.iloc[0]), **look,
         )  # fmt: skip
         for run in seeds if len(seeds) > 1 else ():
             ax.plot(run.seconds, 100 * run.accuracy, lw=0.6, alpha=0.5, label="_", **look)
         last = runs.loc[runs.groupby("seed").epoch.idxmax()]
-        ends.append((100 * last.accuracy, colour))
+        ends.append((100 * last.accuracy, colour, marker))
     ax.axhline(benchmark, color=BLACK, ls=":", lw=1.2, label="benchmark of Figure 4")
     first = net.iloc[0]
     printed = next(values for (_, network), values in TRAINING_TIME.items() if network == first.network)
     ax.annotate(
         f"{benchmark:g} % (paper: {100 * printed['benchmark']:g} %)", (0, benchmark),
-        xycoords=("axes fraction", "data"), xytext=(3, 3), textcoords="offset points", fontsize=8,
+        xycoords=("axes fraction", "data"), xytext=(3, 3), textcoords="offset points",
     )  # fmt: skip
     low, high = net.seconds.min(), net.seconds.max()
     for share in SHARES if "equal_time" in set(net.arm) else ():
         at = share * net[net.arm == "direct"].seconds.max()
         label = f"{', '.join(f'{100 * s:g}' for s in SHARES)} % of direct training's time"
-        ax.axvline(at, color=GREY, ls=(0, (1, 2)), lw=0.9, zorder=0, label=label if share == SHARES[0] else "_")
+        ax.axvline(at, color=GREY, ls=(0, (6, 3)), lw=0.9, zorder=0, label=label if share == SHARES[0] else "_")
     ax.set_xscale("log")
     ax.set_xlim(low / 1.5, high * 1.3)
     ax.margins(y=0.12)
@@ -105,8 +115,9 @@ def _panel(ax: Axes, net: pd.DataFrame, benchmark: float) -> None:
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda s, _: f"{s:,g}"))
     ax.set(
-        title=f"{TITLES[first.dataset]}\n{TITLES[first.network]}, width {first.width:g}, {_seeds(net)}",
-        xlabel="training time, s\n(steps × seconds of a step)",
+        title=f"{short_title(first.dataset)}, {short_title(first.network)}, width {first.width:g}, {_seeds(net)}",
+        xlabel="training time, s (steps × seconds of a step)",
+        ylabel="test accuracy, %",
     )
 
 
@@ -115,17 +126,19 @@ def _seeds(net: pd.DataFrame) -> str:
     return f"{n} seed{'s' * (n > 1)}"
 
 
-def _annotate(ax: Axes, ends: list[tuple[pd.Series, str]]) -> None:
+def _annotate(ax: Axes, ends: list[tuple[pd.Series, str, str]]) -> None:
     """Final accuracies (percent, mean and sd over seeds), right of the axis; moved apart where they would touch."""
     low, high = ax.get_ylim()
     distance = LABEL_DISTANCE * (high - low)
     ends = sorted(ends, key=lambda end: end[0].mean())
-    heights = list(accumulate((percent.mean() for percent, _ in ends), lambda below, y: max(y, below + distance)))
+    heights = list(accumulate((end[0].mean() for end in ends), lambda below, y: max(y, below + distance)))
     heights = [min(y, high - i * distance) for i, y in enumerate(reversed(heights))]
-    for (percent, colour), y in zip(reversed(ends), heights, strict=True):
+    at = ax.get_yaxis_transform()
+    for (percent, colour, marker), y in zip(reversed(ends), heights, strict=True):
         spread = f"±{percent.std():.1f}" if len(percent) > 1 else ""
+        ax.plot(1.03, y, marker, color=colour, transform=at, clip_on=False, label="_")
         ax.annotate(
-            f"{percent.mean():.1f}{spread}", (1, y), xycoords=("axes fraction", "data"),
-            xytext=(3, 0), textcoords="offset points", va="center", fontsize=8, color=colour, annotation_clip=False,
+            f"{percent.mean():.1f}{spread}", (1.03, y), xycoords=at, xytext=(5, 0), textcoords="offset points",
+            va="center", annotation_clip=False,
         )  # fmt: skip
     ax.set_ylim(low, high)

@@ -13,12 +13,13 @@ from snnlib.experiments.fig3_4_training_time.paired import seconds_to_benchmark
 from snnlib.experiments.fig3_4_training_time.race import OPPONENTS
 from snnlib.experiments.over_seeds import ARCHITECTURE, geometric_interval
 from snnlib.experiments.paper import TRAINING_TIME
-from snnlib.experiments.style import BLACK, figure, style
-from snnlib.experiments.titles import TITLES
+from snnlib.experiments.style import BLACK, entitle, grid, legend, named, style
+from snnlib.experiments.titles import short_title
 
 PALE = "#99C7E0"
+DASHED = (0, (5, 2, 1, 2, 1, 2))  # as no arm is
 LOWEST = -100  # percent saved, down to which the axis goes: twice as long as the other
-ROOM = 0.22  # of the axis' height, below all that is drawn, for words
+ROOM = 0.28  # of the axis' height, below all that is drawn, for words
 
 
 def time_to_accuracy(times: pd.DataFrame, costs: pd.DataFrame) -> Figure:
@@ -29,23 +30,19 @@ def time_to_accuracy(times: pd.DataFrame, costs: pd.DataFrame) -> Figure:
         costs: from `fig3_4_training_time.cost.training_cost`.
     """
     nets = list(times.groupby(ARCHITECTURE, sort=False))
-    fig = figure(max(4.6 * len(nets), 6.6), 6.6)  # at least as wide as the title
     with style():
-        axes = fig.subplots(2, len(nets), squeeze=False, height_ratios=(3, 1.4))
-        for (key, net), above, below in zip(nets, *axes, strict=True):
+        fig, axes = grid(len(nets), 3.3, 1.6, columns=1)
+        for (key, net), (above, below) in zip(nets, axes, strict=True):
             _savings(above, net)
             _costs(below, costs.set_index(ARCHITECTURE).loc[key].set_index("arm"))
-        for ax in axes[1, 1:]:
-            ax.tick_params(axis="y", labelleft=False)
-        axes[0, 0].set_ylabel("training time saved, %")
-        lines = {line.get_label(): line for ax in axes[0] for line in ax.get_lines() if line.get_label()[0] != "_"}
-        lines = dict(sorted(lines.items(), key=lambda item: not item[0].startswith("against")))
-        fig.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2)
-        fig.suptitle(
-            "Training time saved until both reach an accuracy; below, what a step costs\n"
-            "(geometric mean over seeds, thin lines for the seeds; bar: its 95 % interval)",
-            fontsize=10,
+        entitle(
+            fig,
+            "Training time saved until both reach an accuracy;",
+            "below, what a step costs (geometric mean over seeds, thin",
+            "lines for the seeds; bar: its 95 % interval)",
         )
+        lines = named(axes[:, 0])
+        legend(fig, dict(sorted(lines.items(), key=lambda item: not item[0].startswith("against"))), columns=1)
     return fig
 
 
@@ -62,7 +59,7 @@ def _savings(ax: Axes, net: pd.DataFrame) -> None:
         seeds = pairs.seed.nunique()
         means = {goal: _saved(rows)[0] for goal, rows in there.groupby("benchmark") if len(rows) == seeds}
         label = f"against direct training at T = {timesteps}"
-        ax.plot([100 * goal for goal in means], list(means.values()), color=colour, ls=line, lw=1.6, label=label)
+        ax.plot([100 * goal for goal in means], list(means.values()), color=colour, ls=line, label=label)
         if seeds > 1:
             for _, seed in there.groupby("seed"):
                 ax.plot(100 * seed.benchmark, seed.saved, color=colour, ls=line, lw=0.6, alpha=0.5, label="_")
@@ -74,8 +71,9 @@ def _savings(ax: Axes, net: pd.DataFrame) -> None:
     ax.set_ylim(low - ROOM / (1 - ROOM) * (104 - low), 104)
     ax.set_yticks([percent for percent in range(LOWEST, 101, 20) if percent >= low])
     ax.set(
-        title=f"{TITLES[first.dataset]}\n{TITLES[first.network]}, width {first.width:g}",
+        title=f"{short_title(first.dataset)}, {short_title(first.network)}, width {first.width:g}",
         xlabel="benchmark: test accuracy, %",
+        ylabel="training time saved, %",
     )
 
 
@@ -95,13 +93,13 @@ def _own_benchmark(ax: Axes, pairs: pd.DataFrame, colour: str, marker: str) -> N
         more, less = not pairs.other_reached.all(), not pairs.ours_reached.all()
         mean, low, high = _saved(pairs)
         text = f"saves {bound_sign(more, less)}{mean:.0f} %"
-        look = {"color": colour, "marker": marker, "mfc": "white", "ms": 6, "capsize": 3, "label": "_"}
+        look = {"color": colour, "marker": marker, "mfc": "white", "ms": 6, "label": "_"}
         if len(pairs) > 1:
             text += f", 95 % interval {low:.0f} to {high:.0f} %"
             ax.errorbar(goal, mean, yerr=[[mean - low], [high - mean]], **look)
         else:
             ax.errorbar(goal, mean, **look)
-    _write(ax, f"ours, to {goal:g} %: {text}", 28)
+    _write(ax, f"ours, to {goal:g} %: {text}", 30)
 
 
 def _printed(ax: Axes, network: str) -> None:
@@ -109,10 +107,10 @@ def _printed(ax: Axes, network: str) -> None:
     printed = next(values for (_, name), values in TRAINING_TIME.items() if name == network)
     about = "approximately" if network == "resnet18" else "about"  # its words, Sec. 3.2
     saved = printed_saving(network)
-    ax.axhline(saved, color=BLACK, ls="--", lw=1, label="the paper's printed seconds")
+    ax.axhline(saved, color=BLACK, ls=DASHED, lw=1, label="the paper's printed seconds")
     ax.annotate(
         f"paper\n{saved:.0f} %", (1, saved), xycoords=("axes fraction", "data"), xytext=(3, 0),
-        textcoords="offset points", va="center", fontsize=8, annotation_clip=False,
+        textcoords="offset points", va="center", annotation_clip=False,
     )  # fmt: skip
     _write(
         ax,
@@ -124,7 +122,7 @@ def _printed(ax: Axes, network: str) -> None:
 
 def _write(ax: Axes, text: str, height: float) -> None:
     """In the room at the bottom, so many points above it."""
-    ax.annotate(text, (0.02, 0), (0, height), "axes fraction", "offset points", va="bottom", fontsize=8)
+    ax.annotate(text, (0.02, 0), (0, height), "axes fraction", "offset points", va="bottom")
 
 
 def _costs(ax: Axes, costs: pd.DataFrame) -> None:
@@ -136,28 +134,24 @@ def _costs(ax: Axes, costs: pd.DataFrame) -> None:
             direct.step_seconds / ours.step_seconds,
             f"{_three(1e3 * direct.step_seconds)} / {_three(1e3 * ours.step_seconds)} ms",
         ),
-        "peak memory of a step": (
+        "peak memory": (
             direct.peak_bytes / ours.peak_bytes,
             f"{_three(direct.peak_bytes / 2**20)} / {_three(ours.peak_bytes / 2**20)} MiB",
         ),
-        f"largest batch in {gib:g} GiB": (
+        f"batch in {gib:g} GiB": (
             ours.largest_batch / direct.largest_batch if direct.largest_batch else 0.0,
             f"{ours.largest_batch:,} / {direct.largest_batch:,} images",
         ),
     }
     for y, (factor, text) in enumerate(bars.values()):
         ax.barh(y, factor, height=0.62, color=PALE)
-        ax.annotate(
-            f"{factor:.1f}×   {text}", (0, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
-        )
+        ax.annotate(f"{factor:.1f}×   {text}", (0, y), xytext=(4, 0), textcoords="offset points", va="center")
     ax.axvline(direct.timesteps, color=BLACK, ls=":", lw=1)
     ax.set_yticks(range(len(bars)), bars)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
     t = direct.timesteps
-    ax.set(
-        xlabel=f"direct training (T = {t}) / ours, factor; batch: ours / direct\ndotted: {t}×, the paper's “T folds”"
-    )
+    ax.set(xlabel=f"direct training (T = {t}) / ours; batch: ours / direct\ndotted: {t}×, the paper's “T folds”")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlim(0, max(direct.timesteps, *(f for f, _ in bars.values())) * 1.1)
 

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import math
-from itertools import cycle
+from typing import Any
 
-import matplotlib as mpl
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snnlib.experiments import eq6_terms
-from snnlib.experiments.over_seeds import NET, at_timesteps
-from snnlib.experiments.style import BLACK, BLUE, GREEN, VERMILION, figure, style
-from snnlib.experiments.titles import printed_accuracy, title
+from snnlib.experiments.over_seeds import ARCHITECTURE, NET, at_timesteps
+from snnlib.experiments.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    VERMILION,
+    entitle,
+    figure,
+    grid,
+    leftmost,
+    legend,
+    named,
+    sequence,
+    style,
+)
+from snnlib.experiments.titles import panel_title, printed_accuracy, title
 
-WIDTH = 6.4  # inches, at least, for titles and legends
-_MARKERS = "osD^vPX"
 _TERMS = {
-    eq6_terms.POTENTIAL: {"color": VERMILION, "marker": "o"},
-    eq6_terms.RESIDUAL: {"color": BLUE, "marker": "s"},
-    eq6_terms.SUM: {"color": GREEN, "marker": "^"},
+    eq6_terms.POTENTIAL: {"color": VERMILION, "marker": "v"},
+    eq6_terms.RESIDUAL: {"color": BLUE, "marker": "X"},
+    eq6_terms.SUM: {"color": GREEN, "marker": "<"},
     eq6_terms.NOISE: {"color": BLACK, "ls": ":"},
 }
+_HATCHES = {eq6_terms.POTENTIAL: "\\\\\\", eq6_terms.SUM: "///"}  # of the bands that lie on each other
 
 
 def alpha(accuracies: pd.DataFrame) -> Figure:
@@ -33,81 +43,83 @@ def alpha(accuracies: pd.DataFrame) -> Figure:
         accuracies: from `snnlib.experiments.fig5_alpha.table.accuracy_by_alpha`.
     """
     nets = list(accuracies.groupby([*NET, "noise"], sort=False))
-    fig = figure(max(4.2 * len(nets), WIDTH), 4.2)
     with style():
-        axes = fig.subplots(1, len(nets), squeeze=False)[0]
-        for ax, (_, table) in zip(axes, nets, strict=True):
+        fig, axes = grid(len(nets), 2.9)
+        for ax, (_, table) in zip(axes[:, 0], nets, strict=True):
             _accuracy(ax, table)
-        axes[0].set_ylabel("test accuracy, %")
-        fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-        fig.suptitle(f"Accuracy after conversion with each α: mean ± sd of {_seeds(accuracies)}", fontsize=10)
+        for ax in leftmost(axes.flat):
+            ax.set_ylabel("test accuracy, %")
+        entitle(fig, "Accuracy after conversion with each α", f"(mean ± sd of {_seeds(accuracies)})")
+        legend(fig, named(axes.flat))
     return fig
 
 
 def _accuracy(ax: Axes, table: pd.DataFrame) -> None:
     at = at_timesteps(table, *NET, "alpha")
-    colours = _colours(table)
-    for i, a in enumerate(colours):
+    looks = _looks(table)
+    for i, (a, look) in enumerate(looks.items()):
         seeds = at.xs(a, level="alpha")
         mean, sd = seeds.mean(), seeds.std().fillna(0)
-        x = mean.index + 0.07 * (i - (len(colours) - 1) / 2)  # side by side, so that no bar hides another
-        marker = _MARKERS[i % len(_MARKERS)]
-        ax.errorbar(
-            x, mean, yerr=sd, color=colours[a], marker=marker, ms=4, lw=1.2, elinewidth=0.8, capsize=1.5,
-            label=_name(a),
-        )  # fmt: skip
-    single = at.xs(max(colours), level="alpha")[1].mean()  # the same net at every alpha, but for the draws
+        x = mean.index + 0.07 * (i - (len(looks) - 1) / 2)  # side by side, so that no bar hides another
+        ax.errorbar(x, mean, yerr=sd, lw=1.2, elinewidth=0.8, label=_name(a), **look)
+    single = at.xs(max(looks), level="alpha")[1].mean()  # the same net at every alpha, but for the draws
     ax.axhline(single, color=BLACK, ls=":", label="single-step net, T = 1")
     ax.annotate(
         f"{single:.1f}", (1, single), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
-        ha="right", fontsize=8,
+        ha="right",
     )  # fmt: skip
     first = table.iloc[0]
     last = int(at.columns[-1])
     ax.set_xticks(sorted({1, *range(2, last + 1, -(-last // 6))}))
     printed = printed_accuracy(first.dataset, 5, 10)
-    ax.set_title(f"{title(first)}\nwidth {first.width:g}, readout {first.readout}\n{printed}".strip())
+    ax.set_title(f"{panel_title(*first[ARCHITECTURE])}\nreadout {first.readout}\n{printed}".strip())
     ax.set_xlabel("time steps T")
 
 
 def memory(spreads: pd.DataFrame) -> Figure:
-    """A column for each network: N(leak V) of each layer and alpha beside its N' above, all terms by alpha below.
+    """For each network, N(leak V) of each layer and alpha beside its N' above, all terms by alpha below.
 
     Args:
         spreads: from `snnlib.experiments.fig5_alpha.table.term_spreads`.
     """
     nets = [table for _, table in spreads.groupby([*NET, "noise"], sort=False)]
-    fig = figure(max(4.2 * len(nets), WIDTH), 7.4)
     with style():
-        above, below = fig.subfigures(2, 1, height_ratios=[1.15, 1])
-        top = above.subplots(1, len(nets), squeeze=False, sharey=True)[0]
-        bottom = below.subplots(1, len(nets), squeeze=False, sharey=True)[0]
-        for i, table in enumerate(nets):
-            _by_layer(top[i], table)
-            _by_alpha(bottom[i], table)
-        for part, axes in ((above, top), (below, bottom)):
-            axes[0].set_ylabel("standard deviation (threshold = 1)")
-            axes[0].set_ylim(0, None)
-            part.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-        above.suptitle(
-            f"The memory N(λV) in each layer (marks), and N' at the same α (dashes)\nmean of {_seeds(spreads)}",
-            fontsize=10,
+        fig, axes = grid(len(nets), 2.5, 1.9)
+        for (above, below), table in zip(axes, nets, strict=True):
+            above.sharey(axes[0, 0])
+            below.sharey(axes[0, 1])
+            _by_layer(above, table)
+            _by_alpha(below, table)
+        for ax in axes[0]:
+            ax.set_ylim(0, None)
+        for ax in leftmost(axes.flat):
+            ax.set_ylabel("sd (threshold = 1)")
+        entitle(
+            fig,
+            f"The terms of Eq. 6, mean of {_seeds(spreads)}",
+            "above: N(λV) in each layer (filled), N' at the same α (dashes)",
+            "below: mean of layers, band from narrowest to widest",
         )
-        below.suptitle("All terms of Eq. 6: mean of layers, band from the narrowest to the widest", fontsize=10)
+        legend(fig, named([*axes[:, 0], *axes[:, 1]]))
     return fig
 
 
 def _by_layer(ax: Axes, table: pd.DataFrame) -> None:
     sd = table.groupby(["term", "alpha", "layer"]).sd.mean()  # over training seeds
     names = list(table.layer.unique())
-    colours = {a: colour for a, colour in _colours(table).items() if not math.isinf(a)}  # there is no memory at inf
-    for marker, (a, colour) in zip(cycle(_MARKERS), colours.items(), strict=False):
-        ax.plot(sd[eq6_terms.POTENTIAL, a][names].to_numpy(), color=colour, marker=marker, ms=4, lw=1, label=_name(a))
-        ax.axhline(sd[eq6_terms.RESIDUAL, a].mean(), color=colour, ls="--", lw=1)
+    for a, look in _looks(table).items():
+        if math.isinf(a):
+            continue  # there is no memory
+        ax.plot(sd[eq6_terms.POTENTIAL, a][names].to_numpy(), lw=1, label=_name(a), **look)
+        residual, across = sd[eq6_terms.RESIDUAL, a].mean(), ax.get_yaxis_transform()
+        ax.plot(
+            [0, 1], [residual] * 2, ls="--", lw=1, transform=across, clip_on=False, markevery=[1], label="_",
+            **look | {"mfc": "white"},
+        )  # fmt: skip
     ax.axhline(sd[eq6_terms.NOISE].mean(), color=BLACK, ls=":", label=f"{eq6_terms.NOISE} of training")
-    every = -(-len(names) // 9)
+    every = -(-len(names) // 6)
     ax.set_xticks(range(0, len(names), every), [name.removeprefix("layer ") for name in names[::every]])
-    ax.set(title=title(table.iloc[0]), xlabel="layer")
+    ax.set(title=panel_title(*table.iloc[0][ARCHITECTURE]), xlabel="layer")
 
 
 def _by_alpha(ax: Axes, table: pd.DataFrame) -> None:
@@ -115,11 +127,14 @@ def _by_alpha(ax: Axes, table: pd.DataFrame) -> None:
     values = sorted(table.alpha.unique())
     for term, look in _TERMS.items():
         of_layers = sd[term].groupby("alpha").agg(["mean", "min", "max"]).loc[values]
-        ax.fill_between(range(len(values)), of_layers["min"], of_layers["max"], color=look["color"], alpha=0.15, lw=0)
+        ax.fill_between(
+            range(len(values)), of_layers["min"], of_layers["max"], color=look["color"], alpha=0.2, lw=0,
+            hatch=_HATCHES.get(term),
+        )  # fmt: skip
         label = f"{term} of training" if term == eq6_terms.NOISE else term
-        ax.plot(range(len(values)), of_layers["mean"], ms=4, label=label, **look)
+        ax.plot(range(len(values)), of_layers["mean"], label=label, **look)
     ax.set_xticks(range(len(values)), ["inf" if math.isinf(a) else f"{a:g}" for a in values])
-    ax.set(title=title(table.iloc[0]), xlabel="α of Eq. 9")
+    ax.set_xlabel("α of Eq. 9")
 
 
 def layers(spreads: pd.DataFrame, network: str, alpha: float) -> Figure:
@@ -130,15 +145,15 @@ def layers(spreads: pd.DataFrame, network: str, alpha: float) -> Figure:
     """
     table = spreads[(spreads.network == network) & (spreads.alpha == alpha)]
     sd = table.groupby(["layer", "term"], sort=False).sd.mean().unstack("layer", sort=False)
-    fig = figure(7, 3.4)
     with style():
+        fig = figure(2.7)
         ax = fig.subplots()
         for term, look in _TERMS.items():
-            ax.plot(range(sd.shape[1]), sd.loc[term], ms=4, label=term, **look)
+            ax.plot(range(sd.shape[1]), sd.loc[term], label=term, **look)
         ax.set_xticks(range(sd.shape[1]), [name.removeprefix("layer ") for name in sd])
         ax.set_ylim(0, spreads[spreads.network == network].sd.max() * 1.05)  # one scale for every alpha
         ax.set(title=f"{title(table.iloc[0])}, {_name(alpha)}", xlabel="layer", ylabel="sd (threshold = 1)")
-        fig.legend(loc="outside right upper")
+        legend(fig, named([ax]), columns=4)
     return fig
 
 
@@ -148,10 +163,10 @@ def _seeds(table: pd.DataFrame) -> str:
     return f"{low if low == high else f'{low} to {high}'} training seed{'s' * (high > 1)}"
 
 
-def _colours(table: pd.DataFrame) -> dict[float, np.ndarray]:
-    """A colour for each alpha, ascending."""
+def _looks(table: pd.DataFrame) -> dict[float, dict[str, Any]]:
+    """How each alpha is drawn, ascending."""
     values = sorted(table.alpha.unique())
-    return dict(zip(values, mpl.colormaps["viridis"](np.linspace(0, 0.88, len(values))), strict=True))
+    return dict(zip(values, sequence(len(values)), strict=True))
 
 
 def _name(a: float) -> str:

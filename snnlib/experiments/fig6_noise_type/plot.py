@@ -7,15 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snnlib.experiments.evidence import LEAST_SEEDS, Effect
-from snnlib.experiments.over_seeds import NET, at_timesteps
-from snnlib.experiments.style import BLACK, BLUE, VERMILION, figure, style
-from snnlib.experiments.titles import printed_accuracy, short_title
+from snnlib.experiments.over_seeds import ARCHITECTURE, NET, at_timesteps
+from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, leftmost, legend, named, style
+from snnlib.experiments.titles import panel_title, printed_accuracy
 
 _ARMS = {"gaussian": ("Gaussian", BLUE, "o", -0.22), "uniform": ("uniform", VERMILION, "s", 0.22)}
 
 
 def noise_type(table: pd.DataFrame, gaps: pd.DataFrame) -> Figure:
-    """A column for each pair of data set and network: accuracies above, their paired differences below.
+    """For each pair of data set and network, accuracies above, their paired differences below.
 
     Args:
         table: from `snnlib.experiments.fig6_noise_type.table.accuracy_by_noise`.
@@ -23,28 +23,31 @@ def noise_type(table: pd.DataFrame, gaps: pd.DataFrame) -> Figure:
     """
     at = at_timesteps(table, *NET, "noise")
     nets = list(gaps.groupby(NET, sort=False))
-    fig = figure(max(2.6 * len(nets) + 0.6, 6.4), 6.2)
     with style():
-        axes = fig.subplots(2, len(nets), squeeze=False, sharey="row", height_ratios=[1.5, 1])
-        for (above, below), (net, gap) in zip(axes.T, nets, strict=True):
+        fig, axes = grid(len(nets), 2.7, 1.9)
+        for (above, below), (net, gap) in zip(axes, nets, strict=True):
+            above.sharey(axes[0, 0])
+            below.sharey(axes[0, 1])
             _accuracy(above, at.xs(net, level=NET))
             _gap(below, gap)
-            named = dict(zip(NET, net, strict=True))
-            n, printed = gap.seed.nunique(), printed_accuracy(named["dataset"], 10)
-            seeds = f"{n} seed{'s' * (n > 1)}"
-            net = f"{short_title(named['dataset'])}, {short_title(named['network'])}"
-            above.set_title(f"{net}\nwidth {named['width']:g}, {seeds}\n{printed}".strip())
-        low, high = axes[1, 0].get_ylim()
-        axes[1, 0].set_ylim(low, high + 0.15 * (high - low))  # room for two lines above the highest
-        axes[0, 0].set_ylabel(f"test accuracy, %\n(axis starts at {axes[0, 0].get_ylim()[0]:.0f} %)")
-        axes[1, 0].set_ylabel("Gaussian minus uniform, points")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        fig.legend(handles, labels, loc="outside lower center", ncols=len(handles))
-        fig.suptitle(
-            "Gaussian or uniform noise in training: mean ± sd, dots are seeds\n"
-            "below, the difference in each seed and its 95 % interval, of seeds and test images",
-            fontsize=10,
+            of_net = dict(zip(NET, net, strict=True))
+            printed = printed_accuracy(of_net["dataset"], 10)
+            above.set_title(f"{panel_title(*(of_net[part] for part in ARCHITECTURE))}\n{printed}".strip())
+        low, high = axes[0, 1].get_ylim()
+        axes[0, 1].set_ylim(low, high + 0.5 * (high - low))  # room for three lines above the highest
+        for ax in leftmost(axes[:, 0]):
+            ax.set_ylabel(f"test accuracy, % (from {axes[0, 0].get_ylim()[0]:.0f} %)")
+        for ax in leftmost(axes[:, 1]):
+            ax.set_ylabel("difference, points")
+        counts = sorted(set(gaps.groupby(NET).seed.nunique()))
+        seeds = f"{' or '.join(map(str, counts))} seed{'s' * (counts != [1])}"
+        entitle(
+            fig,
+            f"Accuracy by noise in training (mean ± sd of {seeds}, dots);",
+            "below, Gaussian minus uniform in each seed and",
+            "its 95 % interval, of seeds and test images",
         )
+        legend(fig, named(axes.flat))
     return fig
 
 
@@ -65,17 +68,10 @@ def _gap(ax: Axes, gap: pd.DataFrame) -> None:
         effect = Effect.of(rows)
         half = effect.interval[1] - effect.mean if len(rows) >= LEAST_SEEDS else 0.0
         ax.plot([i + 0.1] * len(rows), rows.points, ".", color=BLACK, ms=4)
-        ax.errorbar(i, effect.mean, half or None, color=BLACK, marker="D", mfc="none", ms=6, capsize=3, ls="")
+        ax.errorbar(i, effect.mean, half or None, color=BLACK, marker="D", mfc="none", ms=6, ls="")
         top = max(rows.points.max(), effect.mean + half)
-        ax.annotate(
-            effect.shown().replace(" ±", "\n±", 1),
-            (i, top),
-            (0, 6),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=8,
-        )
+        text = effect.shown().replace(" ±", "\n±")
+        ax.annotate(text, (i, top), (0, 6), textcoords="offset points", ha="center", va="bottom")
     _steps(ax, timesteps)
 
 
@@ -83,7 +79,7 @@ def _points(ax: Axes, x: float, values: pd.Series, colour: str, marker: str, lab
     """The mean over training seeds with its standard deviation, each seed as a small dot beside it."""
     ax.plot([x + 0.1] * len(values), values, ".", color=colour, ms=4)
     sd = values.std() if len(values) > 1 else None
-    ax.errorbar(x, values.mean(), yerr=sd, color=colour, marker=marker, mfc="none", ms=6, capsize=3, ls="", label=label)
+    ax.errorbar(x, values.mean(), yerr=sd, color=colour, marker=marker, mfc="none", ms=6, ls="", label=label)
 
 
 def _write(ax: Axes, x: float, values: pd.Series, text: str, colour: str, above: bool = True) -> None:
@@ -92,7 +88,7 @@ def _write(ax: Axes, x: float, values: pd.Series, text: str, colour: str, above:
     y = max(values.max(), values.mean() + sd) if above else min(values.min(), values.mean() - sd)
     ax.annotate(
         text, (x, y), xytext=(0, 6 if above else -6), textcoords="offset points", ha="center",
-        va="bottom" if above else "top", fontsize=8, color=colour,
+        va="bottom" if above else "top", color=colour,
     )  # fmt: skip
 
 

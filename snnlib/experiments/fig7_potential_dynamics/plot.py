@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from snnlib.experiments.fig7_potential_dynamics import table as potential
-from snnlib.experiments.style import BLACK, BLUE, GREEN, ORANGE, VERMILION, figure, style
+from snnlib.experiments.style import BLACK, BLUE, GREEN, ORANGE, VERMILION, entitle, grid, legend, named, style
 from snnlib.neurons import Converted
 
 V_RESET, V_TH = Converted.v_reset, Converted.v_th
@@ -19,8 +19,8 @@ NOISES = {"gaussian": "Gaussian", "uniform": "uniform", "max_normalised": "max-n
 def potential_dynamics(table: pd.DataFrame) -> Figure:
     """Figure 7 from the table of `fig7_potential_dynamics.table.experiment`."""
     with style():
-        fig = figure(9, 6.4)
-        (a, b), (c, d) = fig.subplots(2, 2)
+        fig, axes = grid(4, 2.0, columns=1)
+        a, b, c, d = axes[:, 0]
         _converted(a, table[table.panel == "a"])
         _converted(b, table[table.panel == "b"])
         _membrane(c, table[table.panel == "c"])
@@ -37,16 +37,14 @@ def potential_dynamics(table: pd.DataFrame) -> Figure:
         )
         c.set_title("(c) A subthreshold oscillation (own simulation):\nresonant membrane driven by noise")
         p = table.iloc[0]
-        fig.suptitle(
-            f"A simulated layer of {potential.NEURONS:,} neurons, no data set, no training\n"
+        entitle(
+            fig,
+            f"A simulated layer of {potential.NEURONS:,} neurons, no data set, no training",
             f"α = {'∞' if np.isinf(p.alpha) else f'{p.alpha:g}'}, β = {p.beta:g}, leak λ = {p.leak:g}, "
-            f"{NOISES[p.noise]} noise in [0, 1], input weight {p.input:g}",
-            fontsize=10,
+            f"input weight {p.input:g}",
+            f"{NOISES[p.noise]} noise in [0, 1]",
         )
-        handles = {
-            label: handle for ax in (b, c) for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
-        }
-        fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5)
+        legend(fig, named([b, d]))
     return fig
 
 
@@ -65,13 +63,11 @@ def _frame(ax: Axes, top: float = V_TH) -> None:
     """What the potential panels share: both levels, named beside the axes where no curve passes, and labels."""
     for level, name in ((V_TH, "threshold"), (V_RESET, "reset")):
         ax.axhline(level, color=BLACK, linewidth=0.9, linestyle="--")
-        ax.annotate(
-            name, (1, level), (3, 0), ("axes fraction", "data"), "offset points", ha="left", va="center", size=8
-        )
+        ax.annotate(name, (1, level), (3, 0), ("axes fraction", "data"), "offset points", ha="left", va="center")
     ax.set(xlim=(0, potential.TIMESTEPS + 2), ylim=(-0.2, max(1.25, top + 0.15)))
     ax.yaxis.set_major_locator(MultipleLocator(0.5))
     ax.xaxis.set_major_locator(MultipleLocator(20))
-    ax.set(xlabel="time step", ylabel="potential (threshold = 1)")
+    ax.set(xlabel="time step", ylabel="potential")
 
 
 def _converted(ax: Axes, rows: pd.DataFrame) -> None:
@@ -79,12 +75,10 @@ def _converted(ax: Axes, rows: pd.DataFrame) -> None:
     _, v = _series(rows, "V")
     _, spike = _series(rows, "spike")
     # H, then V at the same step: the line drops where a spike resets the potential and is H alone elsewhere.
-    ax.plot(
-        np.repeat(step, 2), np.stack([h, v], axis=1).ravel(), color=BLUE, linewidth=1.3, label="potential H, then V"
-    )
-    ax.plot(*_series(rows, "memory"), color=ORANGE, linewidth=1.1, label="its memory term N(λV(t−1)), around β")
+    ax.plot(np.repeat(step, 2), np.stack([h, v], axis=1).ravel(), color=BLUE, label="potential H, then V")
+    ax.plot(*_series(rows, "memory"), color=ORANGE, ls="--", label="memory term N(λV)")
     fired = spike == 1
-    ax.plot(step[fired], h[fired], "v", color=VERMILION, markersize=5, label="spike")
+    ax.plot(step[fired], h[fired], "v", color=VERMILION, label="spike")
     at, current = _series(rows, "input")
     at = at[current > 0]
     ax.plot(at, np.full(len(at), -0.12), "|", color=BLACK, markersize=6, markeredgewidth=1.2, label="input spike")
@@ -92,7 +86,7 @@ def _converted(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def _membrane(ax: Axes, rows: pd.DataFrame) -> None:
-    ax.plot(*_series(rows, "resonant membrane"), color=GREEN, linewidth=1.3, label="resonant membrane")
+    ax.plot(*_series(rows, "resonant membrane"), color=GREEN)
     _frame(ax)
 
 
@@ -100,10 +94,9 @@ def _autocorrelation(ax: Axes, rows: pd.DataFrame) -> None:
     lag, a = _series(rows, "a", "lag")
     _, c = _series(rows, "c", "lag")
     ax.axhline(0, color=BLACK, linewidth=0.9)
-    ax.axvline(potential.PERIOD, color=BLACK, linewidth=0.9, linestyle=":", label="one period of (c)")
-    ax.plot(lag, a, ".-", color=BLUE, linewidth=1.3, markersize=4, label="(a) converted neuron")
-    ax.plot(lag, c, ".-", color=GREEN, linewidth=1.3, markersize=4, label="(c) resonant membrane")
-    ax.legend(loc="lower right", fontsize=8)
+    ax.axvline(potential.PERIOD, color=BLACK, linewidth=0.9, linestyle=":", label="(d): one period of (c)")
+    ax.plot(lag, a, "o-", color=BLUE, markersize=4, label="(d): the neuron of (a)")
+    ax.plot(lag, c, "s-", color=GREEN, markersize=4, mfc="white", label="(d): the membrane of (c)")
     period = round(potential.PERIOD)
     ax.set_title(
         f"(d) Correlation of the potential with itself\n{period} steps later: (a) {_r(a, period)}, (c) {_r(c, period)}"

@@ -17,12 +17,16 @@ from snnlib.experiments.style import (
     PURPLE,
     SKY,
     VERMILION,
-    figure,
+    entitle,
+    grid,
+    leftmost,
+    legend,
+    named,
     style,
-)  # fmt: skip
+)
 from snnlib.experiments.table2_inference_time.names import METHOD_TITLES, conversion_title
 from snnlib.experiments.table2_inference_time.table import LINE, by_line, power_of_two, printed_rows
-from snnlib.experiments.titles import TITLES
+from snnlib.experiments.titles import panel_title
 
 PANEL = ["dataset", "network"]
 GREY = "#777777"
@@ -37,27 +41,20 @@ def methods_vs_timesteps(table: pd.DataFrame) -> Figure:
         table: as from `table2_inference_time.table.accuracy_by_method` or `table2_inference_time.table.thinned`.
     """
     panels = list(by_line(table).groupby(PANEL, sort=False))
-    columns = min(len(panels), 2)
-    rows = -(-len(panels) // columns)
-    fig = figure(8.3 if columns == 1 else 9.2, 3.6 * rows + 1.8)
-    handles: dict[str, object] = {}
     with style():
-        axes = list(fig.subplots(rows, columns, squeeze=False).flat)
-        for ax, ((dataset, network), lines) in zip(axes, panels, strict=False):
-            _panel(ax, lines, printed_rows().query("dataset == @dataset"))
-            ax.set_title(f"{TITLES[dataset]}, {TITLES[network]}, width {_width(lines):g}")
-            for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
-                handles.setdefault(name, handle)
-        for ax in axes[len(panels) :]:
-            ax.remove()
-        fig.suptitle("Accuracy against time steps: mean over training seeds, bars: ± sd", fontsize=10)
-        names = sorted(handles, key=_place)
-        place = {"loc": "outside lower center", "ncols": 2, "fontsize": 8, "handlelength": 3}
-        fig.legend([handles[name] for name in names], names, **place)
+        fig, axes = grid(len(panels), 4.0 if len(panels) == 1 else 3.2)
+        for ax, ((dataset, network), lines) in zip(axes[:, 0], panels, strict=True):
+            _panel(ax, lines, printed_rows().query("dataset == @dataset"), 8 if len(panels) == 1 else 5)
+            ax.set_title(panel_title(dataset, network, _width(lines)))
+        for ax in leftmost(axes.flat):
+            ax.set_ylabel("test accuracy, %")
+        entitle(fig, "Accuracy against time steps", "(mean over training seeds, bars: ± sd)")
+        handles = named(axes.flat)
+        legend(fig, {name: handles[name] for name in sorted(handles, key=_place)}, columns=1)
     return fig
 
 
-def _panel(ax: Axes, lines: pd.DataFrame, paper: pd.DataFrame) -> None:
+def _panel(ax: Axes, lines: pd.DataFrame, paper: pd.DataFrame, labels: int) -> None:
     shown = lines[lines.method != "ann"]
     low = min(shown[shown.method == "ours"].accuracy_mean.min(), paper.accuracy_mean.min())  # nan is passed over
     tops = (lines.accuracy_mean + lines.accuracy_sd.fillna(0))[lines.accuracy_mean >= low]
@@ -65,38 +62,36 @@ def _panel(ax: Axes, lines: pd.DataFrame, paper: pd.DataFrame) -> None:
     bottom, top = low - 0.25 * (high - low), high + 0.04 * (high - low)
     for _, line in shown.groupby(LINE, sort=False):
         first = line.iloc[0]
-        name = _name(first, _width(lines))
-        colour, dashes = _look(first)
-        other = first.width != _width(lines)
-        thin = {"lw": 0.9} if other else {}
-        ax.plot(line.timesteps, line.accuracy_mean, dashes, color=colour, label=name, **thin)
         marked = power_of_two(line.timesteps) | (line.timesteps == line.timesteps.max())
-        at = line[marked & line.accuracy_mean.between(bottom, top)]
+        marked &= line.accuracy_mean.between(bottom, top)
+        look = _look(first) | ({"lw": 0.9, "mfc": "white"} if first.width != _width(lines) else {})
+        ax.plot(
+            line.timesteps, line.accuracy_mean, markevery=marked.tolist(), label=_name(first, _width(lines)), **look
+        )
+        at = line[marked]
         # On the steep part of a curve the seeds differ by tens of points: such a bar would cross the whole panel.
         sd = at.accuracy_sd.where(at.accuracy_sd < (top - bottom) / 4, 0)
-        kind = {"color": colour, "marker": "s" if other else "o", "ms": 3.5, "capsize": 2, "elinewidth": 0.8}
-        kind |= {"mfc": "white"} if other else {}
-        ax.errorbar(at.timesteps, at.accuracy_mean, yerr=sd, ls="none", **kind)
+        ax.errorbar(at.timesteps, at.accuracy_mean, yerr=sd, fmt="none", ecolor=look["color"], elinewidth=0.8)
     for ann in lines[lines.method == "ann"].itertuples():
-        colour = VERMILION if ann.variant == "ReLU" else PURPLE
+        colour, dots = (VERMILION, ":") if ann.variant == "ReLU" else (PURPLE, (0, (1, 4)))
         name = f"{ann.variant.partition(',')[0]} net before conversion"
-        ax.axhline(ann.accuracy_mean, ls=":", lw=1.2, color=colour, label=name)
+        ax.axhline(ann.accuracy_mean, ls=dots, lw=1.6, color=colour, label=name)
     for how, rows in paper.groupby("method", sort=False):
         others = rows[rows.author != "Ours"]
         name = f"paper, Table 2: {how}"
         if len(others):
             marker = PRINTED[how]
-            ax.plot(others.timesteps, others.accuracy_mean, marker, color=GREY, ms=5, mfc="none", label=name)
+            ax.plot(others.timesteps, others.accuracy_mean, marker, color=GREY, mfc="none", label=name)
     ours = paper[paper.author == "Ours"]
     if len(ours):
         ax.plot(ours.timesteps, ours.accuracy_mean, "D", color=BLUE, ms=6, mfc="none", label="paper, Table 2: ours")
     ax.set_ylim(bottom, top)
     ax.set_xscale("log", base=2)
     doublings = int(math.log2(max(lines.timesteps.max(), paper.timesteps.max() if len(paper) else 1)))
-    ax.set_xticks([2**i for i in range(0, doublings + 1, 1 if doublings < 10 else 2)])
+    ax.set_xticks([2**i for i in range(0, doublings + 1, -(-doublings // labels))])
     ax.xaxis.set_major_formatter(ScalarFormatter())
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.set(xlabel="time steps T, log scale", ylabel="test accuracy, %")
+    ax.set_xlabel("time steps T, log scale")
 
 
 def _width(lines: pd.DataFrame) -> float:
@@ -124,17 +119,21 @@ def _place(name: str) -> int:
     return max(i for i, start in enumerate(starts) if name.startswith(start))
 
 
-def _look(line: pd.Series) -> tuple[str, str]:
-    """Colour and dashes of a line."""
+def _look(line: pd.Series) -> dict[str, str]:
+    """Colour, marker and dashes of a line."""
     spikes = line.readout == "spikes"
     match line.method:
         case "ours":
-            return (BLUE if spikes else SKY), "-"
+            colour, marker, dashes = (BLUE, "o", "-") if spikes else (SKY, "s", "-")
         case "direct" | "tuned":
-            dashes = {"at T = 10": "-", "at T = 4": "-.", "at T = 2": ":"}.get(line.variant, "-")
-            return (BLACK if line.method == "direct" else GREEN), dashes if spikes else "--"
+            looks = {"at T = 10": ("^", "-"), "at T = 4": ("v", "-."), "at T = 2": ("<", ":")}
+            marker, dashes = looks.get(line.variant, (">", "-"))
+            colour, marker = (BLACK, marker) if line.method == "direct" else (GREEN, "h")
+            dashes = dashes if spikes else "--"
         case "conversion":
             limit, _, start = line.variant.partition(", ")
-            colour = {"max-norm": ORANGE, "99.9 %": VERMILION}.get(limit, BROWN)
-            return colour, "--" if start == "V(0) = 0" else "-." if colour == BROWN else "-"
-    return PURPLE, "-"
+            colour, marker = {"max-norm": (ORANGE, "D"), "99.9 %": (VERMILION, "X")}.get(limit, (BROWN, "*"))
+            dashes = "--" if start == "V(0) = 0" else "-"
+        case _:
+            colour, marker, dashes = PURPLE, "P", "-"
+    return {"color": colour, "marker": marker, "ls": dashes}
