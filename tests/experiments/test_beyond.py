@@ -185,9 +185,9 @@ def bars(figure: Any) -> int:
 def test_error_bars_are_over_training_seeds(pair: tuple[Run, Run]) -> None:
     figure = beyond.robustness(noisy_table(2))
     (ax,) = figure.axes
-    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["converted net, T = 1", "converted net, T = 10", "ReLU net"]
-    assert "mean ± sd of 2 training seeds" in ax.get_title()
+    assert "mean ± sd of 2 training seeds" in figure.get_suptitle()
     (_, last, _), height = ax.containers[:3], ax.containers[1][2][0].get_segments()
     assert last.has_yerr
     assert height[1][1, 1] - height[1][0, 1] == pytest.approx(2 * 2**0.5, abs=1e-6)  # 89.5 - 10 d - 2 s d, at d = 1
@@ -195,14 +195,14 @@ def test_error_bars_are_over_training_seeds(pair: tuple[Run, Run]) -> None:
     common.png(figure)
     single = beyond.robustness(noisy_table(1))
     assert bars(single) == 0
-    assert "one training seed" in single.axes[0].get_title()
+    assert "one training seed" in single.get_suptitle()
 
     table = anytime.tradeoffs([pair[0]], E)  # two noise seeds of one training seed: no bar
     figure = beyond.anytime(table)
     assert bars(figure) == 0
-    assert len(figure.axes[0].get_legend().get_texts()) == 3
+    assert len(figure.legends[0].get_texts()) == 3
     potentials = beyond.anytime(table[table.rule != anytime.SETTLED])
-    assert len(potentials.axes[0].get_legend().get_texts()) == 2
+    assert len(potentials.legends[0].get_texts()) == 2
     two = beyond.anytime(pd.concat([table, table.assign(seed=1, accuracy=table.accuracy / 2)]))
     assert bars(two) == 3
     common.png(two)

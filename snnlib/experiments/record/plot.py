@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,7 +12,20 @@ from matplotlib.figure import Figure
 from snnlib.experiments.one_pass.table import PIPELINED, SPIKING
 from snnlib.experiments.over_seeds import over_seeds, percent
 from snnlib.experiments.record.table import AT, BASE, GOALS, MIRRORED, NET, NET_AND_ARM, TRICKS, ablation
-from snnlib.experiments.style import BLACK, BLUE, ORANGE, SKY, figure, style
+from snnlib.experiments.style import (
+    BLACK,
+    BLUE,
+    LEGEND_LINE,
+    ORANGE,
+    SKY,
+    entitle,
+    figure,
+    key,
+    legend,
+    named,
+    sequence,
+    style,
+)
 from snnlib.experiments.titles import short_title
 
 LOOKS = {
@@ -20,6 +34,8 @@ LOOKS = {
     "pipelined": ("T = {t}, each layer waits", {"color": ORANGE, "marker": "D"}),
     "at_once": ("an ANN, no steps", {"color": BLACK, "marker": "s"}),
 }
+WAYS = {SPIKING: {"ls": "-"}, PIPELINED: {"ls": ":"}, MIRRORED: {"ls": "--"}}
+CHARACTERS = 28  # of a line of a row's name
 
 
 def tricks(table: pd.DataFrame, timesteps: int = AT) -> Figure:
@@ -32,16 +48,17 @@ def tricks(table: pd.DataFrame, timesteps: int = AT) -> Figure:
     found = ablation(table, timesteps)
     nets = list(found.groupby(NET, sort=False))
     nets = [(net, arms) for net, arms in nets if len(arms) > 1] or nets
-    fig = figure(7.6, sum(0.33 * len(arms) + 1.1 for _, arms in nets) + 0.5)
+    heights = [0.42 * len(arms) + 0.9 for _, arms in nets]
     with style():
-        axes = fig.subplots(len(nets), 1, squeeze=False, height_ratios=[len(arms) + 2 for _, arms in nets])[:, 0]
+        fig = figure(sum(heights))
+        axes = fig.subplots(len(nets), 1, squeeze=False, height_ratios=heights)[:, 0]
         for ax, (net, arms) in zip(axes, nets, strict=True):
             _arms(ax, arms, timesteps)
             dataset, width, hold_out = net
             images = f"{hold_out} held-out training images" if hold_out else "test images"
-            ax.set_title(f"{short_title(dataset)}, width {width:g}: % right of {images}", fontsize=9, loc="left")
-        fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
-        fig.suptitle(f"What each trick gives at equal epochs (mean ± sd of {_seeds(found)})", fontsize=10)
+            ax.set(title=f"{short_title(dataset)}, width {width:g}", xlabel=f"% right of {images}")
+        entitle(fig, "What each trick gives at equal epochs", f"(mean ± sd of {_seeds(found)})")
+        legend(fig, named(axes))
     return fig
 
 
@@ -49,13 +66,12 @@ def _arms(ax: Axes, arms: pd.DataFrame, timesteps: int) -> None:
     rows = np.arange(len(arms))
     for way, (label, look) in LOOKS.items():
         if arms[way].notna().any():
-            ax.errorbar(
-                arms[way], rows, xerr=arms[f"{way}_sd"].fillna(0), fmt="none", ecolor=look["color"], capsize=2, lw=1
-            )
+            ax.errorbar(arms[way], rows, xerr=arms[f"{way}_sd"].fillna(0), fmt="none", ecolor=look["color"], lw=1)
             ax.plot(arms[way], rows, ls="", ms=6, label=label.format(t=timesteps), **look)
     base = arms[arms.arm == BASE].iloc[0]
     ax.axvline(base.spiking, color=SKY, lw=1)
-    ax.set_yticks(rows, [_label(arm, points) for arm, points in zip(arms.arm, arms.points, strict=True)], fontsize=8)
+    names = [_label(arm, points) for arm, points in zip(arms.arm, arms.points, strict=True)]
+    ax.set_yticks(rows, [textwrap.fill(name, CHARACTERS) for name in names])
     ax.invert_yaxis()
 
 
@@ -71,31 +87,37 @@ def reached(table: pd.DataFrame) -> Figure:
     """
     at, found = over_seeds(percent(table, *NET_AND_ARM, "way", "timesteps")), ablation(table)
     nets = list(table[NET].drop_duplicates().itertuples(index=False, name=None))
-    fig = figure(3.8 * len(nets), 4.2)
+    there = {net: at.xs(net, level=NET).index.get_level_values("arm") for net in nets}
+    arms = {net: [arm for arm in (BASE, *TRICKS) if arm in there[net]] for net in nets}
+    heights = [height for net in nets for height in (2.9, LEGEND_LINE * len(arms[net]))]
     with style():
-        axes = fig.subplots(1, len(nets), squeeze=False)[0]
-        for ax, net in zip(axes, nets, strict=True):
+        fig = figure(sum(heights))
+        axes = fig.subplots(len(heights), 1, height_ratios=heights).reshape(-1, 2)
+        for (ax, below), net in zip(axes, nets, strict=True):
             of_net, minutes = at.xs(net, level=NET), found.set_index(NET_AND_ARM).minutes.xs(net, level=NET)
-            arms = [arm for arm in (BASE, *TRICKS) if arm in of_net.index.get_level_values("arm")]
-            colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(arms)))
-            for arm, colour in zip(arms, colours, strict=True):
-                for way, ls in ((SPIKING, "-"), (PIPELINED, ":"), (MIRRORED, "--")):
+            for arm, look in zip(arms[net], sequence(len(arms[net])), strict=True):
+                for way, dashes in WAYS.items():
                     if (arm, way) in of_net.index.droplevel("timesteps"):
                         rows = of_net.loc[arm, way]
-                        label = f"{_label(arm, np.nan)}, {minutes[arm]:.2g} min" if way == SPIKING else None
-                        ax.errorbar(
-                            rows.index, rows["mean"], rows.sd.fillna(0), fmt=f"o{ls}", ms=3, capsize=1.5,
-                            color=colour, label=label,
-                        )  # fmt: skip
+                        name = f"{_label(arm, np.nan)}, {_time(minutes[arm])}" if way == SPIKING else None
+                        ax.errorbar(rows.index, rows["mean"], rows.sd.fillna(0), label=name, **look | dashes)
             for goal, accuracy in GOALS.items() if net[0] == "cifar10" else ():
                 ax.axhline(100 * accuracy, color=BLACK, lw=0.8, ls="--")
-                ax.annotate(goal, (1, 100 * accuracy), xytext=(0, 2), textcoords="offset points", fontsize=7)
-            ax.set_title(f"{short_title(net[0])}, width {net[1]:g}", fontsize=9)
-            ax.set_xlabel("time steps T (dots: of each layer, which waits;\ndashes: images are seen mirrored too)")
-            ax.legend(fontsize=7)
-        axes[0].set_ylabel("accuracy, %")
-        fig.suptitle(f"Trained in single passes ({_seeds(found)})", fontsize=10)
+                ax.annotate(goal, (1, 100 * accuracy), xytext=(0, 2), textcoords="offset points")
+            ax.set(title=f"{short_title(net[0])}, width {net[1]:g}", xlabel="time steps T", ylabel="accuracy, %")
+            key(below, ax)
+        entitle(
+            fig,
+            f"Trained in single passes ({_seeds(found)})",
+            "(dots: each layer waits; dashes: images are seen mirrored too)",
+        )
     return fig
+
+
+def _time(minutes: float) -> str:
+    """With two digits."""
+    value, unit = (60 * minutes, "s") if minutes < 1 else (minutes, "min") if minutes < 60 else (minutes / 60, "h")
+    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
 
 
 def _seeds(found: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from snnlib.experiments.over_seeds import ARCHITECTURE, NET, over_seeds, percent
-from snnlib.experiments.style import BLACK, BLUE, VERMILION, figure, style
+from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, legend, style
 from snnlib.experiments.titles import short_title
 from snnlib.experiments.what_noise_does.table import AS_LIF, AT_MEAN, CONSTANT, EQ_4, NOISE, NONE, STEP_2, STEP_3
 
@@ -22,7 +22,7 @@ LOOKS = {
 
 
 def what_noise_does(table: pd.DataFrame) -> Figure:
-    """A column for each net, a row for each readout: from left to right noise at inference comes, then time.
+    """A panel for each readout and net: from left to right noise at inference comes, then time.
 
     Args:
         table: of `snnlib.experiments.what_noise_does.table.accuracies`, or its CSV.
@@ -35,24 +35,24 @@ def what_noise_does(table: pd.DataFrame) -> Figure:
     }  # fmt: skip
     nets = list(table[ARCHITECTURE].drop_duplicates().itertuples(index=False, name=None))
     readouts = list(dict.fromkeys(table.readout))
-    fig = figure(max(3.2 * len(nets) + 0.3, 6.8), 3.0 * len(readouts) + 1.1)
     at = over_seeds(percent(table, *NET, "noise", "inference", "timesteps")).sort_index()
     with style():
-        axes = fig.subplots(len(readouts), len(nets), squeeze=False, sharex=True)
-        for row, readout in zip(axes, readouts, strict=True):
-            for ax, net in zip(row, nets, strict=True):
-                _panel(ax, at.xs((*net, readout), level=NET), places)
-                dataset, network, width = net
-                ax.set_title(f"{short_title(dataset)}, {short_title(network)}\nwidth {width:g}, readout {readout}")
-            row[0].set_ylabel("test accuracy, %")
+        panels = [(*net, readout) for readout in readouts for net in nets]
+        fig, axes = grid(len(panels), 2.4, columns=1)
+        for ax, net in zip(axes[:, 0], panels, strict=True):
+            _panel(ax, at.xs(net, level=NET), places)
+            dataset, network, width, readout = net
+            name = f"{short_title(dataset)}, {short_title(network)}, width {width:g}, readout {readout}"
+            ax.set(title=name, ylabel="test accuracy, %")
         seeds = " or ".join(map(str, sorted(set(at.seeds))))
-        trained = [noise for noise in LOOKS if noise in set(table.noise)]
-        fig.legend(handles=[_handle(noise) for noise in trained], loc="outside lower center", ncols=2, fontsize=8)
-        fig.suptitle(
-            "What noise does: at each place the same weights, run without noise, with noise, for longer\n"
-            f"(mean ± sd of {seeds} training seeds; each panel has an axis of its own; ↓: lies below it)",
-            fontsize=10,
+        entitle(
+            fig,
+            "What noise does: at each place the same weights,",
+            "run without noise, with noise, for longer",
+            f"(mean ± sd of {seeds} training seeds; axes differ; ↓: lies below)",
         )
+        trained = [noise for noise in LOOKS if noise in set(table.noise)]
+        legend(fig, {LOOKS[noise][3]: _handle(noise) for noise in trained}, columns=1)
     return fig
 
 
@@ -67,12 +67,12 @@ def _panel(ax: Axes, net: pd.DataFrame, places: dict[str, tuple[tuple[str, int],
     ).fillna({"sd": 0.0})  # fmt: skip
     line = rows[rows.x < apart]
     low, high = (line["mean"] - line.sd).min(), (line["mean"] + line.sd).max()
-    room = 0.16 * max(high - low, 6)
+    room = 0.22 * max(high - low, 6)
     ax.set(xlim=(-0.6, len(places) - 0.4), ylim=(low - room, high + room))
     for noise, found in rows.groupby("noise"):
         colour, marker, shift, _ = LOOKS[noise]
         inside = found[found["mean"] > low - room]
-        ax.errorbar(inside.x + shift, inside["mean"], inside.sd, color=colour, marker=marker, ms=5, capsize=2, ls="")
+        ax.errorbar(inside.x + shift, inside["mean"], inside.sd, color=colour, marker=marker, ls="")
         ax.plot(*found[found.x < apart][["x", "mean"]].add([shift, 0]).T.to_numpy(), color=colour, lw=1.2)
     for _, found in rows.groupby("x"):
         _write(ax, found.sort_values("mean"), low - room)
@@ -84,11 +84,12 @@ def _panel(ax: Axes, net: pd.DataFrame, places: dict[str, tuple[tuple[str, int],
 def _write(ax: Axes, found: pd.DataFrame, bottom: float) -> None:
     """The values at one place: the largest above its bar, the others below theirs; an arrow for one below the axes."""
     for i, row in enumerate(found.itertuples()):
-        colour, _, shift, _ = LOOKS[row.noise]
-        style = {"textcoords": "offset points", "ha": "center", "fontsize": 8, "color": colour}
+        colour, marker, shift, _ = LOOKS[row.noise]
+        style = {"textcoords": "offset points", "ha": "center", "color": colour}
         mean = found["mean"].iloc[i]
         if mean <= bottom:
-            ax.annotate(f"↓ {mean:.1f}", (row.x, bottom), (0, 4 + 10 * i), va="bottom", **style)
+            ax.plot(row.x + shift, bottom, marker, color=colour, clip_on=False)
+            ax.annotate(f"↓ {mean:.1f}", (row.x, bottom), (0, 6 + 12 * i), va="bottom", **style)
         elif i == len(found) - 1:
             ax.annotate(f"{mean:.1f}", (row.x + shift, mean + row.sd), (0, 4), va="bottom", **style)
         elif i == 0:
@@ -98,5 +99,5 @@ def _write(ax: Axes, found: pd.DataFrame, bottom: float) -> None:
 
 
 def _handle(noise: str) -> Line2D:
-    colour, marker, _, name = LOOKS[noise]
-    return Line2D([], [], color=colour, marker=marker, ms=5, lw=1.2, label=name)
+    colour, marker, *_ = LOOKS[noise]
+    return Line2D([], [], color=colour, marker=marker, lw=1.2)
