@@ -71,7 +71,7 @@ class Interactive:
     def __init__(
         self,
         draw: Callable[..., Figure],
-        dpi: int = 100,
+        dpi: int = 150,
         slow: Callable[..., Iterator[float]] | None = None,
         **controls: widgets.ValueWidget,
     ) -> None:
@@ -87,7 +87,7 @@ class Interactive:
         self.image = widgets.Image(
             value=self._render(),
             format="png",
-            layout=widgets.Layout(flex="1 1 0", min_width="0", max_width="900px", object_fit="contain"),
+            layout=widgets.Layout(flex="1 1 0", min_width="0", max_width="750px", object_fit="contain"),
         )
         self.error = widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="0", display="none"))
         for control in controls.values():

@@ -40,21 +40,21 @@ class Evaluated(pd.DataFrame):
             )
             if column in self
         ]
-        fig = style.figure(3.2 * len(panels), 2.6)
         with style.style():
-            for ax, (column, label) in zip(fig.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            fig, axes = style.grid(len(panels), 1.9, columns=1)
+            for ax, (column, label) in zip(axes[:, 0], panels, strict=True):
                 values = self[column] * (100 if column == "accuracy" else 1)
                 at = values.groupby(self.timesteps).agg(["mean", "min", "max"])
-                ax.plot(at.index, at["mean"], color=style.BLUE, marker="o", markersize=3)
+                ax.plot(at.index, at["mean"], color=style.BLUE, marker="o")
                 ax.fill_between(at.index, at["min"], at["max"], color=style.BLUE, alpha=0.2, linewidth=0)
-                ax.set(xlabel="time steps T", ylabel=label)
+                ax.set(title=label, xlabel="time steps T")
                 if column in ("spikes_per_neuron", "operations"):
                     ax.set_ylim(bottom=0)  # they grow with T, nearly in proportion
                 if column == "operations":
                     ax.yaxis.set_major_formatter(EngFormatter())
                 ax.xaxis.get_major_locator().set_params(integer=True)
             seeds = self.noise_seed.nunique()
-            fig.suptitle(f"mean of {seeds} noise seeds; band: their range" if seeds > 1 else "1 noise seed", fontsize=9)
+            style.entitle(fig, f"mean of {seeds} noise seeds; band: their range" if seeds > 1 else "1 noise seed")
         return fig
 
 

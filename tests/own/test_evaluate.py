@@ -347,7 +347,7 @@ def test_the_nets_modes_and_hooks_are_left_as_they_were() -> None:
 def test_it_draws_itself(targets: Tensor, first: str) -> None:
     found = sn.evaluate(net(), (images(), targets), 4, noise_seeds=range(3))
     fig = found.draw()
-    assert [ax.get_ylabel() for ax in fig.axes] == [
+    assert [ax.get_title() for ax in fig.axes] == [
         first, "spikes per neuron up to T", "operations per input up to T",
     ]  # fmt: skip
     assert {ax.get_xlabel() for ax in fig.axes} == {"time steps T"}

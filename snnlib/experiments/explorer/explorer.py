@@ -45,7 +45,7 @@ class Explorer(Interactive):
             return widgets.IntSlider(value, min=low, max=high, description=description, continuous_update=False)
 
         super().__init__(
-            self.draw, 90, slow=self.measure,
+            self.draw, slow=self.measure,
             net=menu("net", titles, titles[net - 1]),
             image=number("image", 0, IMAGES - 1, image),
             timesteps=number("steps T", 2, 32, timesteps),

@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from snnlib.experiments.explorer.recording import Recording
-from snnlib.experiments.style import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, figure, style
+from snnlib.experiments.style import BLACK, BLUE, GREEN, LEGEND_LINE, ORANGE, SKY, VERMILION, figure, key, style
 
 SHOWN = 14  # neurons of a layer, evenly spread over those that fire
 V_TH = 1.0
+GREY = "#999999"
 
 
 def explore(
@@ -38,20 +39,24 @@ def explore(
         memory: its name.
     """
     with style():
-        fig = figure(9.6, 6.2)
-        grid = fig.add_gridspec(2, 3, width_ratios=(0.8, 1.6, 1.3))
-        _image(fig.add_subplot(grid[0, 0]), image, classes[label], classes[recording.predicted[-1]])
-        _raster(fig.add_subplot(grid[0, 1]), recording, layer)
-        _rates(fig.add_subplot(grid[0, 2]), recording, classes, label)
-        _neuron(fig.add_subplot(grid[1, :2]), recording, layer, neuron, memory)
-        _accuracy(fig.add_subplot(grid[1, 2]), accuracy, len(recording.outputs))
+        fig = figure(8.3)
+        axes = fig.subplot_mosaic(
+            [["image", "rates"], ["accuracy", "rates"], ["raster"] * 2, ["neuron"] * 2, ["key"] * 2],
+            width_ratios=(1, 1.6), height_ratios=(1.6, 1.5, 2.3, 2.2, 3 * LEGEND_LINE),
+        )  # fmt: skip
+        _image(axes["image"], image, classes[label], classes[recording.predicted[-1]])
+        _accuracy(axes["accuracy"], accuracy, len(recording.outputs))
+        _rates(axes["rates"], recording, classes, label)
+        _raster(axes["raster"], recording, layer)
+        _neuron(axes["neuron"], recording, layer, neuron, memory)
+        key(axes["key"], axes["neuron"], columns=2)
     return fig
 
 
 def _image(ax: Axes, image: np.ndarray, label: str, predicted: str) -> None:
     ax.imshow(image, cmap="gray_r")
     ax.set(xticks=[], yticks=[])
-    ax.set_title(label, fontsize=10)
+    ax.set_title(label)
     right = predicted == label
     ax.set_xlabel(f"net says: {predicted} {'✓' if right else '✗'}", color=BLACK if right else VERMILION)
 
@@ -62,13 +67,16 @@ def _raster(ax: Axes, recording: Recording, layer: str) -> None:
         chosen = spread(spikes.any(0).nonzero().flatten().tolist())
         for place, i in enumerate(chosen):
             times = spikes[:, i].nonzero().flatten().numpy() + 1
-            ax.plot(times, np.full(len(times), top + place), "s", ms=2.5, color=BLUE if name == layer else BLACK)
+            ax.plot(times, np.full(len(times), top + place), "s", ms=2, color=BLUE if name == layer else GREY)
         share = 100 * spikes.float().mean().item()
         called = "output" if number == len(recording.spikes) else f"layer {number}"
-        ticks.append((top + len(chosen) / 2, f"{called}\n{share:.1f} %"))
+        ticks.append((top + len(chosen) / 2, called))
+        ax.text(1.02, ticks[-1][0], f"{share:.1f} %", transform=ax.get_yaxis_transform(), va="center")
         top += len(chosen) + 3
-    ax.set_yticks([place for place, _ in ticks], [text for _, text in ticks], fontsize=8)
-    ax.set(ylim=(top, -2), xlabel="time step", title=f"spikes, up to {SHOWN} neurons a layer\n(% that fire in a step)")
+    ax.set_yticks([place for place, _ in ticks], [text for _, text in ticks])
+    for text, name in zip(ax.get_yticklabels(), recording.spikes, strict=True):
+        text.set_fontweight("bold" if name == layer else "normal")
+    ax.set(ylim=(top, -2), title=f"spikes, up to {SHOWN} neurons a layer (% that fire in a step)")
     _whole(ax, len(recording.outputs))
     ax.grid(visible=False)
 
@@ -86,10 +94,12 @@ def _rates(ax: Axes, recording: Recording, classes: Sequence[str], label: int) -
     for c in others[2:]:
         ax.plot(t, means[:, c], color="#BBBBBB", lw=0.8)
     for c, colour, marker in zip((*others[:2], label), (ORANGE, GREEN, BLUE), ("s", "^", "o"), strict=True):
-        ax.plot(t, means[:, c], color=colour, marker=marker, ms=3, label=classes[c] + " (right)" * (c == label))
-    ax.set(xlabel="time steps T", title="mean output of each class so far")
+        ax.plot(t, means[:, c], color=colour, marker=marker, label=classes[c] + " (right)" * (c == label))
+    ax.set(xlabel="time steps T", title="mean output of each class")
     _whole(ax, len(t))
-    ax.legend(fontsize=8)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + 0.4 * (high - low))
+    ax.legend(loc="upper right")
 
 
 def _neuron(ax: Axes, recording: Recording, layer: str, neuron: int, memory: str) -> None:
@@ -101,42 +111,42 @@ def _neuron(ax: Axes, recording: Recording, layer: str, neuron: int, memory: str
     ax.axhline(V_TH, color=BLACK, lw=0.9, ls="--", label="threshold")
     if recording.phased:
         before = np.concatenate([[np.nan], np.where(fired, total - 1, total)[:-1]])
-        ax.plot(t, before, color=SKY, marker="s", ms=3, label="phase U before the step")
-        ax.plot(t, total, color=BLUE, marker="o", ms=3, label="U + p, what is compared")
-        ax.plot(t, current, color=ORANGE, lw=1, label="current I, of which p is a function")
+        ax.plot(t, before, color=SKY, marker="s", ls="--", label="phase U before the step")
+        ax.plot(t, total, color=BLUE, marker="o", label="U + p, what is compared")
+        ax.plot(t, current, color=ORANGE, ls=":", label="current I; p is a function of it")
     else:
         ax.bar(t, total - current, bottom=current, width=0.5, color=SKY, label=_internal(memory))
-        ax.plot(t, current, color=ORANGE, lw=1.2, marker="s", ms=3, label="current I")
-        ax.plot(t, total, color=BLUE, marker="o", ms=3, label="sum H, what is compared")
+        ax.plot(t, current, color=ORANGE, marker="s", ms=4, label="current I")
+        ax.plot(t, total, color=BLUE, marker="o", label="sum H, what is compared")
     ax.plot(t[fired], np.maximum(total[fired], V_TH) + 0.12, "v", color=VERMILION, ms=6, label="spike")
     ax.set(
-        xlabel="time step", ylabel="potential (threshold = 1)",
+        xlabel="time step", ylabel="potential",
         title=f"neuron {i:,} of the layer's {spikes.shape[1]:,}: {fired.sum()} spikes",
     )  # fmt: skip
     _whole(ax, len(t))
     low, high = ax.get_ylim()
-    ax.set_ylim(low - 0.05 * (high - low), high + 0.35 * (high - low))
-    ax.legend(fontsize=8, ncols=3, loc="upper center")
+    ax.set_ylim(low - 0.05 * (high - low), high)  # bars would stand on the axis
 
 
 def _internal(memory: str) -> str:
-    return "noise" if memory == "none" else "noise and memory term (Eq. 6)"
+    return "noise" if memory == "none" else "noise and memory (Eq. 6)"
 
 
 def _accuracy(ax: Axes, accuracy: Sequence[float], timesteps: int) -> None:
-    ax.set(xlabel="time steps T", ylabel="right, %", title="accuracy on 1,000 test images")
+    ax.set(xlabel="time steps T", title="right of 1,000, %")
     _whole(ax, timesteps)
     if not accuracy:
-        ax.text(0.5, 0.5, "is being measured ...", transform=ax.transAxes, ha="center")
+        ax.set_yticks([])
+        ax.text(0.5, 0.5, "is being\nmeasured ...", transform=ax.transAxes, ha="center", va="center")
         return
     percent = 100 * np.asarray(accuracy)
-    ax.plot(np.arange(1, len(percent) + 1), percent, color=BLUE, marker="o", ms=3)
-    for place in (0, -1):
+    ax.plot(np.arange(1, len(percent) + 1), percent, color=BLUE, marker="o")
+    for place, ha in ((0, "left"), (-1, "right")):
         ax.annotate(
-            f"{percent[place]:.1f}", (range(1, len(percent) + 1)[place], percent[place]), (0, -12), ha="center",
-            textcoords="offset points", fontsize=8,
+            f"{percent[place]:.1f}", (range(1, len(percent) + 1)[place], percent[place]), (0, -15), ha=ha,
+            textcoords="offset points",
         )  # fmt: skip
-    ax.margins(0.1, 0.2)
+    ax.margins(0.1, 0.4)
 
 
 def _whole(ax: Axes, timesteps: int) -> None:
