@@ -61,9 +61,9 @@ class Picture(Figure):
         return png(self)
 
 
-def figure(*size: float) -> Picture:
+def figure(height: float) -> Picture:
     """An empty figure, as wide as all are and so many inches high, that belongs to no pyplot state."""
-    return Picture(figsize=(WIDTH, *size)[-2:], layout="constrained")
+    return Picture(figsize=(WIDTH, height), layout="constrained")
 
 
 def grid(n: int, *heights: float, columns: int = 2) -> tuple[Picture, np.ndarray]:
