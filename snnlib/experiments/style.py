@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Iterable, Mapping
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -133,8 +134,8 @@ def _grow(fig: Figure, inches: float) -> None:
 def sequence(n: int) -> list[dict[str, Any]]:
     """How n things in order are drawn: ever lighter, each with a marker of its own, open from the thirteenth on."""
     colours = mpl.colormaps["viridis"](np.linspace(0, 0.85, n))
-    open_ = [{}] * len(MARKERS) + [{"mfc": "white"}] * len(MARKERS)
-    return [{"color": c, "marker": m} | o for c, m, o in zip(colours, 2 * MARKERS, open_, strict=False)]
+    looks = [{"marker": marker} | face for face in ({}, {"mfc": "white"}) for marker in MARKERS]
+    return [{"color": colour} | look for colour, look in zip(colours, cycle(looks), strict=False)]
 
 
 def style() -> mpl.rc_context:

@@ -112,11 +112,11 @@ def drawn_raster() -> Figure:
     return raster(table, {2: found, 3: found}, CLASSES, 2)
 
 
-def drawn_explorer() -> Figure:
+def drawn_explorer(*accuracy: float) -> Figure:
     net = convert(lively())
     layer = [name for name, _ in net.neurons()][1]
     seen = record_image(net, images(1)[0], layer, 10)
-    return explore(seen, images(1)[0, 0].numpy(), CLASSES, 9, layer, 0, [0.9] * 10, "paper's")
+    return explore(seen, images(1)[0, 0].numpy(), CLASSES, 9, layer, 0, accuracy, "paper's")
 
 
 # By function: its arguments, where it draws a panel for each net; or the whole figure.
@@ -141,7 +141,7 @@ OTHERS: dict[Callable[..., Figure], Callable[[], Figure]] = {
     raster: drawn_raster,
     firing: lambda: firing(smoke("method_firing")),
     fig5.layers: lambda: fig5.layers(smoke("fig5_memory"), "resnet18", 4),
-    explore: drawn_explorer,
+    explore: partial(drawn_explorer, *[0.9] * 10),
     potential_dynamics: lambda: potential_dynamics(smoke("fig7_potential_dynamics")),
     memories.chance: lambda: memories.chance(smoke("memories_chance")),
     silent_choices: lambda: silent_choices(smoke("silent_choices"), smoke("silent_choices_effects")),
@@ -156,6 +156,7 @@ OTHERS: dict[Callable[..., Figure], Callable[[], Figure]] = {
 FIGURES = {f"{draw.__name__}, {nets.__name__}": partial(drawn, draw, nets) for draw in OF_NETS for nets in NETS} | {
     draw.__name__: make for draw, make in OTHERS.items()
 }
+FIGURES["explore, not measured yet"] = drawn_explorer
 FIGURES["own_network"] = lambda: Evaluated(smoke("own_network")).draw()
 
 
@@ -301,6 +302,7 @@ def test_things_in_order_are_ever_lighter_and_each_has_a_marker_of_its_own(n: in
     assert len(grey) == n
     assert grey == sorted(grey)
     assert len({(look["marker"], look.get("mfc")) for look in looks}) == n
+    assert len(style.sequence(99)) == 99
 
 
 @pytest.mark.parametrize("name", FIGURES)

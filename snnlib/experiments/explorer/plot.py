@@ -136,7 +136,8 @@ def _accuracy(ax: Axes, accuracy: Sequence[float], timesteps: int) -> None:
     ax.set(xlabel="time steps T", title="right of 1,000, %")
     _whole(ax, timesteps)
     if not accuracy:
-        ax.text(0.5, 0.5, "is being measured ...", transform=ax.transAxes, ha="center")
+        ax.set_yticks([])
+        ax.text(0.5, 0.5, "is being\nmeasured ...", transform=ax.transAxes, ha="center", va="center")
         return
     percent = 100 * np.asarray(accuracy)
     ax.plot(np.arange(1, len(percent) + 1), percent, color=BLUE, marker="o")

@@ -35,7 +35,7 @@ LOOKS = {
     "at_once": ("an ANN, no steps", {"color": BLACK, "marker": "s"}),
 }
 WAYS = {SPIKING: {"ls": "-"}, PIPELINED: {"ls": ":"}, MIRRORED: {"ls": "--"}}
-CHARACTERS = 24  # of a line of a row's name
+CHARACTERS = 28  # of a line of a row's name
 
 
 def tricks(table: pd.DataFrame, timesteps: int = AT) -> Figure:
