@@ -17,13 +17,15 @@ OPEN, RUN = 120_000, 600_000  # milliseconds: patience, no claim about speed
 PICTURES = ".jp-Notebook .jp-OutputArea img"
 
 _KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
-# All that the kernel says of errors. What a control's callback raises JupyterLab shows in no output.
+# All that the kernel says of errors. What a control's callback raises JupyterLab shows in no output. (It also asks a
+# kernel that has just begun for its widgets, who says that it knows no such thing.)
 _LISTEN = f"""
 () => {{
     window.told = []
     {_KERNEL}.iopubMessage.connect((_, {{header, content}}) => {{
-        if (header.msg_type === "error") window.told.push(`error: ${{content.ename}}: ${{content.evalue}}`)
-        if (content.name === "stderr") window.told.push(`stderr: ${{content.text.trim()}}`)
+        const {{ename, evalue, name, text}} = content
+        if (header.msg_type === "error") window.told.push(`error: ${{ename}}: ${{evalue}}`)
+        if (name === "stderr" && !text.startsWith("No such comm")) window.told.push(`stderr: ${{text.trim()}}`)
     }})
 }}
 """

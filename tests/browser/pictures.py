@@ -1,4 +1,4 @@
-"""What a picture on a page is: loaded or not, and how many colours it has. One colour is a blank."""
+"""What a picture on a page is: loaded or not, a blank of one colour or not, the same as another or not."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from playwright.sync_api import Page
 _LOOK = """
 async selector => Promise.all([...document.querySelectorAll(selector)].map(async image => {
     const {width, height} = image.getBoundingClientRect()
-    const seen = {source: image.src.slice(0, 60), colours: 0, shown: width > 0 && height > 0}
+    const seen = {source: image.src.slice(0, 60), colours: 0, sum: "", shown: width > 0 && height > 0}
     try { await image.decode() } catch { return seen }
     const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight)
     const context = canvas.getContext("2d")
     context.drawImage(image, 0, 0)
     const pixels = context.getImageData(0, 0, canvas.width, canvas.height).data
-    return {...seen, colours: new Set(new Uint32Array(pixels.buffer)).size}
+    const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", pixels)).toHex()
+    return {...seen, colours: new Set(new Uint32Array(pixels.buffer)).size, sum}
 }))
 """
 
 
 @dataclass(frozen=True)
 class Picture:
-    """How it looks: ``colours`` is 0 if it did not load; ``shown``: it takes room on the page."""
+    """How it looks."""
 
     source: str
-    colours: int
-    shown: bool
+    colours: int  # 0 if it did not load
+    sum: str  # of its pixels
+    shown: bool  # it takes room on the page
 
     @property
     def fault(self) -> str | None:
