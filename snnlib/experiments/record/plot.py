@@ -56,7 +56,7 @@ def tricks(table: pd.DataFrame, timesteps: int = AT) -> Figure:
             _arms(ax, arms, timesteps)
             name, dataset, width, hold_out = net
             images = f"{hold_out} held-out training images" if hold_out else "test images"
-            ax.set(title=f"{name}, {short_title(dataset)}, width {width:g}", xlabel=f"% right of {images}")
+            ax.set(title=f"{name}, {short_title(dataset)},\nwidth {width:g}", xlabel=f"% right of {images}")
         entitle(fig, "What each trick gives at equal epochs", f"(mean ± sd of {_seeds(found)})")
         legend(fig, named(axes))
     return fig
