@@ -133,7 +133,7 @@ def _grow(fig: Figure, inches: float) -> None:
 
 def sequence(n: int) -> list[dict[str, Any]]:
     """How n things in order are drawn: ever lighter, each with a marker of its own, open from the thirteenth on."""
-    colours = mpl.colormaps["viridis"](np.linspace(0, 0.85, n))
+    colours = mpl.colormaps["viridis"](np.linspace(0, 0.8, n))
     looks = [{"marker": marker} | face for face in ({}, {"mfc": "white"}) for marker in MARKERS]
     return [{"color": colour} | look for colour, look in zip(colours, cycle(looks), strict=False)]
 

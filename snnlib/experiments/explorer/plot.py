@@ -39,10 +39,10 @@ def explore(
         memory: its name.
     """
     with style():
-        fig = figure(8.3)
+        fig = figure(8.5)
         axes = fig.subplot_mosaic(
             [["image", "rates"], ["accuracy", "rates"], ["raster"] * 2, ["neuron"] * 2, ["key"] * 2],
-            width_ratios=(1, 1.6), height_ratios=(1.6, 1.5, 2.3, 2.2, 3 * LEGEND_LINE),
+            width_ratios=(1, 1.6), height_ratios=(1.8, 1.5, 2.3, 2.2, 3 * LEGEND_LINE),
         )  # fmt: skip
         _image(axes["image"], image, classes[label], classes[recording.predicted[-1]])
         _accuracy(axes["accuracy"], accuracy, len(recording.outputs))
@@ -58,7 +58,7 @@ def _image(ax: Axes, image: np.ndarray, label: str, predicted: str) -> None:
     ax.set(xticks=[], yticks=[])
     ax.set_title(label)
     right = predicted == label
-    ax.set_xlabel(f"net says: {predicted} {'✓' if right else '✗'}", color=BLACK if right else VERMILION)
+    ax.set_xlabel(f"net says:\n{predicted} {'✓' if right else '✗'}", color=BLACK if right else VERMILION)
 
 
 def _raster(ax: Axes, recording: Recording, layer: str) -> None:
