@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 HEIGHT = 900
+PATIENCE = 120_000  # milliseconds
 QUIET = ("log:", "info:", "debug:")  # to a console
 # Where the page is wider than the window, what reaches farthest out of it is named: boxes may scroll, pages not.
 _LOOK = """
@@ -30,7 +31,7 @@ _LOOK = """
 _LAID_OUT = """
 async () => {
     for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame)
-    await Promise.all(document.getAnimations().map(animation => animation.finished))
+    await Promise.allSettled(document.getAnimations().map(animation => animation.finished))
 }
 """
 
@@ -40,6 +41,7 @@ class Pages:
 
     def __init__(self, browser: Browser) -> None:
         self.page = browser.new_context(offline=True).new_page()
+        self.page.set_default_timeout(PATIENCE)
         self._said: list[str] = []
         self.page.on("pageerror", lambda error: self._said.append(f"error: {error}"))
         self.page.on("console", lambda line: self._said.append(f"{line.type}: {line.text}"))

@@ -16,7 +16,7 @@ async selector => Promise.all([...document.querySelectorAll(selector)].map(async
     const context = canvas.getContext("2d")
     context.drawImage(image, 0, 0)
     const pixels = context.getImageData(0, 0, canvas.width, canvas.height).data
-    const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", pixels)).toHex()
+    const sum = String(new Uint8Array(await crypto.subtle.digest("SHA-256", pixels)))
     return {...seen, colours: new Set(new Uint32Array(pixels.buffer)).size, sum}
 }))
 """
