@@ -11,7 +11,7 @@ LOCKED_EXTRAS := notebooks test export site release browser
 # Snakemake's jobs and the notebooks' kernels find the environment on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: figures publish test test-slow test-browser test-faults publish-faults first-cells lab site release lock lint clean
+.PHONY: figures publish test test-slow test-torchrun test-browser test-faults publish-faults first-cells lab site release lock lint clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test       unit tests, and every notebook run and checked"
 	@echo "make test-slow  train ResNet-18, VGG-16 and MobileNet of torchvision and timm, and what else is slow: half an hour"
 	@echo "make test-browser  every notebook in JupyterLab, its sliders moved, and the site, in the system's Chromium or Chrome"
+	@echo "make test-torchrun  runs over several processes, some minutes"
 	@echo "make test-faults  break things on purpose, half an hour; make publish-faults puts its table into docs"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make site       documentation and notebooks as pages, to build/site/index.html"
@@ -59,6 +60,9 @@ test: $(VENV)/installed
 # Those of timm, of Lightning and of the site, where they are installed: pip install -e '.[interop,site]'.
 test-slow: $(VENV)/installed
 	@$(BIN)/python -m pytest tests -m slow -n 2
+
+test-torchrun: $(VENV)/installed
+	@$(BIN)/python -m pytest tests/training/test_ranks.py tests/runs/test_several_devices.py -m torchrun
 
 $(VENV)/browser-installed: $(VENV)/installed
 	@$(PIP) $(PIN) --editable '.[browser]'

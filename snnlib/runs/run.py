@@ -29,6 +29,7 @@ from snnlib.store.tensors import load_tensors, save_tensors
 from snnlib.store.used import note
 from snnlib.training import failures
 from snnlib.training.loop import State, initial_state, train_epochs
+from snnlib.training.ranks import ALONE, Rank, enough_devices
 from snnlib.training.seeds import stream
 from snnlib.training.whitening import whiten_first
 
@@ -196,12 +197,15 @@ def ensure(spec: Spec, device: torch.device | str | None = None, label: str = ""
 
     Raises:
         DataError: the data set is missing or damaged.
-        TrainingError: the loss, a gradient or a weight is no longer finite, memory is full, or the device failed; the
-            last good checkpoint stays.
+        InputError: ``device`` is not there, or not as many GPUs as the recipe wants.
+        TrainingError: the loss, a gradient or a weight is no longer finite, memory is full, or the device failed, or
+            one of several; the last good checkpoint stays.
         StoreError: the store cannot be written to, or read; likewise.
         Interrupted: by Ctrl-C or a notebook's stop button; likewise.
     """
     run, device = Run(spec, label=label), usable(device or default_device())
+    if not run.done:
+        enough_devices(spec.recipe.devices, device)
 
     def read() -> Run | None:
         if run.done and (damage := run.damage()):
@@ -228,11 +232,12 @@ def ensure(spec: Spec, device: torch.device | str | None = None, label: str = ""
             return run
         if run.published:
             log.warning("%s: published without weights, or for other evaluations, so it is trained here", run.label)
-        with (
-            spec.recipe.execution(),
-            failures.naming_place(lambda: run.label, "recipe.batch_size", spec.recipe.batch_size),
-        ):
-            _train(run, device)
+        if spec.recipe.devices > 1:
+            from snnlib.runs.launch import train_on_ranks  # torchrun takes a while to import
+
+            train_on_ranks(spec, run.label, device)
+        else:
+            train(run, device)
         return run
 
     if spec.after is not None and (not run.done or run.damage()):
@@ -240,7 +245,18 @@ def ensure(spec: Spec, device: torch.device | str | None = None, label: str = ""
     return once(read, lambda: run.alone("trains"), move_aside, make)
 
 
-def _train(run: Run, device: torch.device) -> None:
+def train(run: Run, device: torch.device, rank: Rank = ALONE) -> None:
+    """Train a run whose lock the caller holds, from its last checkpoint, on one rank of those that share it.
+
+    Raises:
+        DataError, TrainingError, StoreError: as `ensure`.
+    """
+    recipe = run.spec.recipe
+    with recipe.execution(), failures.naming_place(lambda: run.label, "recipe.batch_size", recipe.batch_size):
+        _train(run, device, rank)
+
+
+def _train(run: Run, device: torch.device, rank: Rank) -> None:
     spec, folder = run.spec, run.folder
     data = run.data(device)
 
@@ -250,7 +266,7 @@ def _train(run: Run, device: torch.device) -> None:
             whiten_first(model, data)
         if spec.after is not None:
             model.load_state_dict(Run(spec.after).model(device).state_dict())
-        return initial_state(model, data, spec.recipe)
+        return initial_state(model, data, spec.recipe, rank)
 
     state, info = checkpoints.resume(folder, fresh, spec.name)
     if state.epoch:
@@ -267,6 +283,8 @@ def _train(run: Run, device: torch.device) -> None:
         state, data, spec.recipe, timesteps=spec.timesteps, seed=spec.seed, label=run.label,
         save=lambda s: checkpoints.save_checkpoint(folder, s, {"run": spec.name, "sittings": sittings()}),
     )  # fmt: skip
+    if not rank.leads:
+        return
     save_tensors(folder / "weights.safetensors", state.model.model.state_dict(), {"run": spec.name})
     curves = zip(CURVES, (state.history, state.timing), strict=True)
     copies = {name: pd.DataFrame(rows).to_csv(index=False) for name, rows in curves}

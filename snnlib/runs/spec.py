@@ -74,6 +74,11 @@ class Spec(Checked):
             raise InputError(
                 f"hold_out = {self.hold_out}: must be fewer than the {SIZES[self.dataset][0]} training images"
             )
+        if self.recipe.devices > 1 and self.recipe.batch_size > self.images[0]:
+            raise InputError(
+                f"recipe.batch_size = {self.recipe.batch_size}: must be at most {self.images[0]}, the training images, "
+                f"where devices = {self.recipe.devices} share it"
+            )
         if self.noise not in ("none", "constant"):
             noise = self.dynamics.noise
             try:

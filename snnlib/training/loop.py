@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.utils import get_total_norm
 from torch.optim import lr_scheduler
 from tqdm import tqdm
@@ -28,6 +29,7 @@ from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.failures import TrainingError
 from snnlib.training.losses import cross_entropy, mse
 from snnlib.training.optimizers import optimizer_of, scheduler_of
+from snnlib.training.ranks import ALONE, Rank
 from snnlib.training.recipe import Recipe
 from snnlib.training.seeds import stream
 
@@ -41,18 +43,20 @@ class State:
     model: Spiking
     optimizer: torch.optim.Optimizer
     scheduler: lr_scheduler.LRScheduler
+    net: nn.Module  # the model as it is called in training: itself, or shared with other ranks
+    rank: Rank = ALONE
     epoch: int = 0
     step: int = 0  # of the epoch under way
     history: list[dict[str, Any]] = field(default_factory=list)  # repeats bit for bit
     timing: list[dict[str, Any]] = field(default_factory=list)  # does not
 
 
-def initial_state(model: Spiking, data: Dataset, recipe: Recipe) -> State:
-    """The state before the first epoch."""
-    r = recipe
+def initial_state(model: Spiking, data: Dataset, recipe: Recipe, rank: Rank = ALONE) -> State:
+    """The state before the first epoch, on this rank of those that share the recipe's batches."""
+    r, net = recipe, rank.share(model, recipe.synchronised)
     optimizer = optimizer_of(r.optimizer, model.parameters(), r.lr, r.weight_decay, r.momentum)
     scheduler = scheduler_of(r.schedule, optimizer, r.lr, _steps(data, r), r.epochs, r.restart_every)
-    return State(model, optimizer, scheduler)
+    return State(model, optimizer, scheduler, net, rank)
 
 
 def train_epochs(
@@ -73,7 +77,7 @@ def train_epochs(
         timesteps: T of the forward pass; 1 is the method's.
         seed: of order, augmentation and noise; each epoch draws streams of its own.
         label: shown beside the progress bar.
-        save: called with the state after every epoch.
+        save: called with the state after every epoch, on the rank that leads.
 
     Raises:
         TrainingError: the loss, a gradient or a weight is no longer finite, or memory is full. What was saved before
@@ -85,7 +89,7 @@ def train_epochs(
     with progress.bar(total, state.epoch * per_epoch, label) as bar:
         while state.epoch < recipe.epochs:
             for row, timing in _timed(state, data, recipe, timesteps, seed, bar, label):
-                if recipe.evaluates(row["epoch"]):
+                if state.rank.leads and recipe.evaluates(row["epoch"]):
                     with failures.naming_place(
                         lambda row=row: f"{label}: test after epoch {row['epoch']:g}",
                         "recipe.test_batch",
@@ -95,6 +99,8 @@ def train_epochs(
                 state.history.append(row)
                 state.timing.append(timing)
             state.epoch += 1
+            if not state.rank.leads:
+                continue
             save(state)
             if bar.disable:  # a batch log gets a line for each epoch instead
                 rate = timing["images_per_s"]
@@ -138,9 +144,10 @@ def one_epoch(
         After each piece a row of the history, means over the epoch so far, and the first step after which the loss, a
         gradient or a weight was not finite, 0 if all were.
     """
-    device = data.train.images.device
+    device, rank = data.train.images.device, state.rank
     epoch = state.epoch + 1
-    order, noise, crops = (stream(seed, p, epoch, device) for p in ("order", "noise", "augmentation"))
+    order, crops = (stream(seed, p, epoch, device) for p in ("order", "augmentation"))
+    noise = stream(seed, "noise", epoch, device, rank.number)
     lr = state.optimizer.param_groups[0]["lr"]
     loss_sum = torch.zeros((), device=device)
     correct = torch.zeros((), dtype=torch.int64, device=device)
@@ -155,9 +162,10 @@ def one_epoch(
             images = augment(images, crops, flip="flip" in recipe.augment)
         if "cutout" in recipe.augment:
             images = cutout(images, crops)
+        images, labels = rank.part(images), rank.part(labels)
         x = standardise(images, data).contiguous(memory_format=torch.channels_last)
         with autocast(device, recipe.precision):
-            outputs = state.model(x, simulation=Simulation(noise, timesteps)).mean(0)  # [B, classes], averaged over T
+            outputs = state.net(x, simulation=Simulation(noise, timesteps)).mean(0)  # [B, classes], averaged over T
         loss = mse(outputs, labels) if recipe.loss == "mse" else cross_entropy(outputs, labels, recipe.smoothing)
         state.optimizer.zero_grad()
         loss.backward()
@@ -174,8 +182,9 @@ def one_epoch(
             accuracy = correct.item() / seen
             progress.show(bar, epoch, recipe.epochs, loss_sum.item() / seen, accuracy, recipe.batch_size)
         if state.step in ends:
-            means = {"train_loss": loss_sum.item() / seen, "train_accuracy": correct.item() / seen}
-            yield {"epoch": ends[state.step], "lr": lr, **means}, int(broke)
+            loss_mean, accuracy = rank.mean(loss_sum).item() / seen, rank.mean(correct).item() / seen
+            row = {"epoch": ends[state.step], "lr": lr, "train_loss": loss_mean, "train_accuracy": accuracy}
+            yield row, int(rank.largest(broke))
             state.model.train()
 
 

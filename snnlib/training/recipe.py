@@ -44,7 +44,9 @@ class Recipe(Checked):
     test_timesteps: int = Field(default=10, ge=1, le=1000)  # T at which a single-step net is tested, converted (step 3)
     test_batch: Annotated[int, ADDED] = Field(default=250, ge=1, le=65_536)  # images: noise is drawn by the batch
     compile: bool = False  # the neurons (`fast.compiled`): seconds to start, faster then; part of the recipe likewise
-    devices: Annotated[Literal[1], ADDED] = 1  # GPUs, among which each batch is divided
+    # GPUs, or processes on a CPU, among which each batch is divided; noise is each one's own, so the weights differ.
+    devices: Annotated[int, ADDED] = Field(default=1, ge=1, le=64)
+    synchronised: Annotated[bool, ADDED] = True  # batch norm, over the whole batch; else over each device's part
 
     @field_validator("evaluate_every")
     @classmethod
@@ -62,6 +64,16 @@ class Recipe(Checked):
     def _smooths_labels(self) -> Recipe:
         if self.smoothing and self.loss != "cross_entropy":
             raise InputError(f"smoothing = {self.smoothing}: must be 0 with loss = {self.loss}; it is cross_entropy's")
+        return self
+
+    @model_validator(mode="after")
+    def _divides_batches(self) -> Recipe:
+        if self.batch_size % self.devices:
+            raise InputError(
+                f"batch_size = {self.batch_size}: must be divisible by devices = {self.devices}, which share a batch"
+            )
+        if self.devices == 1 and not self.synchronised:
+            raise InputError("synchronised = False: must be true with devices = 1, whose part of a batch is all of it")
         return self
 
     @property

@@ -83,7 +83,7 @@ CHANGES: list[dict[str, Any]] = [
             {"test_batch": 100}, {"test_timesteps": 4}, {"compile": True},
             {"loss": "cross_entropy"}, {"loss": "cross_entropy", "smoothing": 0.1}, {"optimizer": "sgd"},
             {"optimizer": "muon"}, {"optimizer": "muon", "momentum": 0.95}, {"weight_decay": 0.01},
-            {"schedule": "triangle"},
+            {"schedule": "triangle"}, {"devices": 2}, {"devices": 2, "synchronised": False},
         )
     ),
 ]  # fmt: skip
@@ -102,7 +102,7 @@ def test_every_changed_field_changes_the_key() -> None:
 
 def test_every_field_of_the_recipe_is_among_the_changes() -> None:
     changed = set().union(*(c["recipe"] for c in CHANGES if "recipe" in c))
-    assert changed == set(Recipe.model_fields) - {"devices"}  # one, so far
+    assert changed == set(Recipe.model_fields)
     assert set().union(*CHANGES) == set(Spec.model_fields)
 
 
@@ -159,6 +159,10 @@ def test_a_spec_survives_json_with_its_key() -> None:
                 ("readout", {"readout": "potential"}),
                 ("batch_norm", {"batch_norm": False}),
             )
+        ),
+        (
+            {"recipe": {"devices": 2, "batch_size": 6002}},
+            r"batch_size = 6002: must be at most 6000, the training images",
         ),
         ({"after": {**TINY, "seed": -1}}, r"seed = -1: .*greater than or equal to 0"),
         ({"after": "fashion_mnist_mini-cnn"}, r"after = 'fashion_mnist_mini-cnn'"),
