@@ -134,6 +134,7 @@ def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None
         )  # fmt: skip
     named = {**run.spec.columns(), **found.table}
     table, right, about = _files(run, evaluation)
+    run.still_alone()
     write(table, found.table.assign(**named)[[*named]].to_csv(index=False))
     save_tensors(right, *_packed(found.right))
     made |= {"finished": now(), "wall_seconds": time.perf_counter() - began}

@@ -23,6 +23,7 @@ from snnlib.runs.provenance import now, provenance
 from snnlib.runs.spec import Spec
 from snnlib.store import locks
 from snnlib.store.files import DamagedError, check, explained, seal, set_aside, sha256, unseal, write
+from snnlib.store.holders import alone_here
 from snnlib.store.once import once
 from snnlib.store.paths import runs_dir
 from snnlib.store.tensors import load_tensors, save_tensors
@@ -147,10 +148,18 @@ class Run:
         model.model.load_state_dict(load_tensors(weights, device)[0])
         return model.eval()
 
+    def still_alone(self) -> None:
+        """See that nobody on another machine, which does not see this lock, writes to its folder too."""
+        alone_here(locks.holder_of(self._lock))
+
+    @property
+    def _lock(self) -> Path:
+        return self.folder / "lock"
+
     @contextmanager
     def alone(self, what: str, untold: float = locks.A_MOMENT) -> Iterator[None]:
         """Hold the run's lock (`snnlib.store.locks.alone`): whoever writes to its folder does."""
-        with locks.alone(self.folder / "lock", f"{what} {self.spec.name}", untold=untold):
+        with locks.alone(self._lock, f"{what} {self.spec.name}", untold=untold):
             for left_over in self.folder.glob(".*.partial"):  # of a process that was killed
                 with suppress(OSError):
                     left_over.unlink()
@@ -279,10 +288,12 @@ def _train(run: Run, device: torch.device, rank: Rank) -> None:
         seconds = time.perf_counter() - began
         return [*before, {**made, "finished": now(), "wall_seconds": seconds, "epochs": [first, state.epoch]}]
 
-    train_epochs(
-        state, data, spec.recipe, timesteps=spec.timesteps, seed=spec.seed, label=run.label,
-        save=lambda s: checkpoints.save_checkpoint(folder, s, {"run": spec.name, "sittings": sittings()}),
-    )  # fmt: skip
+    def save(state: State) -> None:
+        run.still_alone()
+        checkpoints.save_checkpoint(folder, state, {"run": spec.name, "sittings": sittings()})
+
+    options = {"timesteps": spec.timesteps, "seed": spec.seed, "label": run.label, "save": save}
+    train_epochs(state, data, spec.recipe, **options)
     if not rank.leads:
         return
     save_tensors(folder / "weights.safetensors", state.model.model.state_dict(), {"run": spec.name})

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
-import os
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import datetime
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from snnlib.store.files import StoreError, explained, regular, write
+from snnlib.store import holders
+from snnlib.store.files import StoreError, explained
 
 log = logging.getLogger("snnlib")
 
 A_MOMENT = 0.3  # seconds; by then the holder has written who it is
+
+
+def holder_of(lock: Path) -> Path:
+    """The file that names who has the lock."""
+    return lock.with_name(f"{lock.name}.holder")
 
 
 @contextmanager
@@ -27,7 +29,7 @@ def alone(lock: Path, what: str, wait: bool = True, untold: float = A_MOMENT) ->
 
     The lock is the kernel's (``flock``): it ends with its process, however that ends, and a lock file that is left
     behind means nothing. Over NFS the server holds it for all machines, unless the file system is mounted with
-    ``nolock`` or ``local_lock`` (man nfs; flock(2), "NFS details").
+    ``nolock`` or ``local_lock`` (man nfs; flock(2), "NFS details"): then `holders` notices.
 
     Args:
         lock: a file beside what is to be written; its folder is made.
@@ -36,23 +38,18 @@ def alone(lock: Path, what: str, wait: bool = True, untold: float = A_MOMENT) ->
         untold: seconds; of a shorter wait nothing is said.
 
     Raises:
-        StoreError: the folder cannot be written to, or its file system has no locks, or another process has the lock
-            and this one is not to wait.
+        StoreError: the folder cannot be written to, or its file system has no locks or does not share them with another
+            machine that is at work there, or another process has the lock and this one is not to wait.
     """
-    holder = lock.with_name(f"{lock.name}.holder")
+    holder = holder_of(lock)
     held = FileLock(lock, fallback_to_soft=False)  # a soft lock, a file that is there, would outlive its holder
     try:
         _acquire(held, lock, holder, what, wait, untold)
-        now = datetime.now().isoformat(sep=" ", timespec="seconds")
-        write(holder, json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": now}))
-        yield
+        holders.look_elsewhere(holder)
+        with holders.holding(holder):
+            yield
     finally:
-        try:
-            if held.is_locked:
-                with suppress(OSError):
-                    holder.unlink()
-        finally:  # also if Ctrl-C comes once more
-            held.release()
+        held.release()  # also if Ctrl-C comes once more
 
 
 def _acquire(held: FileLock, lock: Path, holder: Path, what: str, wait: bool, untold: float) -> None:
@@ -61,7 +58,7 @@ def _acquire(held: FileLock, lock: Path, holder: Path, what: str, wait: bool, un
         try:
             held.acquire(timeout=untold)
         except Timeout:
-            other = _read(holder)
+            other = holders.named(holder) or "another process"
             if not wait:
                 raise StoreError(f"{lock.parent}: {other} is at work there; nothing was done") from None
             log.warning("waiting for %s, which %s", other, what)
@@ -71,12 +68,3 @@ def _acquire(held: FileLock, lock: Path, holder: Path, what: str, wait: bool, un
             if error.errno == errno.ENOSYS:  # flock is missing
                 raise OSError(errno.ENOLCK, "no locks", str(lock)) from None
             raise
-
-
-def _read(holder: Path) -> str:
-    """Who holds the lock; what a killed process left is overwritten by the next holder."""
-    try:
-        by = json.loads(regular(holder).read_text())
-        return f"process {by['process']} on {by['host']} (since {by['since']})"
-    except (StoreError, OSError, ValueError, KeyError, TypeError):
-        return "another process"

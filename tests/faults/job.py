@@ -1,7 +1,8 @@
 """A job as a batch does it, small: train a run, evaluate it, draw its figure. Run as a program, it can be killed.
 
 ``python job.py``; with ``SNNLIB_DIE_AT=n`` it kills itself before the n-th time that it opens a file for writing,
-renames or removes one; with ``SNNLIB_POLLUTION=name``, the process is set to something odd before.
+renames or removes one; with ``SNNLIB_POLLUTION=name``, the process is set to something odd before; with
+``SNNLIB_NODE=name``, it is on a machine of this name, which sees the locks of no other.
 """
 
 from __future__ import annotations
@@ -10,18 +11,23 @@ import logging
 import os
 import signal
 import sys
+import time
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from filelock import FileLock
 from pollution import POLLUTIONS
 
 from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
 from snnlib.experiments.fig2_accuracy_vs_timesteps.table import INFERENCE
 from snnlib.experiments.outputs import Outputs
+from snnlib.runs import checkpoints
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.results import predictions
 from snnlib.runs.run import Run, Spec
+from snnlib.store import holders, locks
 from snnlib.store.files import check, unseal
 from snnlib.store.paths import figures_dir, runs_dir
 from snnlib.store.sums import ENDING
@@ -56,7 +62,7 @@ def results() -> dict[str, bytes]:
 def sound(whole: dict[str, bytes]) -> None:
     """Every file under a final name is whole, whatever is missing."""
     for path in [p for p in (*runs_dir().rglob("*"), *figures_dir().rglob("*")) if p.is_file()]:
-        if path.name.startswith(".") or path.name == "lock" or "damaged" in path.parts:
+        if path.name.startswith((".", "lock")) or "damaged" in path.parts:
             continue
         if path.name in whole and path.name != "timing.csv":
             assert path.read_bytes() == whole[path.name], path
@@ -67,7 +73,7 @@ def sound(whole: dict[str, bytes]) -> None:
         elif path.name.startswith("checkpoint-"):
             check(path, path.stem.split("-")[2])
         else:
-            assert path.name in ("timing.csv", "lock.holder"), path
+            assert path.name == "timing.csv", path
 
 
 def _die_before(n: int) -> None:
@@ -84,6 +90,20 @@ def _die_before(n: int) -> None:
     sys.addaudithook(hook)
 
 
+def _on_a_machine_of_its_own(name: str) -> None:
+    """It looks for others for ``SNNLIB_LOOKS`` seconds, and rests for half a second after each epoch."""
+    holders.BEAT, holders.SILENCE = 0.1, float(os.environ["SNNLIB_LOOKS"])
+    holders.machine = lambda: name
+    locks.FileLock = lambda path, **options: FileLock(f"{path}.{name}", **options)
+    save = checkpoints.save_checkpoint
+
+    def save_and_rest(*arguments: Any) -> None:
+        save(*arguments)
+        time.sleep(0.5)
+
+    checkpoints.save_checkpoint = save_and_rest
+
+
 def _ours(path: object) -> bool:
     return isinstance(path, (str, Path)) and Path(path).is_relative_to(runs_dir().parent)
 
@@ -92,6 +112,8 @@ if __name__ == "__main__":
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     if die_at := os.environ.get("SNNLIB_DIE_AT"):
         _die_before(int(die_at))
+    if node := os.environ.get("SNNLIB_NODE"):
+        _on_a_machine_of_its_own(node)
     print("begun", flush=True)
     with POLLUTIONS[os.environ["SNNLIB_POLLUTION"]]() if "SNNLIB_POLLUTION" in os.environ else nullcontext():
         work()

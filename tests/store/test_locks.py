@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from snnlib.store import locks
+from snnlib.store import holders
 from snnlib.store.files import StoreError
 from snnlib.store.locks import alone
 
@@ -99,7 +99,7 @@ def test_it_is_free_also_if_ctrl_c_comes_at_its_end_or_its_beginning(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(*{"unlink": (Path, "unlink"), "write": (locks, "write")}[where], interrupt)
+        patch.setattr(*{"unlink": (Path, "unlink"), "write": (holders, "write")}[where], interrupt)
         with pytest.raises(KeyboardInterrupt) as kept, alone(tmp_path / "lock", "works"):
             pass
     with FileLock(tmp_path / "lock", timeout=0):
