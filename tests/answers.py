@@ -244,6 +244,7 @@ def _idle(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(data, "_full", _missing)
     patch.setattr(run_commands, "estimate", lambda p: dict.fromkeys(p.all_runs(), 1.0))
     patch.setattr(run_commands, "time_left", lambda *_: "")
+    patch.setattr(run_commands.roofline, "estimates", lambda p: [dict.fromkeys(p.all_runs(), 1.0)] * 2)
     patch.setattr(training_commands, "accuracy", _accuracy)
 
 

@@ -7,7 +7,7 @@ beyond the preset's evaluations come on top.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,7 +49,7 @@ class ToDo:
         training, test = spec.images
         size = min(spec.recipe.batch_size, training)
         images = self.epochs * (training // size) * size  # a smaller last batch is dropped
-        total = images * rates.training(spec) if images else 0.0
+        total = images * rates.training(spec) / spec.recipe.devices if images else 0.0
         return total + sum(n * test * rates.testing(spec, evaluation) for evaluation, n in self.passes if n)
 
 
@@ -82,7 +82,9 @@ def estimate(preset: Preset, rates: Rates | None = None) -> dict[str, float]:
     """Seconds that each unfinished run of the preset will take, by its name; nothing is measured if there is none."""
     found = {name: to_do(run, preset) for name, run in preset.all_runs().items()}
     left = {name: work for name, work in found.items() if work is not None}
-    rates = rates or Throughput()
+    if rates is not None:
+        return {name: work.seconds(rates) for name, work in left.items()}
+    rates = Throughput()
     shape = "{desc}: run {n_fmt} of {total_fmt} |{bar:20}|"
     bar = tqdm(left.items(), "measuring", leave=False, disable=not left or quiet(), bar_format=shape)
     return {name: work.seconds(rates) for name, work in bar}
@@ -105,15 +107,35 @@ def time_left(preset: Preset, left: Mapping[str, float], cores: int | None = Non
         cores = 0 if default_device() == "cuda" else _cores()
     if not cores:
         return f"{counted}: about {duration(sum(left.values()))} on this machine's GPU, one run at a time"
+    total = sum(
+        seconds * runs[name].spec.recipe.threads * runs[name].spec.recipe.devices for name, seconds in left.items()
+    )
+    here = f"{duration(_through(preset, left, cores))} on this machine's {cores} core{'s' * (cores > 1)}"
+    return f"{counted}: about {duration(total)} of one core, {here}"
+
+
+def on_gpus(preset: Preset, left: Sequence[Mapping[str, float]], name: str, basis: str) -> str:
+    """How long all that is left takes on one GPU of this name, and on eight, one run on each.
+
+    Args:
+        left: of `estimate`, the shortest and the longest, or both in one.
+        basis: what that rests on.
+    """
+    one, eight = (" to ".join(duration(_through(preset, seconds, n, gpus=True)) for seconds in left) for n in (1, 8))
+    return f"about {one} on one {name}, {eight} on eight ({basis})"
+
+
+def _through(preset: Preset, left: Mapping[str, float], processors: int, gpus: bool = False) -> float:
+    """Seconds until all is done on so many cores or GPUs, none of which idles before the longest run is left alone."""
+    runs = preset.all_runs()
     specs = {name: runs[name].spec for name in left}
-    total = sum(left[name] * spec.recipe.threads for name, spec in specs.items())
+    wanted = {name: spec.recipe.devices * (1 if gpus else spec.recipe.threads) for name, spec in specs.items()}
 
     def through(spec: Spec) -> float:  # until it is done: the run that it comes after has to be, before
         return left.get(spec.name, 0.0) + (through(spec.after) if spec.after else 0.0)
 
-    longest = max(through(spec) for spec in specs.values())
-    here = f"{duration(max(total / cores, longest))} on this machine's {cores} core{'s' * (cores > 1)}"
-    return f"{counted}: about {duration(total)} of one core, {here}"
+    total = sum(left[name] * wanted[name] for name in left)
+    return max(total / processors, *map(through, specs.values()))
 
 
 def duration(seconds: float) -> str:

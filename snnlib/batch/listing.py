@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import pandas as pd
 
 from snnlib.batch import train as batch
+from snnlib.batch.estimate import duration
 from snnlib.checks import InputError
 from snnlib.runs import pretrained, stored
 from snnlib.runs.labels import labels
@@ -18,21 +19,25 @@ from snnlib.runs.run import Run
 from snnlib.store.files import DamagedError
 from snnlib.store.paths import runs_dir
 
-ROW = ("run", "label", "uses", "state", "accuracy_t1", "accuracy", "seconds", "seconds_left")
+ROW = ("run", "label", "uses", "state", "accuracy_t1", "accuracy", "seconds", "seconds_left", "on_h100")
 OF_ANOTHER_VERSION = "of another version"
 
 
-def of_preset(preset: Preset, left: Mapping[str, float]) -> list[dict[str, Any]]:
+def of_preset(
+    preset: Preset, left: Mapping[str, float], on_gpu: Sequence[Mapping[str, float]] = ()
+) -> list[dict[str, Any]]:
     """A row for each run of a preset, its fields `ROW`: accuracies, as fractions, are those of its last evaluation.
 
     Args:
         left: seconds that each unfinished run will still take, from `snnlib.batch.estimate.estimate`.
+        on_gpu: the same on an H100, at best and at worst.
     """
     used, rows = preset.uses(), []
     for name, run in preset.all_runs().items():
         row = dict.fromkeys(ROW) | {"run": name, "label": run.label, "uses": {preset.name: used[name]}}
         if name in left:
             row |= {"state": state(name, run), "seconds_left": left[name]}
+            row |= {"on_h100": [seconds[name] for seconds in on_gpu] or None}
         else:
             at = accuracy(run, preset.evaluations(run)[-1]).groupby("timesteps").accuracy.mean()
             row |= {"state": "done", "accuracy_t1": at.iloc[0], "accuracy": at.iloc[-1]}
@@ -109,6 +114,7 @@ def state(name: str, run: Run | None) -> str:
 
 def table(rows: Collection[Mapping[str, Any]], of_preset: bool = False) -> str:
     """Rows as Markdown; with ~, seconds that are still to come. ``of_preset``: all of one, which need not be named."""
+    on_gpu = any(row["on_h100"] for row in rows)
     shown = [
         {
             "run": row["label"],
@@ -118,10 +124,17 @@ def table(rows: Collection[Mapping[str, Any]], of_preset: bool = False) -> str:
             "T = 1, %": _percent(row["accuracy_t1"]),
             "T = last, %": _percent(row["accuracy"]),
             "seconds": _seconds(row["seconds"], row["seconds_left"]),
+            **({"on an H100": _on_gpu(row["on_h100"])} if on_gpu else {}),
         }
         for row in rows
     ]
-    return pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True, colalign=[*["left"] * 4, *["right"] * 3])
+    return pd.DataFrame(shown).to_markdown(
+        index=False, disable_numparse=True, colalign=[*["left"] * 4, *["right"] * (3 + on_gpu)]
+    )
+
+
+def _on_gpu(seconds: Sequence[float] | None) -> str:
+    return " to ".join(map(duration, seconds)) if seconds else ""
 
 
 def _seconds(taken: float | None, left: float | None) -> str:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
+import torch
 import typer
 
-from snnlib.batch import listing, pretrained
+from snnlib.batch import listing, pretrained, roofline
 from snnlib.batch.about import about, told
-from snnlib.batch.estimate import estimate, time_left
+from snnlib.batch.estimate import estimate, on_gpus, time_left
 from snnlib.batch.export import export
 from snnlib.checks import InputError
 from snnlib.cli import choose
 from snnlib.cli.options import PRESETS, Changes, Json, Name, as_number, as_path, print_json
 from snnlib.runs import stored
 from snnlib.runs.preset import load_preset
+from snnlib.runs.run import default_device
 from snnlib.store.files import DamagedError, explained
 from snnlib.store.paths import from_root, runs_dir
 
@@ -28,7 +30,8 @@ def list_runs(
     """List every run of the store; or those of a preset, what is missing, and how long that will take.
 
     Of a run in no preset that ships, accuracies are those after its last epoch. Seconds are those that training took,
-    or with ~ those that are still to come, evaluation included: an estimate from a throughput that is measured now.
+    or with ~ those that are still to come, evaluation included: an estimate from a throughput that is measured now,
+    and for an H100 one from a model.
     """
     if preset is None:
         if changes:
@@ -36,8 +39,13 @@ def list_runs(
         rows, last = listing.of_store(), f"in the store ({from_root(runs_dir())})"
     else:
         p = load_preset(preset, changes or ())
-        left = estimate(p)
-        rows, last = listing.of_preset(p, left), time_left(p, left)
+        left, gpu = estimate(p), default_device() == "cuda"  # where there is one, that was measured on it
+        modelled = () if gpu else roofline.estimates(p)
+        rows, last = listing.of_preset(p, left, modelled), time_left(p, left)
+        if left and gpu:
+            last += f"\n{on_gpus(p, [left], torch.cuda.get_device_name(), 'measured here')}"
+        elif left:
+            last += f"\n{on_gpus(p, modelled, roofline.H100.name, roofline.BASIS)}"
     if as_json:
         print_json({"store": str(runs_dir()), "preset": preset, "runs": rows})
     elif rows:

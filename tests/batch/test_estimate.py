@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -288,7 +289,8 @@ def test_the_command_lists_states_and_seconds(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(preset, "FOLDER", tmp_path)
     monkeypatch.setattr(estimate, "Throughput", Fixed)
     monkeypatch.setattr(estimate, "_cores", lambda: 2)
-    monkeypatch.setattr(estimate, "default_device", lambda: "cpu")
+    for module in (estimate, commands):
+        monkeypatch.setattr(module, "default_device", lambda: "cpu")
     net = {**NET, "recipe": {"epochs": 1, "batch_size": 50}}
     content = {
         "description": "d",
@@ -307,11 +309,17 @@ def test_the_command_lists_states_and_seconds(monkeypatch: pytest.MonkeyPatch, t
 
     commands.list_runs("tiny")
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
-    rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:-1])
-    assert {f"{label}-{key}": cells for label, key, *cells in rows} == {
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:-2]]
+    assert {f"{label}-{key}": cells for label, key, *cells, _ in rows} == {
         done.spec.name: ["cnn ours", "done", "50.00", "75.00", "12"],
         only_trained.spec.name: ["cnn ours", "trained", "", "", "~100"],
         begun.spec.name: ["cnn ours", "begun", "", "", "~6200"],  # 6,000 images, then two passes of 1,000 at T = 10
         missing.spec.name: ["cnn ours", "missing", "", "", "~6200"],
     }
-    assert lines[-1] == "1 done, 3 missing: about 3.5 h of one core, 1.7 h on this machine's 2 cores"
+    on_gpu = {row[2] + row[3]: row[-1] for row in rows}
+    assert on_gpu["cnn oursdone"] == ""
+    assert re.fullmatch(r"\d s to \d s", on_gpu["cnn oursmissing"])
+    assert lines[-2] == "1 done, 3 missing: about 3.5 h of one core, 1.7 h on this machine's 2 cores"
+    assert re.fullmatch(
+        r"about \d s to \d s on one H100, \d s to \d s on eight \(a model: .*; not run on a GPU\)", lines[-1]
+    )
