@@ -43,6 +43,7 @@ class Clone:
         shutil.copytree(folder / "profiles" / "slurm", profile)
         options = yaml.safe_load((profile / "config.yaml").read_text())
         options |= {"slurm-init-seconds-before-status-checks": 2, "latency-wait": 10}
+        options["default-resources"] = {"slurm_partition": "main", "slurm_extra": "'--nice=7'"}  # as the file says
         (profile / "config.yaml").write_text(yaml.safe_dump(options))
         said = yaml.safe_load((profile / "jobs.yaml").read_text())
         said["cluster"] |= jobs

@@ -53,6 +53,7 @@ def test_the_same_results_and_each_job_has_what_it_asks_for(
     assert sorted(seen) == ["0", "1"]
     for run, job in shown.items():
         assert (job["TimeLimit"], job["Requeue"], job["NumNodes"]) == ("00:10:00", "1", "1")
+        assert (job["Partition"], job["Nice"]) == ("main", "7")
         assert job["MinMemoryNode"] == f"{memory(run, PRESET, gpu=True)}M"
         assert job["CPUs/Task"] == str(run.spec.recipe.threads)
     assert here.results() == local
@@ -107,7 +108,7 @@ def test_jobs_outlive_snakemake_and_the_same_command_waits_for_them(
 ) -> None:
     """One GPU for two jobs: they take turns, so that one is at work and the other one waits in the queue."""
     here = clone(gpu=True)
-    other = cluster("sbatch", "--parsable", "--gpus=1", "--output=/dev/null", "--wrap=sleep 600")
+    other = cluster("sbatch", "--parsable", "--gpus=1", "--mem=100", "--output=/dev/null", "--wrap=sleep 600")
     process = here.train()
     stopped = here.hang(OURS)
     jobs = here.submitted()
