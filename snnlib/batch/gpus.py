@@ -45,7 +45,7 @@ def take() -> None:
     """Take as many GPUs as ``SNNLIB_GPUS`` says, and see no others; wait until there are so many.
 
     To be called before anything is computed. Who waits holds what it has got, but one process at a time waits, the
-    others behind it: two that want two of three cannot keep each other waiting.
+    others behind it: several that want two cannot hold one each for ever.
 
     Raises:
         InputError: it is no number, or there are fewer GPUs.

@@ -47,7 +47,7 @@ def left_over() -> list[str]:
     if done is None or done.returncode:
         raise InputError(f"profile slurm: squeue cannot tell what is in the queue: {said[-1]}")
     jobs = [line.split("|", 1) for line in done.stdout.splitlines() if "|" in line]
-    return [number for number, name in jobs if re.match(rf"snnlib-.*-{_clone()}_", name)]
+    return sorted((number for number, name in jobs if re.match(rf"snnlib-.*-{_clone()}_", name)), key=int)
 
 
 def wait_for_left_over(queue: Callable[[], list[str]] = left_over) -> None:

@@ -139,8 +139,8 @@ def test_memory_is_enough_and_not_ten_times_as_much(
     assert 1 < memory(run, preset, gpu=False) / float(done.stdout) < 10
 
 
-QUEUE = """11|{prefix}_0a1b
-12|{prefix}_0a1b
+QUEUE = """12|{prefix}_0a1b
+11|{prefix}_0a1b
 13|snnlib-other-{clone}_0a1b
 14|snnlib-smoke-00000000_0a1b
 15|interactive

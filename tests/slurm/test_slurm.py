@@ -121,7 +121,10 @@ def test_jobs_outlive_snakemake_and_the_same_command_waits_for_them(
     stopped.resume()
     said = here.finish(again)
     cluster("scancel", other)
-    assert f"waiting for 2 jobs of an earlier call that are still in the queue; not to wait: scancel {jobs[0]} " in said
+    assert (
+        f"waiting for 2 jobs of an earlier call that are still in the queue; not to wait: scancel {' '.join(jobs)}"
+        in said
+    )
     assert {cluster.show(job)["JobState"] for job in jobs} == {"COMPLETED"}
     assert as_here(here.results(), local)
     assert all(sittings(run) == [[1, run.spec.recipe.epochs]] for run in (OURS, POTENTIAL))
