@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 from test_workflow import snakefile
 
 from snnlib.batch import profile as profiles
@@ -184,8 +186,6 @@ def test_a_queue_that_cannot_be_asked_is_told(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize("name", ["smoke", "my preset, 100 % wider than anything else that there is", "ünïcode", "---"])
 def test_a_prefix_is_one_that_the_plugin_takes(smoke: Preset, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which wants at most 50 letters, digits, - and _; another store or preset has another one."""
-    import re
-
     prefix = name_prefix(smoke.model_copy(update={"name": name}))
     assert re.fullmatch(r"snnlib-[A-Za-z0-9_-]{1,43}", prefix)
     monkeypatch.setenv("SNNLIB_RUNS", "elsewhere")
@@ -210,3 +210,32 @@ def test_the_workflow_is_begun_with_the_profile(
     assert "--resources" not in cluster
     assert local[local.index("--profile") + 1] == str(PROFILES / "local")
     assert local[local.index("--resources") + 1] == "gpu=3"
+
+
+def test_the_queue_is_not_asked_while_another_one_is_at_work(
+    smoke: Preset, plugins: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its jobs are there by right; waiting for them would be a wait without end."""
+    monkeypatch.setattr(workflow, "BUILD", tmp_path)
+    monkeypatch.setattr(workflow.slurm, "wait_for_left_over", lambda: pytest.fail("waited"))
+    with FileLock(tmp_path / "workflow.lock"), pytest.raises(workflow.WorkflowError, match="another `make figures`"):
+        workflow.figures(smoke, profile=load_profile("slurm"))
+
+
+def test_a_run_over_more_gpus_than_there_are_is_refused(smoke: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workflow, "default_device", lambda: "cuda")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
+    assert workflow._where(smoke, load_profile()) == ["--resources", "gpu=2"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(InputError, match="recipe.devices = 1: must be at most 0, the GPUs of this machine"):
+        workflow._where(smoke, load_profile())
+
+
+@pytest.mark.parametrize(("said", "resources"), [("[mem_mb=9]", ["mem_mb=9", "gpu=1"]), ("{gpu: 2, mem_mb: 9}", None)])
+def test_what_a_profile_says_of_this_machine_stays(
+    smoke: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, resources: list[str] | None
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    (tmp_path / "config.yaml").write_text(f"cores: 1\nresources: {said}\n")
+    where = workflow._where(smoke, load_profile(str(tmp_path)))
+    assert where == (["--resources", *resources] if resources else [])
