@@ -27,7 +27,7 @@ OURS, POTENTIAL, TUNED = PRESET.all_runs().values()
 MORE = "table2_inference_time"  # the notebook that alone needs the last one
 FIGURE = "fig2_accuracy_vs_timesteps"
 TABLES = [f"{FIGURE}.csv", "fig2_gains.csv"]
-PATIENCE = 240.0  # seconds, on a machine that is busy with other things
+PATIENCE = 400.0  # seconds, on a machine that is busy with other things
 
 
 class Clone:
