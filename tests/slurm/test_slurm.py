@@ -121,6 +121,7 @@ def test_jobs_outlive_snakemake_and_the_same_command_waits_for_them(
     stopped.resume()
     said = here.finish(again)
     cluster("scancel", other)
+    assert here.submitted() == []  # there was nothing left to do
     assert (
         f"waiting for 2 jobs of an earlier call that are still in the queue; not to wait: scancel {' '.join(jobs)}"
         in said
