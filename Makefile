@@ -1,17 +1,18 @@
 # Two commands do everything, set-up included: `make figures` and `make test`.
 
 PRESET ?= smoke
+PROFILE ?= local
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # LOCKED=1 has the versions of requirements.lock, TORCH_INDEX=URL another build of PyTorch than pip's own choice.
 PIN    := $(if $(LOCKED),--constraint requirements.lock)
-LOCKED_EXTRAS := notebooks test export site release browser
+LOCKED_EXTRAS := notebooks test export site release browser slurm
 # Snakemake's jobs and the notebooks' kernels find the environment on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: figures publish test test-slow test-torchrun test-browser test-faults publish-faults first-cells lab site release lock lint clean
+.PHONY: figures publish test test-slow test-browser test-torchrun test-faults test-slurm publish-faults first-cells lab site release lock lint clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +22,8 @@ help:
 	@echo "make test-slow  train ResNet-18, VGG-16 and MobileNet of torchvision and timm, and what else is slow: half an hour"
 	@echo "make test-browser  every notebook in JupyterLab, its sliders moved, and the site, in the system's Chromium or Chrome"
 	@echo "make test-torchrun  runs over several processes, some minutes"
+	@echo "make figures PROFILE=slurm  the same on a cluster: docs/cluster.md"
+	@echo "make test-slurm a real Slurm of one node, and what can happen to its jobs, ten minutes; apt installs it where it can"
 	@echo "make test-faults  break things on purpose, half an hour; make publish-faults puts its table into docs"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make site       documentation and notebooks as pages, to build/site/index.html"
@@ -45,8 +48,12 @@ $(VENV)/locked:
 	@mkdir -p $(VENV)
 	@touch $@
 
-figures: $(VENV)/installed
-	@$(BIN)/python -m snnlib figures --preset "$(PRESET)"
+figures: $(VENV)/installed $(if $(filter-out local,$(PROFILE)),$(VENV)/slurm-installed)
+	@$(BIN)/python -m snnlib figures --preset "$(PRESET)" --profile "$(PROFILE)"
+
+$(VENV)/slurm-installed: $(VENV)/installed
+	@$(PIP) $(PIN) --editable '.[slurm]'
+	@touch $@
 
 publish: $(VENV)/installed
 	@$(BIN)/python -m snnlib publish --preset "$(PRESET)"
@@ -79,6 +86,9 @@ test-browser: $(VENV)/browser-installed
 test-faults: $(VENV)/installed
 	@$(BIN)/python -m snnlib figures --preset smoke trained
 	@$(BIN)/python -m pytest tests/faults -m faults -n 2 --dist worksteal
+
+test-slurm: $(VENV)/slurm-installed
+	@$(BIN)/python -m pytest tests/slurm -m slurm
 
 publish-faults: $(VENV)/installed
 	@$(BIN)/python tests/faults/table.py

@@ -2,6 +2,9 @@
 #
 #   snakemake --profile profiles/local --config preset=cpu    (or the absolute path of a TOML file)
 #
+# On this machine cheap runs share a job. On a cluster (profiles/slurm) each has one of its own, which asks for what it
+# needs, and GPUs are the cluster's to hand out.
+#
 # Every job calls the same functions that a notebook calls by hand, so what is done here is not done again there.
 
 from pathlib import Path
@@ -11,6 +14,7 @@ import torch
 from snnlib.batch.jobs import computed, jobs
 from snnlib.batch.killed import log_file, status_file, training
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
+from snnlib.batch.resources import Cluster
 from snnlib.batch.workflow import BUILD, outputs
 from snnlib.runs.preset import load_preset
 from snnlib.runs.preset_folder import figures_of
@@ -22,11 +26,13 @@ FIGURES = figures_of(PRESET)
 CODE = sorted(map(str, Path("snnlib").rglob("*.py")))
 LOGS = BUILD / PRESET.name
 LOGS.mkdir(parents=True, exist_ok=True)
-GPU = int(torch.cuda.is_available())
+CLUSTER = Cluster.of(config)
+GPU = int(torch.cuda.is_available())  # of this machine, which a cluster's jobs never see
 
 
 # A process that is killed cannot say so: its exit code does, which is left beside its log.
-ARMED = "rm -f {params.status:q}; python -X faulthandler -m snnlib"
+# SNNLIB_GPUS is how many of this machine's a job takes for itself.
+ARMED = f"rm -f {{params.status:q}}; {'' if CLUSTER else 'SNNLIB_GPUS={resources.gpu} '}python -X faulthandler -m snnlib"
 LEFT = "|| {{ echo ${{PIPESTATUS[0]}} > {params.status:q}; exit 1; }}"
 
 
@@ -41,6 +47,13 @@ def needed(name):
     return [evaluated(run) for run in (PRESET.runs(name) if name in PRESET.notebooks else ())]
 
 
+def asked(runs):
+    """What the job of these runs asks for, or that of a notebook, without any."""
+    if CLUSTER is None:
+        return {"gpu": GPU * max((run.spec.recipe.devices for run in runs), default=1)}
+    return CLUSTER.training(*runs, PRESET) if runs else CLUSTER.drawing()
+
+
 rule all:
     input:
         [outputs(PRESET, name) for name in NOTEBOOK_FILES],
@@ -51,7 +64,7 @@ rule trained:
         [evaluated(run) for run in RUNS.values()],
 
 
-for number, runs in enumerate(jobs(PRESET)):
+for number, runs in enumerate(jobs(PRESET, apart=CLUSTER is not None)):
 
     rule:
         name:
@@ -66,10 +79,10 @@ for number, runs in enumerate(jobs(PRESET)):
             status=status_file(LOGS, training(number)),
         log:
             log_file(LOGS, training(number)),
-        threads: max(run.spec.recipe.threads for run in runs)
+        threads: max(run.spec.recipe.threads * run.spec.recipe.devices for run in runs)
         priority: -number
         resources:
-            gpu=GPU,
+            **asked(runs),
         shell:
             f"{ARMED} train {{params.runs}} --preset {{params.preset:q}} > {{log:q}} 2>&1 {LEFT}"
 
@@ -93,6 +106,6 @@ for name in NOTEBOOK_FILES:
             preset=PRESET.given,
             status=status_file(LOGS, name),
         resources:
-            gpu=GPU,
+            **asked([]),
         shell:
             f"{ARMED} draw {{params.notebook}} --preset {{params.preset:q}} > {{log:q}} 2>&1 {LEFT}"

@@ -25,7 +25,8 @@ PAGES = [
     *sorted((ROOT / "notebooks").glob("*.ipynb")),
 ]
 SOURCES = [*sorted((ROOT / "snnlib").rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]
-MADE = ("build/", "runs/", "figures/mine", "data/MNIST", "data/FashionMNIST", "data/cifar")  # when something is run
+# When something is run, or by readers themselves.
+MADE = ("build/", "runs/", "figures/mine", "profiles/mine", "data/MNIST", "data/FashionMNIST", "data/cifar")
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

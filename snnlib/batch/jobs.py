@@ -15,14 +15,19 @@ SHARE = 1 / 25  # of all work, what a job of cheap nets should have at least
 LEAST = 4e11  # and multiply-accumulates: a core takes ten times as long for them as for starting Python
 
 
-def jobs(preset: Preset) -> list[list[Run]]:
+def jobs(preset: Preset, apart: bool = False) -> list[list[Run]]:
     """Lists of runs to train one after another, the costliest job first, so that none is left alone at the end.
 
     All seeds of a net are one job, and cheap nets share one: at the smallest scale starting Python costs as much as
     training. A run `after` another one, which may be in the job before, is never put together with others, and one of
     which all is published is in no job.
+
+    Args:
+        apart: each run is a job of its own, as on a cluster, where each asks for its own time and memory.
     """
     runs = [run for run in preset.all_runs().values() if computed(run, preset)]
+    if apart:
+        return [[run] for run in sorted(runs, key=lambda run: work(run, preset), reverse=True)]
     enough = max(SHARE * sum(work(run, preset) for run in runs), LEAST)
     found: list[list[Run]] = []
     for net in sorted(_nets(runs), key=lambda net: sum(work(run, preset) for run in net), reverse=True):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from snnlib.batch.estimate import incomplete
-from snnlib.batch.jobs import jobs
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.runs.checkpoints import epochs_done
 from snnlib.runs.preset import Preset
+from snnlib.runs.run import Run
+
+Jobs = Sequence[Sequence[Run]]
 
 TRY = {
     "SIGKILL": "memory may be full (`dmesg` tells): free some, or let fewer runs share it",
@@ -33,23 +36,22 @@ def training(number: int) -> str:
     return f"train_{number}"
 
 
-def logs(preset: Preset, folder: Path) -> dict[str, Path]:
+def logs(trainings: Jobs, folder: Path) -> dict[str, Path]:
     """Where the job of each run says what it does, by the run's name."""
-    return {
-        run.spec.name: log_file(folder, training(number)) for number, runs in enumerate(jobs(preset)) for run in runs
-    }
+    return {run.spec.name: log_file(folder, training(number)) for number, runs in enumerate(trainings) for run in runs}
 
 
-def killed(preset: Preset, folder: Path, since: float) -> dict[str, str]:
+def killed(preset: Preset, trainings: Jobs, folder: Path, since: float) -> dict[str, str]:
     """Each run and notebook at which a signal ended a job since then: which signal, where to look, and what to try.
 
     Args:
+        trainings: from `snnlib.batch.jobs.jobs`.
         folder: of the jobs' logs.
         since: a time of the system's clock.
     """
     left = {run.spec.name for run in incomplete(preset)}
     found = {name: why for name in NOTEBOOK_FILES if (why := why_killed(folder, name, since))}
-    for number, runs in enumerate(jobs(preset)):
+    for number, runs in enumerate(trainings):
         at_work = [run for run in runs if run.spec.name in left]  # they are trained in this order
         if at_work and (why := why_killed(folder, training(number), since)):
             run, *behind = at_work

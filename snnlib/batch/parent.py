@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -11,13 +12,13 @@ from contextlib import suppress
 
 import psutil
 
-VARIABLE = "SNNLIB_PARENT"  # the process that this one ends with
+VARIABLE = "SNNLIB_PARENT"  # the process that this one ends with, and where it runs
 BUSY = 75  # the exit code of a process that there may be only one of, and there is another
 
 
 def ending_with_this(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment for processes that are to end with this one."""
-    return {**environment, VARIABLE: str(os.getpid())}
+    return {**environment, VARIABLE: f"{os.getpid()} {_place()}"}
 
 
 def end_with_parent() -> None:
@@ -25,13 +26,21 @@ def end_with_parent() -> None:
 
     A script's background jobs ignore Ctrl-C, and their children with them: not here, where it is the workflow's word.
 
+    A cluster's jobs inherit the environment of the process that submits them, but do not end with it: its number means
+    nothing on another machine, and Slurm's jobs are Slurm's to end.
+
     A thread waits for it. What is killed cannot tell its children, and Linux' own way (``PR_SET_PDEATHSIG``) reaches
     children alone, while Snakemake and a shell stand between.
     """
-    pid = os.environ.get(VARIABLE, "")
-    if pid.isdecimal():
+    pid, _, place = os.environ.get(VARIABLE, "").partition(" ")
+    if pid.isdecimal() and place == _place():
         signal.signal(signal.SIGINT, signal.default_int_handler)
         threading.Thread(target=_interrupt_after, args=[int(pid)], daemon=True).start()
+
+
+def _place() -> str:
+    """This machine, and the job of Slurm that this process belongs to, if it does to one."""
+    return f"{socket.gethostname()} {os.environ.get('SLURM_JOB_ID', '')}"
 
 
 def _interrupt_after(pid: int) -> None:

@@ -12,8 +12,7 @@ from tqdm import tqdm
 
 from snnlib.batch.engine import PLAN
 from snnlib.batch.estimate import duration
-from snnlib.batch.jobs import jobs
-from snnlib.batch.killed import newer, training
+from snnlib.batch.killed import Jobs, newer, training
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.watch import Drawings, Logs, Trainings
 from snnlib.runs.preset import Preset
@@ -28,6 +27,7 @@ class Teller:
 
     Args:
         preset: at which everything runs.
+        jobs: of its trainings, from `snnlib.batch.jobs.jobs`.
         build: the folder of the workflow's plan, which holds that of the jobs' logs.
         since: when it was started, a time of the system's clock.
 
@@ -36,8 +36,8 @@ class Teller:
         planned: the jobs that Snakemake is to run, by name; none until it has said so.
     """
 
-    def __init__(self, preset: Preset, build: Path, since: float) -> None:
-        self._preset, self._plan, self._since = preset, build / PLAN, since
+    def __init__(self, preset: Preset, jobs: Jobs, build: Path, since: float) -> None:
+        self._preset, self._jobs, self._plan, self._since = preset, jobs, build / PLAN, since
         self._folder = build / preset.name
         self._logs = Logs(self._folder, since)
         self._trainings, self._drawings = Trainings(preset, [], since), Drawings(self._folder, [], since)
@@ -68,7 +68,7 @@ class Teller:
 
     def _begin(self, planned: list[str]) -> None:
         self.planned = planned
-        runs = [run for number, job in enumerate(jobs(self._preset)) if training(number) in planned for run in job]
+        runs = [run for number, job in enumerate(self._jobs) if training(number) in planned for run in job]
         self._trainings = Trainings(self._preset, runs, self._since)
         self._drawings = Drawings(self._folder, [name for name in NOTEBOOK_FILES if name in planned], self._since)
         self._bar = tqdm(

@@ -128,9 +128,11 @@ class Logs:
         """The warnings and errors since the last look, each with where it was found; and jobs that a signal ended."""
         found: list[str] = []
         for file in self._new("*.log"):
-            said = file.read_bytes()[self._read.get(file, 0) :]
+            content = file.read_bytes()
+            read = self._read.get(file, 0)
+            said = content[read if read <= len(content) else 0 :]  # a job that is tried again writes its log anew
             said = said[: said.rfind(b"\n") + 1]
-            self._read[file] = self._read.get(file, 0) + len(said)
+            self._read[file] = content.rfind(b"\n") + 1
             lines = said.decode(errors="replace").splitlines()
             found += [f"{line} ({from_root(file)})" for line in lines if line.startswith(TOLD)]
         for file in self._new("*.status"):

@@ -17,13 +17,17 @@ from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
+from snnlib.batch import gpus, slurm
 from snnlib.batch import train as batch
 from snnlib.batch.engine import LOCK, LOG
 from snnlib.batch.estimate import incomplete
-from snnlib.batch.killed import killed, log_file, logs, newer
+from snnlib.batch.jobs import jobs
+from snnlib.batch.killed import Jobs, killed, log_file, logs, newer
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.parent import BUSY, ending_with_this
+from snnlib.batch.profile import Profile, load_profile
 from snnlib.batch.readme import verdict_counts
 from snnlib.batch.tell import Teller
 from snnlib.checks import InputError, one_of
@@ -32,6 +36,7 @@ from snnlib.experiments.changed import named
 from snnlib.experiments.parameters import PARAMETERS, wanted
 from snnlib.runs.preset import Preset
 from snnlib.runs.preset_folder import claimed, figures_of
+from snnlib.runs.run import default_device
 from snnlib.store import locks
 from snnlib.store.files import StoreError, explained, set_aside
 from snnlib.store.paths import NOTEBOOKS, ROOT, figures_dir, needs_repository, published_dir, runs_dir
@@ -40,6 +45,7 @@ from snnlib.store.sums import ENDING, made_from, record, sums, verified
 log = logging.getLogger("snnlib")
 
 BUILD = ROOT / "build"
+ANOTHER = "another `make figures` or `make test` is at work here; wait for it"
 EVERY = 1.0  # second is looked at what a workflow has done
 
 
@@ -126,41 +132,72 @@ def _snakemake(arguments: list[str], look: Callable[[], None] = lambda: None) ->
             snakemake.wait()
             raise
     if code == BUSY:
-        raise WorkflowError("another `make figures` or `make test` is at work here; wait for it")
+        raise WorkflowError(ANOTHER)
     return code
 
 
-def figures(preset: Preset, *targets: str) -> str:
+def _refuse_a_second() -> None:
+    """Whose jobs are in the queue while another one is at work here is no question."""
+    with explained(BUILD):
+        BUILD.mkdir(exist_ok=True)
+    try:
+        FileLock(BUILD / LOCK, fallback_to_soft=False).acquire(timeout=0).lock.release()
+    except Timeout:
+        raise WorkflowError(ANOTHER) from None
+
+
+def _where(preset: Preset, profile: Profile) -> list[str]:
+    """What a profile leaves open: the names of a cluster's jobs, or how many GPUs this machine has for its own."""
+    if profile.executor == "slurm":
+        return ["--slurm-jobname-prefix", slurm.name_prefix(preset)]
+    if profile.cluster is not None or any(entry.startswith("gpu=") for entry in profile.resources):
+        return []
+    there, most = len(gpus.seen()), max(run.spec.recipe.devices for run in preset.all_runs().values())
+    if default_device() == "cuda" and most > there:
+        raise InputError(f"recipe.devices = {most}: must be at most {there}, the GPUs of this machine")
+    return ["--resources", *profile.resources, f"gpu={max(there, most)}"]
+
+
+def figures(preset: Preset, *targets: str, profile: Profile | None = None) -> str:
     """Run the Snakefile at a preset, for ``targets``: notebooks, ``trained``, or ``all``, the default.
+
+    Args:
+        profile: where jobs run; on this machine if None.
 
     Returns:
         What was drawn, where, and how long it took; the verdicts on the claims; the key numbers beside the published.
 
     Raises:
         BatchError: jobs failed; it lists them.
-        InputError: no such target, a folder that Snakemake cannot handle, or no repository.
+        InputError: no such target, a folder that Snakemake cannot handle, no repository, or no such cluster.
         WorkflowError: another one is at work.
     """
     notebooks = _notebooks()
     for target in targets:
         one_of("target", target, ["all", "trained", *notebooks])
     _without_braces(preset)
+    profile = profile or load_profile()
+    where = _where(preset, profile)
+    trainings = jobs(preset, apart=profile.cluster is not None)
     claimed(BUILD / preset.name, preset)
+    if profile.executor == "slurm":
+        _refuse_a_second()
+        slurm.wait_for_left_over()
     began, start = time.perf_counter(), time.time() - 0.1  # files' times lag behind by a tick of the kernel
     log.info("looking for what is missing or out of date at preset %s", preset.name)
     # Targets first: --config would take them for settings, and a name like 2024 for a number.
     # No lock of Snakemake's: it outlives a killed Snakemake.
-    arguments = [*targets, "--profile", "profiles/local", "--nolock"]
+    arguments = [*targets, "--profile", str(profile.folder), "--nolock", *where]
     given = f"!!str {json.dumps(preset.given, ensure_ascii=False)} "  # it strips quotes, but not before a blank
     arguments += ["--config", f"preset={given}", "--forcerun", *_not_as_they_look(preset, targets)]
-    with Teller(preset, BUILD, start) as teller:
+    with Teller(preset, trainings, BUILD, start) as teller:
         code = _snakemake(arguments, teller.look)
     took = f"{time.perf_counter() - began:.0f} s"
     made = _made(preset, targets, start, teller, took)
     if code:
         for line in made:
             log.info(line)
-        raise _failed(preset, targets, start)
+        raise _failed(preset, targets, trainings, start)
     if targets:
         return "\n".join([f"{', '.join(targets)}: done ({took})", *made])
     folder = figures_of(preset)
@@ -190,11 +227,11 @@ def _made(preset: Preset, targets: Collection[str], start: float, teller: Teller
     return [*lines, f"executed notebooks and logs: {BUILD / preset.name}, Snakemake's: {BUILD / LOG}"] if lines else []
 
 
-def _failed(preset: Preset, targets: Collection[str], start: float) -> batch.BatchError:
+def _failed(preset: Preset, targets: Collection[str], trainings: Jobs, start: float) -> batch.BatchError:
     """What is not as the targets want it, and why, as far as the jobs since then could tell."""
     of_all, folder = set(targets) <= {"all", "trained"}, BUILD / preset.name
-    failed = batch.unfinished(preset, start, logs(preset, folder)) if of_all else batch.failed(preset, start)
-    failed |= _undrawn(preset, start) | killed(preset, folder, start)
+    failed = batch.unfinished(preset, start, logs(trainings, folder)) if of_all else batch.failed(preset, start)
+    failed |= _undrawn(preset, start) | killed(preset, trainings, folder, start)
     of = f"{len(preset.all_runs())} runs and {len(list(NOTEBOOKS.glob('*.ipynb')))} notebooks"
     return batch.BatchError(failed or {"Snakemake": f"failed, see {BUILD / LOG}"}, of)
 

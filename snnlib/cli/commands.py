@@ -10,6 +10,7 @@ from typing import Annotated
 import torch
 import typer
 
+from snnlib.batch import gpus
 from snnlib.checks import InputError
 from snnlib.cli import benchmark, drawing, runs, training
 from snnlib.cli.notebook_command import NotebookCommand
@@ -65,3 +66,4 @@ def before(
         raise InputError("-v and -q: must not both be there")
     level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO
     logging.getLogger("snnlib").setLevel(level)
+    gpus.take()

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from snnlib.batch import readme
+from snnlib.batch.profile import load_profile
 from snnlib.batch.workflow import draw_notebook, figures
 from snnlib.cli.notebook_command import OPTION, parameters
 from snnlib.cli.options import PRESETS, Changes, Json, Out, PresetName, figures_in, print_json
@@ -49,11 +50,14 @@ def draw_all(
         list[str] | None, typer.Argument(help="notebooks, trained, or all, which is meant if none is given")
     ] = None,
     preset: PresetName = "smoke",
+    profile: Annotated[
+        str, typer.Option(help="where jobs run: local, slurm, another one in profiles/, or the path of one's folder")
+    ] = "local",
     out: Out = None,
 ) -> None:
     """Train what is missing and draw what is out of date, in parallel, then list what was drawn."""
     with figures_in(out):
-        print(figures(load_preset(preset), *targets or ()))
+        print(figures(load_preset(preset), *targets or (), profile=load_profile(profile)))
 
 
 def print_claims(preset: PresetName = "smoke", out: Out = None, as_json: Json = False) -> None:

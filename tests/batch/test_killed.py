@@ -31,7 +31,7 @@ def test_the_run_that_was_at_work_is_named_and_those_behind_it(preset: Preset, t
     checkpoint.parent.mkdir(parents=True)
     checkpoint.touch()
     status_file(tmp_path, training(0)).write_text("137\n")
-    found = killed(preset, tmp_path, 0.0)
+    found = killed(preset, jobs(preset), tmp_path, 0.0)
     epochs = runs[0].spec.recipe.epochs
     start = f"after epoch 2 of {epochs}, killed by SIGKILL, see {log_file(tmp_path, 'train_0')}: memory may be full"
     assert found.pop(first).startswith(start)
@@ -40,7 +40,7 @@ def test_the_run_that_was_at_work_is_named_and_those_behind_it(preset: Preset, t
 
 def test_so_is_a_notebook(preset: Preset, tmp_path: Path) -> None:
     status_file(tmp_path, "method").write_text("139\n")
-    (why,) = killed(preset, tmp_path, 0.0).values()
+    (why,) = killed(preset, jobs(preset), tmp_path, 0.0).values()
     assert (
         why
         == f"killed by SIGSEGV, see {tmp_path / 'method.log'}: a fault in a compiled library: its traceback is there"
@@ -50,10 +50,10 @@ def test_so_is_a_notebook(preset: Preset, tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", ["1", "0", "", "damaged"])
 def test_what_no_signal_ended_or_was_before_is_not(preset: Preset, tmp_path: Path, code: str) -> None:
     status_file(tmp_path, "method").write_text(code)
-    assert killed(preset, tmp_path, 0.0) == {}
+    assert killed(preset, jobs(preset), tmp_path, 0.0) == {}
     status_file(tmp_path, "method").write_text("137")
     os.utime(status_file(tmp_path, "method"), (1, 1))
-    assert killed(preset, tmp_path, 2.0) == {}
+    assert killed(preset, jobs(preset), tmp_path, 2.0) == {}
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])

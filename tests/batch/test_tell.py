@@ -12,6 +12,7 @@ from tiny_runs import spec
 
 from snnlib.batch import tell
 from snnlib.batch.engine import PLAN
+from snnlib.batch.jobs import jobs
 from snnlib.batch.killed import log_file
 from snnlib.batch.tell import SILENCE, Teller
 from snnlib.runs.preset import Preset
@@ -53,7 +54,7 @@ def test_each_is_a_line_where_there_is_no_terminal(
     preset: Preset, tmp_path: Path, now: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "snnlib")
-    with Teller(preset, tmp_path, 0.0) as teller:
+    with Teller(preset, jobs(preset), tmp_path, 0.0) as teller:
         teller.look()
         assert caplog.messages == []
         now[0] += SILENCE + 1
@@ -87,7 +88,7 @@ def test_in_a_terminal_a_bar_says_it_and_what_went_wrong_stands_above(
     caplog.set_level("INFO", "snnlib")
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    with Teller(preset, tmp_path, 0.0) as teller:
+    with Teller(preset, jobs(preset), tmp_path, 0.0) as teller:
         write(tmp_path / PLAN, json.dumps(["train_0"]))
         teller.look()
         work(preset, tmp_path, 1)

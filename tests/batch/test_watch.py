@@ -141,6 +141,16 @@ def test_warnings_and_errors_are_told_once_with_their_log(tmp_path: Path) -> Non
     assert not any("of before" in line for line in Logs(tmp_path, 2.0).look())
 
 
+def test_a_job_that_is_tried_again_is_read_from_its_beginning(tmp_path: Path) -> None:
+    """A cluster's job writes over the log of the one before."""
+    file, logs = log_file(tmp_path, "train_0"), Logs(tmp_path, 0.0)
+    file.write_text("cnn-s0: epoch 1/9, 700 images/s\n" * 9)
+    assert logs.look() == []
+    file.write_text("warning: a.csv: damaged\n")
+    assert logs.look() == [f"warning: a.csv: damaged ({file})"]
+    assert logs.look() == []
+
+
 def test_a_job_that_a_signal_ended_is_told_once(tmp_path: Path) -> None:
     logs = Logs(tmp_path, 0.0)
     status_file(tmp_path, "method").write_text("1\n")  # said why in its log

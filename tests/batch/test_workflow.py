@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from snakemake.cli import parse_config
 from snakemake.utils import format as snakemake_format
 
-from snnlib.batch import first_cell, workflow
+from snnlib.batch import first_cell, parent, workflow
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.workflow import NOTEBOOKS, WorkflowError
 from snnlib.checks import InputError
@@ -46,9 +46,9 @@ def test_a_notebook_is_executed_short_and_has_one_parameters_cell(path: Path) ->
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
 
 
-def snakefile(name: str) -> dict[str, Any]:
-    """What the Snakefile says at a preset, above its first rule."""
-    namespace: dict[str, Any] = {"config": {"preset": name}}
+def snakefile(name: str, **config: object) -> dict[str, Any]:
+    """What the Snakefile says at a preset, above its first rule; ``config``: of a profile."""
+    namespace: dict[str, Any] = {"config": {"preset": name, **config}}
     exec((ROOT / "Snakefile").read_text().split("\nrule ")[0], namespace)
     return namespace
 
@@ -93,6 +93,22 @@ def test_only_one_workflow_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(workflow, "BUILD", tmp_path)
     with FileLock(tmp_path / "workflow.lock"), pytest.raises(WorkflowError, match="another `make figures`"):
         workflow.figures(load_preset("smoke"))
+
+
+@pytest.mark.parametrize(("host", "job", "ends"), [("here", "", True), ("here", "17", False), ("elsewhere", "", False)])
+def test_only_what_runs_where_the_workflow_does_ends_with_it(
+    monkeypatch: pytest.MonkeyPatch, host: str, job: str, ends: bool
+) -> None:
+    """A cluster's jobs inherit the variable; the number in it is nobody's, or another one's, where they run."""
+    began: list[object] = []
+    monkeypatch.setattr(parent.socket, "gethostname", lambda: "here")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv(parent.VARIABLE, parent.ending_with_this({})[parent.VARIABLE])
+    monkeypatch.setattr(parent.socket, "gethostname", lambda: host)
+    monkeypatch.setenv("SLURM_JOB_ID", job)
+    monkeypatch.setattr(parent.threading, "Thread", lambda **_: began.append(1) or SimpleNamespace(start=lambda: None))
+    parent.end_with_parent()
+    assert bool(began) == ends
 
 
 JOB = """
@@ -265,7 +281,8 @@ def test_a_path_may_hold_whatever_a_shell_reads_as_its_own(tmp_path: Path, monke
     files = {name: folder / f"job.{name}" for name in ("status", "log")}
     files["status"].write_text("137")
     command = (said["ARMED"] + " {log:q}" + said["LEFT"]).replace("python -X faulthandler -m snnlib", "false")
-    shown = snakemake_format(command, params=SimpleNamespace(**files), log=files["log"])
+    resources = SimpleNamespace(gpu=0)
+    shown = snakemake_format(command, params=SimpleNamespace(**files), log=files["log"], resources=resources)
     subprocess.run(["bash", "-euo", "pipefail", "-c", shown], cwd=tmp_path)
     assert files["status"].read_text() == "1\n"
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]

@@ -1,0 +1,125 @@
+"""What a job on a cluster asks for: GPUs, memory and time, estimated from its run's spec."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from snnlib.batch.jobs import work
+from snnlib.checks import Checked, InputError
+from snnlib.models import INPUT_SHAPES, build
+from snnlib.neurons import SingleStep
+from snnlib.runs.preset import Preset
+from snnlib.runs.run import Run
+from snnlib.simulation import CHUNK, Simulation
+
+GPU_RATE, THREAD_RATE = 5e11, 1e9  # multiply-accumulates a second, at least
+LAUNCH = 2e-4  # seconds that a GPU takes at least for a layer at a time step, there and back
+START = 60  # seconds until a job trains: Python, PyTorch and Snakemake from a busy file system
+MARGIN_TIME, MARGIN_MEMORY = 2, 1.5
+OWN, OWN_GPU = 1024, 4096  # MiB of a process that has PyTorch, and of one that has CUDA's libraries too
+FLOAT = 4  # bytes
+
+Ask = Callable[..., int]  # of Snakemake, which calls it with wildcards and the number of the attempt
+
+
+class Cluster(Checked):
+    """How jobs go to a cluster: the part ``cluster`` of a profile's ``jobs.yaml``.
+
+    Whether they want a GPU is said here, since the machine that submits them may have none.
+
+    Raises:
+        InputError: a field that there is not, or a value that cannot be used.
+    """
+
+    gpu: bool = True
+    rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)  # multiply-accumulates a second
+    least_minutes: int = Field(default=10, ge=1)
+    most_minutes: int = Field(default=1440, ge=1)
+    notebook_minutes: int = Field(default=120, ge=1)
+    notebook_mb: int = Field(default=8000, ge=1)
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Cluster | None:
+        """What a workflow's configuration says of it; None if jobs stay on this machine."""
+        found = config.get("cluster")
+        if found is None:
+            return None
+        if not isinstance(found, Mapping):
+            raise InputError(f"cluster = {found!r}: must be a table, as in profiles/slurm/jobs.yaml")
+        return cls(**found)
+
+    def training(self, run: Run, preset: Preset) -> dict[str, int | Ask]:
+        """Resources of the job of a run."""
+        gpus = run.spec.recipe.devices if self.gpu else 0
+        return self._asked(gpus, lambda: memory(run, preset, self.gpu), lambda: self.minutes(run, preset))
+
+    def drawing(self) -> dict[str, int | Ask]:
+        """Resources of the job of a notebook, which evaluates nets on the preset's test sets."""
+        return self._asked(int(self.gpu), lambda: self.notebook_mb, lambda: self.notebook_minutes)
+
+    def minutes(self, run: Run, preset: Preset) -> int:
+        """That a run takes, with a margin: its multiply-accumulates over a rate that stays below what is usual.
+
+        The node itself is unknown, since the machine that submits cannot measure it. On a GPU small nets take longer
+        than that, since each layer of each step is launched by itself. Neither was measured on one.
+        """
+        spec, recipe = run.spec, run.spec.recipe
+        if self.gpu:
+            steps = recipe.epochs * max(spec.images[0] // recipe.batch_size, 1)
+            layers = len(_sizes(spec.network, spec.width)[1])
+            seconds = work(run, preset) / (self.rate or GPU_RATE) + steps * layers * spec.timesteps * LAUNCH
+        else:
+            seconds = work(run, preset) / (self.rate or THREAD_RATE) / recipe.threads
+        return math.ceil((START + MARGIN_TIME * seconds) / 60)
+
+    def _asked(self, gpus: int, mb: Callable[[], int], minutes: Callable[[], int]) -> dict[str, int | Ask]:
+        def runtime(_wildcards: object, attempt: int) -> int:
+            return min(max(minutes(), self.least_minutes) * 2 ** (attempt - 1), self.most_minutes)
+
+        def mem_mb(_wildcards: object, attempt: int) -> int:
+            return mb() * 2 ** (attempt - 1)
+
+        return {"gpu": gpus, "nodes": 1, "mem_mb": mem_mb, "runtime": runtime}
+
+
+def memory(run: Run, preset: Preset, gpu: bool) -> int:
+    """MiB of the node's memory that a run takes, with a margin.
+
+    PyTorch itself; three copies of the data set (as it is read, as it is shaped, as it is kept); each weight with its
+    gradient, two moments of the optimizer and two copies on the way to a checkpoint; and what a training step keeps for
+    its backward pass, twice the outputs of every layer for a batch and all of its time steps, or what the widest pass
+    of an evaluation does, six times its largest layer's. With a GPU the last of these is the GPU's, not the node's.
+    """
+    spec, recipe = run.spec, run.spec.recipe
+    weights, layers = _sizes(spec.network, spec.width)
+    values = 3 * sum(spec.images) * math.prod(INPUT_SHAPES[spec.network])  # of a byte each
+    values += 6 * FLOAT * weights
+    if not gpu:
+        training = 2 * sum(layers) * recipe.batch_size * spec.timesteps
+        passes = [e.batch_size * min(e.timesteps, CHUNK) for e in preset.evaluations(run)]
+        passes.append(recipe.test_batch * min(max(recipe.test_timesteps, spec.timesteps), CHUNK))
+        values += FLOAT * max(training, 6 * max(layers) * max(passes))
+    return math.ceil(MARGIN_MEMORY * ((OWN_GPU if gpu else OWN) + values / 2**20))
+
+
+@cache
+def _sizes(network: str, width: float) -> tuple[int, list[int]]:
+    """Weights, and values that each layer puts out for an image at a time step."""
+    model, outputs = build(network, SingleStep(), width=width).eval(), []
+
+    def count(_layer: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        outputs.append(output.numel())
+
+    for layer in model.modules():
+        if not list(layer.children()):
+            layer.register_forward_hook(count)
+    with torch.no_grad():
+        model(torch.zeros(1, *model.input_shape), simulation=Simulation(torch.Generator()))
+    return sum(p.numel() for p in model.parameters()), outputs
