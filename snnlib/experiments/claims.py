@@ -56,7 +56,18 @@ def decide(folder: Path, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
         n the numbers of training seeds, empty where they change nothing; scale the nets that were tested; rule the test
         in words.
     """
-    tables, rows = Tables(folder), []
+    claims, tables = tuple(claims), Tables(folder)
+    found = _verdicts(tables, claims)
+    return found.assign(scale=[_scale(claim, tables) for claim in claims])[COLUMNS]
+
+
+def verdicts(folder: Path, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
+    """`decide` without the scale, for which each claim is decided again without one net after another."""
+    return _verdicts(Tables(folder), claims)
+
+
+def _verdicts(tables: Tables, claims: Iterable[Claim]) -> pd.DataFrame:
+    rows = []
     for claim in claims:
         row = {"least": "", "most": "", "n": ""}
         try:
@@ -66,11 +77,10 @@ def decide(folder: Path, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
         except NotTestedError as error:
             row |= {"measured": str(error), "verdict": error.verdict}
         for table in claim.tables:
-            if (file := folder / f"{table.name}.csv").is_file():
+            if (file := tables.folder / f"{table.name}.csv").is_file():
                 note(file, sha256(file))
-        found = {"tables": ", ".join(table.name for table in claim.tables), "scale": _scale(claim, tables)}
-        rows.append({**vars(claim), "rule": claim.test, **row, **found})
-    return pd.DataFrame(rows, columns=COLUMNS)
+        rows.append({**vars(claim), "rule": claim.test, **row, "tables": ", ".join(t.name for t in claim.tables)})
+    return pd.DataFrame(rows, columns=[column for column in COLUMNS if column != "scale"])
 
 
 def _ends(items: Iterable[Item]) -> tuple[str, str]:
@@ -87,7 +97,7 @@ def _ends(items: Iterable[Item]) -> tuple[str, str]:
 def _scale(claim: Claim, tables: Tables) -> str:
     """The nets that a claim was tested with: without the rows of one, its evidence would be another."""
     found = _tested(claim, tables)
-    nets = [net for net in tables.nets(claim.tables) if _tested(claim, tables.without(net)) != found]
+    nets = [net for net in tables.nets(claim.tables) if _tested(claim, tables.without(net, claim.tables)) != found]
     return ", ".join(f"{short_title(d)} {short_title(n)} at width {width:g}" for d, n, width in nets)
 
 
@@ -105,7 +115,7 @@ def decide_beyond(folder: Path, claims: Iterable[Claim] = BEYOND) -> pd.DataFram
 
 
 def told(out: Outputs, claims: Iterable[Claim]) -> str:
-    """`decide` in words: each claim with its verdict, below it what was measured.
+    """`verdicts` in words: each claim with its verdict, below it what was measured.
 
     Args:
         out: what wrote the tables. If parameters were changed there is nothing to tell: claims are decided from the
@@ -113,5 +123,5 @@ def told(out: Outputs, claims: Iterable[Claim]) -> str:
     """
     if out.changed:
         return f"no verdicts: claims are decided with the preset's own values, not with {in_words(out.changed)}"
-    rows = decide(out.folder, claims).itertuples()
+    rows = verdicts(out.folder, claims).itertuples()
     return "\n".join(f"{row.claim} ({row.section}): {row.verdict}\n  {row.measured}" for row in rows)

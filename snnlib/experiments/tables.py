@@ -90,9 +90,10 @@ class Tables:
         known = [self._known.get(table.name) for table in tables]
         return sorted({net for rows in known if _has_nets(rows) for net in rows[ARCHITECTURE].itertuples(False, None)})
 
-    def without(self, net: Net) -> Tables:
-        """What was read so far, as if this net had no rows."""
-        return Tables(self.folder, {name: _without(net, name, rows) for name, rows in self._known.items()})
+    def without(self, net: Net, tables: Iterable[Table]) -> Tables:
+        """What was read of these tables so far, as if this net had no rows."""
+        known = {table.name: self._known[table.name] for table in tables if table.name in self._known}
+        return Tables(self.folder, {name: _without(net, name, rows) for name, rows in known.items()})
 
 
 def _has_nets(rows: pd.DataFrame | NotTestedError | None) -> bool:
@@ -102,7 +103,8 @@ def _has_nets(rows: pd.DataFrame | NotTestedError | None) -> bool:
 def _without(net: Net, name: str, rows: pd.DataFrame | NotTestedError) -> pd.DataFrame | NotTestedError:
     if not _has_nets(rows):
         return rows
-    others = rows[(rows[ARCHITECTURE] != list(net)).any(axis=1)]
+    same = [rows[column] == value for column, value in zip(ARCHITECTURE, net, strict=True)]
+    others = rows[~(same[0] & same[1] & same[2])]
     return NotTestedError(f"{name}.csv has no rows") if others.empty else others
 
 

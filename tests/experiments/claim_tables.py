@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from snnlib.experiments.claims import BEYOND, CLAIMS, COLUMNS, decide
+from snnlib.experiments.claims import BEYOND, CLAIMS, COLUMNS, decide, verdicts
 from snnlib.experiments.evidence import Claim
 from snnlib.experiments.tables import VERDICTS
 from snnlib.store.sums import write_summed
@@ -363,7 +363,7 @@ def decided(
             write_summed({file: table.to_csv(index=False)})
         elif table is not None:
             write_summed({file: table})
-    found = decide(folder, claims)
-    assert list(found.columns) == COLUMNS
+    found = (decide if column == "scale" else verdicts)(folder, claims)
+    assert [*found.columns] == [name for name in COLUMNS if column == "scale" or name != "scale"]
     assert set(found.verdict) <= set(VERDICTS)
     return dict(zip(found.id, found[column], strict=True))
