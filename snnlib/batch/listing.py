@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -52,7 +52,8 @@ def of_store() -> list[dict[str, Any]]:
     Accuracies are those of the last evaluation of such a preset, or else those after the last epoch. Nothing is
     trained, evaluated or measured.
     """
-    presets, runs = shipped(), {**published(), **in_store()}
+    presets = shipped()
+    runs = {**published(), **in_store(presets)}
     used = {preset.name: preset.uses() for preset in presets}
     rows = []
     for name, run in runs.items():
@@ -80,12 +81,12 @@ def uses(name: str) -> dict[str, str]:
     return {preset: known[name] for preset, known in found.items() if name in known}
 
 
-def in_store() -> dict[str, Run | None]:
-    """The store's runs by name, with labels that tell them apart.
+def in_store(presets: Iterable[Preset] | None = None) -> dict[str, Run | None]:
+    """The store's runs by name, with labels that tell them apart; ``presets``: those that ship, if already loaded.
 
     None where nothing says what a run is: its metadata cannot be read, or is not yet there and no preset names it.
     """
-    named = {name: run for preset in shipped() for name, run in preset.all_runs().items()}
+    named = {name: run for preset in presets or shipped() for name, run in preset.all_runs().items()}
     runs = {name: stored.finished(name) or named.get(name) for name in stored.names()}
     called = labels(run.spec for run in runs.values() if run is not None)
     return {name: run and Run(run.spec, label=called[name]) for name, run in runs.items()}
