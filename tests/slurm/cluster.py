@@ -46,6 +46,7 @@ SelectTypeParameters=CR_Core_Memory
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 ReturnToService=1
+JobRequeue=0
 MinJobAge=3600
 KillWait=5
 SchedulerParameters=batch_sched_delay=0,sched_interval=5
