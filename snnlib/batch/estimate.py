@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from tqdm import tqdm
 
 from snnlib.batch.throughput import Throughput
@@ -93,7 +94,7 @@ def estimate(preset: Preset, rates: Rates | None = None) -> dict[str, float]:
 def time_left(preset: Preset, left: Mapping[str, float], cores: int | None = None) -> str:
     """How many runs are done, how many are not, and how long those take: on one core, and on this machine.
 
-    On a CPU as many runs go on at a time as there are cores for their threads; on a GPU, one.
+    On a CPU as many runs go on at a time as there are cores for their threads; on each GPU, one.
 
     Args:
         left: from `estimate`.
@@ -106,7 +107,9 @@ def time_left(preset: Preset, left: Mapping[str, float], cores: int | None = Non
     if cores is None:
         cores = 0 if default_device() == "cuda" else _cores()
     if not cores:
-        return f"{counted}: about {duration(sum(left.values()))} on this machine's GPU, one run at a time"
+        gpus = max(torch.cuda.device_count(), 1)
+        where = "GPU, one run at a time" if gpus == 1 else f"{gpus} GPUs, one run on each"
+        return f"{counted}: about {duration(_through(preset, left, gpus, gpus=True))} on this machine's {where}"
     total = sum(
         seconds * runs[name].spec.recipe.threads * runs[name].spec.recipe.devices for name, seconds in left.items()
     )
@@ -159,7 +162,7 @@ def _holds(run: Run, evaluation: Evaluation) -> bool:
 
 def jobs_at_a_time() -> int:
     """How many the local profile lets run beside each other, each on one thread."""
-    return 1 if default_device() == "cuda" else _cores()
+    return torch.cuda.device_count() if default_device() == "cuda" else _cores()
 
 
 def _cores() -> int:
