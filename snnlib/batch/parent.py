@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
-import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ def end_with_parent() -> None:
 
 def _place() -> str:
     """This machine, and the job of Slurm that this process belongs to, if it does to one."""
-    return f"{socket.gethostname()} {os.environ.get('SLURM_JOB_ID', '')}"
+    return f"{platform.node()} {os.environ.get('SLURM_JOB_ID', '')}"
 
 
 def _interrupt_after(pid: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from snnlib.batch.resources import Cluster
 from snnlib.checks import InputError, one_of, short, shown
-from snnlib.store.paths import ROOT
+from snnlib.store.paths import ROOT, needs_repository
 
 PROFILES = ROOT / "profiles"
 CONFIG = "config.yaml"
@@ -46,8 +46,9 @@ def load_profile(given: str = "local") -> Profile:
     """A profile by its name in ``profiles/``, or by the path of its folder.
 
     Raises:
-        InputError: there is none of that name, or something in it cannot be used.
+        InputError: there is none of that name, something in it cannot be used, or no repository.
     """
+    needs_repository("drawing figures")
     folder = Path(given).expanduser() if _is_path(given) else PROFILES / given
     if not (folder / CONFIG).is_file():
         if _is_path(given):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
+import platform
 import threading
 import time
 import uuid
@@ -57,7 +57,7 @@ class Holder:
 
 def me() -> Holder:
     """This process, from now on."""
-    return Holder(os.getpid(), socket.gethostname(), machine(), datetime.now().isoformat(sep=" ", timespec="seconds"))
+    return Holder(os.getpid(), platform.node(), machine(), datetime.now().isoformat(sep=" ", timespec="seconds"))
 
 
 def named(file: Path) -> Holder | None:
@@ -114,7 +114,7 @@ def alone_here(file: Path) -> None:
     """
     other = named(file)
     if other is not None and not other.here:
-        here = socket.gethostname()
+        here = platform.node()
         raise StoreError(
             f"{file.parent}: {other} is at work there, though this machine, {here}, was given the lock: this file "
             "system does not share locks between machines; mount it so that it does, or give each machine an "

@@ -101,10 +101,10 @@ def test_only_what_runs_where_the_workflow_does_ends_with_it(
 ) -> None:
     """A cluster's jobs inherit the variable; the number in it is nobody's, or another one's, where they run."""
     began: list[object] = []
-    monkeypatch.setattr(parent.socket, "gethostname", lambda: "here")
+    monkeypatch.setattr(parent.platform, "node", lambda: "here")
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setenv(parent.VARIABLE, parent.ending_with_this({})[parent.VARIABLE])
-    monkeypatch.setattr(parent.socket, "gethostname", lambda: host)
+    monkeypatch.setattr(parent.platform, "node", lambda: host)
     monkeypatch.setenv("SLURM_JOB_ID", job)
     monkeypatch.setattr(parent.threading, "Thread", lambda **_: began.append(1) or SimpleNamespace(start=lambda: None))
     parent.end_with_parent()

@@ -134,7 +134,7 @@ def test_a_folder_that_cannot_be_is_one_line(
 def test_every_command_on_figures_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(drawing, "draw_notebook", lambda *_: seen.append(figures_dir()))
-    monkeypatch.setattr(drawing, "figures", lambda *_: seen.append(figures_dir()))
+    monkeypatch.setattr(drawing, "figures", lambda *_, **__: seen.append(figures_dir()))
     monkeypatch.setattr(readme, "drawn", lambda _: seen.append(figures_dir()))
     monkeypatch.setattr(compare, "report", lambda _: seen.append(figures_dir()))
     for words in (["draw", "method"], ["figures"], ["claims"], ["compare"]):
