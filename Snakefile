@@ -15,7 +15,7 @@ from snnlib.batch.jobs import computed, jobs
 from snnlib.batch.killed import log_file, status_file, training
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.resources import Cluster
-from snnlib.batch.workflow import BUILD, outputs
+from snnlib.batch.workflow import BUILD, apart, outputs
 from snnlib.runs.preset import load_preset
 from snnlib.runs.preset_folder import figures_of
 from snnlib.runs.run import Run
@@ -64,11 +64,11 @@ rule trained:
         [evaluated(run) for run in RUNS.values()],
 
 
-for number, runs in enumerate(jobs(PRESET, apart=CLUSTER is not None)):
+for number, runs in enumerate(jobs(PRESET, apart=apart(CLUSTER))):
 
     rule:
         name:
-            training(number)
+            training(runs)
         input:
             [evaluated(Run(run.spec.after)) for run in runs if run.spec.after],
         output:
@@ -76,9 +76,9 @@ for number, runs in enumerate(jobs(PRESET, apart=CLUSTER is not None)):
         params:
             runs=[run.spec.name for run in runs],
             preset=PRESET.given,
-            status=status_file(LOGS, training(number)),
+            status=status_file(LOGS, training(runs)),
         log:
-            log_file(LOGS, training(number)),
+            log_file(LOGS, training(runs)),
         threads: max(run.spec.recipe.threads * run.spec.recipe.devices for run in runs)
         priority: -number
         resources:

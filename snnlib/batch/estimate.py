@@ -7,7 +7,7 @@ beyond the preset's evaluations come on top.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,22 +56,31 @@ class ToDo:
 
 def to_do(run: Run, preset: Preset) -> ToDo | None:
     """What the store does not hold yet, None if it holds all; a begun run goes on after its checkpoint's epoch."""
-    spec, recipe = run.spec, run.spec.recipe
+    spec = run.spec
     trained = (run.done or run.published) and not run.damage()
     missing = [(e, len(e.noise_seeds)) for e in preset.evaluations(run) if not (trained and _holds(run, e))]
     if trained and not missing:
         return None
     if trained and (run.done or pretrained.published(spec.name, pretrained.WEIGHTS)):
         return ToDo(run, 0, tuple(missing))
-    missing = [(e, len(e.noise_seeds)) for e in preset.evaluations(run)]
-    done = epochs_done(run.folder)
+    return _from_epoch(epochs_done(run.folder), run, preset)
+
+
+def all_of(run: Run, preset: Preset) -> ToDo:
+    """What there is to do of a run, whatever the store holds."""
+    return _from_epoch(0, run, preset)
+
+
+def _from_epoch(done: int, run: Run, preset: Preset) -> ToDo:
+    spec, recipe = run.spec, run.spec.recipe
+    evaluations = [(e, len(e.noise_seeds)) for e in preset.evaluations(run)]
     parts = min(recipe.parts, max(spec.images[0] // recipe.batch_size, 1))  # of an epoch, a step at least
     tests = parts * sum(map(recipe.evaluates, range(done + 1, recipe.epochs + 1)))
     if spec.dynamics.kind == "single_step" and spec.noise not in ("none", "constant"):
         test = Conversion(timesteps=recipe.test_timesteps)
     else:
         test = AsTrained(timesteps=spec.timesteps)
-    return ToDo(run, recipe.epochs - done, ((test, tests), *missing))
+    return ToDo(run, recipe.epochs - done, ((test, tests), *evaluations))
 
 
 def incomplete(preset: Preset) -> list[Run]:
@@ -87,7 +96,7 @@ def estimate(preset: Preset, rates: Rates | None = None) -> dict[str, float]:
         return {name: work.seconds(rates) for name, work in left.items()}
     rates = Throughput()
     shape = "{desc}: run {n_fmt} of {total_fmt} |{bar:20}|"
-    bar = tqdm(left.items(), "measuring", leave=False, disable=not left or quiet(), bar_format=shape)
+    bar = tqdm(left.items(), "measuring", leave=False, disable=not left or quiet() or None, bar_format=shape)
     return {name: work.seconds(rates) for name, work in bar}
 
 
@@ -124,7 +133,7 @@ def on_gpus(preset: Preset, left: Sequence[Mapping[str, float]], name: str, basi
         left: of `estimate`, the shortest and the longest, or both in one.
         basis: what that rests on.
     """
-    one, eight = (" to ".join(duration(_through(preset, seconds, n, gpus=True)) for seconds in left) for n in (1, 8))
+    one, eight = (span(_through(preset, seconds, n, gpus=True) for seconds in left) for n in (1, 8))
     return f"about {one} on one {name}, {eight} on eight ({basis})"
 
 
@@ -139,6 +148,11 @@ def _through(preset: Preset, left: Mapping[str, float], processors: int, gpus: b
 
     total = sum(left[name] * wanted[name] for name in left)
     return max(total / processors, *map(through, specs.values()))
+
+
+def span(seconds: Iterable[float]) -> str:
+    """The least and the most, as 2 min to 3.4 h; or both, where they read the same."""
+    return " to ".join(dict.fromkeys(map(duration, seconds)))
 
 
 def duration(seconds: float) -> str:

@@ -31,14 +31,14 @@ def status_file(folder: Path, job: str) -> Path:
     return folder / f"{job}.status"
 
 
-def training(number: int) -> str:
-    """The job's name, by its place in `jobs`."""
-    return f"train_{number}"
+def training(runs: Sequence[Run]) -> str:
+    """The name of the job of these runs, the same wherever and whenever the workflow is read: on a cluster, by each."""
+    return f"train_{runs[0].spec.key}"
 
 
 def logs(trainings: Jobs, folder: Path) -> dict[str, Path]:
     """Where the job of each run says what it does, by the run's name."""
-    return {run.spec.name: log_file(folder, training(number)) for number, runs in enumerate(trainings) for run in runs}
+    return {run.spec.name: log_file(folder, training(runs)) for runs in trainings for run in runs}
 
 
 def killed(preset: Preset, trainings: Jobs, folder: Path, since: float) -> dict[str, str]:
@@ -51,9 +51,9 @@ def killed(preset: Preset, trainings: Jobs, folder: Path, since: float) -> dict[
     """
     left = {run.spec.name for run in incomplete(preset)}
     found = {name: why for name in NOTEBOOK_FILES if (why := why_killed(folder, name, since))}
-    for number, runs in enumerate(trainings):
+    for runs in trainings:
         at_work = [run for run in runs if run.spec.name in left]  # they are trained in this order
-        if at_work and (why := why_killed(folder, training(number), since)):
+        if at_work and (why := why_killed(folder, training(runs), since)):
             run, *behind = at_work
             found[run.spec.name] = f"after epoch {epochs_done(run.folder)} of {run.spec.recipe.epochs}, {why}"
             found |= {other.spec.name: "not tried after that" for other in behind}

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from snnlib.batch import train as batch
-from snnlib.batch.estimate import duration
+from snnlib.batch.estimate import span
 from snnlib.checks import InputError
 from snnlib.runs import pretrained, stored
 from snnlib.runs.labels import labels
@@ -135,7 +135,7 @@ def table(rows: Collection[Mapping[str, Any]], of_preset: bool = False) -> str:
 
 
 def _on_gpu(seconds: Sequence[float] | None) -> str:
-    return " to ".join(map(duration, seconds)) if seconds else ""
+    return span(seconds) if seconds else ""
 
 
 def _seconds(taken: float | None, left: float | None) -> str:

@@ -11,7 +11,9 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from snnlib.batch.estimate import all_of
 from snnlib.batch.jobs import work
+from snnlib.batch.roofline import H100, LIKELY, Roofline
 from snnlib.checks import Checked, InputError
 from snnlib.models import INPUT_SHAPES, build
 from snnlib.neurons import SingleStep
@@ -19,8 +21,7 @@ from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run
 from snnlib.simulation import CHUNK, Simulation
 
-GPU_RATE, THREAD_RATE = 5e11, 1e9  # multiply-accumulates a second, at least
-LAUNCH = 2e-4  # seconds that a GPU takes at least for a layer at a time step, there and back
+THREAD_RATE = 1e9  # multiply-accumulates a second, at least
 START = 60  # seconds until a job trains: Python, PyTorch and Snakemake from a busy file system
 MARGIN_TIME, MARGIN_MEMORY = 2, 1.5
 OWN, OWN_GPU = 1024, 4096  # MiB of a process that has PyTorch, and of one that has CUDA's libraries too
@@ -39,7 +40,7 @@ class Cluster(Checked):
     """
 
     gpu: bool = True
-    rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)  # multiply-accumulates a second
+    speed: float = Field(default=1, gt=0, allow_inf_nan=False)  # of a GPU, H100s; of a thread, `THREAD_RATE`s
     least_minutes: int = Field(default=10, ge=1)
     most_minutes: int = Field(default=1440, ge=1)
     notebook_minutes: int = Field(default=120, ge=1)
@@ -65,19 +66,17 @@ class Cluster(Checked):
         return self._asked(int(self.gpu), lambda: self.notebook_mb, lambda: self.notebook_minutes)
 
     def minutes(self, run: Run, preset: Preset) -> int:
-        """That a run takes, with a margin: its multiply-accumulates over a rate that stays below what is usual.
+        """That a run takes, with a margin. The node is unknown, since the machine that submits cannot measure it.
 
-        The node itself is unknown, since the machine that submits cannot measure it. On a GPU small nets take longer
-        than that, since each layer of each step is launched by itself. Neither was measured on one.
+        On a GPU by the model of `roofline`, at its worst; on processors, its multiply-accumulates at a rate below what
+        is usual. Neither was measured on a cluster.
         """
-        spec, recipe = run.spec, run.spec.recipe
+        recipe = run.spec.recipe
         if self.gpu:
-            steps = recipe.epochs * max(spec.images[0] // recipe.batch_size, 1)
-            layers = len(_sizes(spec.network, spec.width)[1])
-            seconds = work(run, preset) / (self.rate or GPU_RATE) + steps * layers * spec.timesteps * LAUNCH
+            seconds = all_of(run, preset).seconds(Roofline(H100, LIKELY[0]))
         else:
-            seconds = work(run, preset) / (self.rate or THREAD_RATE) / recipe.threads
-        return math.ceil((START + MARGIN_TIME * seconds) / 60)
+            seconds = work(run, preset) / THREAD_RATE / recipe.threads / recipe.devices
+        return math.ceil((START + MARGIN_TIME * seconds / self.speed) / 60)
 
     def _asked(self, gpus: int, mb: Callable[[], int], minutes: Callable[[], int]) -> dict[str, int | Ask]:
         def runtime(_wildcards: object, attempt: int) -> int:
@@ -95,18 +94,20 @@ def memory(run: Run, preset: Preset, gpu: bool) -> int:
     PyTorch itself; three copies of the data set (as it is read, as it is shaped, as it is kept); each weight with its
     gradient, two moments of the optimizer and two copies on the way to a checkpoint; and what a training step keeps for
     its backward pass, twice the outputs of every layer for a batch and all of its time steps, or what the widest pass
-    of an evaluation does, six times its largest layer's. With a GPU the last of these is the GPU's, not the node's.
+    of an evaluation does, six times its largest layer's. With a GPU the last of these is the GPU's, not the node's. All
+    but the last there is once for each of the run's devices, which have a process each.
     """
     spec, recipe = run.spec, run.spec.recipe
     weights, layers = _sizes(spec.network, spec.width)
-    values = 3 * sum(spec.images) * math.prod(INPUT_SHAPES[spec.network])  # of a byte each
-    values += 6 * FLOAT * weights
+    each = 3 * sum(spec.images) * math.prod(INPUT_SHAPES[spec.network])  # of a byte each
+    each += 6 * FLOAT * weights
+    values = recipe.devices * (each + 2**20 * (OWN_GPU if gpu else OWN))
     if not gpu:
         training = 2 * sum(layers) * recipe.batch_size * spec.timesteps
         passes = [e.batch_size * min(e.timesteps, CHUNK) for e in preset.evaluations(run)]
         passes.append(recipe.test_batch * min(max(recipe.test_timesteps, spec.timesteps), CHUNK))
         values += FLOAT * max(training, 6 * max(layers) * max(passes))
-    return math.ceil(MARGIN_MEMORY * ((OWN_GPU if gpu else OWN) + values / 2**20))
+    return math.ceil(MARGIN_MEMORY * values / 2**20)
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import logging
 import re
@@ -38,7 +37,7 @@ def left_over() -> list[str]:
     """
     if shutil.which("squeue") is None:
         raise InputError("profile slurm: needs Slurm's commands, and there is no squeue on the PATH of this machine")
-    command = ["squeue", f"--user={getpass.getuser()}", "--noheader", "--format=%A|%j"]
+    command = ["squeue", "--me", "--noheader", "--format=%A|%j"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         said = done.stderr.strip().splitlines() or ["no reason given"]

@@ -68,7 +68,7 @@ class Teller:
 
     def _begin(self, planned: list[str]) -> None:
         self.planned = planned
-        runs = [run for number, job in enumerate(self._jobs) if training(number) in planned for run in job]
+        runs = [run for job in self._jobs if training(job) in planned for run in job]
         self._trainings = Trainings(self._preset, runs, self._since)
         self._drawings = Drawings(self._folder, [name for name in NOTEBOOK_FILES if name in planned], self._since)
         self._bar = tqdm(

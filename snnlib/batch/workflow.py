@@ -29,6 +29,7 @@ from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.parent import BUSY, ending_with_this
 from snnlib.batch.profile import Profile, load_profile
 from snnlib.batch.readme import verdict_counts
+from snnlib.batch.resources import Cluster
 from snnlib.batch.tell import Teller
 from snnlib.checks import InputError, one_of
 from snnlib.experiments import compare
@@ -136,6 +137,14 @@ def _snakemake(arguments: list[str], look: Callable[[], None] = lambda: None) ->
     return code
 
 
+def _now() -> float:
+    """The time by the clock of the file system, which another machine may keep; a tick earlier."""
+    with explained(BUILD):
+        BUILD.mkdir(exist_ok=True)
+        (BUILD / LOG).touch()
+        return (BUILD / LOG).stat().st_mtime - 0.1
+
+
 def _refuse_a_second() -> None:
     """Whose jobs are in the queue while another one is at work here is no question."""
     with explained(BUILD):
@@ -158,6 +167,11 @@ def _where(preset: Preset, profile: Profile) -> list[str]:
     return ["--resources", *profile.resources, f"gpu={max(there, most)}"]
 
 
+def apart(cluster: Cluster | None) -> bool:
+    """Whether each run is a job of its own, since more of them go on at a time than there are nets."""
+    return cluster is not None or len(gpus.seen()) > 1
+
+
 def figures(preset: Preset, *targets: str, profile: Profile | None = None) -> str:
     """Run the Snakefile at a preset, for ``targets``: notebooks, ``trained``, or ``all``, the default.
 
@@ -178,12 +192,12 @@ def figures(preset: Preset, *targets: str, profile: Profile | None = None) -> st
     _without_braces(preset)
     profile = profile or load_profile()
     where = _where(preset, profile)
-    trainings = jobs(preset, apart=profile.cluster is not None)
+    trainings = jobs(preset, apart=apart(profile.cluster))
     claimed(BUILD / preset.name, preset)
     if profile.executor == "slurm":
         _refuse_a_second()
         slurm.wait_for_left_over()
-    began, start = time.perf_counter(), time.time() - 0.1  # files' times lag behind by a tick of the kernel
+    began, start = time.perf_counter(), _now()
     log.info("looking for what is missing or out of date at preset %s", preset.name)
     # Targets first: --config would take them for settings, and a name like 2024 for a number.
     # No lock of Snakemake's: it outlives a killed Snakemake.

@@ -63,17 +63,18 @@ def remove(paths: list[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def resume(folder: Path, fresh: Callable[[], State], run: str) -> tuple[State, dict[str, Any]]:
+def resume(folder: Path, fresh: Callable[[], State], run: str, moves: bool = True) -> tuple[State, dict[str, Any]]:
     """The state of the last checkpoint that is intact and this run's, and its info; a fresh one if there is none.
 
-    Any other is moved aside.
+    Any other is moved aside, if this process ``moves`` any: of several on one run, one does.
     """
     for path in found(folder):
         state = fresh()
         try:
             return state, restore(path, state, run)
         except DamagedError as error:
-            log.warning("%s; moved to %s", error, set_aside(path))
+            if moves:
+                log.warning("%s; moved to %s", error, set_aside(path))
     return fresh(), {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import tempfile
@@ -15,13 +16,19 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from snnlib.checks import InputError, short
 from snnlib.data.checksums import DataError
 from snnlib.runs.spec import Spec
 from snnlib.store.files import DamagedError, StoreError, UnwritableError
 from snnlib.training.failures import DeviceError, TrainingError
 
+_CPP = "TORCH_CPP_LOG_LEVEL"  # of ranks, which would warn of each connection that ends
+
 # What a rank may say of itself: it comes back as what it was.
-_ERRORS = {e.__name__: e for e in (TrainingError, DeviceError, StoreError, UnwritableError, DamagedError, DataError)}
+_ERRORS = {
+    error.__name__: error
+    for error in (InputError, TrainingError, DeviceError, StoreError, UnwritableError, DamagedError, DataError)
+}
 
 
 def train_on_ranks(spec: Spec, label: str, device: torch.device) -> None:
@@ -41,12 +48,12 @@ def train_on_ranks(spec: Spec, label: str, device: torch.device) -> None:
     with tempfile.TemporaryDirectory(prefix="snnlib-ranks-") as folder, _as_before():
         config = LaunchConfig(
             min_nodes=1, max_nodes=1, nproc_per_node=spec.recipe.devices, max_restarts=0,
-            rdzv_backend="c10d", rdzv_endpoint="localhost:0", run_id=spec.key,
-            logs_specs=DefaultLogsSpecs(log_dir=folder),
+            rdzv_backend="c10d", rdzv_endpoint="localhost:0", local_addr="localhost",  # whatever this machine is called
+            run_id=spec.key, logs_specs=DefaultLogsSpecs(log_dir=folder),
         )  # fmt: skip
         rank = elastic_launch(config, entrypoint=sys.executable)
         try:
-            rank("-m", "snnlib.runs.rank", spec.model_dump_json(), label, device.type)
+            rank("-m", "snnlib.runs.rank", str(os.getpid()), spec.model_dump_json(), label, device.type)
         except SignalException:
             raise KeyboardInterrupt from None
         except ChildFailedError as error:
@@ -54,15 +61,24 @@ def train_on_ranks(spec: Spec, label: str, device: torch.device) -> None:
 
 
 def _what_happened(label: str, failures: Mapping[int, ProcessFailure]) -> Exception:
-    """The first cause. Once a rank is gone, others lose their connection to it, and torchrun ends them by SIGTERM."""
+    """What ended the first rank, as an error of one line."""
     said = {rank: _said(failure) for rank, failure in failures.items()}
     for kind, message in said.values():
         if kind in _ERRORS:
             return _ERRORS[kind](message)
-    rank, failure = min(failures.items(), key=lambda item: (item[1].exitcode > 0, item[1].exitcode == -signal.SIGTERM))
-    why = f"was ended by {failure.signal_name()}" if failure.exitcode < 0 else f"failed ({': '.join(said[rank])[:200]})"
+    rank, failure = _first(failures)
+    failed = failure.exitcode > 0
+    why = f"failed ({short(': '.join(said[rank]), 200)})" if failed else f"was ended by {failure.signal_name()}"
     way_out = "the same command goes on from the last finished epoch"
     return TrainingError(f"{label}: rank {rank} of its devices, process {failure.pid}, {why}: {way_out}")
+
+
+def _first(failures: Mapping[int, ProcessFailure]) -> tuple[int, ProcessFailure]:
+    """The cause of the others: once a rank is gone, they lose their connection to it, and torchrun ends them."""
+    in_time = sorted(failures.items(), key=lambda item: item[1].timestamp)
+    killed = [item for item in in_time if item[1].exitcode < 0 and item[1].exitcode != -signal.SIGTERM]
+    failed = [item for item in in_time if item[1].exitcode > 0]
+    return [*killed, *failed, *in_time][0]
 
 
 def _said(failure: ProcessFailure) -> tuple[str, str]:
@@ -81,9 +97,12 @@ def _as_before() -> Iterator[None]:
     kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
     handlers = {kind: signal.getsignal(kind) for kind in kinds} if main else {}
     elastic.setLevel(logging.CRITICAL + 1)
+    before = os.environ.get(_CPP)
+    os.environ[_CPP] = before or "ERROR"
     try:
         yield
     finally:
+        os.environ.pop(_CPP) if before is None else os.environ.update({_CPP: before})
         elastic.setLevel(level)
         for kind, handler in handlers.items():
             signal.signal(kind, handler)

@@ -1,4 +1,7 @@
-"""One of the processes that train a run together: ``python -m snnlib.runs.rank SPEC LABEL DEVICE``, by torchrun."""
+"""One of the processes that train a run together: ``python -m snnlib.runs.rank PARENT SPEC LABEL DEVICE``.
+
+torchrun starts it (`snnlib.runs.launch`). What ends it is told by its parent, in one line: it leaves it in a file.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
-from torch.distributed.elastic.multiprocessing.errors import record
+from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
+from snnlib.checks import OneLine
 from snnlib.fast.process import usable
 from snnlib.runs.run import Run, train
 from snnlib.runs.spec import Spec
@@ -22,12 +27,22 @@ from snnlib.training.ranks import Rank
 PATIENCE = timedelta(hours=6)  # of ranks that wait for the leading one, which tests the net for all
 
 
-@record
-def main(spec: str, label: str, kind: str) -> None:
+def main(parent: str, spec: str, label: str, kind: str) -> None:
     """Train this rank's part."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # whatever is interrupted is the one that started this
-    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
-    run = Run(Spec.model_validate_json(spec), label=label)
+    threading.Thread(target=_end_with, args=[int(parent)], daemon=True).start()
+    errors = get_error_handler()
+    errors.initialize()
+    try:
+        _train(Run(Spec.model_validate_json(spec), label=label), kind)
+    except Exception as error:
+        if not isinstance(error, OneLine | RuntimeError | OSError):  # a slip in this code, and no lost connection
+            traceback.print_exc()
+        errors.record_exception(error)
+        os._exit(1)  # without the traceback that Python prints, and without waiting for the others
+
+
+def _train(run: Run, kind: str) -> None:
     rank = Rank(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("snnlib").setLevel(logging.INFO if rank.leads else logging.ERROR)

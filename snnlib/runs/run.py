@@ -212,7 +212,9 @@ def ensure(spec: Spec, device: torch.device | str | None = None, label: str = ""
         StoreError: the store cannot be written to, or read; likewise.
         Interrupted: by Ctrl-C or a notebook's stop button; likewise.
     """
-    run, device = Run(spec, label=label), usable(device or default_device())
+    run, device = Run(spec, label=label), device or default_device()
+    ranks_have_it = spec.recipe.devices > 1 and str(device) == "cuda"  # and this process claims no memory on any
+    device = torch.device(device) if ranks_have_it else usable(device)
     if not run.done:
         enough_devices(spec.recipe.devices, device)
 
@@ -277,7 +279,7 @@ def _train(run: Run, device: torch.device, rank: Rank) -> None:
             model.load_state_dict(Run(spec.after).model(device).state_dict())
         return initial_state(model, data, spec.recipe, rank)
 
-    state, info = checkpoints.resume(folder, fresh, spec.name)
+    state, info = checkpoints.resume(folder, fresh, spec.name, moves=rank.leads)
     if state.epoch:
         log.info("%s: resumed after epoch %d of %d", run.label, state.epoch, spec.recipe.epochs)
     before, made, first, began = info.get("sittings", []), provenance(device), state.epoch + 1, time.perf_counter()

@@ -74,7 +74,7 @@ def holding(file: Path) -> Iterator[None]:
     write(file, json.dumps(asdict(own)))
 
     def beat() -> None:
-        while not through.wait(BEAT) and named(file) == own:
+        while not through.wait(BEAT) and named(file) in (own, None):  # None: it could not be read this time
             with suppress(OSError):
                 os.utime(file)
 

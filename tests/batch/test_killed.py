@@ -30,10 +30,12 @@ def test_the_run_that_was_at_work_is_named_and_those_behind_it(preset: Preset, t
     checkpoint = Run(runs[0].spec).folder / f"checkpoint-000002-{'0' * 64}.safetensors"
     checkpoint.parent.mkdir(parents=True)
     checkpoint.touch()
-    status_file(tmp_path, training(0)).write_text("137\n")
+    status_file(tmp_path, training(runs)).write_text("137\n")
     found = killed(preset, jobs(preset), tmp_path, 0.0)
     epochs = runs[0].spec.recipe.epochs
-    start = f"after epoch 2 of {epochs}, killed by SIGKILL, see {log_file(tmp_path, 'train_0')}: memory may be full"
+    start = (
+        f"after epoch 2 of {epochs}, killed by SIGKILL, see {log_file(tmp_path, training(runs))}: memory may be full"
+    )
     assert found.pop(first).startswith(start)
     assert found == dict.fromkeys(others, "not tried after that")
 

@@ -13,7 +13,7 @@ from tiny_runs import spec
 from snnlib.batch import tell
 from snnlib.batch.engine import PLAN
 from snnlib.batch.jobs import jobs
-from snnlib.batch.killed import log_file
+from snnlib.batch.killed import log_file, training
 from snnlib.batch.tell import SILENCE, Teller
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy
@@ -60,13 +60,13 @@ def test_each_is_a_line_where_there_is_no_terminal(
         now[0] += SILENCE + 1
         teller.look()
         assert caplog.messages == ["still looking for what is to be done"]
-        write(tmp_path / PLAN, json.dumps(["train_0", "method", "total", "all"]))
+        write(tmp_path / PLAN, json.dumps([training(jobs(preset)[0]), "method", "total", "all"]))
         work(preset, tmp_path, 0)
         now[0] += 1
         caplog.clear()
         teller.look()  # from here on it is known what is to be done: one run less
-        assert (caplog.messages, teller.planned[:2]) == ([], ["train_0", "method"])
-        write(log_file(tmp_path / "p", "train_0"), "cnn: epoch 1/3\nwarning: cnn: damaged\n")
+        assert (caplog.messages, teller.planned[:2]) == ([], [training(jobs(preset)[0]), "method"])
+        write(log_file(tmp_path / "p", training(jobs(preset)[0])), "cnn: epoch 1/3\nwarning: cnn: damaged\n")
         now[0] += SILENCE + 1
         teller.look()
         assert caplog.messages.pop(0).startswith("warning: cnn: damaged (")
@@ -89,13 +89,13 @@ def test_in_a_terminal_a_bar_says_it_and_what_went_wrong_stands_above(
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     with Teller(preset, jobs(preset), tmp_path, 0.0) as teller:
-        write(tmp_path / PLAN, json.dumps(["train_0"]))
+        write(tmp_path / PLAN, json.dumps([training(jobs(preset)[0])]))
         teller.look()
         work(preset, tmp_path, 1)
         teller.look()
         assert terminal.getvalue().split("\r")[-1].startswith("1/2 |##########          | 00:0")
         assert caplog.messages == []
-        write(log_file(tmp_path / "p", "train_0"), "error: cnn: diverged\n")
+        write(log_file(tmp_path / "p", training(jobs(preset)[0])), "error: cnn: diverged\n")
         teller.look()
         assert caplog.messages[0].startswith("error: cnn: diverged (")
     assert terminal.getvalue().split("\r")[-1].strip() == ""  # it is gone at the end

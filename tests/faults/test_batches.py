@@ -264,7 +264,7 @@ def test_a_run_that_a_signal_ends_is_named(copy: Callable[..., Copy], how: str, 
         assert process.returncode == 1, errors
         told = [line for line in errors.splitlines() if f"killed by {how}" in line]  # at once, and at the end
         assert len(told) == 2, errors
-        assert re.match(rf"error: train_0: killed by {how}, see .*\.log: ", told[0]), told
+        assert re.match(rf"error: train_[0-9a-f]{{12}}: killed by {how}, see .*\.log: ", told[0]), told
         where = rf"  {good_runs()[0].spec.label}-\w+: after epoch \d of 3"
         assert re.match(rf"{where}, killed by {how}, see .*\.log: ", told[1]), told
         code, errors = repository.call("figures", "trained")

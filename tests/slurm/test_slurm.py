@@ -131,12 +131,16 @@ def test_jobs_outlive_snakemake_and_the_same_command_waits_for_them(
     assert all(sittings(run) == [[1, run.spec.recipe.epochs]] for run in (OURS, POTENTIAL))
 
 
-def test_ctrl_c_takes_its_jobs_out_of_the_queue(cluster: Cluster, clone: Callable[..., Clone]) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_what_ends_figures_takes_its_jobs_out_of_the_queue(
+    how: signal.Signals, cluster: Cluster, clone: Callable[..., Clone]
+) -> None:
     here = clone(gpu=False)
     process = here.train()
     here.hang(OURS)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, how)
     said, _ = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, "goes on from the last finished epoch" in said) == (130, True)
+    if how == signal.SIGINT:
+        assert (process.returncode, "goes on from the last finished epoch" in said) == (130, True)
     until(lambda: not cluster.queue(), 60, "jobs that end")
     assert (OURS.done, epochs_done(OURS.folder) >= 1) == (False, True)
