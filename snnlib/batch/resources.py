@@ -7,19 +7,18 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-import torch
 from pydantic import Field
-from torch import nn
 
 from snnlib.batch.estimate import all_of
 from snnlib.batch.jobs import work
 from snnlib.batch.roofline import H100, LIKELY, Roofline
 from snnlib.checks import Checked, InputError
+from snnlib.experiments.table1_networks import layers_of
 from snnlib.models import INPUT_SHAPES, build
 from snnlib.neurons import SingleStep
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run
-from snnlib.simulation import CHUNK, Simulation
+from snnlib.simulation import CHUNK
 
 THREAD_RATE = 1e9  # multiply-accumulates a second, at least
 START = 60  # seconds until a job trains: Python, PyTorch and Snakemake from a busy file system
@@ -113,14 +112,5 @@ def memory(run: Run, preset: Preset, gpu: bool) -> int:
 @cache
 def _sizes(network: str, width: float) -> tuple[int, list[int]]:
     """Weights, and values that each layer puts out for an image at a time step."""
-    model, outputs = build(network, SingleStep(), width=width).eval(), []
-
-    def count(_layer: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-        outputs.append(output.numel())
-
-    for layer in model.modules():
-        if not list(layer.children()):
-            layer.register_forward_hook(count)
-    with torch.no_grad():
-        model(torch.zeros(1, *model.input_shape), simulation=Simulation(torch.Generator()))
-    return sum(p.numel() for p in model.parameters()), outputs
+    model = build(network, SingleStep(), width=width)
+    return sum(p.numel() for p in model.parameters()), [layer.outputs for layer in layers_of(model)]

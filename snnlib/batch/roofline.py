@@ -7,19 +7,19 @@ while too, whatever it computes. Nothing here was measured on a GPU.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from snnlib.batch.estimate import estimate
+from snnlib.experiments.table1_networks import Layer, layers_of
 from snnlib.neurons import Neuron
 from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import build_for
 from snnlib.runs.spec import Spec
-from snnlib.simulation import Simulation
 
 
 @dataclass(frozen=True)
@@ -53,24 +53,17 @@ class Work:
     parameters: int
 
     @classmethod
-    def of(cls, model: nn.Module, image: Tensor, **options: object) -> Work:
-        """Counted in a forward pass of one image [1, ...]."""
-        counted: list[tuple[int, int, int]] = []
-
-        def count(module: nn.Module, _inputs: object, output: Tensor) -> None:
-            neuron = isinstance(module, Neuron)
-            sums = module.weight[0].numel() if isinstance(module, nn.Conv2d | nn.Linear) else 0
-            moved = 0 if isinstance(module, nn.Flatten | nn.Identity) else output.numel()
-            counted.append((moved * sums, moved * (3 if neuron else 1), neuron))
-
-        leaves = [module for module in model.modules() if not [*module.children()]]
-        hooks = [leaf.register_forward_hook(count) for leaf in leaves]
-        with torch.no_grad():
-            model.eval()(image, **options)
-        for hook in hooks:
-            hook.remove()
-        macs, numbers, neurons = (sum(column) for column in zip(*counted, strict=True))
-        return cls(macs, numbers, len(counted), neurons, sum(p.numel() for p in model.parameters()))
+    def of(cls, model: nn.Module, found: Sequence[Layer]) -> Work:
+        """Of a model whose layers (`snnlib.experiments.table1_networks.layers`) these are."""
+        neurons = sum(isinstance(layer.module, Neuron) for layer in found)
+        written = [layer for layer in found if not isinstance(layer.module, nn.Flatten | nn.Identity)]
+        return cls(
+            macs=sum(layer.macs for layer in found),
+            numbers=sum(layer.outputs * (3 if isinstance(layer.module, Neuron) else 1) for layer in written),
+            modules=len(found),
+            neurons=neurons,
+            parameters=sum(p.numel() for p in model.parameters()),
+        )
 
     def training(self, gpu: Gpu, precision: str, batch_size: int, timesteps: int = 1) -> tuple[float, float]:
         """Seconds for an image at the GPU's peaks, and of launches, which no fraction touches.
@@ -141,4 +134,4 @@ def _net(spec: Spec) -> Spec:
 @cache
 def _work(spec: Spec) -> Work:
     net = build_for(spec)
-    return Work.of(net, torch.zeros(1, *net.input_shape), simulation=Simulation(torch.Generator()))
+    return Work.of(net, layers_of(net))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import torch
@@ -16,20 +18,43 @@ from snnlib.runs.run import Spec
 from snnlib.simulation import Simulation
 
 
-def macs(model: Spiking) -> int:
-    """Multiply-accumulates of convolutions and linear layers for one image at one time step."""
-    counted: list[int] = []
+@dataclass(frozen=True)
+class Layer:
+    """A module without parts of its own, and how many numbers it puts out for one image at one time step."""
 
-    def count(layer: nn.Conv2d | nn.Linear, _inputs: object, output: Tensor) -> None:
-        counted.append(output.numel() * layer.weight[0].numel())  # each output is a sum over so many weights
+    module: nn.Module
+    outputs: int
 
-    layers = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    hooks = [layer.register_forward_hook(count) for layer in layers]
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of a convolution or linear layer: each output is a sum over so many weights."""
+        sums = isinstance(self.module, nn.Conv2d | nn.Linear)
+        return self.outputs * self.module.weight[0].numel() if sums else 0
+
+
+def layers(model: nn.Module, image: Tensor, **options: Any) -> list[Layer]:
+    """The layers in the order in which a forward pass of one image [1, ...] calls them."""
+    found: list[Layer] = []
+
+    def note(module: nn.Module, _inputs: object, output: Tensor) -> None:
+        found.append(Layer(module, output.numel()))
+
+    hooks = [m.register_forward_hook(note) for m in model.modules() if not list(m.children())]
     with torch.no_grad():
-        model.eval()(torch.zeros(1, *model.input_shape), simulation=Simulation(torch.Generator()))
+        model.eval()(image, **options)
     for hook in hooks:
         hook.remove()
-    return sum(counted)
+    return found
+
+
+def layers_of(model: Spiking) -> list[Layer]:
+    """`layers` of a network of Table 1, at a single time step."""
+    return layers(model, torch.zeros(1, *model.input_shape), simulation=Simulation(torch.Generator()))
+
+
+def macs(model: Spiking) -> int:
+    """Multiply-accumulates of convolutions and linear layers for one image at one time step."""
+    return sum(layer.macs for layer in layers_of(model))
 
 
 def size(network: str, width: float) -> tuple[int, int]:
