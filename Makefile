@@ -80,7 +80,7 @@ test-browser: $(VENV)/browser-installed
 	@$(BIN)/python tests/browser/chromium.py
 	@$(MAKE) --no-print-directory site
 	@$(BIN)/python -m snnlib figures --preset smoke trained
-	@$(BIN)/python -m pytest tests/browser -m browser
+	@$(BIN)/python -m pytest tests/browser -m browser -n 2 --dist worksteal
 
 # Kills, full disks, damaged files, crowds: what `make test` tries a few times, many times.
 test-faults: $(VENV)/installed

@@ -38,6 +38,7 @@ MOVES = {
     "fig7_potential_dynamics": {
         "α": "ArrowRight", "β": "PageUp", "leak λ": "End", "noise": NEXT, "input weight": "ArrowLeft",
     },
+    "method": {"image": "ArrowRight", "α": "ArrowRight"},
 }  # fmt: skip
 STILL = {("explorer", "leak λ")}  # "nothing changes", it says there: the leak cancels
 
