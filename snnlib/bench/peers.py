@@ -26,6 +26,28 @@ from snnlib.neurons import LIF, Neuron
 LEAK = 0.5
 
 
+def spikingjelly_neuron() -> nn.Module:
+    """A layer that takes all steps [T, B, ...] at once, from where it stands."""
+    from spikingjelly.activation_based import neuron, surrogate
+
+    return neuron.LIFNode(1 / (1 - LEAK), decay_input=False, surrogate_function=surrogate.ATan(), step_mode="m")
+
+
+def snntorch_neuron() -> nn.Module:
+    """A layer that takes a step [B, ...] and keeps its potential; its default surrogate is the arctan."""
+    import snntorch
+
+    return snntorch.Leaky(beta=LEAK, reset_mechanism="zero", init_hidden=True)
+
+
+def norse_neuron() -> nn.Module:
+    """A layer that takes a step [B, ...] and its state, None at rest, and returns both."""
+    from norse import torch as norse
+
+    dt = 0.001
+    return norse.LIFBoxCell(norse.LIFBoxParameters(tau_mem_inv=torch.tensor((1 - LEAK) / dt)), dt)
+
+
 class Peer(nn.Module):
     """Images [B, C, H, W] to outputs [B, classes], the mean over time of the last layer's current.
 
@@ -54,12 +76,11 @@ class Peer(nn.Module):
 
 class SpikingJelly(Peer):
     def with_neurons(self, stages: list[nn.Sequential]) -> nn.Sequential:
-        from spikingjelly.activation_based import layer, neuron, surrogate
+        from spikingjelly.activation_based import layer
 
         layers = nn.Sequential()
         for stage in stages:
-            arctan = surrogate.ATan()
-            layers.append(neuron.LIFNode(1 / (1 - LEAK), decay_input=False, surrogate_function=arctan, step_mode="m"))
+            layers.append(spikingjelly_neuron())
             layers.append(layer.SeqToANNContainer(*stage))
         return layers
 
@@ -72,13 +93,7 @@ class SpikingJelly(Peer):
 
 class SnnTorch(Peer):
     def with_neurons(self, stages: list[nn.Sequential]) -> nn.Sequential:
-        import snntorch
-
-        layers = nn.Sequential()
-        for stage in stages:  # its default surrogate is the arctan
-            layers.append(snntorch.Leaky(beta=LEAK, reset_mechanism="zero", init_hidden=True))
-            layers.append(stage)
-        return layers
+        return nn.Sequential(*(layer for stage in stages for layer in (snntorch_neuron(), stage)))
 
     def run_steps(self, current: Tensor) -> Tensor:
         # Not snntorch.utils.reset, which resets every neuron of the process.
@@ -91,9 +106,7 @@ class Norse(Peer):
     def with_neurons(self, stages: list[nn.Sequential]) -> nn.Sequential:
         from norse import torch as norse
 
-        dt = 0.001
-        p = norse.LIFBoxParameters(tau_mem_inv=torch.tensor((1 - LEAK) / dt))
-        return norse.SequentialState(*(layer for stage in stages for layer in (norse.LIFBoxCell(p, dt), stage)))
+        return norse.SequentialState(*(layer for stage in stages for layer in (norse_neuron(), stage)))
 
     def run_steps(self, current: Tensor) -> Tensor:
         state, outputs = None, []
@@ -115,6 +128,12 @@ def installed() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def needs(peer: str) -> None:
+    """Raise an `InputError` where a peer is not installed."""
+    if peer not in installed():
+        raise InputError(f"peer = {peer!r}: is not installed; pip install -e '.[bench]'")
 
 
 def split(network: models.Spiking) -> list[nn.Sequential]:
@@ -148,7 +167,6 @@ def peer_net(
     """
     one_of("peer", peer, PEERS)
     whole("timesteps", timesteps, least=1)
-    if peer not in installed():
-        raise InputError(f"peer = {peer!r}: is not installed; pip install -e '.[bench]'")
+    needs(peer)
     net = models.build("cnn", LIF(), width=width, readout="potential", classes=classes, input_shape=input_shape)
     return PEERS[peer](net.model.encoder, split(net), timesteps)

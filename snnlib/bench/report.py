@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
+
+import pandas as pd
+
 from snnlib.bench import contest as bench
+from snnlib.bench import equal_time, scaling, side_by_side, targets
 from snnlib.bench import plot as plotting
-from snnlib.bench import scaling, side_by_side, targets
 from snnlib.bench.contestants import OURS, TUNED, neurons
 from snnlib.checks import InputError, whole
 from snnlib.experiments.outputs import Outputs
@@ -20,6 +24,7 @@ MEASURED = {
     ],
     "--scaling": ["scaling.csv", "scaling.svg", "scaling.png", "scaling.md"],
 }  # fmt: skip
+EQUAL_TIME, EQUAL_TIME_FILES = "bench/equal_time", ["equal_time.csv", "equal_time.md", "accuracy.csv", "steps.csv"]
 QUICK_STARTS = "bench/quick_starts"  # published by itself: sinabs asks for an environment of its own
 
 
@@ -73,6 +78,47 @@ def bench_quick_starts(rounds: int = 7) -> str:
     text = side_by_side.text(table)
     out.write_table(table, "quick_starts", text)
     return text
+
+
+def bench_equal_time(rounds: int = 7) -> str:
+    """Time a step of all who train the same net, then train each for as long; returns the table.
+
+    Hours: what was interrupted goes on, with the steps that were timed then, and trains nothing twice.
+
+    Raises:
+        InputError: fewer than three rounds.
+    """
+    folder = figures_dir() / EQUAL_TIME
+    out, specs, taking_part = Outputs(folder), equal_time.specs(), equal_time.sides()
+    if (folder / "equal_time.csv").exists() or not (folder / "steps.csv").exists():
+        for name in EQUAL_TIME_FILES:
+            (folder / name).unlink(missing_ok=True)
+        out.write_csv(equal_time.step_seconds(taking_part, specs, rounds), "steps")
+    steps = pd.read_csv(folder / "steps.csv")
+    there = [pd.read_csv(folder / "accuracy.csv")] if (folder / "accuracy.csv").exists() else []
+    done = {pair for table in there for pair in zip(table.who, table.seed, strict=True)}
+    epochs = equal_time.epochs_of(steps)
+    for seed, side in product(range(equal_time.SEEDS), taking_part):
+        if (side.who, seed) not in done:
+            there.append(equal_time.accuracy(side, specs[side.arm], epochs[side.who], seed))
+            out.write_csv(pd.concat(there), "accuracy")
+    spec = specs[taking_part[0].arm]
+    table = equal_time.summary(steps, pd.concat(there), spec.images[0], spec.recipe.batch_size)
+    text = equal_time.text(table)
+    out.write_table(table, "equal_time", text)
+    return text
+
+
+def publish_equal_time() -> str:
+    """Copy what was last measured to the published figures and into docs/benchmarks.md; returns what stands there now.
+
+    Raises:
+        InputError: it has not been measured; nothing has changed then.
+    """
+    folder = copy(EQUAL_TIME, EQUAL_TIME_FILES)
+    found = (folder / "equal_time.md").read_text(encoding="utf-8")
+    put(DOCS / "benchmarks.md", "equal_time", found)
+    return found
 
 
 def publish_quick_starts() -> str:

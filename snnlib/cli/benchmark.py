@@ -18,6 +18,9 @@ def bench(
     quick_starts: Annotated[
         bool, typer.Option("--quick-starts", help="other libraries' quick starts beside ours, on one thread")
     ] = False,
+    equal_time: Annotated[
+        bool, typer.Option("--equal-time", help="accuracy of ours and theirs on CIFAR-10, trained for as long: hours")
+    ] = False,
     rounds: Annotated[int, typer.Option(parser=as_whole, help="how often everybody takes a turn")] = 7,
     publish: Annotated[
         bool, typer.Option("--publish", help="only copy what was last measured to figures/bench/ and docs/")
@@ -32,6 +35,8 @@ def bench(
 
     if quick_starts:
         print(bench_report.publish_quick_starts() if publish else bench_report.bench_quick_starts(rounds))
+    elif equal_time:
+        print(bench_report.publish_equal_time() if publish else bench_report.bench_equal_time(rounds))
     elif publish:
         print(bench_report.publish_bench())
     else:

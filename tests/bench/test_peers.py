@@ -182,5 +182,5 @@ def test_a_peers_cnn_trains(peer: str, dtype: torch.dtype) -> None:
         optimizer.zero_grad()
         nn.functional.cross_entropy(outputs.float(), labels).backward()
         assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
-        assert net.model.encoder[0].weight.grad.abs().sum() > 0
+        assert net.encoder[0].weight.grad.abs().sum() > 0
         optimizer.step()
