@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from snnlib.batch.evaluated import evaluations, of_notebook
 from snnlib.batch.jobs import computed, jobs
 from snnlib.batch.killed import log_file, status_file, training
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
@@ -37,14 +38,15 @@ LEFT = "|| {{ echo ${{PIPESTATUS[0]}} > {params.status:q}; exit 1; }}"
 
 
 def evaluated(run):
-    return [evaluation.file(run) for evaluation in PRESET.evaluations(run)]
+    return [evaluation.file(run) for evaluation in evaluations(PRESET, run)]
 
 
 def needed(name):
     """Its runs, evaluated; the claims are decided from what the other notebooks wrote."""
     if name == "claims":
         return [FIGURES / f for other in NOTEBOOK_FILES if other != name for f in NOTEBOOK_FILES[other] if f.endswith(".csv")]
-    return [evaluated(run) for run in (PRESET.runs(name) if name in PRESET.notebooks else ())]
+    runs = PRESET.runs(name) if name in PRESET.notebooks else ()
+    return [evaluation.file(run) for run in runs for evaluation in of_notebook(name, PRESET, run)]
 
 
 def asked(runs):

@@ -120,8 +120,9 @@ class Converted(Value):
         least = 1 / self.noise.half_width if self.noise.half_width else math.inf
         number("alpha", self.alpha, f"at least {least:g}, or inf")
         if self.alpha < least:
+            allowed = f"at least {least:g}, or inf" if math.isfinite(least) else "inf with noise of no width"
             raise InputError(
-                f"alpha = {self.alpha}: must be at least {least:g}, or inf; below that the potential's "
+                f"alpha = {self.alpha}: must be {allowed}; below that the potential's "
                 f"range -/+ 1/alpha is wider than the noise it replaces and N' would need a negative width"
             )
         between("beta", self.beta, self.noise.low, self.noise.high)

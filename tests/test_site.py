@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import pydoc
 import re
 import runpy
 import shutil
@@ -207,6 +208,31 @@ def built(source: Path, to: Path) -> subprocess.CompletedProcess[str]:
         to / "site",
     ]
     return subprocess.run([*map(str, command)], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("V = H (1 - S) + V_reset S (Eq. 3), in one pass", [3]),
+        ("leaked potential (Eqs. 2, 3, 6-9).", [2, 3, 6, 7, 8, 9]),
+        ("with two accumulates (Eqs. 1 and 7-9)", [1, 7, 8, 9]),
+        ("Eqs. 7-9 are affine, and Eq. 5 with Eq. 6 reads", [5, 6, 7, 8, 9]),
+        ("theta * clip(...) (Bu et al. 2022, ICLR, Eq. 15).", []),
+        ("Eq. 15, and Fig. 3", []),
+    ],
+)
+def test_equations_that_a_docstring_names_are_found(text: str, numbers: list[int]) -> None:
+    assert module("equations").named(text) == numbers
+
+
+def test_every_formula_is_drawn_and_has_its_object() -> None:
+    pytest.importorskip("math_core")
+    equations, nodes = module("equations"), pytest.importorskip("docutils.nodes")
+    for latex in (*equations.PAPER.values(), *equations.BEYOND.values()):
+        assert "<math" in module("mathml").mathml(nodes.math_block("", latex), block=True)
+    for name in equations.BEYOND:
+        assert pydoc.locate(name) is not None, name
+    assert "\n".join(equations.below("snnlib.neurons.LIF", ["Fires (Eqs. 2-3)."])).count(".. math::") == 2
 
 
 def test_a_command_of_latex_that_is_not_known_ends_the_build() -> None:

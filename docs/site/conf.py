@@ -5,12 +5,13 @@ import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))  # mathml.py, docstrings.py
+sys.path.insert(0, str(HERE))  # the extensions beside this file
 
 project = "snnlib"
 copyright = "the snnlib contributors"
 release = tomllib.loads((HERE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-extensions = ["myst_nb", *(f"sphinx.ext.{e}" for e in ("autosummary", "napoleon", "viewcode")), "mathml", "docstrings"]
+extensions = ["myst_nb", *(f"sphinx.ext.{e}" for e in ("autosummary", "napoleon", "viewcode"))]
+extensions += ["mathml", "docstrings", "equations"]
 exclude_patterns = ["README.md"]  # a part of the index
 highlight_language = "none"  # of a block that names none
 smartquotes = False  # N' is no quotation

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from snnlib.batch import listing
+from snnlib.runs import pretrained
 from snnlib.runs.checkpoints import epochs_done
 from snnlib.runs.evaluations import read
 from snnlib.runs.results import evaluated
@@ -17,19 +18,20 @@ from snnlib.runs.run import FILES, Run
 from snnlib.store.files import DamagedError, check
 from snnlib.store.paths import from_root, runs_dir
 
+FINISHED = ("trained", "published")
 AS_WRITTEN, UNKNOWN = "as written", ""  # UNKNOWN: nothing says what the file should be
 
 
 def about(name: str, run: Run | None) -> dict[str, Any]:
-    """All that is known of a run in the store, as JSON has it: plain values, accuracies as fractions.
+    """All that is known of a run in the store, or published, as JSON has it: plain values, accuracies as fractions.
 
     Args:
         run: None if nothing says what it is; then there is no more than its files.
     """
-    folder, state = runs_dir() / name, listing.state(name, run)
+    folder, state = run.place if run else runs_dir() / name, listing.state(name, run)
     found: dict[str, Any] = {"run": name, "label": run.label if run else name, "state": state, "folder": str(folder)}
     found["uses"] = listing.uses(name)
-    held = evaluated(run) if run is not None and state == "trained" else []
+    held = evaluated(run) if run is not None and state in FINISHED else []
     intact = {evaluation.file(run).stem for evaluation, _ in held}
     found["files"] = [
         {"file": path.name, "bytes": path.stat().st_size, "state": _checked(path, run, intact)}
@@ -39,7 +41,7 @@ def about(name: str, run: Run | None) -> dict[str, Any]:
     if run is None:
         return found
     found["spec"] = run.spec.model_dump(mode="json")
-    if state != "trained":
+    if state not in FINISHED:
         return found | ({"epochs": epochs_done(folder)} if state in ("begun", "failed") else {})
     metadata, last = run.metadata, run.history.iloc[-1]
     found |= {"epochs": int(last.epoch), "last_epoch": {k: float(v) for k, v in last.items() if not pd.isna(v)}}
@@ -67,7 +69,7 @@ def told(found: Mapping[str, Any]) -> str:
     elif "epochs" in found:
         parts.append(f"epochs done: {found['epochs']}")
     rows = [(file["file"], f"{file['bytes']:,}", file["state"]) for file in found["files"]]
-    files = pd.DataFrame(rows, columns=[f"files in {from_root(runs_dir() / found['run'])}", "bytes", "state"])
+    files = pd.DataFrame(rows, columns=[f"files in {from_root(Path(found['folder']))}", "bytes", "state"])
     parts.append(files.to_markdown(index=False, disable_numparse=True, colalign=["left", "right", "left"]))
     return "\n\n".join(parts)
 
@@ -105,6 +107,7 @@ def _checked(path: Path, run: Run | None, intact: Collection[str]) -> str:
     if run is None or path.name not in FILES:
         return UNKNOWN
     with suppress(DamagedError):
-        check(path, run.metadata["files"][path.name])
+        is_published = path == pretrained.folder(run.spec.name) / pretrained.WEIGHTS
+        check(path, run.metadata["published"]["weights"] if is_published else run.metadata["files"][path.name])
         return AS_WRITTEN
     return "damaged"

@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from tqdm import tqdm
 
+from snnlib.batch.evaluated import evaluations
 from snnlib.batch.throughput import Throughput
 from snnlib.runs import pretrained
 from snnlib.runs.checkpoints import epochs_done
@@ -58,7 +59,7 @@ def to_do(run: Run, preset: Preset) -> ToDo | None:
     """What the store does not hold yet, None if it holds all; a begun run goes on after its checkpoint's epoch."""
     spec = run.spec
     trained = (run.done or run.published) and not run.damage()
-    missing = [(e, len(e.noise_seeds)) for e in preset.evaluations(run) if not (trained and _holds(run, e))]
+    missing = [(e, len(e.noise_seeds)) for e in evaluations(preset, run) if not (trained and _holds(run, e))]
     if trained and not missing:
         return None
     if trained and (run.done or pretrained.published(spec.name, pretrained.WEIGHTS)):
@@ -73,14 +74,14 @@ def all_of(run: Run, preset: Preset) -> ToDo:
 
 def _from_epoch(done: int, run: Run, preset: Preset) -> ToDo:
     spec, recipe = run.spec, run.spec.recipe
-    evaluations = [(e, len(e.noise_seeds)) for e in preset.evaluations(run)]
+    passes = [(e, len(e.noise_seeds)) for e in evaluations(preset, run)]
     parts = min(recipe.parts, max(spec.images[0] // recipe.batch_size, 1))  # of an epoch, a step at least
     tests = parts * sum(map(recipe.evaluates, range(done + 1, recipe.epochs + 1)))
     if spec.dynamics.kind == "single_step" and spec.noise not in ("none", "constant"):
         test = Conversion(timesteps=recipe.test_timesteps)
     else:
         test = AsTrained(timesteps=spec.timesteps)
-    return ToDo(run, recipe.epochs - done, ((test, tests), *evaluations))
+    return ToDo(run, recipe.epochs - done, ((test, tests), *passes))
 
 
 def incomplete(preset: Preset) -> list[Run]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from snnlib.checks import InputError, shown
 from snnlib.own.network_file import save
+from snnlib.runs import pretrained
 from snnlib.runs.evaluations import AsLIF, AsTrained, Conversion, Evaluation
-from snnlib.runs.run import Run
+from snnlib.runs.run import Run, ensure
 from snnlib.store.files import write
 
 ENDINGS = (".safetensors", ".nir")
@@ -27,7 +28,8 @@ def export(run: Run, file: Path, **conversion: Any) -> str:
         conversion: fields of a `Conversion` that are not to have their default, for .nir alone.
 
     Raises:
-        InputError: an ending that is neither, a file that is there, a net that has no NIR graph, NIR is missing.
+        InputError: an ending that is neither, a file that is there, a net that has no NIR graph, NIR is missing, a run
+            that is published without its weights.
         DamagedError: the run is not finished, or damaged.
         StoreError: the file cannot be written.
     """
@@ -41,9 +43,18 @@ def export(run: Run, file: Path, **conversion: Any) -> str:
         raise InputError(f"{' and '.join(conversion)}: only a .nir is of the converted net; the weights are the same")
     if damage := run.damage():
         raise damage
-    net = run.model("cpu")
+    net = _with_weights(run).model("cpu")
     save(net, file, {"run": run.spec.name, "spec": run.spec.model_dump(mode="json")})
     return f"{file}: {len(net.state_dict())} tensors for `snnlib.load`; their metadata `info` has spec and neurons"
+
+
+def _with_weights(run: Run) -> Run:
+    """The run as it is, or, where it is published, as it is then put into the store."""
+    if run.done or not run.published:
+        return run
+    if not pretrained.published(run.spec.name, pretrained.WEIGHTS):
+        raise InputError(f"{run.label}: is published without its weights; `python -m snnlib train` trains it")
+    return ensure(run.spec, "cpu")
 
 
 def _nir(run: Run, file: Path, conversion: dict[str, Any]) -> str:
@@ -54,7 +65,7 @@ def _nir(run: Run, file: Path, conversion: dict[str, Any]) -> str:
         raise InputError(f"--to {shown(str(file))}: needs the extra `export` of snnlib ({error})") from None
     evaluation = _spiking(run, conversion)
     evaluation.fits(run.spec)
-    net = evaluation.network(run, "cpu")
+    net = evaluation.network(_with_weights(run), "cpu")
     graph = to_nir(fold(net) if isinstance(evaluation, Conversion) else net)
     with TemporaryDirectory() as folder:
         write(file, write_nir(graph, Path(folder) / "graph.nir").read_bytes())

@@ -65,12 +65,12 @@ HEADLINES = (
 
 
 def answered(ledger: Ledger) -> str:
-    """The questions with the paper's value, what was measured and the verdict, as a table in Markdown."""
+    """The questions with the verdict, the paper's value and what was measured, as a table in Markdown."""
     few = pd.concat([ledger.claims, ledger.beyond]).set_index("id")
     rows = [
-        (h.question, few.paper[h.claim], answer(h, few.loc[h.claim]), f"**{few.verdict[h.claim]}**") for h in HEADLINES
+        (h.question, f"**{few.verdict[h.claim]}**", few.paper[h.claim], answer(h, few.loc[h.claim])) for h in HEADLINES
     ]
-    return lines(("", "the paper", "measured here", "verdict"), rows)
+    return lines(("", "verdict", "the paper", "measured here"), rows)
 
 
 def answer(headline: Headline, row: Mapping[str, Any]) -> str:

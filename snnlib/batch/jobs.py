@@ -6,20 +6,23 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from snnlib.batch.evaluated import evaluations
 from snnlib.experiments.table1_networks import size
 from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run, Spec
 
 SHARE = 1 / 25  # of all work, what a job of cheap nets should have at least
-LEAST = 4e11  # and multiply-accumulates: a core takes ten times as long for them as for starting Python
+LONG = 1e13  # multiply-accumulates, minutes of a core: more than a job of several should have
+LEAST = 4e11  # and likewise: a core takes ten times as long for them as for starting Python
 
 
 def jobs(preset: Preset, apart: bool = False) -> list[list[Run]]:
     """Lists of runs to train one after another, the costliest job first, so that none is left alone at the end.
 
     All seeds of a net are one job, and cheap nets share one: at the smallest scale starting Python costs as much as
-    training. A run `after` another one, which may be in the job before, is never put together with others, and one of
+    training. A run that takes long is a job of its own: a figure that needs one seed does not wait for the others.
+    A run `after` another one, which may be in the job before, is never put together with others, and one of
     which all is published is in no job.
 
     Args:
@@ -28,9 +31,9 @@ def jobs(preset: Preset, apart: bool = False) -> list[list[Run]]:
     runs = [run for run in preset.all_runs().values() if computed(run, preset)]
     if apart:
         return [[run] for run in sorted(runs, key=lambda run: work(run, preset), reverse=True)]
-    enough = max(SHARE * sum(work(run, preset) for run in runs), LEAST)
+    enough = min(max(SHARE * sum(work(run, preset) for run in runs), LEAST), LONG)
     found: list[list[Run]] = []
-    for net in sorted(_nets(runs), key=lambda net: sum(work(run, preset) for run in net), reverse=True):
+    for net in sorted(_nets(runs, preset), key=lambda net: sum(work(run, preset) for run in net), reverse=True):
         mergeable = found and not (net[0].spec.after or found[-1][0].spec.after)
         if mergeable and sum(work(run, preset) for run in found[-1]) < enough:
             found[-1] += net
@@ -41,7 +44,7 @@ def jobs(preset: Preset, apart: bool = False) -> list[list[Run]]:
 
 def computed(run: Run, preset: Preset) -> list[Path]:
     """The files of a run's evaluations that a job writes: all but published ones."""
-    files = [evaluation.file(run) for evaluation in preset.evaluations(run)]
+    files = [evaluation.file(run) for evaluation in evaluations(preset, run)]
     return [file for file in files if file.parent == run.folder]
 
 
@@ -58,15 +61,16 @@ class Multiplications:
 def work(run: Run, preset: Preset) -> int:
     """Multiply-accumulates of training and evaluating a run."""
     rates, (training, test) = Multiplications(), run.spec.images
-    passes = sum(len(e.noise_seeds) * rates.testing(run.spec, e) for e in preset.evaluations(run))
+    passes = sum(len(e.noise_seeds) * rates.testing(run.spec, e) for e in evaluations(preset, run))
     return run.spec.recipe.epochs * training * rates.training(run.spec) + test * passes
 
 
-def _nets(runs: Iterable[Run]) -> list[list[Run]]:
-    """The runs that differ in nothing but their seeds, together."""
+def _nets(runs: Iterable[Run], preset: Preset) -> list[list[Run]]:
+    """The runs that differ in nothing but their seeds, together, unless they take long."""
     nets: dict[str, list[Run]] = {}
     for run in runs:
-        nets.setdefault(_unseeded(run.spec).key, []).append(run)
+        alone = work(run, preset) > LONG
+        nets.setdefault(run.spec.key if alone else _unseeded(run.spec).key, []).append(run)
     return list(nets.values())
 
 

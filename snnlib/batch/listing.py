@@ -10,6 +10,7 @@ import pandas as pd
 
 from snnlib.batch import train as batch
 from snnlib.batch.estimate import span
+from snnlib.batch.evaluated import usual
 from snnlib.checks import InputError
 from snnlib.runs import pretrained, stored
 from snnlib.runs.labels import labels
@@ -39,7 +40,7 @@ def of_preset(
             row |= {"state": state(name, run), "seconds_left": left[name]}
             row |= {"on_h100": [seconds[name] for seconds in on_gpu] or None}
         else:
-            at = accuracy(run, preset.evaluations(run)[-1]).groupby("timesteps").accuracy.mean()
+            at = accuracy(run, usual(preset, run)).groupby("timesteps").accuracy.mean()
             row |= {"state": "done", "accuracy_t1": at.iloc[0], "accuracy": at.iloc[-1]}
             row |= {"seconds": run.metadata["train_seconds"]}
         rows.append(row)
@@ -150,7 +151,7 @@ def _accuracies(run: Run, presets: Collection[Preset]) -> tuple[float | None, fl
     """At T = 1 and at the last T, as far as they are known."""
     for preset in presets:
         with suppress(DamagedError):
-            if (held := known(run, preset.evaluations(run)[-1])) is not None:
+            if (held := known(run, usual(preset, run))) is not None:
                 at = held.table.groupby("timesteps").accuracy.mean()
                 return at.iloc[0], at.iloc[-1]
     last = run.history.iloc[-1]

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from snnlib.batch import first_cell, readme
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, environment, figures
-from snnlib.checks import InputError
+from snnlib.checks import InputError, one_of
 from snnlib.experiments.made_with import made_with
 from snnlib.experiments.outputs import Outputs
 from snnlib.runs.preset import FOLDER, Preset
@@ -19,11 +19,14 @@ from snnlib.store.published import copy
 SHOWN = "smoke"  # the preset that the committed notebooks and the README show
 
 
-def publish_preset(preset: Preset) -> str:
+def publish_preset(preset: Preset, *notebooks: str) -> str:
     """Draw what is missing or out of date, and copy the reader's own results to the published ones; returns where.
 
     Of `SHOWN` the committed notebooks are executed in place too, since they are to show what is published: times are
     measured anew each time. The claims come last: they are shown beside what is published, which must be new by then.
+
+    Args:
+        notebooks: whose files are published, all if none is given; those of others stay as they are.
 
     Raises:
         BatchError: something could not be drawn; nothing is published then.
@@ -32,24 +35,32 @@ def publish_preset(preset: Preset) -> str:
     """
     if preset.own:
         raise InputError(f"preset = {preset.given}: must be one that ships, in {from_root(FOLDER)}, to be published")
+    for name in notebooks:
+        one_of("notebook", name, NOTEBOOK_FILES)
+    names, decides = notebooks or (*NOTEBOOK_FILES,), not notebooks or "claims" in notebooks
     if preset.name == SHOWN:
         first_cell.renew_all()
-    figures(preset)
+    figures(preset, *notebooks)
     if preset.name == SHOWN:
-        others = [name for name in NOTEBOOK_FILES if name != "claims"]
-        _execute(*others)
-        _copy(preset, others)  # those of before were decided from other times
-        _execute("claims")
-    folder = _copy(preset, NOTEBOOK_FILES)
+        others = [name for name in names if name != "claims"]
+        if others:
+            _execute(*others)
+        if decides:
+            _copy(preset, others)  # those of before were decided from other times
+            _execute("claims")
+    folder = _copy(preset, names)
     if preset.name == SHOWN:
-        readme.update(preset.name)
-        folder += ", in notebooks/, README.md and docs/claims.md"
+        folder += ", in notebooks/"
+        if decides:
+            readme.update(preset.name)
+            folder += ", README.md and docs/claims.md"
     return f"published in {folder}; commit it"
 
 
 def _copy(preset: Preset, notebooks: Collection[str]) -> str:
-    """Publish these notebooks' files, and a ``runs.csv`` of the runs that they name; returns the folder."""
-    folder = copy(preset.name, [file for name in notebooks for file in NOTEBOOK_FILES[name]])
+    """Publish these notebooks' files, and a ``runs.csv`` of the runs that all there name; returns the folder."""
+    files = [file for name in notebooks for file in NOTEBOOK_FILES[name]]
+    folder = copy(preset.name, files, [file for name in NOTEBOOK_FILES for file in NOTEBOOK_FILES[name]])
     Outputs(folder).write_csv(made_with(folder), "runs")
     return from_root(folder)
 

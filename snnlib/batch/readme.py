@@ -39,11 +39,12 @@ def claims_markdown(ledger: Ledger, preset: str) -> str:
         f"Nets: {', '.join(nets) or 'none'}. Mean ± the half-width of its 95 % interval that the training seeds give ± "
         f"that of the test images. {' '.join(RULE)} The paper's words and every test: `notebooks/claims.ipynb`.*"
     )
-    rows = [(f"{r.claim} ({r.section})", r.paper, r.measured, f"**{r.verdict}**") for r in table.itertuples()]
-    parts = [lines(("claim (section)", "paper", "measured here", "verdict"), rows), caption]
+    # The verdict comes second: on a phone there is room for two columns, and the others are behind a swipe.
+    rows = [(f"{r.claim} ({r.section})", f"**{r.verdict}**", r.paper, r.measured) for r in table.itertuples()]
+    parts = [lines(("claim (section)", "verdict", "paper", "measured here"), rows), caption]
     if len(ledger.beyond):
-        rows = [(r.claim, r.measured, f"**{r.verdict}**") for r in ledger.beyond.itertuples()]
-        parts += ["Beyond the paper, by the same rule:", lines(("statement", "measured here", "verdict"), rows)]
+        rows = [(r.claim, f"**{r.verdict}**", r.measured) for r in ledger.beyond.itertuples()]
+        parts += ["Beyond the paper, by the same rule:", lines(("statement", "verdict", "measured here"), rows)]
     return "\n\n".join([*parts, f"A check, without a verdict: {ledger.checks}."]) + "\n"
 
 

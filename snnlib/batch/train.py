@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from snnlib.batch.estimate import incomplete
+from snnlib.batch.evaluated import evaluations
 from snnlib.batch.killed import newer
 from snnlib.data.checksums import DataError
 from snnlib.runs.preset import Preset
@@ -43,7 +44,7 @@ def train_runs(runs: Iterable[Run], preset: Preset) -> None:
             failed[run.spec.name] = "not tried after that"
             continue
         try:
-            for evaluation in preset.evaluations(run):
+            for evaluation in evaluations(preset, run):
                 accuracy(run, evaluation)
         except (TrainingError, DataError, StoreError) as error:
             log.error("%s", error)

@@ -23,6 +23,7 @@ from snnlib.batch import gpus, slurm
 from snnlib.batch import train as batch
 from snnlib.batch.engine import LOCK, LOG
 from snnlib.batch.estimate import incomplete
+from snnlib.batch.evaluated import evaluations
 from snnlib.batch.jobs import jobs
 from snnlib.batch.killed import Jobs, killed, log_file, logs, newer
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
@@ -280,13 +281,13 @@ def _not_as_they_look(preset: Preset, targets: Collection[str]) -> list[str]:
     What is no file at all, which it could not even move out of its way, is moved aside.
     """
     notebooks = _asked(targets)
-    evaluations = [(run, e) for run in preset.all_runs().values() for e in preset.evaluations(run)]
-    for path in (*(e.file(run) for run, e in evaluations), *(f for name in notebooks for f in outputs(preset, name))):
+    evaluated = [(run, e) for run in preset.all_runs().values() for e in evaluations(preset, run)]
+    for path in (*(e.file(run) for run, e in evaluated), *(f for name in notebooks for f in outputs(preset, name))):
         if os.path.lexists(path) and not path.is_file():
             log.warning("%s: no file, where one belongs; moved to %s", path, set_aside(path))
     left = {run.spec.name for run in incomplete(preset)}
     _tell(preset, notebooks, left)
-    files = [e.file(run) for run, e in evaluations if run.spec.name in left]
+    files = [e.file(run) for run, e in evaluated if run.spec.name in left]
     files = [file for file in files if file.parent.parent == runs_dir()]  # not what is published
     files += [file for name in notebooks for file in outputs(preset, name) if not _whole(file, preset, name)]
     return [str(file) for file in files if file.exists()]

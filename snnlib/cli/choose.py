@@ -35,6 +35,13 @@ def one_stored(text: str) -> tuple[str, Run | None]:
     return name, runs[name]
 
 
+def one_known(text: str) -> tuple[str, Run | None]:
+    """The only run that is meant, of the store or published; likewise."""
+    runs = {**listing.published(), **listing.in_store()}
+    name = _only(text, {name: [run.label if run else name] for name, run in runs.items()}, "the store, or published")
+    return name, runs[name]
+
+
 def _meant(text: str, labels: Mapping[str, Collection[str]], where: str) -> list[str]:
     """Names of runs: those with this id, or with this label if it has a +, else all that begin so; one at least.
 

@@ -72,8 +72,11 @@ def compare_with_published(preset: PresetName = "smoke", out: Out = None, as_jso
         print_json(compare.report_as_json(preset)) if as_json else print(compare.report(preset))
 
 
-def publish_results(preset: PresetName = "smoke") -> None:
+def publish_results(
+    notebooks: Annotated[list[str] | None, typer.Argument(help="whose files; all if none is given")] = None,
+    preset: PresetName = "smoke",
+) -> None:
     """Draw what is out of date and copy it to figures/PRESET/; of smoke, renew notebooks, README and docs too."""
     from snnlib.batch import publish as publishing  # brings matplotlib, 0.3 s that each training job would pay for
 
-    print(publishing.publish_preset(load_preset(preset)))
+    print(publishing.publish_preset(load_preset(preset), *notebooks or ()))

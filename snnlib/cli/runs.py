@@ -55,8 +55,8 @@ def list_runs(
 
 
 def show_run(name: Name, as_json: Json = False) -> None:
-    """Say what a run of the store is: spec, last epoch, accuracies, what it was made with, and its files."""
-    found = about(*choose.one_stored(name))
+    """Say what a run is, of the store or published: spec, last epoch, accuracies, what it was made with, its files."""
+    found = about(*choose.one_known(name))
     print_json(found) if as_json else print(told(found))
 
 
@@ -67,11 +67,11 @@ def export_run(
     beta: Annotated[float | None, typer.Option(parser=as_number, help="likewise")] = None,
     leak: Annotated[float | None, typer.Option(parser=as_number, help="likewise")] = None,
 ) -> None:
-    """Write a trained run's weights to a file (.safetensors), or its net as it spikes over time (.nir).
+    """Write the weights of a run to a file (.safetensors), or its net as it spikes over time (.nir).
 
     In NIR there is no noise: what is lost is printed, and stands in the file.
     """
-    full, run = choose.one_stored(name)
+    full, run = choose.one_known(name)
     if run is None:
         raise DamagedError(f"{runs_dir() / full}: not finished, damaged, or of another version")
     given = {"alpha": alpha, "beta": beta, "leak": leak}

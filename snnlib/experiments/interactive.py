@@ -7,10 +7,12 @@ widget, so batch runs, GitHub and an unopened notebook show it too. Needs ipywid
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import html
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import ipywidgets as widgets
@@ -21,6 +23,7 @@ from snnlib.checks import InputError
 from snnlib.experiments.style import png
 from snnlib.training.progress import quiet
 
+A_MOMENT = 0.01  # seconds in which a kernel takes notice of what it is asked
 _STYLE = {"description_width": "90px"}
 
 
@@ -29,6 +32,11 @@ def slider(description: str, low: float, high: float, value: float, step: float 
     return widgets.FloatSlider(
         value, min=low, max=high, step=step, description=description, continuous_update=False, style=_STYLE
     )
+
+
+def counter(description: str, low: int, high: int, value: int) -> widgets.IntSlider:
+    """A whole number in [low, high]; likewise."""
+    return widgets.IntSlider(value, min=low, max=high, description=description, continuous_update=False, style=_STYLE)
 
 
 def steps(description: str, options: Iterable[float], value: float) -> widgets.SelectionSlider:
@@ -61,7 +69,7 @@ class Interactive:
         draw: makes a figure from the controls' values.
         dpi: of the picture.
         slow: computes what ``draw`` shows only once it is known, and keeps it; yields the part of it that is done. The
-            picture is drawn before, at once, and again after.
+            picture is drawn before, at once, and again after. Where a control is moved meanwhile, it is left undone.
         **controls: any ipywidgets with a ``value``, named after the arguments of ``draw``.
 
     The first picture is drawn at once, and what goes wrong there is raised: a batch run fails. What
@@ -76,6 +84,8 @@ class Interactive:
         **controls: widgets.ValueWidget,
     ) -> None:
         self._draw, self._dpi, self._slow, self.controls = draw, dpi, slow, controls
+        self._moves = 0
+        self._waited_for: set[asyncio.Task] = set()  # the loop itself would forget them
         self.progress = widgets.FloatProgress(
             0.0, min=0.0, max=1.0, layout=widgets.Layout(width="auto", visibility="hidden")
         )
@@ -113,12 +123,41 @@ class Interactive:
             self.progress.layout.visibility = "hidden"
 
     def _update(self, _change: object) -> None:
-        # An exception that leaves an observer reaches a log at best, so it is caught and shown here.
-        try:
+        self._moves += 1
+        with self._told():
             self.image.value = self._render()
-            self.error.value = ""
-            if [*self._computed()]:
+        if self._slow and not self.error.value:
+            self._begin(self._computed_and_drawn(self._moves))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        """Between its parts the kernel answers what else is asked; without a kernel nothing is."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            asyncio.run(work)
+        else:
+            self._waited_for.add(task := loop.create_task(work))
+            task.add_done_callback(self._waited_for.discard)
+
+    async def _computed_and_drawn(self, move: int) -> None:
+        if move != self._moves:
+            return
+        with self._told(), closing(self._computed()) as parts:
+            computed = False
+            for _ in parts:
+                computed = True
+                await asyncio.sleep(A_MOMENT)
+                if move != self._moves:
+                    return
+            if computed:
                 self.image.value = self._render()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What goes wrong inside: an exception that leaves an observer reaches a log at best, so it is shown."""
+        self.error.value = ""
+        try:
+            yield
         except InputError as error:  # values that do not go together
             self.error.value = f'<pre style="color: #D55E00; white-space: pre-wrap">{html.escape(str(error))}</pre>'
         except Exception:

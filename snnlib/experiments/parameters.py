@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from snnlib.checks import InputError
 from snnlib.data.sets import DATASETS
 from snnlib.experiments.beyond.robustness import DEVIATIONS
+from snnlib.experiments.explorer import setting as explorer
 from snnlib.experiments.fig5_alpha.table import ALPHAS
 from snnlib.experiments.fig7_potential_dynamics.table import NEURONS, NOISES
 from snnlib.experiments.memories.table import SPREADS
@@ -159,9 +160,14 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
         "timesteps": Parameter("T up to which the net is run", one(_STEPS), 10),
     },
     "explorer": {
-        "net": Parameter("which of the published nets, from 1", one(whole_number(1, 100)), 1),
-        "image": Parameter("which of their thousand test images", one(whole_number(0, 999)), 107),
+        "net": Parameter("how the name of a published net begins", one(a_name), "fashion_mnist-cnn-w1-spikes"),
+        "image": Parameter("which of its data set's first thousand test images", one(whole_number(0, 999)), 107),
         "timesteps": Parameter("T", one(whole_number(2, 32)), 10),
+        "memory": Parameter(", ".join(explorer.MEMORIES), one(choice(explorer.MEMORIES)), explorer.PAPER),
+        "alpha": Parameter(_ALPHA, one(convertible("alpha")), 4.0),
+        "leak": Parameter("λ of Eq. 1", one(convertible("leak")), 0.5),
+        "noise": Parameter(", ".join(explorer.NOISES), one(choice(explorer.NOISES)), "gaussian"),
+        "noise_width": Parameter("of its range, around ½", one(in_range(0, 1)), 1.0),
     },
     "claims": {},
 }  # fmt: skip

@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -83,6 +84,18 @@ class Preset(Checked):
                     for spec in specs:
                         found.setdefault(spec.name, {})[f"{net} {arm}"] = None
         return {name: ", ".join(uses) for name, uses in found.items()}
+
+    def notebooks_of(self, run: Run) -> list[str]:
+        """Which notebooks need a run; none if it is not the preset's."""
+        return self._notebooks_of.get(run.spec.name, [])
+
+    @cached_property
+    def _notebooks_of(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for notebook in self.notebooks:
+            for run in self.runs(notebook):
+                found.setdefault(run.spec.name, []).append(notebook)
+        return found
 
     def comparison(self, notebook: str, must: Collection[str], may: Collection[str] = ()) -> dict[str, Comparison]:
         """The runs that a notebook compares, by net and arm. They differ in their arms' changes (`ARMS`) alone.

@@ -11,8 +11,11 @@ from snnlib.store.paths import figures_dir, from_root, published_dir
 from snnlib.store.sums import sums, verified, write_summed
 
 
-def copy(folder: str, files: Collection[str]) -> Path:
+def copy(folder: str, files: Collection[str], others: Collection[str] = ()) -> Path:
     """Copy files of a folder in `figures_dir` to its namesake in `published_dir`; what else is published there goes.
+
+    Args:
+        others: that stay where they are published.
 
     Returns:
         The published folder.
@@ -31,7 +34,8 @@ def copy(folder: str, files: Collection[str]) -> Path:
         with explained(own / name):
             content = (own / name).read_bytes()
         write_summed({published / name: content})
-    kept = {*files, *(sums(published / name).name for name in files)}
+    kept = {*files, *others}
+    kept |= {sums(published / name).name for name in kept}
     for path in published.iterdir():
         if path.is_file() and path.name not in kept:
             with explained(path):

@@ -30,8 +30,8 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "claims.md").write_text("\n".join(markers("claims")))
     executed.clear()
 
-    def figures(preset: object) -> None:
-        write(preset.name, "drawn", *NOTEBOOK_FILES)
+    def figures(preset: object, *names: str) -> None:
+        write(preset.name, "drawn", *(names or NOTEBOOK_FILES))
 
     def execute(*names: str) -> None:
         executed.append(names)
@@ -83,6 +83,31 @@ def test_of_another_preset_the_figures_alone(own: Path) -> None:
     assert (own.parents[1] / "README.md").read_text() == before
 
 
+def test_of_some_notebooks_their_figures_alone_and_those_of_others_stay(own: Path) -> None:
+    cpu = load_preset("cpu")
+    publishing.publish_preset(cpu, "method")
+    assert set(published("cpu")) == {*NOTEBOOK_FILES["method"], "runs.csv"}
+    (paths.published_dir() / "cpu" / "of_an_older_version.csv").write_text("run\ngone\n")
+    (own / "cpu" / "method.csv").unlink()  # it is not drawn again
+    publishing.publish_preset(cpu, "one_pass")
+    assert set(published("cpu")) == {*NOTEBOOK_FILES["method"], *NOTEBOOK_FILES["one_pass"], "runs.csv"}
+    with pytest.raises(InputError, match="notebook = 'fig1': must be one of method"):
+        publishing.publish_preset(cpu, "fig1")
+
+
+@pytest.mark.parametrize(("names", "done"), [(["method"], [("method",)]), (["claims"], [("claims",)])])
+def test_of_some_notebooks_of_smoke_only_these_are_executed(own: Path, names: list[str], done: list) -> None:
+    publishing.publish_preset(load_preset("smoke"))
+    executed.clear()
+    file = own.parents[1] / "README.md"
+    file.write_text("\n".join(markers("headlines")))
+    said = publishing.publish_preset(load_preset("smoke"), *names)
+    assert executed == done
+    decides = "claims" in names
+    assert ("README.md" in said) == decides
+    assert ("**not tested**" in file.read_text()) == decides
+
+
 def test_runs_of_what_is_not_published_are_not_in_its_runs(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def figures(preset: object) -> None:
         write("cpu", "run\nused", *NOTEBOOK_FILES)
@@ -101,7 +126,7 @@ def test_nothing_is_published_where_something_failed_or_is_missing(own: Path, mo
     with pytest.raises(BatchError):
         publishing.publish_preset(load_preset("smoke"))
     others = [name for name in NOTEBOOK_FILES if name != "method"]
-    monkeypatch.setattr(publishing, "figures", lambda _: write("cpu", "drawn", *others))
+    monkeypatch.setattr(publishing, "figures", lambda _, *names: write("cpu", "drawn", *others))
     with pytest.raises(InputError, match=r"method.svg, method.png, method.csv and 6 more files missing; nothing was"):
         publishing.publish_preset(load_preset("cpu"))
     assert not paths.published_dir().joinpath("cpu").exists()

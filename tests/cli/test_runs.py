@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,19 @@ from safetensors import safe_open
 from tiny_runs import InterruptError, spec, spoil, stop_after
 from typer.testing import CliRunner, Result
 
-from snnlib.batch import listing
+from snnlib.batch import listing, pretrained
 from snnlib.checks import InputError
 from snnlib.cli import choose
 from snnlib.cli.commands import app
+from snnlib.data import first_images
+from snnlib.data.sets import Dataset
 from snnlib.runs import preset
 from snnlib.runs.evaluations import AsTrained, Conversion
 from snnlib.runs.preset import load_preset
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import FILES, Run, ensure
 from snnlib.store.files import DamagedError, StoreError
+from snnlib.store.paths import runs_dir
 
 QUICK = {"recipe": {"epochs": 1, "batch_size": 32, "lr": 1e-3}}
 
@@ -249,6 +253,62 @@ def test_a_run_that_is_not_whole_is_not_exported(folder: Path, tmp_path: Path) -
     spoil(run.folder / "metadata.json", "missing")
     with pytest.raises(DamagedError, match="not finished, damaged, or of another version"):
         command("export", run.spec.key, "--to", str(tmp_path / "net.nir"))
+
+
+# --- what is published -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Dataset) -> Callable[[str], Run]:
+    """Publishes a run, with or without its weights, and returns it as another store knows it."""
+    monkeypatch.setenv("SNNLIB_PRETRAINED", str(tmp_path / "pretrained"))
+    monkeypatch.setattr(first_images, "load_dataset", lambda _: small)
+
+    def published(how: str) -> Run:
+        run = ensure(spec(**QUICK))
+        accuracy(run, Conversion(timesteps=3, calibration=50))
+        pretrained.publish_net(run, [Conversion(timesteps=3, calibration=50)]) if how else pretrained.publish(run)
+        monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path / "another"))
+        return run
+
+    return published
+
+
+@pytest.mark.parametrize("how", ["", "with weights"])
+def test_what_is_published_is_shown_from_an_empty_store(store: Callable[[str], Run], how: str) -> None:
+    run = store(how)
+    found = document("show", run.spec.key)
+    assert (found["state"], found["spec"]) == ("published", run.spec.model_dump(mode="json"))
+    assert list(found["evaluations"][0]["accuracy"]) == ["1", "2", "3"]
+    states = {file["file"]: file["state"] for file in found["files"]}
+    assert states.pop("metadata.json") == ""
+    assert set(states.values()) == {"as written"}
+    assert ("weights.safetensors" in states) == bool(how)
+    assert not (runs_dir() / run.spec.name).exists()
+
+
+def test_what_is_published_with_weights_is_exported_from_an_empty_store(
+    store: Callable[[str], Run], tmp_path: Path
+) -> None:
+    run, file = store("with weights"), tmp_path / "net.safetensors"
+    command("export", run.spec.key, "--to", str(file))
+    with safe_open(file, framework="pt") as f:
+        for name, tensor in ensure(run.spec).model("cpu").model.state_dict().items():
+            assert f.get_tensor(name).equal(tensor)
+    command("export", run.spec.key, "--to", str(tmp_path / "net.nir"))
+    assert "published" in document("show", run.spec.key)["state"]  # in the store now
+
+
+def test_what_is_published_without_weights_cannot_be_exported_nor_removed(
+    store: Callable[[str], Run], tmp_path: Path
+) -> None:
+    run = store("")
+    for ending in ("safetensors", "nir"):
+        with pytest.raises(InputError, match="published without its weights; `python -m snnlib train` trains it"):
+            command("export", run.spec.key, "--to", str(tmp_path / f"net.{ending}"))
+    with pytest.raises(InputError, match="must be an id or begin the name of a run of the store"):
+        command("rm", run.spec.key, "--yes")
+    assert run.published
 
 
 # --- rm --------------------------------------------------------------------------------------

@@ -20,14 +20,14 @@ from snnlib.conversion import convert
 from snnlib.data import first_images
 from snnlib.data.batches import standardise
 from snnlib.data.sets import Dataset
-from snnlib.experiments.explorer import explorer, setting
+from snnlib.experiments.explorer import explorer, plot, setting
 from snnlib.experiments.explorer.explorer import Explorer
 from snnlib.experiments.explorer.plot import SHOWN, spread
 from snnlib.experiments.explorer.recording import Recording, record
 from snnlib.experiments.explorer.setting import ALPHAS, MEMORIES, NOISES, Setting, nets
 from snnlib.network import Spiking
 from snnlib.noise import Gaussian, Uniform
-from snnlib.runs.run import ensure
+from snnlib.runs.run import Run, ensure
 from snnlib.simulation import simulate
 from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.seeds import stream
@@ -67,6 +67,24 @@ def test_noise_and_memory_keep_the_range_of_the_noise_of_training(way: str) -> N
     assert added.std() > 0.01
 
 
+@pytest.mark.parametrize("layer", [0, 1])
+def test_memory_and_noise_are_those_of_eqs_6_to_9(layer: int) -> None:
+    """From the sums and spikes alone: V after reset, scaled by its layer's largest deviation, within ½ ∓ ¼."""
+    found, _ = recorded("paper's", layer)
+    fired = list(found.spikes.values())[layer]
+    v = torch.where(fired, 0.0, found.sums)[:-1]
+    deviation = v - v.mean(1, keepdim=True)
+    expected = 0.5 + deviation / (4 * deviation.abs().amax(1, keepdim=True))
+    torch.testing.assert_close(found.memories[1:], expected, rtol=1e-4, atol=1e-4)
+    assert (found.memories[0] == 0).all()  # all of the first step's is noise
+    assert (found.sums - found.currents - found.memories)[1:].abs().max() <= 0.25 + 1e-5
+
+
+@pytest.mark.parametrize("way", ["none", "exact"])
+def test_what_has_no_such_memory_shows_none(way: str) -> None:
+    assert not recorded(way, 1)[0].memories.any()
+
+
 def test_the_first_layers_current_is_that_of_the_image_at_each_step() -> None:
     found, _ = recorded("paper's", 0)
     assert (found.currents == found.currents[0]).all()
@@ -75,7 +93,7 @@ def test_the_first_layers_current_is_that_of_the_image_at_each_step() -> None:
 
 def test_the_class_is_that_of_the_sum_of_outputs_so_far() -> None:
     outputs = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    found = Recording({}, outputs, outputs, phased=False, outputs=outputs)
+    found = Recording({}, outputs, outputs, outputs, phased=False, outputs=outputs)
     assert found.predicted == [0, 0, 1]
 
 
@@ -130,6 +148,10 @@ def test_every_control_changes_the_picture_and_values_that_do_not_go_together_ar
         shown.controls[name].value = value
         assert shown.error.value == ""
     assert len(pictures) == 9
+    shown.controls["width"].value = 0.0
+    shown.controls["memory"].value = "paper's"
+    assert "alpha = 8.0: must be inf with noise of no width" in shown.error.value
+    shown.controls["width"].value = 0.5
     shown.controls["memory"].value = "paper's"
     before = bytes(shown.image.value)
     shown.controls["leak"].value = 0.25  # which cancels in Eqs. 8 and 9
@@ -141,6 +163,40 @@ def test_every_control_changes_the_picture_and_values_that_do_not_go_together_ar
     assert shown.error.value == ""
 
 
+def test_a_net_is_named_by_how_its_name_begins(published: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by its place among them, which another one's publication moves."""
+    run = nets()[published]
+    assert setting.title_of(run.spec.name) == setting.title_of(run.spec.label) == published
+    with pytest.raises(InputError, match=f"net = 'vgg': must be .* none begins so: {run.spec.name}"):
+        Explorer("vgg")
+    other = Run(run.spec.model_copy(update={"seed": 7}))
+    monkeypatch.setattr(setting, "nets", lambda: {published: run, "another": other})
+    assert setting.title_of(other.spec.label) == "another"
+    with pytest.raises(InputError, match=f"several begin so: {run.spec.name}, {other.spec.name}"):
+        setting.title_of("")
+
+
+def test_all_can_be_chosen_from_the_first(published: str) -> None:
+    shown = Explorer(timesteps=3, memory="paper's", alpha=5.0, leak=0.25, noise="uniform", width=0.75)
+    table = shown.table
+    assert (shown.values["alpha"], shown.values["leak"]) == (5.0, 0.25)
+    assert set(table.noise_kind) == {"uniform"}
+    assert set(table.noise_width) == {0.75}
+    assert set(table.alpha) == {5.0}
+
+
+@pytest.mark.parametrize(("readout", "last"), [("spikes", "output"), ("potential", "layer 5")])
+def test_only_neurons_that_are_read_out_are_called_output(readout: str, last: str) -> None:
+    net = convert(lively())
+    names = [name for name, _ in net.neurons()]
+    seen = record(net, images(1)[0], names[0], 3)
+    drawn = plot.explore(seen, images(1)[0, 0].numpy(), "abcdefghij", 0, names[0], 0, [], readout)
+    (ticks,) = (
+        [t.get_text() for t in ax.get_yticklabels()] for ax in drawn.axes if "neurons a layer" in ax.get_title()
+    )
+    assert ticks == ["layer 1", "layer 2", "layer 3", "layer 4", last]
+
+
 def test_every_choice_is_a_net(published: str) -> None:
     name = nets()[published].spec.name
     for memory in MEMORIES:
@@ -148,7 +204,7 @@ def test_every_choice_is_a_net(published: str) -> None:
             assert Setting(name, memory, noise, 1.0, ALPHAS[0], 0.0).network().neurons()
 
     def noises(width: float) -> list[Gaussian]:
-        return [n.dynamics.noise for _, n in Setting(name, "none", "Gaussian", width).network().neurons()]
+        return [n.dynamics.noise for _, n in Setting(name, "none", "gaussian", width).network().neurons()]
 
     assert noises(0.5) == [Gaussian(low=0.25, high=0.75)] * 5
     assert {noise.half_width for noise in noises(0.0)} == {0}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import math
+from collections.abc import Iterator
 
 import pytest
 from matplotlib.figure import Figure
@@ -66,6 +68,72 @@ def test_an_error_stands_where_the_picture_was(shown: Interactive) -> None:
     assert shown.error.layout.display == "none"
     assert shown.image.layout.display is None
     assert "image/png" in shown._repr_mimebundle_()
+
+
+@pytest.fixture
+def slow() -> Interactive:
+    """Its picture is blue once a height was computed, in four parts."""
+    known: set[float] = set()
+
+    def draw(height: float) -> Figure:
+        return bar(height, "blue" if height in known else "red")
+
+    def compute(height: float) -> Iterator[float]:
+        if height in known:
+            return
+        for part in (0.25, 0.5, 0.75, 1.0):
+            parts.append((height, part))
+            if height == 0.9:
+                raise ValueError("height too <b>high</b>")
+            if part == 1:
+                known.add(height)
+            yield part
+
+    parts: list[tuple[float, float]] = []
+    shown = Interactive(draw, slow=compute, height=slider("height", 0, 1, 0.5))
+    shown.parts = parts
+    return shown
+
+
+def test_what_is_slow_is_drawn_when_it_is_there_and_computed_once(slow: Interactive) -> None:
+    slow.parts.clear()
+    slow.controls["height"].value = 0.75
+    assert (
+        slow.image.value
+        == Interactive(bar, height=slider("", 0, 1, 0.75), colour=menu("", ["blue"], "blue")).image.value
+    )
+    assert len(slow.parts) == 4
+    slow.controls["height"].value = 0.5  # the first one
+    assert len(slow.parts) == 4
+
+
+def test_what_is_slow_is_left_undone_where_a_control_is_moved_meanwhile(slow: Interactive) -> None:
+    """As in a kernel, where a loop runs: three moves at once, of which the last alone is computed to its end."""
+    slow.parts.clear()
+
+    async def moved() -> None:
+        for height in (0.6, 0.7, 0.8):
+            slow.controls["height"].value = height
+            await asyncio.sleep(0)  # each comes as a message of its own
+        while slow._waited_for:
+            await asyncio.gather(*slow._waited_for)
+
+    asyncio.run(moved())
+    assert [part for part in slow.parts if part[0] == 0.8] == [(0.8, 0.25), (0.8, 0.5), (0.8, 0.75), (0.8, 1.0)]
+    assert [part for part in slow.parts if part[0] != 0.8] == [(0.6, 0.25), (0.7, 0.25)]
+    assert slow.progress.layout.visibility == "hidden"
+    picture = slow.image.value
+    slow.controls["height"].value = 0.5
+    slow.controls["height"].value = 0.8
+    assert slow.image.value == picture
+
+
+def test_what_goes_wrong_in_what_is_slow_stands_where_the_picture_was(slow: Interactive) -> None:
+    slow.controls["height"].value = 0.9
+    assert "ValueError: height too &lt;b&gt;high&lt;/b&gt;" in slow.error.value
+    assert slow.image.layout.display == "none"
+    slow.controls["height"].value = 0.5
+    assert slow.error.value == ""
 
 
 def test_an_error_in_the_first_picture_is_raised() -> None:

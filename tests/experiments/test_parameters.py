@@ -59,7 +59,7 @@ GOOD: dict[str, Any] = {  # other than in preset smoke
     "timesteps": 20, "alpha": 2.5, "beta": 0.4, "leak": 0, "image": 7, "noise_seeds": [3, 4], "seed": 9, "seeds": [9],
     "width": 0.03, "epochs": 6, "benchmark": 0.6, "memory_gib": 1, "repeats": 2, "within": 1, "ann_timesteps": 64,
     "alphas": [2, 3], "noise": "uniform", "weight": 0.6, "neuron": 3, "spreads": [0.25], "deviations": [0, 2],
-    "lr": 0.1, "net": 2, "nets": ["cnn"], "readout": "potential", "network": "vgg8", "dataset": "mnist",
+    "lr": 0.1, "net": "mnist", "memory": "exact", "noise_width": 0.5, "nets": ["cnn"], "readout": "potential", "network": "vgg8", "dataset": "mnist",
 }  # fmt: skip
 ONLY = {  # where it is another kind of value, or one of the notebook's own
     (TABLE2, "timesteps"): [4, 20], ("one_pass", "timesteps"): [4, 20], ("record", "timesteps"): 8,
@@ -134,12 +134,15 @@ BAD: dict[str, list[tuple[Any, str]]] = {
     "spreads": [([0, 2], "= 2: must be a number between 0 and 1")],
     "deviations": [([0.5], "must have 0 among them"), ([-1, 0], "= -1: must be a number between 0 and 1000")],
     "lr": [(0, "must be a finite number above 0")],
-    "net": [(0, "must be a whole number of at least 1"), (101, "must be at most 100")],
+    "net": [(1, "must be a name")],
+    "memory": [("potential", "must be one of paper's, exact, none")],
+    "noise_width": [(1.5, "must be a number between 0 and 1"), ("wide", "must be a number")],
 }  # fmt: skip
 LISTED = [([0], "= 0: must be a whole number of at least 1")]
 BAD_THERE = {
     (TABLE2, "timesteps"): LISTED, ("one_pass", "timesteps"): LISTED,
     ("explorer", "image"): [(1000, "must be at most 999")], ("explorer", "timesteps"): [(33, "must be at most 32")],
+    ("explorer", "noise"): [("Gaussian", "must be one of gaussian, uniform")],
 }  # fmt: skip
 
 

@@ -7,21 +7,20 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from snnlib.checks import whole
 from snnlib.data.batches import standardise
 from snnlib.data.first_images import IMAGES, first_images
 from snnlib.data.sets import Dataset, Split
 from snnlib.experiments.explorer import plot
 from snnlib.experiments.explorer.recording import Recording, record
-from snnlib.experiments.explorer.setting import ALPHAS, MEMORIES, NOISES, Setting, nets
-from snnlib.experiments.interactive import Interactive, menu, slider, steps
+from snnlib.experiments.explorer.setting import ALPHAS, MEMORIES, NOISES, Setting, nets, title_of
+from snnlib.experiments.interactive import Interactive, counter, menu, slider, steps
 from snnlib.training.evaluation import accuracy_over_time
 
+MOST = 32  # time steps, as far as a picture has room for them
 PART = 100  # images between two looks at the progress
 
 _images = cache(first_images)
@@ -31,31 +30,39 @@ class Explorer(Interactive):
     """Controls and a picture; see `plot.explore` for what is in it.
 
     Args:
-        net: which of `setting.nets`, from 1.
+        net: how the name of the published one begins.
         image: of the thousand, from 0.
         timesteps: T.
+        memory: one of `setting.MEMORIES`.
+        alpha, leak: of the paper's memory.
+        noise: one of `setting.NOISES`.
+        width: of its range, around 1/2.
     """
 
-    def __init__(self, net: int = 1, image: int = 0, timesteps: int = 10) -> None:
+    def __init__(
+        self,
+        net: str = "",
+        image: int = 0,
+        timesteps: int = 10,
+        memory: str = MEMORIES[0],
+        alpha: float = 4.0,
+        leak: float = 0.5,
+        noise: str = "gaussian",
+        width: float = 1.0,
+    ) -> None:
         self.runs = nets()
-        titles = list(self.runs)
-        whole("net", net, 1, len(titles))
-
-        def number(description: str, low: int, high: int, value: int) -> widgets.IntSlider:
-            return widgets.IntSlider(value, min=low, max=high, description=description, continuous_update=False)
-
         super().__init__(
             self.draw, slow=self.measure,
-            net=menu("net", titles, titles[net - 1]),
-            image=number("image", 0, IMAGES - 1, image),
-            timesteps=number("steps T", 2, 32, timesteps),
-            memory=menu("memory", MEMORIES, MEMORIES[0]),
-            alpha=steps("α", ALPHAS, 4.0),
-            leak=slider("leak λ", 0, 1, 0.5),
-            noise=menu("noise", NOISES, "Gaussian"),
-            width=slider("its width", 0, 1, 1.0),
-            layer=number("layer", 1, 4, 1),
-            neuron=number("neuron", 1, 100, 1),
+            net=menu("net", self.runs, title_of(net)),
+            image=counter("image", 0, IMAGES - 1, image),
+            timesteps=counter("steps T", 2, MOST, timesteps),
+            memory=menu("memory", MEMORIES, memory),
+            alpha=steps("α", sorted({*ALPHAS, alpha}), alpha),
+            leak=slider("leak λ", 0, 1, leak),
+            noise=menu("noise", NOISES, noise),
+            width=slider("its width", 0, 1, width),
+            layer=counter("layer", 1, 4, 1),
+            neuron=counter("neuron", 1, 100, 1),
         )  # fmt: skip
 
     def setting(self, net: str, **values: Any) -> Setting:
@@ -81,7 +88,7 @@ class Explorer(Interactive):
         return plot.explore(
             recording, test.images[i].permute(1, 2, 0).squeeze(-1).numpy(), self.images(**values).classes,
             int(test.labels[i]), name, values["neuron"] - 1, known(self.setting(**values), values["timesteps"]),
-            values["memory"],
+            self.runs[values["net"]].spec.readout,
         )  # fmt: skip
 
     def measure(self, **values: Any) -> Iterator[float]:

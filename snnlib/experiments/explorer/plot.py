@@ -25,7 +25,7 @@ def explore(
     layer: str,
     neuron: int,
     accuracy: Sequence[float],
-    memory: str,
+    readout: str,
 ) -> Figure:
     """All that is known of one image in a net.
 
@@ -36,7 +36,7 @@ def explore(
         layer: that was looked at.
         neuron: of it, counted from 0, the one first that fires most nearly at every other step.
         accuracy: at T = 1, 2, ... on many images, fractions; none if not known yet.
-        memory: its name.
+        readout: "spikes": the last layer of neurons is the output.
     """
     with style():
         fig = figure(8.5)
@@ -47,8 +47,8 @@ def explore(
         _image(axes["image"], image, classes[label], classes[recording.predicted[-1]])
         _accuracy(axes["accuracy"], accuracy, len(recording.outputs))
         _rates(axes["rates"], recording, classes, label)
-        _raster(axes["raster"], recording, layer)
-        _neuron(axes["neuron"], recording, layer, neuron, memory)
+        _raster(axes["raster"], recording, layer, readout)
+        _neuron(axes["neuron"], recording, layer, neuron)
         key(axes["key"], axes["neuron"], columns=2)
     return fig
 
@@ -61,7 +61,7 @@ def _image(ax: Axes, image: np.ndarray, label: str, predicted: str) -> None:
     ax.set_xlabel(f"net says:\n{predicted} {'✓' if right else '✗'}", color=BLACK if right else VERMILION)
 
 
-def _raster(ax: Axes, recording: Recording, layer: str) -> None:
+def _raster(ax: Axes, recording: Recording, layer: str, readout: str) -> None:
     top, ticks = 0, []
     for number, (name, spikes) in enumerate(recording.spikes.items(), start=1):
         chosen = spread(spikes.any(0).nonzero().flatten().tolist())
@@ -69,7 +69,7 @@ def _raster(ax: Axes, recording: Recording, layer: str) -> None:
             times = spikes[:, i].nonzero().flatten().numpy() + 1
             ax.plot(times, np.full(len(times), top + place), "s", ms=2, color=BLUE if name == layer else GREY)
         share = 100 * spikes.float().mean().item()
-        called = "output" if number == len(recording.spikes) else f"layer {number}"
+        called = "output" if readout == "spikes" and number == len(recording.spikes) else f"layer {number}"
         ticks.append((top + len(chosen) / 2, called))
         ax.text(1.02, ticks[-1][0], f"{share:.1f} %", transform=ax.get_yaxis_transform(), va="center")
         top += len(chosen) + 3
@@ -102,7 +102,7 @@ def _rates(ax: Axes, recording: Recording, classes: Sequence[str], label: int) -
     ax.legend(loc="upper right")
 
 
-def _neuron(ax: Axes, recording: Recording, layer: str, neuron: int, memory: str) -> None:
+def _neuron(ax: Axes, recording: Recording, layer: str, neuron: int) -> None:
     spikes = recording.spikes[layer]
     undecided = (spikes.float().mean(0) - 0.5).abs().argsort(stable=True)
     i = int(undecided[min(neuron, spikes.shape[1] - 1)])
@@ -115,7 +115,10 @@ def _neuron(ax: Axes, recording: Recording, layer: str, neuron: int, memory: str
         ax.plot(t, total, color=BLUE, marker="o", label="U + p, what is compared")
         ax.plot(t, current, color=ORANGE, ls=":", label="current I; p is a function of it")
     else:
-        ax.bar(t, total - current, bottom=current, width=0.5, color=SKY, label=_internal(memory))
+        memory = recording.memories[:, i].numpy()
+        if memory.any():
+            ax.bar(t, memory, bottom=current, width=0.7, color="#CCCCCC", label="memory, N(λV) of Eq. 8")
+        ax.bar(t, total - current - memory, bottom=current + memory, width=0.3, color=SKY, label="noise")
         ax.plot(t, current, color=ORANGE, marker="s", ms=4, label="current I")
         ax.plot(t, total, color=BLUE, marker="o", label="sum H, what is compared")
     ax.plot(t[fired], np.maximum(total[fired], V_TH) + 0.12, "v", color=VERMILION, ms=6, label="spike")
@@ -128,28 +131,20 @@ def _neuron(ax: Axes, recording: Recording, layer: str, neuron: int, memory: str
     ax.set_ylim(low - 0.05 * (high - low), high)  # bars would stand on the axis
 
 
-def _internal(memory: str) -> str:
-    return "noise" if memory == "none" else "noise and memory (Eq. 6)"
-
-
 def _accuracy(ax: Axes, accuracy: Sequence[float], timesteps: int) -> None:
     ax.set(xlabel="time steps T", title="right of 1,000, %")
-    _whole(ax, timesteps)
+    _whole(ax, timesteps, 5)
     if not accuracy:
         ax.set_yticks([])
         ax.text(0.5, 0.5, "is being\nmeasured ...", transform=ax.transAxes, ha="center", va="center")
         return
     percent = 100 * np.asarray(accuracy)
     ax.plot(np.arange(1, len(percent) + 1), percent, color=BLUE, marker="o")
-    for place, ha in ((0, "left"), (-1, "right")):
-        ax.annotate(
-            f"{percent[place]:.1f}", (range(1, len(percent) + 1)[place], percent[place]), (0, -15), ha=ha,
-            textcoords="offset points",
-        )  # fmt: skip
-    ax.margins(0.1, 0.4)
+    ax.set_title(f"right of 1,000, %\n{percent[0]:.1f} to {percent[-1]:.1f}")
+    ax.margins(0.1, 0.1)
 
 
-def _whole(ax: Axes, timesteps: int) -> None:
-    """Whole time steps, all of them in sight."""
+def _whole(ax: Axes, timesteps: int, most: int = 10) -> None:
+    """Whole time steps, all of them in sight, with so many numbers at most."""
     ax.set_xlim(0.4, timesteps + 0.6)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=10))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=most))

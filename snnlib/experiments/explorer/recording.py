@@ -26,6 +26,7 @@ class Recording:
         spikes: of each layer by name, bool [T, neurons].
         currents: I of the layer that was looked at, [T, neurons].
         sums: what is compared with its threshold, [T, neurons]: H, or U(t-1) + p where phases are integrated.
+        memories: of each sum the part that is N(leak V(t-1)) of Eq. 8, 0 where there is none.
         phased: whether they are.
         outputs: of the net, [T, classes].
     """
@@ -33,6 +34,7 @@ class Recording:
     spikes: dict[str, Tensor]
     currents: Tensor
     sums: Tensor
+    memories: Tensor
     phased: bool
     outputs: Tensor
 
@@ -49,6 +51,7 @@ class _Overheard:
     inner: SingleStep | Converted | ExactMemory
     currents: list[Tensor] = field(default_factory=list)
     sums: list[Tensor] = field(default_factory=list)
+    memories: list[Tensor] = field(default_factory=list)
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         before = generator.get_state()
@@ -61,6 +64,7 @@ class _Overheard:
             s, after = self.inner.step(current, state, generator)
         self.currents.append(current[0].flatten().float())
         self.sums.append(h[0].flatten().float())
+        self.memories.append(_memory(self.inner, current, state)[0].flatten().float())
         return s, after
 
 
@@ -69,6 +73,12 @@ def _unfired(d: SingleStep | Converted) -> Converted:
     if isinstance(d, Converted):
         return replace(d, v_th=NEVER)
     return Converted(d.noise, math.inf, d.noise.centre, v_th=NEVER)
+
+
+def _memory(d: Dynamics, current: Tensor, state: Tensor | None) -> Tensor:
+    if not isinstance(d, Converted) or math.isinf(d.alpha) or (state is None and d.first_step == "noise"):
+        return torch.zeros_like(current)
+    return torch.full_like(current, d.beta) if state is None else d.memory(state)
 
 
 def record(model: Spiking, image: Tensor, layer: str, timesteps: int, seed: int = 0) -> Recording:
@@ -102,6 +112,7 @@ def record(model: Spiking, image: Tensor, layer: str, timesteps: int, seed: int 
         {name: torch.stack(fired[neuron]) for name, neuron in twin.neurons()},
         torch.stack(heard.currents),
         torch.stack(heard.sums),
+        torch.stack(heard.memories),
         isinstance(heard.inner, ExactMemory),
         torch.cat(outputs),
     )

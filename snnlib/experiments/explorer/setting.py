@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cache
 
-from snnlib.checks import InputError
+from snnlib.checks import InputError, shown
 from snnlib.conversion import convert
 from snnlib.experiments.titles import title
 from snnlib.network import Spiking
@@ -15,7 +15,7 @@ from snnlib.runs import pretrained, stored
 from snnlib.runs.run import Run, ensure
 
 PAPER, EXACT, NONE = MEMORIES = ("paper's", "exact", "none")
-NOISES = {"Gaussian": Gaussian, "uniform": Uniform}
+NOISES = {"gaussian": Gaussian, "uniform": Uniform}
 ALPHAS = (2.0, 2.5, 3.0, 4.0, 6.0, 8.0, math.inf)
 
 
@@ -25,7 +25,7 @@ class Setting:
 
     run: str  # its name
     memory: str = PAPER  # one of `MEMORIES`
-    noise: str = "Gaussian"  # one of `NOISES`, in place of that of training
+    noise: str = "gaussian"  # one of `NOISES`, in place of that of training
     width: float = 1.0  # of its range, around 1/2
     alpha: float | None = 4.0  # of the paper's memory, as is
     leak: float | None = 0.5
@@ -55,6 +55,25 @@ def _trained(name: str) -> Spiking:
     return ensure(stored.finished(name).spec, "cpu").model("cpu")
 
 
+def title_of(net: str) -> str:
+    """By which title `nets` has the one that is meant.
+
+    Args:
+        net: how its name begins.
+
+    Raises:
+        InputError: none or several begin so.
+    """
+    names = {run.spec.name: title for title, run in nets().items()}
+    meant = [title for name, title in names.items() if name.startswith(net)]
+    if len(meant) != 1:
+        how_many = "several begin so" if meant else "none begins so"
+        raise InputError(
+            f"net = {shown(net)}: must be how the name of one published net begins, {how_many}: {', '.join(names)}"
+        )
+    return meant[0]
+
+
 def nets() -> dict[str, Run]:
     """The published nets that have weights and were trained with noise, by a title.
 
@@ -63,7 +82,10 @@ def nets() -> dict[str, Run]:
     """
     names = [name for name in pretrained.names() if pretrained.published(name, pretrained.WEIGHTS)]
     runs = [run for name in names if (run := stored.finished(name)) and run.spec.noise in ("gaussian", "uniform")]
-    found = {f"{title(run.spec.columns())}, {run.spec.readout} read out": run for run in runs}
+    found: dict[str, Run] = {}
+    for run in runs:
+        called = f"{title(run.spec.columns())}, {run.spec.readout} read out"
+        found[f"{called} ({run.spec.key})" if called in found else called] = run
     if not found:
         raise InputError(f"published nets: there are none in {pretrained.folder('')}; `git checkout` restores them")
     return found

@@ -1,0 +1,18 @@
+"""Published figures are of the runs that their preset has today, not of those that it had."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from snnlib.runs.preset import load_preset, preset_names
+from snnlib.store.paths import published_dir
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_published_figures_are_of_the_presets_runs(name: str) -> None:
+    file = published_dir() / name / "runs.csv"
+    if not file.exists():
+        pytest.skip(f"nothing is published of {name}")
+    others = set(pd.read_csv(file).run) - load_preset(name).all_runs().keys()
+    assert not others, f"figures/{name} shows nets that the preset no longer has: python -m snnlib publish NOTEBOOK"
