@@ -116,8 +116,9 @@ class Interactive:
     def _computed(self) -> Iterator[float]:
         """What is slow, with a bar as long as it takes; nothing if it was computed before."""
         try:
+            self.progress.layout.visibility, self.progress.value = "visible", 0.0
             for part in self._slow(**self.values) if self._slow else ():
-                self.progress.layout.visibility, self.progress.value = "visible", part
+                self.progress.value = part
                 yield part
         finally:
             self.progress.layout.visibility = "hidden"

@@ -31,6 +31,8 @@ _LISTEN = f"""
 """
 # An empty request is done when all that was asked before has been answered, and the answers have come.
 _ANSWERED = f"async () => {{ await {_KERNEL}.requestExecute({{code: '', silent: true}}).done }}"
+_NO_BAR = """() => [...document.querySelectorAll(".widget-hprogress")].every(
+    bar => getComputedStyle(bar).visibility === "hidden")"""
 _OFFENDING = {
     "red output": '[data-mime-type="application/vnd.jupyter.error"], [data-mime-type="application/vnd.jupyter.stderr"]',
     "interactive figure": ".jp-OutputArea .widget-html pre",  # the error that stands where its picture was
@@ -63,7 +65,12 @@ class Notebook:
         return self.page.evaluate("name => window.jupyterapp.commands.execute(name)", name)
 
     def settle(self) -> None:
-        """Wait until the kernel has answered everything, and each picture that it sent has come or failed."""
+        """Wait until the kernel has answered everything, and each picture that it sent has come or failed.
+
+        What takes long goes on between its answers: its bar is in sight so long.
+        """
+        self.page.evaluate(_ANSWERED)
+        self.page.wait_for_function(_NO_BAR)
         self.page.evaluate(_ANSWERED)
         self.page.wait_for_function(
             "selector => [...document.querySelectorAll(selector)].every(image => image.complete)", arg=PICTURES

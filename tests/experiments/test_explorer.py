@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from conftest import images, lively
@@ -25,10 +26,12 @@ from snnlib.experiments.explorer.explorer import Explorer
 from snnlib.experiments.explorer.plot import SHOWN, spread
 from snnlib.experiments.explorer.recording import Recording, record
 from snnlib.experiments.explorer.setting import ALPHAS, MEMORIES, NOISES, Setting, nets
+from snnlib.experiments.parameters import PARAMETERS
 from snnlib.network import Spiking
 from snnlib.noise import Gaussian, Uniform
 from snnlib.runs.run import Run, ensure
 from snnlib.simulation import simulate
+from snnlib.store.paths import published_dir
 from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.seeds import stream
 
@@ -210,6 +213,13 @@ def test_every_choice_is_a_net(published: str) -> None:
     assert {noise.half_width for noise in noises(0.0)} == {0}
     assert Setting(name, "exact", alpha=2.0).plain == Setting(name, "exact", alpha=3.0).plain
     assert Setting(name, alpha=2.0).plain != Setting(name, alpha=3.0).plain
+
+
+def test_the_published_picture_is_of_the_net_that_the_notebook_begins_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SNNLIB_PRETRAINED")
+    shown = pd.read_csv(published_dir() / "smoke" / "explorer.csv")
+    begins = PARAMETERS["explorer"]["net"].default
+    assert set(shown.published) == {nets()[setting.title_of(begins)].spec.name}
 
 
 def test_without_published_nets_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,8 @@ GOOD: dict[str, Any] = {  # other than in preset smoke
     "timesteps": 20, "alpha": 2.5, "beta": 0.4, "leak": 0, "image": 7, "noise_seeds": [3, 4], "seed": 9, "seeds": [9],
     "width": 0.03, "epochs": 6, "benchmark": 0.6, "memory_gib": 1, "repeats": 2, "within": 1, "ann_timesteps": 64,
     "alphas": [2, 3], "noise": "uniform", "weight": 0.6, "neuron": 3, "spreads": [0.25], "deviations": [0, 2],
-    "lr": 0.1, "net": "mnist", "memory": "exact", "noise_width": 0.5, "nets": ["cnn"], "readout": "potential", "network": "vgg8", "dataset": "mnist",
+    "lr": 0.1, "net": "mnist", "memory": "exact", "noise_width": 0.5,
+    "nets": ["cnn"], "readout": "potential", "network": "vgg8", "dataset": "mnist",
 }  # fmt: skip
 ONLY = {  # where it is another kind of value, or one of the notebook's own
     (TABLE2, "timesteps"): [4, 20], ("one_pass", "timesteps"): [4, 20], ("record", "timesteps"): 8,

@@ -26,7 +26,7 @@ class Recording:
         spikes: of each layer by name, bool [T, neurons].
         currents: I of the layer that was looked at, [T, neurons].
         sums: what is compared with its threshold, [T, neurons]: H, or U(t-1) + p where phases are integrated.
-        memories: of each sum the part that is N(leak V(t-1)) of Eq. 8, 0 where there is none.
+        memories: of each sum the part that is N(leak V(t-1)) of Eq. 9, 0 where there is none.
         phased: whether they are.
         outputs: of the net, [T, classes].
     """
