@@ -224,7 +224,7 @@ def test_least_alpha_follows_the_noises_range() -> None:
     assert Converted(noise=Uniform(0, 2), alpha=1.0).residual.half_width == 0
     with pytest.raises(ValueError, match=r"alpha = 4\.0: must be at least 10"):
         Converted(noise=Uniform(0.4, 0.6))
-    with pytest.raises(ValueError, match=r"alpha = 4\.0: must be at least inf"):
+    with pytest.raises(ValueError, match=r"alpha = 4\.0: must be inf with noise of no width"):
         Converted(noise=Uniform(0.5, 0.5))
 
 

@@ -71,7 +71,7 @@ def test_the_table_has_a_line_for_each_question() -> None:
     _, _, *lines = answered(Ledger(*tables, "")).splitlines()
     by_id = {claim.id: claim for claim in (*CLAIMS, *BEYOND)}
     for line, h in zip(lines, HEADLINES, strict=True):
-        question, paper, said, verdict = line.strip("| ").split(" | ")
+        question, verdict, paper, said = line.strip("| ").split(" | ")
         assert (question, paper, verdict) == (h.question, by_id[h.claim].paper, f"**{REPRODUCED}**")
         assert fits(h, said)
 

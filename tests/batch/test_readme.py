@@ -83,7 +83,7 @@ def test_the_ledger_is_whole_and_the_readme_has_the_headlines(drawn: Path) -> No
     assert (published_dir() / "cpu" / "claims.md").read_text() in whole
     rows = [line.strip("| ").split(" | ") for line in headlines.splitlines() if "**" in line]
     by_id = {c.id: c for c in (*CLAIMS, *BEYOND)}
-    for (question, paper, _, verdict), h in zip(rows, HEADLINES, strict=True):
+    for (question, verdict, paper, _), h in zip(rows, HEADLINES, strict=True):
         assert (question, paper) == (h.question, by_id[h.claim].paper)
         assert verdict == ("**not tested**" if by_id[h.claim] in BEYOND else f"**{PARTLY}**")
     assert f"All {len(CLAIMS)} claims, with intervals](docs/claims.md): {len(CLAIMS)} partly" in headlines
@@ -124,7 +124,7 @@ def test_the_readers_table_says_in_words_what_came_of_each_claim_and_at_what_sca
     assert all("**partly**" in row for row in rows[5:])
     assert f"1 reproduced, {len(CLAIMS) - 3} partly, 1 not reproduced, 1 undecided, at preset `smoke`" in text
     assert all(sentence in text for sentence in RULE)
-    assert f"| {table.claim[0]} | CNN +1.0 (1 seed) | **holds** |" in text
+    assert f"| {table.claim[0]} | **holds** | CNN +1.0 (1 seed) |" in text
     assert "A check, without a verdict: silent without input: no fig7_silence.csv." in text
     assert "far below the paper's scale" in text
     assert "far below" not in readme.claims_markdown(found, "paper")

@@ -144,9 +144,11 @@ def test_a_net_trained_with_the_constant_is_run_with_noise(store: None, small: D
 @pytest.mark.parametrize("alpha", [4.0, 2.0])
 def test_a_constant_leaves_no_noise_to_put_a_potential_in_place_of(store: None, alpha: float) -> None:
     constant = Gaussian(low=0.5, high=0.5)
-    with pytest.raises(InputError, match="noise low and high = 0.5 and 0.5: alpha = .*: must be at least inf"):
+    with pytest.raises(
+        InputError, match="noise low and high = 0.5 and 0.5: alpha = .*: must be inf with noise of no width"
+    ):
         E.changed(alpha=alpha).fits(tiny(dynamics=SingleStep(constant)))
-    with pytest.raises(InputError, match="alpha = .*: must be at least inf"):
+    with pytest.raises(InputError, match="alpha = .*: must be inf with noise of no width"):
         E.changed(alpha=alpha, noise=constant)
 
 

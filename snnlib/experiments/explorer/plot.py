@@ -118,7 +118,8 @@ def _neuron(ax: Axes, recording: Recording, layer: str, neuron: int) -> None:
         memory = recording.memories[:, i].numpy()
         if memory.any():
             ax.bar(t, memory, bottom=current, width=0.7, color="#CCCCCC", label="memory, N(λV) of Eq. 9")
-        ax.bar(t, total - current - memory, bottom=current + memory, width=0.3, color=SKY, label="noise")
+        look = {"color": SKY, "hatch": "////", "edgecolor": "white", "lw": 0}
+        ax.bar(t, total - current - memory, bottom=current + memory, width=0.3, label="noise", **look)
         ax.plot(t, current, color=ORANGE, marker="s", ms=4, label="current I")
         ax.plot(t, total, color=BLUE, marker="o", label="sum H, what is compared")
     ax.plot(t[fired], np.maximum(total[fired], V_TH) + 0.12, "v", color=VERMILION, ms=6, label="spike")
