@@ -101,7 +101,6 @@ def test_it_is_trained_told_and_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(report, "figures_dir", lambda: tmp_path)
     monkeypatch.setattr(equal_time, "specs", lambda: specs)
     monkeypatch.setattr(equal_time, "SEEDS", 2)
-    monkeypatch.setattr(equal_time, "EPOCHS", 1)
     taking_part = [OURS[0], DIRECT]
     monkeypatch.setattr(equal_time, "sides", lambda: taking_part)
     trained, whole = [], equal_time.accuracy
