@@ -18,7 +18,7 @@ from pydantic import Discriminator
 from torch import Tensor
 
 from snnlib.checks import InputError, Value, magnitude, moderate
-from snnlib.fast import clipped_normal
+from snnlib.fast import clipped_normal, erf_
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Gaussian(Bounded):
         return self.half_width / self.k
 
     def _survival(self, x: Tensor) -> Tensor:
-        return torch.sub(x, self.centre).div_(self._sigma * math.sqrt(2)).erf_().mul_(-0.5).add_(0.5)
+        return erf_(torch.sub(x, self.centre).div_(self._sigma * math.sqrt(2))).mul_(-0.5).add_(0.5)
 
     def _density(self, x: Tensor) -> Tensor:
         z = torch.sub(x, self.centre).div_(self._sigma)

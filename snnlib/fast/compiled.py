@@ -5,8 +5,8 @@ half a minute once per machine, and seconds in each process, so it is a choice: 
 Without a compiler PyTorch's own operations run, after one line in the log.
 
 Narrower tensors are computed with in float32: a compiled bfloat16 net rounds H once, to be kept, not at each
-operation. In float32, spikes are bit for bit those of PyTorch's operations; but the compiler has an error function of
-its own, so that the exact memory's p with Gaussian noise differs by up to three of its 2^23 steps.
+operation. In float32, spikes are bit for bit those of PyTorch's operations; but the error function has a shorter
+formula (`error_function`), so that the exact memory's p with Gaussian noise differs by up to a millionth.
 
 A kernel takes neurons in the order of memory, [n], in lists over time, and writes into tensors it is given. Time is
 unrolled, `STEPS` at most: the time to compile grows faster than the steps.

@@ -9,15 +9,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import generator
+from scipy import stats
 from step_by_step import fire
 from torch import Tensor
 
 from snnlib.deploy.folding import NoisyLIF
 from snnlib.exact_memory import ExactMemory
 from snnlib.fast import compiled as jit
+from snnlib.fast.phase_steps import integrate
 from snnlib.neurons import LIF, Dynamics, Neuron, SingleStep
 from snnlib.noise import Gaussian, Uniform
 from snnlib.simulation import Simulation
@@ -108,6 +111,19 @@ def test_ten_steps_of_a_constant_current_are_compiled_in_time(kernels: list[str]
     s, expected = (run(ExactMemory(Uniform()), currents(2), 10, compiled=c, constant=True)[0] for c in (True, False))
     assert torch.equal(s, expected)
     assert kernels == ["integrate"] * 2
+
+
+@needs_compiler
+@pytest.mark.parametrize("k", [1.0, 4.0, 9.0])
+def test_a_compiled_firing_probability_is_the_normal_law(k: float) -> None:
+    """After a step from rest, p is the phase that is left and the spike that was taken from it."""
+    i, v_th, noise = torch.linspace(-0.2, 1.2, 100_001), 1.0, Gaussian(k=k)
+    s, u = torch.empty_like(i), torch.zeros_like(i)
+    with jit.compiling(True):
+        jit.run(integrate, [i], [s], u, v_th, noise)
+    x = (v_th - i).numpy()
+    law = np.where(x < noise.low, 1.0, np.where(x < noise.high, stats.norm.sf(x, 0.5, 0.5 / k), 0.0))
+    assert np.abs((u + s).numpy() - law).max() < 1e-6
 
 
 @needs_compiler
