@@ -18,10 +18,11 @@ from snnlib.experiments.fig6_noise_type import claims as fig6
 from snnlib.experiments.fig7_potential_dynamics import claims as fig7
 from snnlib.experiments.memories import claims as memories
 from snnlib.experiments.one_pass import claims as one_pass
+from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.record import claims as record
 from snnlib.experiments.table2_inference_time import claims as table2
 from snnlib.experiments.tables import BEYOND_WORDS, NotTestedError, Tables
-from snnlib.experiments.titles import short_title
+from snnlib.experiments.titles import net_title
 from snnlib.experiments.what_noise_does import claims as noise
 from snnlib.store.files import sha256
 from snnlib.store.used import note
@@ -98,7 +99,7 @@ def _scale(claim: Claim, tables: Tables) -> str:
     """The nets that a claim was tested with: without the rows of one, its evidence would be another."""
     found = _tested(claim, tables)
     nets = [net for net in tables.nets(claim.tables) if _tested(claim, tables.without(net, claim.tables)) != found]
-    return ", ".join(f"{short_title(d)} {short_title(n)} at width {width:g}" for d, n, width in nets)
+    return "; ".join(net_title(dict(zip(ARCHITECTURE, net, strict=True))) for net in nets)
 
 
 def _tested(claim: Claim, tables: Tables) -> list[Item]:

@@ -20,11 +20,12 @@ from snnlib.experiments.fig5_alpha.claims import FIG5
 from snnlib.experiments.fig6_noise_type.claims import FIG6
 from snnlib.experiments.memories.claims import ACCURACIES as MEMORIES
 from snnlib.experiments.one_pass.claims import ACCURACIES as ONE_PASS
+from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.record.claims import ACCURACIES as RECORD
 from snnlib.experiments.silent_choices.table import CHOICES
 from snnlib.experiments.table2_inference_time.claims import ACCURACIES
 from snnlib.experiments.tables import NotTestedError, Table, Tables, whole_table
-from snnlib.experiments.titles import short_title
+from snnlib.experiments.titles import net_title
 from snnlib.experiments.what_noise_does.claims import ACCURACIES as CONTROLS
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.preset_folder import figures_of
@@ -43,7 +44,7 @@ RULE = (
     "N images, √(p (1 - p) / N) at accuracy p. Verdicts on claims agree if they are the same. Identical: from files of "
     "the same bytes. Times and memory are left out: they are the machine's, and what they decide is in the verdicts."
 )
-NET_AND_NOISE = ["dataset", "network", "width", "readout", "noise"]
+NET_AND_NOISE = [*NET, "noise"]
 COLUMNS = ["where", "net", "what", "own", "published", "difference", "allowed", "outcome"]
 
 
@@ -67,8 +68,7 @@ class Source:
     def labels(self, name: tuple) -> dict[str, str]:
         """The columns that say which number this is."""
         found = dict(zip(dict.fromkeys([*NET_AND_NOISE, *self.by, "timesteps"]), name, strict=True))
-        names = " ".join(short_title(found[name]) for name in ("dataset", "network"))
-        net = f"{names}, width {found['width']:g}, {found['readout']}"
+        net = f"{net_title(found)}, {found['readout']}"
         what = [f"{by} {found[by]:g}" if isinstance(found[by], float) else str(found[by]) for by in self.by]
         return {"where": self.where, "net": net, "what": ", ".join([*what, f"T = {found['timesteps']:g}"])}
 

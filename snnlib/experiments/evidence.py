@@ -13,12 +13,13 @@ from scipy.special import ndtri, stdtrit
 from snnlib.experiments.over_seeds import CONFIDENCE, NET, geometric_interval
 from snnlib.experiments.paper import NETWORKS
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Table, Tables
-from snnlib.experiments.titles import TITLES, short_title
+from snnlib.experiments.titles import TITLES
 
 # What one part of the evidence says: yes; half of a claimed factor or saving; no; one of these, for the spread or for
 # want of seeds; no runs.
 YES, PART, NO, UNCLEAR, MISSING = "yes", "in part", "no", "undecided", "no runs"
 AT_LEAST_PART, AT_MOST_PART = "in part or yes", "in part or no"
+_TOLD = {"width": "width {:g}", "augment": "augmented: {}"}  # a net's columns, where the value alone would not do
 OUTCOMES = {  # what each may turn out to be
     YES: {YES}, PART: {PART}, NO: {NO}, AT_LEAST_PART: {YES, PART}, AT_MOST_PART: {PART, NO},
     UNCLEAR: {YES, PART, NO}, MISSING: {YES, PART, NO},
@@ -242,7 +243,7 @@ def networks(frame: pd.DataFrame, expected: Sequence[str] = ()) -> Iterator[tupl
         parts = [TITLES.get(key["network"], key["network"])]
         for name in columns:
             if name != "network" and len({k[name] for k in others}) > 1:
-                parts.append(f"{name} {key[name]:g}" if name == "width" else short_title(str(key[name])))
+                parts.append(_TOLD.get(name, "{}").format(TITLES.get(key[name], key[name])))
         yield ", ".join(parts), group
     for network in expected:
         if network not in {k["network"] for k in keys}:

@@ -11,8 +11,8 @@ from scipy.special import stdtrit
 
 from snnlib.checks import positive
 
-NET = ["dataset", "network", "width", "readout"]
-ARCHITECTURE = ["dataset", "network", "width"]
+NET = ["dataset", "network", "width", "augment", "readout"]
+ARCHITECTURE = ["dataset", "network", "width", "augment"]  # and how its images are varied in training
 CONFIDENCE = 0.95
 
 

@@ -46,12 +46,12 @@ class Table:
 
 
 # Columns that several tables have.
-NET_COLUMNS = {"dataset": "text", "network": "text", "width": "positive", "readout": "text"}
+NET_COLUMNS = {"dataset": "text", "network": "text", "width": "positive", "augment": "text", "readout": "text"}
 CONTRAST_COLUMNS = {**NET_COLUMNS, "noise": "text", "seed": "number", "points": "number", "image_error": "number"}
 RUN_COLUMNS = {**NET_COLUMNS, "noise": "text", "seed": "number", "timesteps": "number", "accuracy": "fraction"}
 
 
-Net = tuple[str, str, float]  # `ARCHITECTURE`: data set, network, width
+Net = tuple[str, str, float, str]  # `ARCHITECTURE`
 
 
 class NotTestedError(Exception):
@@ -103,8 +103,7 @@ def _has_nets(rows: pd.DataFrame | NotTestedError | None) -> bool:
 def _without(net: Net, name: str, rows: pd.DataFrame | NotTestedError) -> pd.DataFrame | NotTestedError:
     if not _has_nets(rows):
         return rows
-    same = [rows[column] == value for column, value in zip(ARCHITECTURE, net, strict=True)]
-    others = rows[~(same[0] & same[1] & same[2])]
+    others = rows[~(rows[ARCHITECTURE] == list(net)).all(axis=1)]
     return NotTestedError(f"{name}.csv has no rows") if others.empty else others
 
 

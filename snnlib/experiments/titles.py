@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from snnlib.experiments.paper import TABLE2_OURS
 
@@ -18,6 +19,7 @@ TITLES = {
     "vgg16": "VGG-16",
     "resnet18": "ResNet-18",
 }
+AUGMENTED = {"none": "", "crop": ", crops", "crop_flip": ", crops, flips", "crop_flip_cutout": ", crops, flips, cutout"}
 
 
 def title(net: Mapping[str, str]) -> str:
@@ -25,9 +27,15 @@ def title(net: Mapping[str, str]) -> str:
     return f"{TITLES[net['dataset']]}, {TITLES[net['network']]}"
 
 
-def panel_title(dataset: str, network: str, width: float) -> str:
-    """A net in two lines, narrow enough for two panels side by side."""
-    return f"{short_title(dataset)}\n{short_title(network)}, width {width:g}"
+def net_title(net: Mapping[str, Any]) -> str:
+    """A net of `ARCHITECTURE`."""
+    return panel_title(net).replace("\n", ", ")
+
+
+def panel_title(net: Mapping[str, Any]) -> str:
+    """The same in two lines, narrow enough for two panels side by side."""
+    images = f"{short_title(net['dataset'])}{AUGMENTED[net['augment']]}"
+    return f"{images}\n{short_title(net['network'])}, width {net['width']:g}"
 
 
 def short_title(name: str) -> str:

@@ -22,7 +22,7 @@ from snnlib.training.recipe import Recipe
 
 LARGEST = 20_000  # bytes, six times what a preset takes; over a dotted key of a megabyte, tomllib sits for an hour
 NET_FIELDS = ("dataset", "network", "width", "hold_out", "recipe")
-TELLING_APART = ("dataset", "network", "width")  # by which tables tell nets apart
+TELLING_APART = ("dataset", "network", "width", "augment")  # `Spec.columns` by which tables tell nets apart
 SECTIONS = ("recipe", "nets", "notebooks")  # of a file, below what stands for itself
 
 T = TypeVar("T", bound=Checked)
@@ -172,7 +172,8 @@ def _check_comparable(where: str, nets: Nets) -> None:
         for arm, seeds in others:
             if seeds != first:
                 raise InputError(f"{where}, net {net}: seeds = {first} ({ours}) and {seeds} ({arm}): must be the same")
-        key = tuple(getattr(arms[ours][0], name) for name in TELLING_APART)
+        columns = arms[ours][0].columns()
+        key = tuple(columns[name] for name in TELLING_APART)
         if key in known:
             raise InputError(
                 f"{where}, net {net}: {', '.join(TELLING_APART)} = {shown(key)}: must not be as in net {known[key]}"

@@ -45,7 +45,7 @@ def known(run: Run, evaluation: Evaluation) -> Predictions | None:
     for file, digest in zip((table, right), said.get("files", ("", "")), strict=True):
         check(file, digest)
     note(about, sha256(about))
-    return Predictions(pd.read_csv(table), _unpacked(*load_tensors(right)))
+    return Predictions(_table(run, table), _unpacked(*load_tensors(right)))
 
 
 def evaluated(run: Run) -> list[tuple[Evaluation, pd.DataFrame]]:
@@ -140,7 +140,13 @@ def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None
     made |= {"finished": now(), "wall_seconds": time.perf_counter() - began}
     write(about, seal({**_about(run, evaluation), "files": [sha256(table), sha256(right)], "made": made}))
     note(about, sha256(about))
-    return Predictions(pd.read_csv(table), found.right)
+    return Predictions(_table(run, table), found.right)
+
+
+def _table(run: Run, file: Path) -> pd.DataFrame:
+    """What a table holds, with the run's columns as they are today: older ones have fewer."""
+    table, named = pd.read_csv(file), run.spec.columns()
+    return table.assign(**named)[[*named, *(name for name in table if name not in named)]]
 
 
 def _packed(right: Tensor) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -141,5 +141,6 @@ class Spec(Checked):
         """This run's columns in a figure's CSV."""
         return {
             "run": self.name, "dataset": self.dataset, "network": self.network, "width": self.width,
-            "readout": self.readout, "training": self.training, "noise": self.noise, "seed": self.seed,
+            "augment": self.recipe.augment, "readout": self.readout, "training": self.training, "noise": self.noise,
+            "seed": self.seed,
         }  # fmt: skip

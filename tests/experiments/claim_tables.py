@@ -20,7 +20,7 @@ LEDGER = (*CLAIMS, *BEYOND)
 
 
 def net(pair: tuple[str, str], seed: int | None = None, readout: str = "spikes") -> dict[str, object]:
-    found = {"dataset": pair[0], "network": pair[1], "width": 1.0, "readout": readout}
+    found = {"dataset": pair[0], "network": pair[1], "width": 1.0, "augment": "none", "readout": readout}
     return found if seed is None else {**found, "seed": seed}
 
 
@@ -90,7 +90,8 @@ def controls(
 def rising() -> pd.DataFrame:
     """Two seeds, two noise seeds: seed 0 has 0.5 + 0.04 T, seed 1 is 0.02 above; noise seeds differ by 0.01."""
     rows = [
-        {"dataset": "mnist", "network": "cnn", "width": 1.0, "readout": "spikes", "noise": "gaussian",
+        {"dataset": "mnist", "network": "cnn", "width": 1.0,
+         "augment": "none", "readout": "spikes", "noise": "gaussian",
          "seed": s, "noise_seed": n, "timesteps": t, "accuracy": 0.5 + 0.04 * t + 0.02 * s + 0.01 * n}
         for s in (0, 1) for n in (0, 1) for t in range(1, 11)
     ]  # fmt: skip
@@ -130,7 +131,7 @@ def cost(peak: float, batch: float) -> pd.DataFrame:
     """Peak memory and our largest batch, as factors."""
     rows = []
     for dataset, network in PAIRS:
-        common = {"dataset": dataset, "network": network, "width": 1.0, "batch_size": 50}
+        common = {"dataset": dataset, "network": network, "width": 1.0, "augment": "none", "batch_size": 50}
         ours = {"arm": "ours", "timesteps": 1, "peak_bytes": 2**23, "largest_batch": 100 * batch}
         ours |= {"tape_bytes": 2**22, "image_bytes": 100}
         direct = {"arm": "direct", "timesteps": 10, "peak_bytes": 2**23 * peak, "largest_batch": 100}

@@ -139,7 +139,9 @@ def noisy_table(seeds: int = 3) -> pd.DataFrame:
             rows += [("converted net", 1, d, s, n, 0.7 - 0.1 * d) for n in (0, 1)]
             rows += [("ReLU net", 1, d, s, n, 0.9 - 0.2 * d) for n in (0, 1)]
     table = pd.DataFrame(rows, columns=["net", "timesteps", "input_noise", "seed", "noise_seed", "accuracy"])
-    return table.assign(dataset="cifar10", network="vgg16", width=1.0, readout="spikes", noise="gaussian")
+    return table.assign(
+        dataset="cifar10", network="vgg16", width=1.0, augment="none", readout="spikes", noise="gaussian"
+    )
 
 
 def test_the_summary_of_noise_has_accuracies_and_pairs_points_lost_by_seed() -> None:

@@ -154,7 +154,7 @@ def test_a_row_has_what_a_reader_needs_to_judge_it(verdicts: Callable, tmp_path:
     row = decide(tmp_path, LEDGER).set_index("id").loc["lossless"]
     assert row.n == "3"
     assert (row.least, row.most) == ("0.1; 0; 0.2", "0.1; 0; 0.2")  # at T = 2, 5 and 10
-    assert row.scale == ("CIFAR-10 ResNet-18 at width 1, CIFAR-10 VGG-16 at width 1, Fashion-MNIST CNN at width 1")
+    assert row.scale == "CIFAR-10, ResNet-18, width 1; CIFAR-10, VGG-16, width 1; Fashion-MNIST, CNN, width 1"
     assert row.rule.startswith("step 3 (α = 4) over step 2")
     # t(0.975, 2) = 4.3027 times 0.05 / √3, and 1.96 times 0.05
     assert "CNN, spikes, gaussian +0.0 ± 0.1 ± 0.1 at T = 5" in row.measured
@@ -186,13 +186,13 @@ def test_least_and_most_are_told_part_by_part(verdicts: Callable) -> None:
 
 
 def test_the_scale_is_of_the_nets_that_were_tested_and_of_no_others(verdicts: Callable) -> None:
-    vgg16, resnet18 = "CIFAR-10 VGG-16 at width 1", "CIFAR-10 ResNet-18 at width 1"
-    cnn = "Fashion-MNIST CNN at width 1"
+    vgg16, resnet18 = "CIFAR-10, VGG-16, width 1", "CIFAR-10, ResNet-18, width 1"
+    cnn = "Fashion-MNIST, CNN, width 1"
     whole = verdicts("scale")
-    assert whole["rises"] == f"{resnet18}, {vgg16}, {cnn}"
-    assert whole["alpha_2"] == whole["alphas_converge"] == f"{resnet18}, {vgg16}"  # the paper's Figure 5
+    assert whole["rises"] == f"{resnet18}; {vgg16}; {cnn}"
+    assert whole["alpha_2"] == whole["alphas_converge"] == f"{resnet18}; {vgg16}"  # the paper's Figure 5
     assert [whole[f"saves_{network}"] for network in NETWORKS] == [cnn, vgg16, resnet18]
-    assert whole["table2_mnist"] == "MNIST CNN at width 1"
+    assert whole["table2_mnist"] == "MNIST, CNN, width 1"
     assert whole["oscillates"] == ""  # simulated
 
     times = HOLDS["fig4_time_to_accuracy"].query("network == 'cnn'")
@@ -208,7 +208,7 @@ def test_the_scale_is_of_the_nets_that_were_tested_and_of_no_others(verdicts: Ca
     steps = HOLDS["table2_accuracy_vs_timesteps"]
     alone = steps.query("method == 'ours' and network == 'cnn'").assign(width=0.5)  # nothing to compare it with
     found = verdicts("scale", table2_accuracy_vs_timesteps=pd.concat([steps, alone]))
-    assert found["steps_direct"] == f"{resnet18}, {vgg16}, {cnn}"
+    assert found["steps_direct"] == f"{resnet18}; {vgg16}; {cnn}"
 
 
 def test_beyond_the_paper_nothing_is_reproduced(verdicts: Callable, tmp_path: Path) -> None:

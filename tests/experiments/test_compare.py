@@ -16,7 +16,13 @@ from snnlib.experiments.compare import AGREES, DIFFERS, IDENTICAL, ONLY_OWN, ONL
 from snnlib.store import paths
 from snnlib.store.sums import write_summed
 
-NET = {"dataset": "mnist", "width": 1.0, "readout": "spikes", "noise": "gaussian"}  # 10,000 test images
+NET = {
+    "dataset": "mnist",
+    "width": 1.0,
+    "augment": "none",
+    "readout": "spikes",
+    "noise": "gaussian",
+}  # 10,000 test images
 
 
 def fig2(percent: dict[str, Sequence[float]], noise_seeds: int = 1) -> pd.DataFrame:
@@ -49,7 +55,7 @@ def put(folder: Path, table: pd.DataFrame, name: str = "fig2_accuracy_vs_timeste
 
 def outcomes(own: Path, published: Path) -> dict[tuple[str, str], str]:
     table, _, _ = compare.compare(own, published)
-    return {(row.net.split(",")[0].removeprefix("MNIST "), row.what): row.outcome for row in table.itertuples()}
+    return {(row.net.removeprefix("MNIST, ").split(",")[0], row.what): row.outcome for row in table.itertuples()}
 
 
 # --- the rule --------------------------------------------------------------------------------
@@ -176,7 +182,7 @@ def test_the_command_prints_the_table_the_rule_and_the_count(folders: tuple[Path
     put(published, fig2({"cnn": [79, 81], "vgg16": [79, 81]}))
     done = CliRunner().invoke(app, ["compare", "--preset", "smoke"], catch_exceptions=False)
     lines = done.stdout.splitlines()
-    row = "| Fig. 2 | MNIST CNN, width 1, spikes | first, noise, T = 10 | 85.0 ± 1.4 (2) | 80.0 ± 1.4 (2) |"
+    row = "| Fig. 2 | MNIST, CNN, width 1, spikes | first, noise, T = 10 | 85.0 ± 1.4 (2) | 80.0 ± 1.4 (2) |"
     assert f"{row} +5.0 | 4.2 | differs |" in lines
     assert f"*{compare.RULE}*" in lines
     assert "3 standard errors" in compare.RULE

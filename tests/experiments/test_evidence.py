@@ -223,14 +223,20 @@ def test_a_finding_tells_its_networks_with_the_numbers_of_seeds() -> None:
 
 
 def test_each_network_is_named_as_far_as_it_needs_to_be() -> None:
-    def table(*nets: tuple[str, str, float, str]) -> pd.DataFrame:
-        return pd.DataFrame(nets, columns=["dataset", "network", "width", "readout"])
+    def table(*nets: tuple[str, str, float, str, str]) -> pd.DataFrame:
+        return pd.DataFrame(nets, columns=["dataset", "network", "width", "augment", "readout"])
 
     def labels(frame: pd.DataFrame) -> list[str]:
         return [item.label for item in each_network(frame, lambda label, _: [Item(label, "", YES)])]
 
-    assert labels(table(("mnist", "cnn", 1, "spikes"))) == ["CNN", "VGG-16", "ResNet-18"]
-    two = table(("mnist", "cnn", 1, "spikes"), ("mnist", "cnn", 1, "potential"), ("cifar10", "vgg16", 1, "spikes"))
+    assert labels(table(("mnist", "cnn", 1, "none", "spikes"))) == ["CNN", "VGG-16", "ResNet-18"]
+    two = table(
+        ("mnist", "cnn", 1, "none", "spikes"),
+        ("mnist", "cnn", 1, "none", "potential"),
+        ("cifar10", "vgg16", 1, "none", "spikes"),
+    )
     assert labels(two) == ["CNN, spikes", "CNN, potential", "VGG-16", "ResNet-18"]
-    wide = table(("mnist", "cnn", 1, "spikes"), ("mnist", "cnn", 0.5, "spikes"))
+    wide = table(("mnist", "cnn", 1, "none", "spikes"), ("mnist", "cnn", 0.5, "none", "spikes"))
     assert labels(wide)[:2] == ["CNN, width 1", "CNN, width 0.5"]
+    varied = table(("mnist", "cnn", 1, "none", "spikes"), ("mnist", "cnn", 1, "crop", "spikes"))
+    assert labels(varied)[:2] == ["CNN, augmented: none", "CNN, augmented: crop"]

@@ -108,7 +108,14 @@ def test_more_steps_have_their_gain_too_and_it_is_what_is_told(small_store: None
 
 
 def by_hand(ties: str, inference: str, points: list[float]) -> pd.DataFrame:
-    net = {"dataset": "mnist", "network": "cnn", "width": 1.0, "readout": "spikes", "noise": "gaussian"}
+    net = {
+        "dataset": "mnist",
+        "network": "cnn",
+        "width": 1.0,
+        "augment": "none",
+        "readout": "spikes",
+        "noise": "gaussian",
+    }
     keys = {"ties": ties, "later": 10, "earlier": 1, "inference": inference}
     return pd.DataFrame([{**net, **keys, "seed": s, "points": x, "image_error": 0.5} for s, x in enumerate(points)])
 

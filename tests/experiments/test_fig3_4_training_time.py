@@ -60,7 +60,8 @@ def curve(arm: str, seconds: list[float], accuracies: list[float], seed: int = 0
     """A table of `curves` for one run: an evaluation after each epoch of 100 steps, unless it is said otherwise."""
     first = {
         "run": f"{fields.get('network', 'cnn')}-{arm}-{seed}", "dataset": "fashion_mnist", "network": "cnn",
-        "width": 1.0, "readout": "spikes", "training": arm, "noise": "none", "seed": seed, "arm": arm,
+        "width": 1.0,
+        "augment": "none", "readout": "spikes", "training": arm, "noise": "none", "seed": seed, "arm": arm,
         "timesteps": {"direct4": 4, "direct2": 2}.get(arm, 10), "device": "a machine",
     }  # fmt: skip
     epochs = np.arange(1, len(seconds) + 1)
@@ -71,7 +72,8 @@ def curve(arm: str, seconds: list[float], accuracies: list[float], seed: int = 0
 def costs(ours: float = 0.1, direct: float = 0.5, **fields: Any) -> pd.DataFrame:
     """A table of `training_cost` for one net, with these seconds of a step."""
     row = {
-        "dataset": "fashion_mnist", "network": "cnn", "width": 1.0, "batch_size": 50, "device": "a machine",
+        "dataset": "fashion_mnist", "network": "cnn", "width": 1.0,
+        "augment": "none", "batch_size": 50, "device": "a machine",
         "step_seconds_sd": 0.01, "memory_limit_bytes": 8 * 2**30, **fields,
     }  # fmt: skip
     arms = [

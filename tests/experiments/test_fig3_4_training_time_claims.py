@@ -92,7 +92,7 @@ def test_a_data_set_of_another_name_stands_for_the_pair_with_its_network(verdict
     assert verdicts(fig4_time_to_accuracy=mini)["saves_vgg16"] == REPRODUCED
     shown = verdicts("measured", fig4_time_to_accuracy=mini)["saves_vgg16"]
     assert shown == "saved until 80 %: VGG-16 on Fashion-MNIST mini 85 [85, 85] % (3 seeds)"
-    assert "Fashion-MNIST mini VGG-16 at width 0.25" in verdicts("scale", fig4_time_to_accuracy=mini)["saves_vgg16"]
+    assert "Fashion-MNIST mini, VGG-16, width 0.25" in verdicts("scale", fig4_time_to_accuracy=mini)["saves_vgg16"]
 
 
 def test_direct_training_that_never_gets_there_can_only_say_yes(verdicts: Callable) -> None:

@@ -134,7 +134,7 @@ def test_the_potential_term_is_that_of_the_equations_in_numpy(run: Run, small: D
 def test_a_loss_is_step_3_less_step_2_image_by_image(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alpha, "LOSSLESS_AT", (1, 3))
     table = alpha.losses({"cnn": {"ours": [run]}}, E)
-    named = ["dataset", "network", "width", "readout", "noise", "timesteps", "seed", "points", "image_error"]
+    named = ["dataset", "network", "width", "augment", "readout", "noise", "timesteps", "seed", "points", "image_error"]
     assert list(table.columns) == [*named, "run", "other_run"]
     assert set(table.run) == set(table.other_run) == {run.spec.name}
     right = [predictions(run, e).right.double().mean(0).numpy() for e in (E, E.changed(alpha=math.inf))]  # [T, N]
@@ -231,7 +231,8 @@ def made_up(slow: float = 1.0, step_2: float = 0.0) -> pd.DataFrame:
                 for noise_seed in (0, 1):
                     for t, percent in ((1, 60), (5, 60 + gain / 2), (10, 60 + gain + 2 * seed)):
                         rows.append({
-                            "dataset": "cifar10", "network": network, "width": 1.0, "readout": "spikes",
+                            "dataset": "cifar10", "network": network, "width": 1.0,
+                            "augment": "none", "readout": "spikes",
                             "noise": "gaussian", "seed": seed, "alpha": a, "noise_seed": noise_seed, "timesteps": t,
                             "accuracy": (percent + noise_seed) / 100,
                         })  # fmt: skip
@@ -242,7 +243,9 @@ def made_up_spreads() -> pd.DataFrame:
     """N(leak V) has sd 0.2 / alpha in layer 1 and twice that in layer 2, a tenth more in seed 1; the others 0.1."""
     rows = []
     for net in (
-        made_up()[["dataset", "network", "width", "readout", "noise", "seed"]].drop_duplicates().to_dict("records")
+        made_up()[["dataset", "network", "width", "augment", "readout", "noise", "seed"]]
+        .drop_duplicates()
+        .to_dict("records")
     ):
         for a in alpha.ALPHAS:
             for layer in (1, 2):

@@ -137,7 +137,8 @@ def made_up(first: float = 3.0, last: float = 0.5) -> pd.DataFrame:
     """Gaussian 70 % at T = 1 and 80 % at T = 10, two points more in each seed; uniform lower by ``first`` and ``last``
     points, in each seed by one more; noise seeds one point apart."""
     rows = [
-        {"dataset": d, "network": n, "width": 1.0, "readout": "spikes", "noise": noise, "seed": s, "noise_seed": k,
+        {"dataset": d, "network": n, "width": 1.0,
+         "augment": "none", "readout": "spikes", "noise": noise, "seed": s, "noise_seed": k,
          "timesteps": t, "accuracy": (height + 2 * s + k - (noise == "uniform") * (gap + s)) / 100}
         for d, n in NETS for noise in ("uniform", "gaussian") for s in (0, 1, 2) for k in (0, 1)
         for t, height, gap in ((1, 70, first), (10, 80, last))
@@ -148,7 +149,8 @@ def made_up(first: float = 3.0, last: float = 0.5) -> pd.DataFrame:
 def gaps(first: float = 3.0, last: float = 0.5) -> pd.DataFrame:
     """Of `made_up`, by hand."""
     return pd.DataFrame(
-        {"dataset": d, "network": n, "width": 1.0, "readout": "spikes", "noise": "gaussian", "timesteps": t,
+        {"dataset": d, "network": n, "width": 1.0,
+         "augment": "none", "readout": "spikes", "noise": "gaussian", "timesteps": t,
          "seed": s, "points": gap + s, "image_error": 0.5, "run": "a", "other_run": "b"}
         for d, n in NETS for t, gap in ((1, first), (10, last)) for s in (0, 1, 2)
     )  # fmt: skip

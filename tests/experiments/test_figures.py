@@ -89,7 +89,7 @@ def test_moments_and_histograms_are_numpys(recorded: dict) -> None:
 
 def test_figure_1_draws_for_any_number_of_layers(recorded: dict) -> None:
     steps = pd.DataFrame({"step": [1, 2, 3], "timesteps": [1, 10, 10], "mean": 80.0, "std": 1.0, "noise_seeds": 2})
-    net = {"dataset": "mnist", "network": "cnn", "width": 0.5, "readout": "spikes", "seed": 0}
+    net = {"dataset": "mnist", "network": "cnn", "width": 0.5, "augment": "none", "readout": "spikes", "seed": 0}
     densities = eq6_terms.histograms(recorded)
     fig = fig1.method(steps, densities, net)
     texts = [t.get_text() for ax in fig.axes for t in ax.texts]

@@ -101,7 +101,14 @@ def test_phases_take_the_place_of_noise_alone() -> None:
 
 def made_up(**accuracy: list[float]) -> pd.DataFrame:
     """Accuracies of two training seeds, one a point better, at T = 1, 2, ..., by memory."""
-    net = {"dataset": "mnist", "network": "cnn", "width": 1.0, "readout": "spikes", "noise": "gaussian"}
+    net = {
+        "dataset": "mnist",
+        "network": "cnn",
+        "width": 1.0,
+        "augment": "none",
+        "readout": "spikes",
+        "noise": "gaussian",
+    }
     return pd.DataFrame(
         {
             **net,
@@ -315,7 +322,7 @@ def test_other_spreads_and_a_later_t_are_drawn(small_store: None, tiny: list[Run
 
 def test_chance_is_drawn_for_each_memory_and_layer() -> None:
     rows = [(m, layer, t, 0.2 / t) for m in (ENSEMBLE, EVEN) for layer in ("layer 1", "layer 2") for t in (1, 10)]
-    net = {"dataset": "mnist", "network": "cnn", "width": 1.0, "readout": "spikes"}
+    net = {"dataset": "mnist", "network": "cnn", "width": 1.0, "augment": "none", "readout": "spikes"}
     fig = plot.chance(pd.DataFrame(rows, columns=["memory", "layer", "timesteps", "sd"]).assign(**net))
     assert [ax.get_title() for ax in fig.axes] == [ENSEMBLE, EVEN]
     assert all(len(ax.lines) == 2 + 2 for ax in fig.axes)

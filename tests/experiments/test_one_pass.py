@@ -88,7 +88,15 @@ def test_costs_are_those_of_whole_trainings(small_store: None, preset: Preset) -
 
 
 def test_at_a_glance_is_the_mean_over_training_seeds() -> None:
-    net = {"dataset": "d", "network": "n", "width": 1.0, "readout": "potential", "arm": "rate1", "way": SPIKING}
+    net = {
+        "dataset": "d",
+        "network": "n",
+        "width": 1.0,
+        "augment": "none",
+        "readout": "potential",
+        "arm": "rate1",
+        "way": SPIKING,
+    }
     rows = [{**net, "seed": s, "noise_seed": 0, "timesteps": t, "accuracy": a} for s, t, a in
             [(0, 1, 0.5), (1, 1, 0.7), (0, 2, 0.8), (1, 2, 0.8)]]  # fmt: skip
     found = one_pass.at_a_glance(pd.DataFrame(rows)).iloc[0]
@@ -112,7 +120,14 @@ def test_nothing_is_held_against_arms_that_are_not_there(preset: Preset) -> None
     assert {"arm", "other_arm", "timesteps", "points"} <= {*found}
 
 
-CONTRASTED = {"dataset": "cifar10", "network": "vgg8", "width": 0.25, "readout": "potential", "image_error": 0.1}
+CONTRASTED = {
+    "dataset": "cifar10",
+    "network": "vgg8",
+    "width": 0.25,
+    "augment": "none",
+    "readout": "potential",
+    "image_error": 0.1,
+}
 
 
 @pytest.mark.parametrize(("at_ten", "verdict"), [(1.0, REPRODUCED), (-1.0, PARTLY), (None, UNDECIDED)])

@@ -117,7 +117,7 @@ def test_a_changed_file_is_known_by_its_name_and_no_other_is() -> None:
 def test_the_title_comes_above_the_panels_of_figure_1(tmp_path: Path) -> None:
     steps = pd.DataFrame({"step": [1, 2, 3], "timesteps": [1, 20, 20], "mean": 80.0, "std": 1.0, "noise_seeds": 2})
     density = pd.DataFrame({"layer": ["layer 1", "layer 2"], "left": 0.0, "right": 1.0, "density": 1.0})
-    net = {"dataset": "mnist", "network": "cnn", "width": 0.5, "readout": "spikes", "seed": 0}
+    net = {"dataset": "mnist", "network": "cnn", "width": 0.5, "augment": "none", "readout": "spikes", "seed": 0}
     fig = fig1.method(steps, pd.concat([density.assign(term=term) for term in fig1._TERMS]), net)
     Outputs(tmp_path, {"timesteps": 20}).write_figure(fig, steps, "method")
     assert fig.get_suptitle() == "changed: timesteps = 20"

@@ -86,7 +86,7 @@ def of_one(table: pd.DataFrame) -> pd.DataFrame:
 
 def of_four(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of the first net, as if they were those of the four of Figure 2 at the paper's scale."""
-    nets = [dict(zip(ARCHITECTURE, (*pair, 1.0), strict=True)) for pair in (("mnist", "cnn"), *TRAINING_TIME)]
+    nets = [dict(zip(ARCHITECTURE, (*pair, 1.0, "none"), strict=True)) for pair in (("mnist", "cnn"), *TRAINING_TIME)]
     return pd.concat([of_one(table).assign(**net) for net in nets])
 
 

@@ -106,6 +106,7 @@ def verdicts(folder: Path, **points: float) -> pd.Series:
         "dataset": "cifar10",
         "network": "resnet8",
         "width": 1,
+        "augment": "none",
         "readout": "potential",
         "timesteps": 6,
         "hold_out": 0,
@@ -157,6 +158,7 @@ def made_up() -> pd.DataFrame:
         "dataset": "cifar10",
         "network": "resnet8",
         "width": 0.25,
+        "augment": "none",
         "readout": "potential",
         "hold_out": 5000,
     }

@@ -227,7 +227,8 @@ def made_up(seeds: int = 3) -> pd.DataFrame:
         for (value, is_default), points in settings.items():
             rows += [
                 {"choice": choice, "value": value, "default": is_default, "options": "", "run": "r",
-                 "dataset": "mnist", "network": "cnn", "width": 1.0, "readout": "spikes", "training": "single_step",
+                 "dataset": "mnist", "network": "cnn", "width": 1.0,
+                 "augment": "none", "readout": "spikes", "training": "single_step",
                  "noise": "gaussian", "seed": seed, "noise_seed": n, "timesteps": t,
                  "accuracy": DEFAULT[seed] + share * points[seed] / 100 + (n - 0.5) * 0.002}
                 for seed in range(seeds) for n in (0, 1) for t, share in ((1, 0.1), (5, 1))

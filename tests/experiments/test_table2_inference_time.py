@@ -79,7 +79,8 @@ def line(method: str, variant: str, accuracy: Any, last: int = LAST, **fields: A
     """Two seeds 0.01 around ``accuracy(t)``, each with two noise seeds 0.002 around its own."""
     training = {"ours": "single_step", "direct": "lif10", "qcfs": "qcfs8"}.get(method, "relu")
     rows = [
-        {"run": f"{method}{s}", "dataset": "mnist", "network": "cnn", "width": 0.5, "readout": "potential",
+        {"run": f"{method}{s}", "dataset": "mnist", "network": "cnn", "width": 0.5,
+         "augment": "none", "readout": "potential",
          "training": training, "noise": "none", "seed": s, "method": method, "variant": variant, "noise_seed": n,
          "timesteps": t, "accuracy": accuracy(t) + 0.01 * (2 * s - 1) + 0.002 * (2 * n - 1), **fields}
         for s, n, t in product((0, 1), (0, 1), range(1, last + 1))

@@ -165,7 +165,8 @@ HEIGHTS = {
 
 def made_up() -> pd.DataFrame:
     return pd.DataFrame(
-        {"dataset": "mnist", "network": "cnn", "width": 0.5, "readout": readout, "noise": trained, "seed": s,
+        {"dataset": "mnist", "network": "cnn", "width": 0.5,
+         "augment": "none", "readout": readout, "noise": trained, "seed": s,
          "inference": inference, "noise_seed": n, "timesteps": t, "accuracy": height + 0.01 * s + 0.002 * n}
         for (trained, inference, t), height in HEIGHTS.items() for s in (0, 1, 2) for n in (0, 1)
         for readout in ("spikes", "potential") if trained != "none" or readout == "spikes"

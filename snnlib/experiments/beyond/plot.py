@@ -30,7 +30,7 @@ from snnlib.experiments.style import (
     sequence,
     style,
 )
-from snnlib.experiments.titles import short_title
+from snnlib.experiments.titles import net_title
 
 _PARTS = {
     (operations.SYNAPSES, operations.ACCUMULATE): ("synapses, accumulates", BLUE, "o"),
@@ -74,7 +74,7 @@ def anytime(table: pd.DataFrame) -> Figure:
         ax.margins(y=0.12)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set(xlabel="time steps per image, average", ylabel="test accuracy, %")
-        entitle(fig, "Anytime inference", _net(table), f"({_seeds(seeds)})")
+        entitle(fig, "Anytime inference", net_title(table.iloc[0]), f"({_seeds(seeds)})")
         legend(fig, named([ax]), columns=1)
     return fig
 
@@ -108,7 +108,12 @@ def operations_per_image(table: pd.DataFrame, accuracies: pd.DataFrame) -> Figur
         _rates(rates, nets[energy.CONVERTED])
         for ax, below in zip(drawn[::2], drawn[1::2], strict=True):
             key(below, ax)
-        entitle(fig, "Operations per image, mean over the test set", _net(table), f"({_seeds(table.seed.nunique())})")
+        entitle(
+            fig,
+            "Operations per image, mean over the test set",
+            net_title(table.iloc[0]),
+            f"({_seeds(table.seed.nunique())})",
+        )
     return fig
 
 
@@ -225,14 +230,9 @@ def robustness(table: pd.DataFrame) -> Figure:
         ax.set_ylim(0, 100)
         ax.set_xlabel("standard deviation of the noise on the image\n(1 = that of the training pixels)")
         ax.set_ylabel("test accuracy, %")
-        entitle(fig, "Noise on the images", _net(table), f"({_seeds(seeds)})")
+        entitle(fig, "Noise on the images", net_title(table.iloc[0]), f"({_seeds(seeds)})")
         legend(fig, named([ax]))
     return fig
-
-
-def _net(table: pd.DataFrame) -> str:
-    first = table.iloc[0]
-    return f"{short_title(first.dataset)}, {short_title(first.network)} of width {first.width:g}"
 
 
 def _seeds(training_seeds: int) -> str:

@@ -70,7 +70,7 @@ def _accuracy(ax: Axes, net: pd.DataFrame) -> None:
     for t, value in printed.items():
         ax.annotate(f"{value:.2f}", (t, value), (0, 6), textcoords="offset points", ha="center", color=GREEN)
     ax.margins(y=0.14)
-    ax.set_title(panel_title(*first[ARCHITECTURE]))
+    ax.set_title(panel_title(first))
 
 
 def _write(ax: Axes, t: int, row: pd.Series, colour: str, above: bool) -> None:

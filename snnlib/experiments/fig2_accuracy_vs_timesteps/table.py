@@ -9,7 +9,7 @@ import pandas as pd
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast
 from snnlib.experiments.evidence import Effect
 from snnlib.experiments.over_seeds import NET
-from snnlib.experiments.titles import short_title
+from snnlib.experiments.titles import net_title
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import predictions
@@ -55,7 +55,7 @@ def gains(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
     """What more time steps add, in points.
 
     Returns:
-        Columns dataset, network, width, readout, noise, ties, later and earlier (T), inference (of the earlier; the
+        Columns `NET`, noise, ties, later and earlier (T), inference (of the earlier; the
         later one has noise), then those of `contrast`.
     """
     last = evaluation.timesteps
@@ -85,7 +85,7 @@ def what_is_left(table: pd.DataFrame) -> str:
     for net, found in rows.groupby(NET, sort=False):
         by = {key: Effect.of(group) for key, group in found.groupby(["ties", "inference"], sort=False)}
         named = dict(zip(NET, net, strict=True))
-        label = f"{short_title(named['dataset'])}, {short_title(named['network'])}, readout {named['readout']}"
+        label = f"{net_title(named)}, readout {named['readout']}"
         gain = by["first", NOISE]
         random, constant = (_with_share(by[key], gain) for key in (("random", NOISE), ("random", CONSTANT)))
         lines.append(

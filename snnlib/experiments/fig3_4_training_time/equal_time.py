@@ -9,7 +9,7 @@ import pandas as pd
 
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast, unpaired_error
 from snnlib.experiments.fig3_4_training_time.race import OPPONENTS, PARTS, SHARES, tested_at
-from snnlib.experiments.over_seeds import ARCHITECTURE
+from snnlib.experiments.over_seeds import ARCHITECTURE, NET
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.run import Run
 
@@ -24,7 +24,7 @@ def contrasts(races: Iterable[Comparison], curves: pd.DataFrame, preset: Preset)
         curves: from `curves.learning_curves`, of the same races.
 
     Returns:
-        Columns dataset, network, width, readout, noise, arm ("ours" or "equal_time"), opponent ("direct", or for ours
+        Columns `NET`, noise, arm ("ours" or "equal_time"), opponent ("direct", or for ours
         "direct4" and "direct2" too, each tested at its own T), share (of the opponent's epochs; at `SHARES` for
         equal_time), time_share (the arm's seconds at that point over the opponent's), then those of `contrast`.
     """
@@ -41,7 +41,7 @@ def contrasts(races: Iterable[Comparison], curves: pd.DataFrame, preset: Preset)
             else:
                 found = _unpaired(curves, arms[arm], arms[opponent], share)
             columns = arms[arm][0].spec.columns()
-            named = {name: columns[name] for name in ("dataset", "network", "width", "readout", "noise")}
+            named = {name: columns[name] for name in (*NET, "noise")}
             named |= {"arm": arm, "opponent": opponent, "share": share, "time_share": times[0] / times[1]}
             tables.append(found.assign(**named)[[*named, *found]])
     return pd.concat(tables, ignore_index=True)
@@ -54,7 +54,7 @@ def epochs_by_ratio(races: Iterable[Comparison], costs: pd.DataFrame) -> pd.Data
         costs: from `cost.training_cost`.
 
     Returns:
-        A row for each net: dataset, network, width, epochs (of direct training), ratio (a step of direct training over
+        A row for each net: `ARCHITECTURE`, epochs (of direct training), ratio (a step of direct training over
         one of ours), equal_time (epochs times ratio, rounded down to what has a quarter), preset (the epochs of
         its arm, 0 if it has none).
     """

@@ -27,7 +27,7 @@ from snnlib.experiments.style import (
     named,
     style,
 )
-from snnlib.experiments.titles import short_title
+from snnlib.experiments.titles import net_title
 
 # How each arm is drawn: colour, marker, line.
 ARM_LOOKS = {
@@ -115,7 +115,7 @@ def _panel(ax: Axes, net: pd.DataFrame, benchmark: float) -> None:
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda s, _: f"{s:,g}"))
     ax.set(
-        title=f"{short_title(first.dataset)}, {short_title(first.network)}, width {first.width:g}, {_seeds(net)}",
+        title=f"{net_title(first)}, {_seeds(net)}",
         xlabel="training time, s (steps × seconds of a step)",
         ylabel="test accuracy, %",
     )

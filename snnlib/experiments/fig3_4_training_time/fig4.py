@@ -14,7 +14,7 @@ from snnlib.experiments.fig3_4_training_time.race import OPPONENTS
 from snnlib.experiments.over_seeds import ARCHITECTURE, geometric_interval
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.style import BLACK, entitle, grid, legend, named, style
-from snnlib.experiments.titles import short_title
+from snnlib.experiments.titles import net_title
 
 PALE = "#99C7E0"
 DASHED = (0, (5, 2, 1, 2, 1, 2))  # as no arm is
@@ -71,7 +71,7 @@ def _savings(ax: Axes, net: pd.DataFrame) -> None:
     ax.set_ylim(low - ROOM / (1 - ROOM) * (104 - low), 104)
     ax.set_yticks([percent for percent in range(LOWEST, 101, 20) if percent >= low])
     ax.set(
-        title=f"{short_title(first.dataset)}, {short_title(first.network)}, width {first.width:g}",
+        title=net_title(first),
         xlabel="benchmark: test accuracy, %",
         ylabel="training time saved, %",
     )

@@ -25,9 +25,9 @@ FIG4 = Table(
 COST = Table(
     "fig4_training_cost",
     {
-        "dataset": "text", "network": "text", "width": "positive", "batch_size": "positive", "arm": "text",
-        "timesteps": "positive", "peak_bytes": "positive", "tape_bytes": "number", "image_bytes": "positive",
-        "largest_batch": "number",
+        "dataset": "text", "network": "text", "width": "positive", "augment": "text", "batch_size": "positive",
+        "arm": "text", "timesteps": "positive", "peak_bytes": "positive", "tape_bytes": "number",
+        "image_bytes": "positive", "largest_batch": "number",
     },
 )  # fmt: skip
 

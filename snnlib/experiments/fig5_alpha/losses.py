@@ -65,4 +65,4 @@ def _panel(ax: Axes, rows: pd.DataFrame) -> None:
     ax.axhline(IN_PART, color=BLACK, lw=1, ls=":", label=f"in part above {IN_PART:g}")
     ax.set_xticks(range(len(steps)), [f"{t:g}" for t in steps])
     ax.set_xlim(-0.5, len(steps) - 0.5)
-    ax.set(title=panel_title(*rows.iloc[0][ARCHITECTURE]), xlabel="time steps T")
+    ax.set(title=panel_title(rows.iloc[0]), xlabel="time steps T")

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snnlib.experiments import eq6_terms
-from snnlib.experiments.over_seeds import ARCHITECTURE, NET, at_timesteps
+from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.experiments.style import (
     BLACK,
     BLUE,
@@ -72,7 +72,7 @@ def _accuracy(ax: Axes, table: pd.DataFrame) -> None:
     last = int(at.columns[-1])
     ax.set_xticks(sorted({1, *range(2, last + 1, -(-last // 6))}))
     printed = printed_accuracy(first.dataset, 5, 10)
-    ax.set_title(f"{panel_title(*first[ARCHITECTURE])}\nreadout {first.readout}\n{printed}".strip())
+    ax.set_title(f"{panel_title(first)}\nreadout {first.readout}\n{printed}".strip())
     ax.set_xlabel("time steps T")
 
 
@@ -119,7 +119,7 @@ def _by_layer(ax: Axes, table: pd.DataFrame) -> None:
     ax.axhline(sd[eq6_terms.NOISE].mean(), color=BLACK, ls=":", label=f"{eq6_terms.NOISE} of training")
     every = -(-len(names) // 6)
     ax.set_xticks(range(0, len(names), every), [name.removeprefix("layer ") for name in names[::every]])
-    ax.set(title=panel_title(*table.iloc[0][ARCHITECTURE]), xlabel="layer")
+    ax.set(title=panel_title(table.iloc[0]), xlabel="layer")
 
 
 def _by_alpha(ax: Axes, table: pd.DataFrame) -> None:

@@ -70,7 +70,7 @@ def losses(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
     At `LOSSLESS_AT`, as far as nets are run so long, and at the last T.
 
     Returns:
-        Columns dataset, network, width, readout, noise, timesteps, then those of `contrast`.
+        Columns `NET`, noise, timesteps, then those of `contrast`.
     """
     step_2, tables, last = evaluation.changed(alpha=math.inf), [], evaluation.timesteps
     steps = sorted({last, *(t for t in LOSSLESS_AT if t <= last)})
@@ -86,7 +86,7 @@ def effects(nets: dict[str, Comparison], evaluation: Conversion, alphas: Sequenc
     """What alpha does to our nets, in points.
 
     Returns:
-        Columns dataset, network, width, readout, noise, alpha, effect, then those of `contrast`. The effect is `GAIN`,
+        Columns `NET`, noise, alpha, effect, then those of `contrast`. The effect is `GAIN`,
         from T = 1 to 10, or to the last T if nets are not run so long; `SHORT`, by how much that is less than half of
         the gain at alpha = 4; or `OFF`, accuracy at T = 10, or that last T, over that at alpha = 4.
     """

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snnlib.experiments.evidence import LEAST_SEEDS, Effect
-from snnlib.experiments.over_seeds import ARCHITECTURE, NET, at_timesteps
+from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, leftmost, legend, named, style
 from snnlib.experiments.titles import panel_title, printed_accuracy
 
@@ -32,7 +32,7 @@ def noise_type(table: pd.DataFrame, gaps: pd.DataFrame) -> Figure:
             _gap(below, gap)
             of_net = dict(zip(NET, net, strict=True))
             printed = printed_accuracy(of_net["dataset"], 10)
-            above.set_title(f"{panel_title(*(of_net[part] for part in ARCHITECTURE))}\n{printed}".strip())
+            above.set_title(f"{panel_title(of_net)}\n{printed}".strip())
         low, high = axes[0, 1].get_ylim()
         axes[0, 1].set_ylim(low, high + 0.5 * (high - low))  # room for three lines above the highest
         for ax in leftmost(axes[:, 0]):

@@ -63,7 +63,7 @@ def gaps(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
     """Gaussian over uniform noise at T = 1 and at the last T, in points.
 
     Returns:
-        Columns dataset, network, width, readout, noise (Gaussian), timesteps, then those of `contrast`.
+        Columns `NET`, noise (Gaussian), timesteps, then those of `contrast`.
     """
     tables = []
     for arms in nets.values():

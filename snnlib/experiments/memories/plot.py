@@ -28,7 +28,7 @@ from snnlib.experiments.style import (
     sequence,
     style,
 )
-from snnlib.experiments.titles import panel_title, short_title
+from snnlib.experiments.titles import net_title, panel_title
 
 LOOKS = {
     ENSEMBLE: {"color": BLACK, "marker": "o"},
@@ -100,7 +100,7 @@ def chance(table: pd.DataFrame) -> Figure:
     """
     names, layers = list(table.memory.unique()), list(table.layer.unique())
     looks = dict(zip(layers, sequence(len(layers)), strict=True))
-    dataset, network, width, readout = next(table[NET].itertuples(index=False, name=None))
+    first = table.iloc[0]
     with style():
         fig, axes = grid(len(names), 2.6)
         for ax, name in zip(axes[:, 0], names, strict=True):
@@ -117,7 +117,7 @@ def chance(table: pd.DataFrame) -> Figure:
                 axis.set_minor_locator(NullLocator())
         for ax in leftmost(axes.flat):
             ax.set_ylabel("sd of a neuron's rate")
-        net = f"{short_title(dataset)}, {short_title(network)}, width {width:g}, readout {readout}"
+        net = f"{net_title(first)}, readout {first.readout}"
         entitle(fig, "Chance in firing rates", net)
         legend(fig, named(axes.flat))
     return fig
@@ -133,8 +133,8 @@ def _panels(
         for panels, (net, at) in zip(axes, nets, strict=True):
             for ax, draw in zip(panels, draws.values(), strict=True):
                 draw(ax, at)
-            *of_net, readout, noise = net
-            panels[0].set_title(f"{panel_title(*of_net)}\n{noise}, {readout}")
+            of = dict(zip([*NET, "noise"], net, strict=True))
+            panels[0].set_title(f"{panel_title(of)}\n{of['noise']}, {of['readout']}")
             panels[-1].set_xlabel(xlabel)
         for column, ylabel in zip(axes.T, draws, strict=True):
             for ax in leftmost(column):

@@ -91,7 +91,7 @@ def over_others(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
     """The exact memory over each of `OTHERS`, in points, at every T; trains what is missing.
 
     Returns:
-        Columns dataset, network, width, readout, noise, other_memory, timesteps, then those of `contrast`.
+        Columns `NET`, noise, other_memory, timesteps, then those of `contrast`.
     """
     tables = []
     for net, its in by_net(runs).items():
@@ -110,7 +110,7 @@ def steps_needed(table: pd.DataFrame, timesteps: int = 10) -> pd.DataFrame:
         table: of `accuracies`; its accuracies are averaged over training seeds and noise seeds.
 
     Returns:
-        Columns dataset, network, width, readout, noise, memory, steps (nan where no T is enough), runs.
+        Columns `NET`, noise, memory, steps (nan where no T is enough), runs.
     """
     means = at_timesteps(table, *NET, "noise", "memory").groupby([*NET, "noise", "memory"], sort=False).mean()
     rows = []

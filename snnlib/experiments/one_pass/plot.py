@@ -61,7 +61,7 @@ def one_pass(table: pd.DataFrame) -> Figure:
                 ax.sharey(panels[0])
                 _panel(ax, of_net, way, ticks)
                 ax.set_title(name)
-            panels[0].set_title(f"{panel_title(*net)}\n{TITLES[SPIKING]}")
+            panels[0].set_title(f"{panel_title(dict(zip(ARCHITECTURE, net, strict=True)))}\n{TITLES[SPIKING]}")
             panels[-1].set_xlabel("time steps T")
         for ax in leftmost(axes.flat):
             ax.set_ylabel("test accuracy, %")

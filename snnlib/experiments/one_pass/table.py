@@ -102,7 +102,7 @@ def over_others(preset: Preset, timesteps: Sequence[int] = AT) -> pd.DataFrame:
     """What nets trained on rates are above those of `AGAINST`, in points, all of them spiking.
 
     Returns:
-        Columns dataset, network, width, readout, arm, other_arm, timesteps, then those of `contrast`.
+        Columns `NET`, arm, other_arm, timesteps, then those of `contrast`.
     """
     tables = []
     for arms in compared(preset).values():

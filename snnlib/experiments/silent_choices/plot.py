@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from snnlib.experiments.over_seeds import plus_minus
 from snnlib.experiments.silent_choices.table import default, effects, shown
 from snnlib.experiments.style import VERMILION, Picture, entitle, figure, legend, style
-from snnlib.experiments.titles import short_title
+from snnlib.experiments.titles import net_title
 
 GREY, BAND = "#555555", "#DDDDDD"
 ROW = 0.36  # inches; in it stand a name, the point at the last T, and that at T = 1, so far below its middle
@@ -121,7 +121,7 @@ def _name(fig: Picture, ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str
     ax.set_xlabel("difference to the default's test accuracy, points, paired by seed")
     entitle(
         fig,
-        f"Where the paper is silent: {short_title(first.dataset)}, {short_title(first.network)}, width {first.width:g}",
+        f"Where the paper is silent: {net_title(first)}",
         f"default: {values}",
         f"({spread})",
     )

@@ -28,7 +28,7 @@ from snnlib.experiments.table2_inference_time.names import METHOD_TITLES, conver
 from snnlib.experiments.table2_inference_time.table import LINE, by_line, power_of_two, printed_rows
 from snnlib.experiments.titles import panel_title
 
-PANEL = ["dataset", "network"]
+PANEL = ["dataset", "network", "augment"]
 GREY = "#777777"
 BROWN = "#7A4A1E"
 PRINTED = {"Spike-based BP": "s", "ANN-SNN": "^", "Hybrid": "v"}
@@ -43,9 +43,11 @@ def methods_vs_timesteps(table: pd.DataFrame) -> Figure:
     panels = list(by_line(table).groupby(PANEL, sort=False))
     with style():
         fig, axes = grid(len(panels), 4.0 if len(panels) == 1 else 3.2)
-        for ax, ((dataset, network), lines) in zip(axes[:, 0], panels, strict=True):
-            _panel(ax, lines, printed_rows().query("dataset == @dataset"), 8 if len(panels) == 1 else 5)
-            ax.set_title(panel_title(dataset, network, _width(lines)))
+        for ax, (net, lines) in zip(axes[:, 0], panels, strict=True):
+            of = dict(zip(PANEL, net, strict=True)) | {"width": _width(lines)}
+            printed = printed_rows()
+            _panel(ax, lines, printed[printed.dataset == of["dataset"]], 8 if len(panels) == 1 else 5)
+            ax.set_title(panel_title(of))
         for ax in leftmost(axes.flat):
             ax.set_ylabel("test accuracy, %")
         entitle(fig, "Accuracy against time steps", "(mean over training seeds, bars: ± sd)")

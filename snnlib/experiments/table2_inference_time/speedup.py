@@ -20,7 +20,7 @@ def speedup(table: pd.DataFrame, timesteps: Sequence[int] = OUR_TIMESTEPS, withi
     steps_needed / our_timesteps, is last_timesteps / our_timesteps instead: the true one is larger.
 
     Returns:
-        Columns dataset, network, width, readout and our_variant (of ours), seed, our_timesteps, our_accuracy (percent),
+        Columns `NET` and our_variant (of ours), seed, our_timesteps, our_accuracy (percent),
         opponent (`opponent_kind`), variant, ann_accuracy (percent, before conversion), last_timesteps, within_points,
         reached, steps_needed, steps_to_stay, step_factor, run (of ours) and other_run.
     """

@@ -99,7 +99,7 @@ def levels(preset: Preset, timesteps: Sequence[int] = OUR_TIMESTEPS) -> pd.DataF
     """Accuracy of ours at its ``timesteps``, to be held against what the paper printed.
 
     Returns:
-        Columns dataset, network, width, readout, noise, timesteps, then those of `contrasts.level`.
+        Columns `NET`, noise, timesteps, then those of `contrasts.level`.
     """
     sides = [side for arms in compared(preset, timesteps).values() for side in _ours(preset, arms, timesteps)]
     return pd.concat([_named(side, level(side)) for side in sides], ignore_index=True)

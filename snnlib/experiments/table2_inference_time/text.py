@@ -12,7 +12,7 @@ from snnlib.experiments.paper import TABLE2
 from snnlib.experiments.table2_inference_time.claims import CLAIMED, QCFS_NET, factor
 from snnlib.experiments.table2_inference_time.names import METHOD_TITLES, cited, conversion_title
 from snnlib.experiments.table2_inference_time.table import OUR_TIMESTEPS, printed_rows
-from snnlib.experiments.titles import TITLES
+from snnlib.experiments.titles import net_title
 
 
 def table2_markdown(table: pd.DataFrame) -> str:
@@ -109,5 +109,4 @@ def _steps(t: Any, row: pd.Series) -> str:
 
 
 def _net(net: Iterable) -> str:
-    dataset, network, width = net
-    return f"{TITLES[dataset]}, {TITLES[network]}, width {width:g}"
+    return net_title(dict(zip(ARCHITECTURE, net, strict=True)))

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from snnlib.experiments.over_seeds import ARCHITECTURE, NET, over_seeds, percent
 from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, legend, style
-from snnlib.experiments.titles import short_title
+from snnlib.experiments.titles import net_title
 from snnlib.experiments.what_noise_does.table import AS_LIF, AT_MEAN, CONSTANT, EQ_4, NOISE, NONE, STEP_2, STEP_3
 
 GREY = "#777777"
@@ -41,9 +41,8 @@ def what_noise_does(table: pd.DataFrame) -> Figure:
         fig, axes = grid(len(panels), 2.4, columns=1)
         for ax, net in zip(axes[:, 0], panels, strict=True):
             _panel(ax, at.xs(net, level=NET), places)
-            dataset, network, width, readout = net
-            name = f"{short_title(dataset)}, {short_title(network)}, width {width:g}, readout {readout}"
-            ax.set(title=name, ylabel="test accuracy, %")
+            of = dict(zip(NET, net, strict=True))
+            ax.set(title=f"{net_title(of)}, readout {of['readout']}", ylabel="test accuracy, %")
         seeds = " or ".join(map(str, sorted(set(at.seeds))))
         entitle(
             fig,

@@ -14,7 +14,7 @@ import pandas as pd
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast
 from snnlib.experiments.evidence import Effect
 from snnlib.experiments.over_seeds import NET
-from snnlib.experiments.titles import short_title
+from snnlib.experiments.titles import net_title
 from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import predictions
@@ -92,7 +92,7 @@ def contrasts(preset: Preset) -> pd.DataFrame:
     """The `pairs` of each net and readout, in points.
 
     Returns:
-        Columns dataset, network, width, readout, then those of the one `Way` and, after other_, of the other, then
+        Columns `NET`, then those of the one `Way` and, after other_, of the other, then
         those of `contrast`.
     """
     tables = []
@@ -129,8 +129,8 @@ def in_words(table: pd.DataFrame) -> str:
     """
     lines = ["Points, ± half of the 95 % interval, of training seeds and of test images."]
     for net, rows in table.groupby(NET, sort=False):
-        dataset, network, width, readout = net
-        lines.append(f"{short_title(dataset)}, {short_title(network)}, width {width:g}, readout {readout}:")
+        of = dict(zip(NET, net, strict=True))
+        lines.append(f"{net_title(of)}, readout {of['readout']}:")
         for words, (one, other) in pairs(int(table.timesteps.max())).items():
             if len(found := between(rows, one, other)):
                 lines.append(f"  {words}: {Effect.of(found).shown()}")
