@@ -134,6 +134,9 @@ ARMS = {
     "gaussian_k8": Arm("a narrower Gaussian", _single_step(noise={"kind": "gaussian", "k": 8}), like="ours"),
     "max_normalised": Arm("divided by its maximum", _single_step(noise={"kind": "max_normalised"}), like="ours"),
     "no_batch_norm": Arm("convolutions with a bias in its place", {"batch_norm": False}, like="ours"),
+    "cropped": Arm("images cropped at random", {"recipe": {"augment": "crop"}}, like="ours"),
+    "mirrored": Arm("images cropped and mirrored at random", {"recipe": {"augment": "crop_flip"}}, like="ours"),
+    "longer": Arm("trained for longer", {}, own=("epochs", *OWN), like="ours"),
 }
 
 # The same, read out as potentials.

@@ -86,11 +86,21 @@ def test_a_setting_of_the_conversion_changes_the_conversion_of_the_default_alone
 def test_every_preset_measures_every_choice(name: str) -> None:
     found = settings(load_preset(name))
     values = pd.DataFrame([(s.choice, s.value, s.default) for s in found], columns=["choice", "value", "default"])
-    assert values[~values.default].groupby("choice").value.nunique().to_dict() == {
+    expected = {
         "readout": 1, "batch norm": 1, "first step": 1, "statistics of Eqs. 8-9": 2,
         "surrogate gradient": 1 if name == "smoke" else 3, "Gaussian in [0, 1]": 2 if name == "smoke" else 3,
     }  # fmt: skip
+    if name == "cpu":
+        expected |= {"augmentation": 2, "length of training": 1}
+    assert values[~values.default].groupby("choice").value.nunique().to_dict() == expected
     assert len({s.run.spec.seed for s in found}) >= 3  # fewer would tell nothing
+
+
+def test_what_is_chosen_for_the_test_set_is_chosen_without_it() -> None:
+    nets = {s.net: s for s in settings(load_preset("cpu"))}
+    assert {net: s.run.spec.hold_out for net, s in nets.items() if net.endswith("_chosen")} == {
+        "mnist_chosen": 5000, "fashion_mnist_chosen": 5000,
+    }  # fmt: skip
 
 
 def test_how_often_a_run_is_tested_is_no_difference() -> None:
@@ -106,11 +116,11 @@ def test_an_arm_of_no_choice_is_refused() -> None:
     assert "\n" not in str(error.value)
 
 
-def test_a_preset_of_two_nets_is_refused() -> None:
+def test_each_net_has_settings_of_its_own() -> None:
     arms = preset().notebooks["silent_choices"]["net"]
     two = preset().model_copy(update={"notebooks": {"silent_choices": {"a": arms, "b": arms}}})
-    with pytest.raises(InputError, match="notebook silent_choices: nets = a, b: must be one"):
-        settings(two)
+    found = settings(two)
+    assert [s.net for s in found] == ["a"] * (len(found) // 2) + ["b"] * (len(found) // 2)
 
 
 def test_a_preset_without_the_default_is_refused() -> None:
@@ -161,7 +171,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
 
 def test_measured_are_the_first_and_the_last_t(tiny: list[Setting]) -> None:
     table = measure(tiny)
-    assert list(table.columns[:4]) == ["choice", "value", "default", "options"]
+    assert list(table.columns[:6]) == ["net", "hold_out", "choice", "value", "default", "options"]
     assert len(table) == 2 * len(tiny)
     for s, (_, rows) in zip(tiny, table.groupby(["choice", "value"], sort=False), strict=True):
         whole = accuracy(s.run, s.evaluation).set_index("timesteps").accuracy
@@ -219,14 +229,15 @@ POINTS = {
 }
 
 
-def made_up(seeds: int = 3) -> pd.DataFrame:
+def made_up(seeds: int = 3, net: str = "net") -> pd.DataFrame:
     """A table as `measure` gives it; two noise seeds, 0.2 points apart."""
     rows = []
     for choice in dict.fromkeys(choice for choice, _ in POINTS):
         settings = {("spikes", True): [0.0] * 3, **{(v, False): p for (c, v), p in POINTS.items() if c == choice}}
         for (value, is_default), points in settings.items():
             rows += [
-                {"choice": choice, "value": value, "default": is_default, "options": "", "run": "r",
+                {"net": net, "hold_out": 0, "choice": choice, "value": value, "default": is_default, "options": "",
+                 "run": "r",
                  "dataset": "mnist", "network": "cnn", "width": 1.0,
                  "augment": "none", "readout": "spikes", "training": "single_step",
                  "noise": "gaussian", "seed": seed, "noise_seed": n, "timesteps": t,
@@ -236,17 +247,17 @@ def made_up(seeds: int = 3) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def paired(seeds: int = 3, image_error: float = 0.1) -> pd.DataFrame:
+def paired(seeds: int = 3, image_error: float = 0.1, net: str = "net") -> pd.DataFrame:
     """Of `made_up`, by hand."""
     return pd.DataFrame(
-        {"choice": choice, "value": value, "timesteps": t, "seed": seed, "points": share * points[seed],
+        {"net": net, "choice": choice, "value": value, "timesteps": t, "seed": seed, "points": share * points[seed],
          "image_error": 0.0 if points[seed] == 0 else image_error, "run": "r", "other_run": "d"}
         for (choice, value), points in POINTS.items() for t, share in ((1, 0.1), (5, 1)) for seed in range(seeds)
     )  # fmt: skip
 
 
 def test_the_default_counts_once() -> None:
-    at = default(made_up()).loc[5]
+    at = default(made_up()).loc["net", 5]
     assert at["mean"] == pytest.approx(81)
     assert at.sd == pytest.approx(1)  # of 80, 82, 81
     assert at.seeds == 3
@@ -286,6 +297,15 @@ def test_what_another_seed_changes_as_much_does_not_matter() -> None:
     assert not found.matters  # the default's sd is 1
 
 
+def test_a_net_is_judged_by_its_own_spread() -> None:
+    """The other one is of one seed: neither moves what is said of the first."""
+    table, points = pd.concat([made_up(1, "a"), made_up()]), pd.concat([paired(1, net="a"), paired()])
+    found = effects(points, table)
+    pd.testing.assert_frame_equal(found[found.net == "net"].reset_index(drop=True), effects(paired(), made_up()))
+    assert what_matters(points, table).endswith(what_matters(paired(), made_up()))
+    assert what_matters(points, table).startswith("a, T = 5: default 80.0 %, one seed\n")
+
+
 def test_few_images_are_a_reason_to_doubt() -> None:
     found = effects(paired(image_error=4.0), made_up()).set_index(["choice", "value", "timesteps"])
     assert not found.matters.any()
@@ -293,7 +313,7 @@ def test_few_images_are_a_reason_to_doubt() -> None:
 
 def test_the_summary_names_each_setting_by_size() -> None:
     lines = what_matters(paired(), made_up()).splitlines()
-    assert lines[0] == "T = 5: default 81.0 ± 1.0 %, mean and sd of 3 seeds"
+    assert lines[0] == "net, T = 5: default 81.0 ± 1.0 %, mean and sd of 3 seeds"
     assert lines[1] == "batch norm = none: -6.0 ± 2.5 points, matters"
     assert lines[2] == "readout = potential: +3.1 ± 1.6 points, matters"
     assert "statistics of Eqs. 8-9 = sample: +0.2 ± 0.3 points, no clear effect" in lines
@@ -311,6 +331,19 @@ def test_fewer_than_three_seeds_cannot_tell(seeds: int) -> None:
 
 
 # --- picture ---------------------------------------------------------------------------------
+
+
+def test_each_net_has_a_panel_and_held_out_images_are_told() -> None:
+    table = pd.concat([made_up(), made_up(1, "b").assign(hold_out=5000)])
+    above, below = plotting.silent_choices(table, pd.concat([paired(), paired(1, net="b")])).axes
+    assert (
+        above.get_title()
+        == "MNIST, CNN, width 1\ndefault: 81.0 ± 1.0 % at T = 5, 81.0 ± 1.0 % at T = 1\n(mean ± sd of 3 seeds)"
+    )
+    assert below.get_title().splitlines()[1:] == [
+        "default: 80.0 % at T = 5, 80.0 % at T = 1, of 5,000 training images", "(1 seed)",
+    ]  # fmt: skip
+    assert "no spikes, output = mean current" in [label.get_text() for label in below.get_yticklabels()]
 
 
 def filled(table: pd.DataFrame, points: pd.DataFrame) -> dict[str, tuple[float, str]]:

@@ -384,7 +384,8 @@ def test_wall_time_is_that_of_both_sides(trained: Preset, monkeypatch: pytest.Mo
     monkeypatch.setattr(measure.time, "process_time", lambda: clock["now"])
     arms = table2.compared(trained)["net"]
     ours, relu, qcfs = (arms[arm][0].spec.name for arm in ("ours", "relu", "qcfs"))
-    common = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "seed": 0, "run": ours}
+    net = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "augment": "none"}
+    common = {**net, "seed": 0, "run": ours}
     found = pd.DataFrame([
         {**common, "our_timesteps": 5, "other_run": relu, "steps_needed": 12, "last_timesteps": 64},
         {**common, "our_timesteps": 10, "other_run": relu, "steps_needed": 40, "last_timesteps": 64},

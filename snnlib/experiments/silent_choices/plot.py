@@ -28,36 +28,62 @@ LABELS = {
     "frozen": "constants from training images",
     "noise": "the full N_noise",
     "rest": "potential at rest, and N'",
+    "crop": "crops, of images framed by 4 pixels",
+    "crop_flip": "such crops, mirrored or not",
 }
 
 
 def silent_choices(table: pd.DataFrame, points: pd.DataFrame) -> Figure:
-    """A row for each setting: its difference to the default in points, the choice with the largest effect on top.
+    """For each net a row for each setting: its difference to the default in points, the largest effect on top.
 
     Args:
         table: of `snnlib.experiments.silent_choices.table.measure`, or its CSV.
         points: of `snnlib.experiments.silent_choices.table.differences`, or its CSV.
     """
     last, found = table.timesteps.max(), effects(points, table)
-    rows = _rows(found[found.timesteps == last])
+    rows = {net: _rows(of_net[of_net.timesteps == last]) for net, of_net in found.groupby("net", sort=False)}
+    heights = [len(of_net) + 1.5 for of_net in rows.values()]
     with style():
-        fig = figure(ROW * (len(rows) + 1) + 0.4)
-        ax = fig.subplots()
-        low, high = _limits(found, points)
-        ax.set(xlim=(low, high), ylim=(len(rows) - 0.4, -1.1))
-        spread = default(table).sd.fillna(0)[last]
-        ax.axvspan(-spread, spread, color=BAND, lw=0, zorder=0)
-        ax.axvline(0, color="black", lw=0.8, zorder=1)
-        for t, offset, right in ((last, LAST, 0.78), (1, FIRST, 1)):
-            at = found[found.timesteps == t].set_index(["choice", "value"])
-            seeds = points[points.timesteps == t].set_index(["choice", "value"]).points
-            _write(ax, -0.5, f"T = {t}", right, "bold")
-            for y, row in enumerate(rows):
-                if row in at.index:
-                    _point(ax, y + offset, at.loc[row], seeds.loc[[row]], t == last)
-                    _write(ax, y, _number(at.loc[row]), right, "bold" if at.loc[row].matters else "normal")
-        _name(fig, ax, table, rows, last)
+        fig = figure(ROW * (sum(heights) - 0.5) + 0.4 * len(rows))
+        axes = fig.subplots(len(rows), squeeze=False, height_ratios=heights)
+        for ax, net in zip(axes[:, 0], rows, strict=True):
+            of_net = (part[part.net == net] for part in (table, points, found))
+            _panel(ax, *of_net, rows[net])
+            ax.set_title(_entitled(table[table.net == net]))
+        axes[-1, 0].set_xlabel("difference to the default's accuracy, points, paired by seed")
+        entitle(fig, "Where the paper is silent")
+        _explain(fig, last)
     return fig
+
+
+def _panel(
+    ax: Axes, table: pd.DataFrame, points: pd.DataFrame, found: pd.DataFrame, rows: list[tuple[str, str]]
+) -> None:
+    last = table.timesteps.max()
+    ax.set(xlim=_limits(found, points), ylim=(len(rows) - 0.4, -1.1))
+    spread = default(table).sd.fillna(0).xs(last, level="timesteps").item()
+    ax.axvspan(-spread, spread, color=BAND, lw=0, zorder=0)
+    ax.axvline(0, color="black", lw=0.8, zorder=1)
+    for t, offset, right in ((last, LAST, 0.78), (1, FIRST, 1)):
+        at = found[found.timesteps == t].set_index(["choice", "value"])
+        seeds = points[points.timesteps == t].set_index(["choice", "value"]).points
+        _write(ax, -0.5, f"T = {t}", right, "bold")
+        for y, row in enumerate(rows):
+            if row in at.index:
+                _point(ax, y + offset, at.loc[row], seeds.loc[[row]], t == last)
+                _write(ax, y, _number(at.loc[row]), right, "bold" if at.loc[row].matters else "normal")
+    _name(ax, table, rows)
+
+
+def _entitled(table: pd.DataFrame) -> str:
+    """Which net it is, and how good by default."""
+    at = default(table).droplevel("net")
+    seeds = int(at.seeds.max())
+    spread = f"mean ± sd of {seeds} seeds" if seeds > 1 else "1 seed"
+    values = ", ".join(f"{plus_minus(at['mean'][t], at.sd[t], '.1f')} % at T = {t}" for t in sorted(at.index)[::-1])
+    first = table[table.default].iloc[0]
+    images = f", of {first.hold_out:,} training images" if first.hold_out else ""
+    return f"{net_title(first)}\ndefault: {values}{images}\n({spread})"
 
 
 def _rows(found: pd.DataFrame) -> list[tuple[str, str]]:
@@ -101,7 +127,7 @@ def _write(ax: Axes, y: float, text: str, right: float, weight: str) -> None:
     ax.text(right, y + NAME, text, transform=at, ha="right", va="center", fontweight=weight, bbox=WHITE)
 
 
-def _name(fig: Picture, ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str]], last: int) -> None:
+def _name(ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str]]) -> None:
     usual = table[table.default].drop_duplicates("choice").set_index("choice").value
     heading = []
     for choice, value in rows:
@@ -114,17 +140,9 @@ def _name(fig: Picture, ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str
     ax.grid(axis="y", visible=False)
     ax.set_axisbelow(False)  # so that names are on the lines
     ax.spines["left"].set_visible(False)
-    first, at = table.iloc[0], default(table)
-    seeds = int(at.seeds[last])
-    spread = f"mean ± sd of {seeds} seeds" if seeds > 1 else "1 seed"
-    values = ", ".join(f"{plus_minus(at['mean'][t], at.sd[t], '.1f')} % at T = {t}" for t in (last, 1))
-    ax.set_xlabel("difference to the default's test accuracy, points, paired by seed")
-    entitle(
-        fig,
-        f"Where the paper is silent: {net_title(first)}",
-        f"default: {values}",
-        f"({spread})",
-    )
+
+
+def _explain(fig: Picture, last: int) -> None:
     entries = {
         "matters: its interval (line, ±; at least 95 %) excludes 0,\nand it lies beyond the band": {
             "color": VERMILION,
