@@ -66,7 +66,7 @@ def tuned_arms(preset: Preset) -> dict[str, dict[str, Spec]]:
     found: dict[str, dict[str, Spec]] = {}
     for nets in preset.notebooks.values():
         for net, arms in nets.items():
-            own = {arm: specs[0] for arm, specs in arms.items() if not ARMS[arm].like}
+            own = {arm: specs[0] for arm, specs in arms.items() if "lr" in ARMS[arm].settable}
             found.setdefault(net, {}).update(own)
     return {net: {arm: arms[arm] for arm in ARMS if arm in arms} for net, arms in found.items() if arms}
 

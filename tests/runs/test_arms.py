@@ -52,6 +52,10 @@ DIFFERS = {
     "gaussian_k8": {"dynamics.noise"},
     "max_normalised": {"dynamics.noise"},
     "no_batch_norm": {"batch_norm"},
+    "cropped": {"recipe.augment"},
+    "mirrored": {"recipe.augment"},
+    "longer": {"recipe.epochs"},
+    "printed": {"recipe.epochs", RATE, "recipe.schedule", "recipe.batch_size"},
 }
 # Arms that differ from another one in these fields alone, and in the rate.
 LIKE = {
@@ -106,7 +110,10 @@ def made(name: str, own: dict[str, dict[str, Any]] | None = None) -> Spec:
 
 
 def test_every_arm_is_a_run_of_its_own() -> None:
-    specs = {name: made(name, {"equal_time": {"epochs": 9}, "direct4_short": {"epochs": 2}}) for name in ARMS}
+    specs = {
+        name: made(name, {"equal_time": {"epochs": 9}, "longer": {"epochs": 8}, "direct4_short": {"epochs": 2}})
+        for name in ARMS
+    }
     assert len({spec.key for spec in specs.values()}) == len(ARMS) == len(DIFFERS)
     assert specs["ours"] == Spec(**NET, seed=3)
     assert all(differ(specs["ours"], spec) <= DIFFERS[name] for name, spec in specs.items())
@@ -137,11 +144,11 @@ def test_only_what_is_trained_after_ours_has_a_run_before_it() -> None:
 def test_arms_on_which_no_claim_rests_take_the_rate_of_ours_and_nothing_else() -> None:
     own = {"ours": {"lr": 0.2, "evaluate_every": 0.5}, "potential": {"lr": 0.4}, "direct": {"lr": 0.8}}
     rates = {name: made(name, own).recipe.lr for name in ARMS}
-    like_ours = "rectangle arctan sigmoid gaussian_k2 gaussian_k8 max_normalised no_batch_norm"
+    like_ours = "rectangle arctan sigmoid gaussian_k2 gaussian_k8 max_normalised no_batch_norm cropped mirrored longer"
     expected = dict.fromkeys(["ours", *like_ours.split()], 0.2)
     like_potential = "potential expected warmed no_shortcuts capped whitened cutout mse"
     expected |= dict.fromkeys(like_potential.split(), 0.4)
-    assert rates == {**dict.fromkeys(ARMS, 0.1), **expected, "direct": 0.8}
+    assert rates == {**dict.fromkeys(ARMS, 0.1), **expected, "direct": 0.8, "printed": 1e-4}
     every = {name: made(name, own).recipe.evaluate_every for name in ARMS}
     assert every == {**dict.fromkeys(ARMS, 1), "ours": 0.5}
 

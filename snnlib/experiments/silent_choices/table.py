@@ -26,7 +26,7 @@ from snnlib.runs.run import Run, Spec
 
 NOTEBOOK = "silent_choices"
 READOUT, SURROGATE, GAUSSIAN, BATCH_NORM = "readout", "surrogate gradient", "Gaussian in [0, 1]", "batch norm"
-AUGMENTATION, LENGTH = "augmentation", "length of training"
+AUGMENTATION, LENGTH, RECIPE = "augmentation", "length of training", "recipe"
 # Arms that are trained in another way than ours.
 TRAINED = {
     READOUT: ("potential",),
@@ -35,6 +35,7 @@ TRAINED = {
     BATCH_NORM: ("no_batch_norm",),
     AUGMENTATION: ("cropped", "mirrored"),
     LENGTH: ("longer",),
+    RECIPE: ("printed",),
 }
 ARMS = ("ours", *chain(*TRAINED.values()))
 # Fields of `Conversion`, with the values that they can have.
@@ -193,6 +194,9 @@ def _value(choice: str, spec: Spec) -> str:
         return spec.recipe.augment
     if choice == LENGTH:
         return f"{spec.recipe.epochs} epochs"
+    if choice == RECIPE:
+        r = spec.recipe
+        return f"{r.epochs} epochs, batches of {r.batch_size}, {r.schedule.replace('_', ' ')}, {r.lr:g}"
     if choice == BATCH_NORM:
         return "after every convolution" if spec.batch_norm else "none"
     if choice == SURROGATE:
