@@ -232,6 +232,6 @@ def costs(preset: Preset) -> pd.DataFrame:
 def test_epochs_at_equal_time_are_told_by_the_measured_ratio(preset: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "training_cost", lambda *_, **__: costs(preset))
     text = tuning.equal_time(preset, ["net"])
-    assert [cell.strip() for cell in text.splitlines()[-1].split("|")[4:-1]] == ["4", "6.55", "24", "8"]
+    assert [cell.strip() for cell in text.splitlines()[-1].split("|")[5:-1]] == ["4", "6.55", "24", "8"]
     assert tuning.equal_time(preset) == text
     assert tuning.equal_time(preset, ["other"]) == ""
