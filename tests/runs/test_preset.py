@@ -289,7 +289,7 @@ def test_what_a_net_sets_for_an_arm_holds_for_that_arm_of_that_net(folder: Path)
         ),
         (
             [{"nets": ["net", "twin"], "arms": ["ours"], "seeds": [0]}],
-            "net twin: dataset, network, width = ('mnist', 'cnn', 1.0): must not be as in net net",
+            "net twin: dataset, network, width, augment = ('mnist', 'cnn', 1.0, 'none'): must not be as in net net",
         ),
     ],
 )

@@ -223,5 +223,5 @@ def test_a_spec_says_what_was_trained(changes: dict[str, Any], training: str, no
     assert s.name == f"{s.label}-{s.key}"
     assert s.columns() == {
         "run": s.name, "dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16,
-        "readout": s.readout, "training": training, "noise": noise, "seed": 3,
+        "augment": s.recipe.augment, "readout": s.readout, "training": training, "noise": noise, "seed": 3,
     }  # fmt: skip
