@@ -140,7 +140,7 @@ def test_every_figure_counts_at_its_key_numbers(folders: tuple[Path, Path]) -> N
     rows = fig2({"cnn": [80, 82]})
     put(own, pd.concat([rows.assign(alpha=alpha) for alpha in (2.0, math.inf)]), "fig5_alpha")
     put(own, pd.concat([rows.assign(noise=noise) for noise in ("gaussian", "uniform")]), "fig6_noise_type")
-    put(own, rows.assign(choice="readout", value="spikes", default=True), "silent_choices")
+    put(own, rows.assign(net="cnn", choice="readout", value="spikes", default=True), "silent_choices")
     put(own, rows.assign(inference="step 3"), "what_noise_does")
     ann = rows[rows.timesteps == 10].assign(timesteps=1, method="ann", variant="ReLU")
     put(own, pd.concat([rows.assign(method="ours", variant="x"), ann]), "table2_accuracy_vs_timesteps")

@@ -124,7 +124,7 @@ def test_what_is_left_of_a_gain_is_said_where_there_is_one() -> None:
     random, constant = by_hand("random", "noise", [7, 8, 9]), by_hand("random", "constant", [2, 2, 2])
     found = fig2.what_is_left(pd.concat([by_hand("first", "noise", [9, 10, 11]), random, constant]))
     assert found.splitlines()[1] == (
-        "MNIST, CNN, readout spikes: +10.0 ± 2.5 ± 1.0; with ties at random +8.0 ± 2.5 ± 1.0 (80 %); "
+        "MNIST, CNN, width 1, readout spikes: +10.0 ± 2.5 ± 1.0; with ties at random +8.0 ± 2.5 ± 1.0 (80 %); "
         "these over T = 1 with the constant 1/2 +2.0 ± 0.0 ± 1.0 (20 %)"
     )
     unclear = fig2.what_is_left(pd.concat([by_hand("first", "noise", [-1, 1, 3]), random, constant]))

@@ -206,7 +206,7 @@ def test_a_curve_has_the_steps_of_training_times_the_seconds_of_a_step(
     store(tuned(), {1: (3.0, 0.85)})
     arms = {"ours": spec(), "equal_time": spec(**LONGER), "direct": quarters, "tuned": tuned()}
     table = learning_curves(race(**arms), costs(**MNIST))
-    assert list(table.columns[:8]) == list(spec().columns())
+    assert list(table.columns[: len(spec().columns())]) == list(spec().columns())
     shown = table[["arm", "timesteps", "device", "epoch", "steps", "seconds", "own_seconds", "accuracy"]]
     for found, expected in zip(
         shown.to_numpy().tolist(),

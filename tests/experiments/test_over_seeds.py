@@ -24,7 +24,7 @@ def test_gains_are_averaged_within_a_seed_before_their_spread() -> None:
     table = rising().assign(alpha=4.0)  # 4 points a step in seed 0, 6 in seed 1
     table["accuracy"] += 0.02 * table.seed * (table.timesteps - 1)
     (found,) = gains(table, "alpha").itertuples()
-    assert found.Index == ("mnist", "cnn", 1.0, "spikes", 4.0)
+    assert found.Index == ("mnist", "cnn", 1.0, "none", "spikes", 4.0)
     assert (found.gain, found.gain_sd) == pytest.approx((45, 9 * math.sqrt(2)))  # 36 and 54
     assert (found.final, found.final_sd) == pytest.approx((90.5 + 10, 10 * math.sqrt(2)))  # 90.5 and 110.5
     assert found.seeds == 2
