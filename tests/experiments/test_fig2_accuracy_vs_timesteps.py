@@ -108,14 +108,7 @@ def test_more_steps_have_their_gain_too_and_it_is_what_is_told(small_store: None
 
 
 def by_hand(ties: str, inference: str, points: list[float]) -> pd.DataFrame:
-    net = {
-        "dataset": "mnist",
-        "network": "cnn",
-        "width": 1.0,
-        "augment": "none",
-        "readout": "spikes",
-        "noise": "gaussian",
-    }
+    net = dict(zip([*NET, "noise"], ("mnist", "cnn", 1.0, "none", "spikes", "gaussian"), strict=True))
     keys = {"ties": ties, "later": 10, "earlier": 1, "inference": inference}
     return pd.DataFrame([{**net, **keys, "seed": s, "points": x, "image_error": 0.5} for s, x in enumerate(points)])
 

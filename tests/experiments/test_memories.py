@@ -101,14 +101,7 @@ def test_phases_take_the_place_of_noise_alone() -> None:
 
 def made_up(**accuracy: list[float]) -> pd.DataFrame:
     """Accuracies of two training seeds, one a point better, at T = 1, 2, ..., by memory."""
-    net = {
-        "dataset": "mnist",
-        "network": "cnn",
-        "width": 1.0,
-        "augment": "none",
-        "readout": "spikes",
-        "noise": "gaussian",
-    }
+    net = dict(zip([*NET, "noise"], ("mnist", "cnn", 1.0, "none", "spikes", "gaussian"), strict=True))
     return pd.DataFrame(
         {
             **net,
