@@ -239,7 +239,6 @@ def test_every_preset_has_the_runs(name: str) -> None:
         (made("ours", "qcfs", "direct"), ["net net: has no arm relu; must have ours, relu and qcfs"]),
         (made("ours", "relu"), ["net net: has no arm qcfs; must have ours, relu and qcfs"]),
         (made("ours", "direct"), ["net net: has no arm relu and qcfs"]),
-        (made("ours", "relu", "qcfs", more=("ours",)), ["net wider: has no arm relu and qcfs"]),
         (made("ours", "relu", "qcfs", timesteps=9), ["evaluation.timesteps = 9", "at least 10"]),
         (
             made("ours", "relu", "qcfs", "no_noise"),
@@ -255,15 +254,14 @@ def test_a_preset_that_lacks_a_run_is_refused_before_any_work(p: Preset, words: 
         assert word in str(error.value)
 
 
-def test_ours_may_stand_beside_direct_training_at_another_width() -> None:
-    found = table2.compared(made("ours", "relu", "qcfs", more=("ours", "direct")))
-    assert {net: list(arms) for net, arms in found.items()} == {
-        "net": ["ours", "relu", "qcfs"], "wider": ["ours", "direct"],
-    }  # fmt: skip
+@pytest.mark.parametrize("more", [("ours",), ("ours", "direct")])
+def test_ours_may_stand_alone_or_beside_direct_training_at_another_width(more: tuple[str, ...]) -> None:
+    found = table2.compared(made("ours", "relu", "qcfs", more=more))
+    assert {net: tuple(arms) for net, arms in found.items()} == {"net": ("ours", "relu", "qcfs"), "wider": more}
     with pytest.raises(InputError, match="net wider: has no arm qcfs"):
-        table2.compared(made("ours", "relu", "qcfs", more=("ours", "direct", "relu")))
+        table2.compared(made("ours", "relu", "qcfs", more=(*more, "relu")))
     with pytest.raises(InputError, match="net wider: has no arm relu and qcfs"):
-        table2.compared(made(more=("ours", "direct")))  # nothing to compare with at all
+        table2.compared(made(more=more))  # nothing to compare with at all
     with pytest.raises(InputError, match="net wider: has no arm ours"):
         table2.compared(made("ours", "relu", "qcfs", more=("direct",)))
 

@@ -41,7 +41,7 @@ def compared(preset: Preset, timesteps: Sequence[int] = OUR_TIMESTEPS) -> dict[s
 
     Raises:
         InputError: a net that lacks ours or an opponent, or too few time steps for ours. Where some net has them all,
-            another may have just ours and direct training, which costs so much that a preset may have it narrower.
+            another may have no ANN: ours from other images, or narrower beside direct training, which costs so much.
     """
     nets = preset.comparison(NOTEBOOK, must=("ours",), may=tuple(METHODS))
     where = f"preset {preset.name}, notebook {NOTEBOOK}"
@@ -50,8 +50,8 @@ def compared(preset: Preset, timesteps: Sequence[int] = OUR_TIMESTEPS) -> dict[s
         raise InputError(f"{where}, evaluation.timesteps = {found}: must be at least {max(timesteps)}")
     lacking = {net: [arm for arm in ANN_ARMS if arm not in arms] for net, arms in nets.items()}
     for net, arms in nets.items():
-        beside = "direct" in arms and len(lacking[net]) == len(ANN_ARMS) and not all(lacking.values())
-        if lacking[net] and not beside:
+        none_of_them = len(lacking[net]) == len(ANN_ARMS) and not all(lacking.values())
+        if lacking[net] and not none_of_them:
             missing = " and ".join(lacking[net])
             raise InputError(f"{where}, net {net}: has no arm {missing}; must have ours, {' and '.join(ANN_ARMS)}")
     return nets
