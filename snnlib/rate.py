@@ -20,12 +20,14 @@ from snnlib.neurons import Neuron
 class Rate(Value):
     """floor(U + L clip(I, 0, 1)) / L: the mean output in L steps of a neuron that integrates a constant current.
 
-    That neuron is `IF` with threshold 1, soft reset and V(0) = U, its phase. A net of these is trained in one pass and
-    runs for L steps, or any other number, as a net of those (`integrated`). The gradient is that of the clip, which
+    That neuron is `IF` with threshold 1, soft reset and V(0) = U, its phase, but where a potential is just 1: the floor
+    counts it, `IF` has Eq. 2's H > V_th. A net of these is trained in one pass and runs for L steps, or any other
+    number, as a net of those (`integrated`). The gradient is that of the clip, which
     over uniform phases is the mean: 1 between 0 and 1, else 0.
 
     L = 1 with random U is the paper's single-step neuron with uniform noise (Eqs. 2, 5), but for its gradient; U = 1/2,
-    no ``spread``, is QCFS (Bu et al. 2022, ICLR); L to infinity is a clipped ReLU.
+    no ``spread``, computes what QCFS does (Bu et al. 2022, ICLR), whose gradient is 1 half a level lower and whose
+    threshold is learned; L to infinity is a clipped ReLU.
     """
 
     levels: int = 4  # L

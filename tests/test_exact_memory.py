@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -211,25 +212,67 @@ def unlikeliest(a: list[Tensor], b: list[Tensor]) -> float:
 CHANCE = 1e-6  # of a false alarm
 
 
-def against_the_trained_net(trained: tuple[Spiking, Tensor], dynamics: Dynamics) -> float:
+STEPS = (1, 2, 7)
+
+
+def against_the_trained_net(
+    trained: tuple[Spiking, Tensor], dynamics: Dynamics, noise: Bounded | None = None, at: tuple[int, ...] = STEPS
+) -> float:
+    """`unlikeliest` of the net with these dynamics at steps ``at``, and of the single-step net, with its own noise."""
     net, x = trained
-    _, *later = spikes(with_dynamics(net, lambda _: dynamics), x, 7, seed=1)
-    first = spikes(with_dynamics(net, lambda _: dynamics), x, 1, seed=4)
-    own = [spikes(net, x, 1, seed)[0] for seed in (2, 3, 5)]
-    return unlikeliest([*first, later[0], later[5]], own)  # t = 1, 2, 7
+    if noise:
+        net = with_dynamics(net, lambda neuron: replace(neuron.dynamics, noise=noise))
+    found = spikes(with_dynamics(net, lambda _: dynamics), x, max(at), seed=1)
+    own = [spikes(net, x, 1, seed)[0] for seed in range(2, 2 + len(at))]
+    return unlikeliest([found[t - 1] for t in at], own)
 
 
-def test_the_joint_law_of_all_spikes_at_a_step_is_that_of_the_trained_net(trained: tuple[Spiking, Tensor]) -> None:
-    assert against_the_trained_net(trained, ExactMemory(spread=1.0)) > CHANCE
+@pytest.mark.parametrize("noise", [Gaussian(), Uniform()], ids=str)
+def test_the_joint_law_of_all_spikes_at_a_step_is_that_of_the_trained_net(
+    trained: tuple[Spiking, Tensor], noise: Bounded
+) -> None:
+    assert against_the_trained_net(trained, ExactMemory(noise, spread=1.0), noise) > CHANCE
 
 
 def test_evenly_spread_noise_has_that_law_too(trained: tuple[Spiking, Tensor]) -> None:
     assert against_the_trained_net(trained, LowDiscrepancy()) > CHANCE
 
 
-@pytest.mark.parametrize("dynamics", [Shared(spread=1.0), ExactMemory(spread=0.9)], ids=["shared", "narrower"])
-def test_other_phases_do_not(trained: tuple[Spiking, Tensor], dynamics: Dynamics) -> None:
-    assert against_the_trained_net(trained, dynamics) < CHANCE / 1e3
+@pytest.mark.parametrize("at", STEPS)
+def test_one_phase_for_all_neurons_breaks_it_at_each_of_these_steps(trained: tuple[Spiking, Tensor], at: int) -> None:
+    assert against_the_trained_net(trained, Shared(spread=1.0), at=(at,)) < CHANCE / 1e3
+
+
+def test_narrower_phases_break_it(trained: tuple[Spiking, Tensor]) -> None:
+    assert against_the_trained_net(trained, ExactMemory(spread=0.9)) < CHANCE / 1e3
+
+
+@pytest.mark.parametrize("noise", [Gaussian(), Uniform()], ids=str)
+def test_each_layer_of_a_trained_net_follows_the_transcription_within_the_bound(
+    trained: tuple[Spiking, Tensor], noise: Bounded
+) -> None:
+    """Spikes at 200 steps against NumPy, layer by layer, from the spikes of the layer before."""
+    net, x = trained
+    net, copies, timesteps = copy.deepcopy(convert(net, memory="exact", noise=noise)).double(), 20, 200
+    found: dict[Neuron, list[tuple[Tensor, Tensor]]] = {neuron: [] for _, neuron in net.neurons()}
+    images = x.double().expand(copies, *x.shape[1:])
+    with torch.no_grad():
+        for _ in simulate(net, images, generator(3), timesteps, observe=lambda n, _, s, u: found[n].append((s, u))):
+            pass
+        (flatten, *modules), inputs = net.model, None
+        inputs = flatten(images).expand(timesteps, copies, -1)
+        while modules:
+            linear, norm, neuron, *modules = modules
+            current = norm(linear(inputs.flatten(0, 1))).unflatten(0, (timesteps, copies))
+            inputs = torch.stack([s for s, _ in found[neuron]])
+            p, s = probability(current, noise), inputs.numpy()
+            assert np.abs(np.cumsum(s - p, 0)).max() < 1 + 1e-4
+            phase = found[neuron][0][1].numpy() - p[0] + s[0]
+            H, S, _ = reference.exact_memory(p, phase)
+            clear = (np.abs(H - 1) > 1e-4).all(0)
+            assert clear.mean() > 0.9
+            np.testing.assert_array_equal(s[:, clear], S[:, clear])
+            assert len(np.unique(s.sum(0))) > 5  # there is something to compare
 
 
 def test_nor_does_the_papers_memory(trained: tuple[Spiking, Tensor]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import generator
-from step_by_step import layer_by_layer
+from step_by_step import layer_by_layer, step_by_step
 from torch import Tensor, nn
 
 from snnlib.baselines.ann_neurons import IF, QCFS
@@ -47,6 +47,22 @@ def test_it_is_the_rate_of_a_neuron_that_integrates(levels: int, spread: float) 
     assert state is None
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-12)
     assert len(np.unique(expected)) == levels + 1
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+@pytest.mark.parametrize("levels", LEVELS)
+def test_if_fires_at_that_rate(levels: int, spread: float) -> None:
+    x = drawn(2000)
+    spikes, _ = step_by_step(IF(v_init=0.5, spread=spread), x.clamp(0, 1).expand(levels, -1), seed=7)
+    rate, _ = Rate(levels, spread).step(x, None, generator(7))
+    torch.testing.assert_close(spikes.mean(0), rate, atol=1e-12, rtol=0)
+
+
+def test_at_just_its_threshold_if_waits_as_the_papers_neuron_does() -> None:
+    """Eq. 2 has H > V_th; the floor counts H = V_th."""
+    x = torch.full((1,), 0.5)
+    assert Rate(1, spread=0).step(x, None, generator())[0] == 1
+    assert IF(v_init=0.5).step(x, None, generator())[0] == 0
 
 
 @pytest.mark.parametrize("levels", [1, 4])

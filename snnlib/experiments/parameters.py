@@ -120,6 +120,7 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
     "silent_choices": {
         "arms": Parameter(_ARMS, several(choice(silent_choices.ARMS), _FEW), sets="arms"),
         **_RUN,
+        **_shared("nets"),
         **_TRAINED,
     },
     "memories": {

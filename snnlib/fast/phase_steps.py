@@ -35,7 +35,11 @@ class Law(Protocol):
 
 
 def phases(currents: Currents, spread: float, generator: torch.Generator) -> Tensor:
-    """U(0), [B, ...]: uniform over the multiples of `GRID` within 1/2 -/+ spread/2; just below 1/2 if spread is 0."""
+    """U(0), [B, ...]: uniform over the multiples of `GRID` within 1/2 -/+ spread/2; just below 1/2 if spread is 0.
+
+    On a CPU read from a tape (`noise_tape`): independent within a layer of up to half of it, while two wide layers may
+    share numbers, at different neurons.
+    """
     drawn = like(currents.values, 1, currents.held, torch.float32)
     (u,) = flat(drawn, 1)
     half, each_side = round(0.5 / GRID), max(round(spread * 0.5 / GRID), 1)

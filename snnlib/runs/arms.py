@@ -95,6 +95,7 @@ ARMS = {
         f"rate{levels}_start": Arm("the other start of batch norm", _rate(levels, other=True), like="qcfs")
         for levels in LEVELS
     },
+    "rate4_longer": Arm("rates of 4 steps for longer", _rate(4), ("epochs", *OWN), like="qcfs"),
     # Ways out of the order in which spikes arrive, which the rate of a constant current does not know.
     "rate4_then1": Arm("then rates of one step", _rate(1, other=True), ("epochs", *OWN), "qcfs", after="rate4"),
     "rate4_in_time": Arm(

@@ -16,7 +16,8 @@ from torch.optim import lr_scheduler
 OPTIMIZERS = ("adam", "sgd", "muon")
 SCHEDULES = ("warm_restarts", "cosine", "one_cycle", "triangle", "constant")
 
-# Jordan 2024: the quintic whose iterates take singular values in (0, 1] to somewhere near 1, in few iterations.
+# Jordan et al. 2024 (kellerjordan.github.io/posts/muon): the quintic whose iterates take singular values in (0, 1] to
+# somewhere near 1, in few iterations.
 QUINTIC, ITERATIONS = (3.4445, -4.7750, 2.0315), 5
 
 # Jordan 2024 (airbench, arXiv:2404.00498): the triangle's ends and where its peak lies, as parts of peak and run.
@@ -24,7 +25,7 @@ TRIANGLE_START, TRIANGLE_END, TRIANGLE_PEAK = 0.2, 0.07, 0.23
 
 
 class Muon(torch.optim.AdamW):
-    """Momentum whose matrices are made orthogonal, for convolutions; AdamW for all other weights (Jordan 2024).
+    """Momentum whose matrices are made orthogonal, for convolutions; AdamW for all other weights (Jordan et al. 2024).
 
     A convolution [out, in, h, w] is the matrix [out, in·h·w]. An update of n x m has the root mean square of one of
     AdamW's, 0.2 (Liu et al. 2025, arXiv:2502.16982), so that one rate serves both.

@@ -99,12 +99,14 @@ def test_phases_take_the_place_of_noise_alone() -> None:
 # --- what is read off them -------------------------------------------------------------------
 
 
+OF_A_PANEL = dict(zip([*NET, "noise"], ("mnist", "cnn", 1.0, "none", "spikes", "gaussian"), strict=True))
+
+
 def made_up(**accuracy: list[float]) -> pd.DataFrame:
     """Accuracies of two training seeds, one a point better, at T = 1, 2, ..., by memory."""
-    net = dict(zip([*NET, "noise"], ("mnist", "cnn", 1.0, "none", "spikes", "gaussian"), strict=True))
     return pd.DataFrame(
         {
-            **net,
+            **OF_A_PANEL,
             "memory": memory,
             "run": f"run-{seed}",
             "seed": seed,
@@ -220,10 +222,15 @@ def test_what_is_told_of_the_ceiling() -> None:
     rows = [(EXACT, 10, s, points, 0.5, 100, 3) for s, points in enumerate((-3.0, -4.0, -5.0))]
     rows += [(ENSEMBLE, 10, s, 0.0, 0.0, 100, 0) for s in range(3)]
     names = ["memory", "timesteps", "seed", "points", "image_error", "images", "changed"]
-    assert ceiling.told(pd.DataFrame(rows, columns=names)).splitlines() == [
+    table = pd.DataFrame(rows, columns=names).assign(**OF_A_PANEL)
+    below = f"  {EXACT} at T = 10: -4.0 ± 2.5 ± 1.0, 9 of 300 images changed; above it: no"
+    assert ceiling.told(table).splitlines()[2:] == [below]
+    above = table.assign(network="vgg16", points=-table.points)
+    assert ceiling.told(pd.concat([table, above])).splitlines() == [
         f"points over the {ENSEMBLE} at T = 10:",
-        f"  {EXACT} at T = 10: -4.0 ± 2.5 ± 1.0, 9 of 300 images changed; above it: no",
-    ]
+        "MNIST, CNN, width 1, gaussian, spikes:", below,
+        "MNIST, VGG-16, width 1, gaussian, spikes:", below.replace("-4.0", "+4.0").replace("no", "yes"),
+    ]  # fmt: skip
 
 
 # --- what is claimed -------------------------------------------------------------------------

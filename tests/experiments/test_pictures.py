@@ -133,6 +133,7 @@ OF_NETS: dict[Callable[..., Figure], Callable[[Nets], tuple]] = {
     what_noise_does: lambda nets: (nets(smoke("what_noise_does")),),
     memories.accuracy: lambda nets: (nets(smoke("memories")),),
     memories.spread: lambda nets: (nets(smoke("memories_spread")),),
+    memories.ceiling: lambda nets: (nets(smoke("memories_ceiling")),),
     one_pass: lambda nets: (nets(smoke("one_pass")),),
     record.tricks: lambda nets: (nets(smoke("record")),),
     record.reached: lambda nets: (nets(smoke("record")),),

@@ -31,7 +31,7 @@ PROMISED = {
     "that gap closes by T = 10": [CLOSE],
     "the potential oscillates": [potential.SWING],
     "one pass is as accurate as direct training in the same time": [-CLOSE],
-    "single passes reach the paper's CIFAR-10 accuracy in hours on two cores": [record.PAPERS],
+    "single passes reach the paper's CIFAR-10 accuracy": [record.PAPERS],
     "they reach 94 %, airbench's goal": [record.NEXT],
 }  # fmt: skip
 

@@ -28,6 +28,7 @@ DIFFERS = {
     **{f"rate{levels}": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
     **{f"half{levels}": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
     **{f"rate{levels}_start": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
+    "rate4_longer": {"dynamics", "readout", "norm_start", "recipe.epochs", RATE},
     "rate4_then1": {"dynamics", "readout", "norm_start", "recipe.epochs", "after", RATE},
     "rate4_in_time": {"dynamics", "readout", "norm_start", "timesteps", "recipe.epochs", "after", RATE},
     "direct4_short": {"dynamics", "readout", "timesteps", "recipe.epochs", RATE},
@@ -111,7 +112,15 @@ def made(name: str, own: dict[str, dict[str, Any]] | None = None) -> Spec:
 
 def test_every_arm_is_a_run_of_its_own() -> None:
     specs = {
-        name: made(name, {"equal_time": {"epochs": 9}, "longer": {"epochs": 8}, "direct4_short": {"epochs": 2}})
+        name: made(
+            name,
+            {
+                "equal_time": {"epochs": 9},
+                "longer": {"epochs": 8},
+                "rate4_longer": {"epochs": 7},
+                "direct4_short": {"epochs": 2},
+            },
+        )
         for name in ARMS
     }
     assert len({spec.key for spec in specs.values()}) == len(ARMS) == len(DIFFERS)

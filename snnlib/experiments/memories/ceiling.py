@@ -1,12 +1,12 @@
-"""What more steps come to in the end: accuracy of one net with each memory at T = 1,000, on some of its test images.
+"""What more steps come to in the end: accuracy with each memory up to T = 1,000, on some of the test images.
 
-An exact memory has at each step the law of the ensemble, and so the same mean outputs. If its rates settle at these
-means, both end at the same accuracy.
+In hidden layers the exact memory has at each step the law of the ensemble, and so the same mean outputs. That does not
+say where it ends: a deeper layer's rates may settle at other values, by the phases that they began with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 import torch
@@ -14,26 +14,40 @@ from torch import Tensor
 
 from snnlib.experiments.contrasts import image_error
 from snnlib.experiments.evidence import Effect, exceeds
-from snnlib.experiments.memories.table import ENSEMBLE, EXACT, PAPER, first_images, memories
+from snnlib.experiments.memories.table import ENSEMBLE, EXACT, PAPER, by_net, first_images, memories
+from snnlib.experiments.over_seeds import NET
+from snnlib.experiments.titles import net_title
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.run import Run, ensure
 from snnlib.training.evaluation import predict
 
 AT = (1, 10, 100, 1000)  # T
-IMAGES = 50
+IMAGES = 30
 
 
-def accuracies(runs: Sequence[Run], evaluation: Conversion) -> pd.DataFrame:
+def of_each_network(runs: Iterable[Run]) -> list[Run]:
+    """The runs of the first net of each network."""
+    nets: dict[str, list[Run]] = {}
+    for its in by_net(runs).values():
+        nets.setdefault(its[0].spec.network, its)
+    return [run for its in nets.values() for run in its]
+
+
+def accuracies(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
     """Accuracy at each T of `AT` with each memory, and how far that is above the ensemble at the last.
 
     Args:
-        runs: of one net, a training seed each; trained if they are not.
+        runs: trained if they are not; each is compared within its net.
 
     Returns:
         The runs' columns, then memory, timesteps, accuracy (a fraction), points (over the ensemble at the last T, mean
         over noise seeds, same images), image_error (as of `contrasts.combination`), images, changed (how many of them
         are right in another share of the noise seeds than with that ensemble).
     """
+    return pd.concat([_of_net(its, evaluation) for its in by_net(runs).values()], ignore_index=True)
+
+
+def _of_net(runs: Sequence[Run], evaluation: Conversion) -> pd.DataFrame:
     right = {m: torch.stack([_right(run, evaluation, m) for run in runs]) for m in (ENSEMBLE, PAPER, EXACT)}
     ceiling = right[ENSEMBLE][:, -1]
     rows = []
@@ -60,15 +74,18 @@ def _right(run: Run, evaluation: Conversion, memory: str) -> Tensor:
 
 
 def told(table: pd.DataFrame) -> str:
-    """How far each memory is above the ensemble at the last T: points ± of seeds ± of images, and images that change.
+    """How far each memory is above its net's ensemble at the last T: points ± of seeds ± of images, images that change.
 
     Where none of n does, the share that would may still be 3 / n (95 %), whatever the interval says.
     """
     last = table.timesteps.max()
     lines = [f"points over the {ENSEMBLE} at T = {last}:"]
-    for (memory, t), rows in table.groupby(["memory", "timesteps"], sort=False):
-        if (memory, t) != (ENSEMBLE, last):
-            item = exceeds("", Effect.of(rows), 0)
-            changed = f"{rows.changed.sum()} of {rows.images.sum()} images changed"
-            lines.append(f"  {memory} at T = {t}: {item.shown}, {changed}; above it: {item.says}")
+    for net, of_net in table.groupby([*NET, "noise"], sort=False):
+        of = dict(zip([*NET, "noise"], net, strict=True))
+        lines.append(f"{net_title(of)}, {of['noise']}, {of['readout']}:")
+        for (memory, t), rows in of_net.groupby(["memory", "timesteps"], sort=False):
+            if (memory, t) != (ENSEMBLE, last):
+                item = exceeds("", Effect.of(rows), 0)
+                changed = f"{rows.changed.sum()} of {rows.images.sum()} images changed"
+                lines.append(f"  {memory} at T = {t}: {item.shown}, {changed}; above it: {item.says}")
     return "\n".join(lines)

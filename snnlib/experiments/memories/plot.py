@@ -91,6 +91,30 @@ def spread(table: pd.DataFrame, spreads: Sequence[float] = SPREADS) -> Figure:
     return _panels(table, {"test accuracy, %": draw}, "spread of U(0) around 1/2", "Where phases begin")
 
 
+def ceiling(table: pd.DataFrame) -> Figure:
+    """A panel for each net and noise: accuracy over T, far; the band is the ensemble's at the last T.
+
+    Args:
+        table: of `snnlib.experiments.memories.ceiling.accuracies`, or its CSV.
+    """
+
+    def draw(ax: Axes, at: pd.DataFrame) -> None:
+        last = at.xs(ENSEMBLE, level="memory")[at.columns.max()]
+        sd = np.nan_to_num(last.std())
+        ax.axhspan(last.mean() - sd, last.mean() + sd, color="grey", alpha=0.3, lw=0)
+        ax.axhline(last.mean(), color="grey", lw=1, label=f"{ENSEMBLE} at T = {at.columns.max()}")
+        for memory in (ENSEMBLE, PAPER, EXACT):
+            of_seeds = at.xs(memory, level="memory")
+            ax.errorbar(at.columns, of_seeds.mean(), yerr=_sd(of_seeds), label=memory, **LOOKS[memory])
+        ax.set_xscale("log")
+        ax.set_xticks(at.columns)
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.xaxis.set_minor_locator(NullLocator())
+
+    images = table.images.iloc[0]
+    return _panels(table, {f"accuracy on {images} images, %": draw}, "time steps T", "Where it ends")
+
+
 def chance(table: pd.DataFrame) -> Figure:
     """A panel for each memory: how far a rate over T steps is chance, a line for each layer.
 

@@ -13,7 +13,6 @@ from snnlib.experiments.one_pass.table import AT_ONCE, HALF, PIPELINED, RANDOM, 
 from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds, percent
 from snnlib.experiments.style import (
     BLACK,
-    GREEN,
     ORANGE,
     PURPLE,
     SKY,
@@ -28,18 +27,22 @@ from snnlib.experiments.style import (
 )
 from snnlib.experiments.titles import panel_title
 
+START, CENTRED = "gain 1, bias 0", "gain 0.4, bias ¼"  # of batch norm
+DIFFERENCE = "the same, over the paper's training"
+FROM = 4  # T at which it begins: before, the levels differ by more than all that is to be seen
 TITLES = {
     SPIKING: "all layers step together",
+    DIFFERENCE: DIFFERENCE,
     WARMED: f"the same, outputs of the\nfirst {WARM_UP} steps not counted",
     PIPELINED: "each layer waits for T steps\n(latency: layers × T)",
 }
 # What is compared, where there is such an arm: its look, and its name.
 OPPONENTS = {
-    "rate4_then1": ({"color": GREEN, "marker": "v", "ls": "-."}, "L = 4, then one epoch at L = 1"),
-    "rate4_in_time": ({"color": GREEN, "marker": "<"}, "L = 4, then one epoch through time, T = 4"),
+    "rate4_longer": ({"color": VERMILION, "marker": "^", "ls": ":"}, "L = 4, for longer"),
+    "rate4_then1": ({"color": VERMILION, "marker": "v", "ls": "-."}, "L = 4, then one epoch at L = 1"),
+    "rate4_in_time": ({"color": VERMILION, "marker": "<"}, "L = 4, then one epoch through time, T = 4"),
     "potential": ({"color": BLACK, "marker": "*", "ms": 8}, "the paper's training, exact memory"),
-    "qcfs": ({"color": PURPLE, "marker": "P", "ls": "--"}, "QCFS, L = 4, other start"),
-    "direct4": ({"color": VERMILION, "marker": "X"}, "direct training at T = 4, equal epochs"),
+    "qcfs": ({"color": PURPLE, "marker": "P", "ls": "--"}, f"QCFS, L = 4, {START}"),
     "direct4_short": ({"color": ORANGE, "marker": "X", "ls": "--"}, "direct training at T = 4, equal time"),
 }
 
@@ -51,41 +54,58 @@ def one_pass(table: pd.DataFrame) -> Figure:
         table: of `snnlib.experiments.one_pass.table.accuracies`, or its CSV.
     """
     nets = list(table[ARCHITECTURE].drop_duplicates().itertuples(index=False, name=None))
-    at = over_seeds(percent(table, *ARCHITECTURE, "arm", "way", "timesteps"))
+    percents = percent(table, *ARCHITECTURE, "arm", "way", "timesteps")
+    at, over = over_seeds(percents), over_seeds(_over_base(percents))
     ticks = sorted(int(t) for t in set(table.timesteps) if t < math.inf)
     with style():
         fig, axes = grid(len(nets), *[2.7] * len(TITLES))
         for panels, net in zip(axes, nets, strict=True):
-            of_net = at.xs(net, level=ARCHITECTURE)
+            of_net, over_base = (x.xs(net, level=ARCHITECTURE) for x in (at, over))
             for ax, (way, name) in zip(panels, TITLES.items(), strict=True):
-                ax.sharey(panels[0])
-                _panel(ax, of_net, way, ticks)
+                if way == DIFFERENCE:
+                    _panel(ax, over_base, SPIKING, [t for t in ticks if t >= FROM])
+                    ax.axhline(0, color=BLACK, lw=1)
+                else:
+                    ax.sharey(panels[0])
+                    _panel(ax, of_net, way, ticks)
+                    _ceiling(ax, of_net)
                 ax.set_title(name)
             panels[0].set_title(f"{panel_title(dict(zip(ARCHITECTURE, net, strict=True)))}\n{TITLES[SPIKING]}")
             panels[-1].set_xlabel("time steps T")
-        for ax in leftmost(axes.flat):
-            ax.set_ylabel("test accuracy, %")
+        for way, column in zip(TITLES, axes.T, strict=True):
+            for ax in leftmost(column):
+                ax.set_ylabel("points" if way == DIFFERENCE else "test accuracy, %")
         seeds = " or ".join(map(str, sorted(set(at.seeds))))
         entitle(fig, "Trained in one pass on the rates of L steps", f"(mean ± sd of {seeds} training seeds)")
-        legend(fig, named(axes.flat), columns=1)
+        legend(fig, named([*axes.T.flat]), columns=1)
     return fig
+
+
+def _over_base(percents: pd.Series) -> pd.Series:
+    """Points of nets that spike over the paper's training, seed by seed, from T = `FROM` on."""
+    spiking = percents[percents.index.get_level_values("way") == SPIKING]
+    spiking = spiking[spiking.index.get_level_values("timesteps") >= FROM]
+    base = spiking.xs("potential", level="arm").reindex(spiking.index.droplevel("arm"))
+    return (spiking - base.to_numpy()).dropna()
+
+
+def _ceiling(ax: Axes, at: pd.DataFrame) -> None:
+    if ("relu", AT_ONCE) in at.index.droplevel("timesteps"):
+        ceiling = at.loc["relu", AT_ONCE].iloc[0]
+        ax.axhline(ceiling["mean"], color=SKY, ls=":", label="ReLU net, no steps")
 
 
 def _panel(ax: Axes, at: pd.DataFrame, way: str, ticks: list[int]) -> None:
     levels = dict(zip(RANDOM.values(), sequence(len(RANDOM)), strict=True))
     looks = {arm: (levels[n], f"L = {n}, random phases") for arm, n in RANDOM.items()}
     looks |= {arm: (levels[n] | {"ls": "--"}, f"L = {n}, U = ½") for arm, n in HALF.items()}
-    looks |= {
-        arm: (levels[RANDOM[of]] | {"ls": ":", "mfc": "white"}, f"L = {RANDOM[of]}, other start")
-        for arm, of in STARTS.items()
-    }
+    for arm, of in STARTS.items():
+        start = START if RANDOM[of] > 2 else CENTRED
+        looks[arm] = (levels[RANDOM[of]] | {"ls": ":", "mfc": "white"}, f"L = {RANDOM[of]}, {start}")
     for arm, (look, name) in (looks | OPPONENTS).items():
         if (arm, way) in at.index.droplevel("timesteps"):
             rows = at.loc[arm, way]
             ax.errorbar(rows.index, rows["mean"], rows.sd.fillna(0), lw=1.2, label=name, **look)
-    if ("relu", AT_ONCE) in at.index.droplevel("timesteps"):
-        ceiling = at.loc["relu", AT_ONCE].iloc[0]
-        ax.axhline(ceiling["mean"], color=SKY, ls=":", label="ReLU net, no steps")
     ax.set_xscale("log", base=2)
     ax.set_xticks(ticks)
     ax.xaxis.set_major_formatter(ScalarFormatter())

@@ -18,19 +18,20 @@ from snnlib.runs.run import Run
 
 NOTEBOOK = "one_pass"
 # All layers step together; so too, but the first `WARM_UP` outputs do not count; each layer waits; an ANN has no steps.
-SPIKING, WARMED, PIPELINED, AT_ONCE = WAYS = ("spiking", "spiking, warmed up", "pipelined", "at once")
+SPIKING, WARMED, PIPELINED, AT_ONCE = WAYS = ("spiking", "spiking, first outputs dropped", "pipelined", "at once")
 WARM_UP = 2
 AT = (1, 2, 4, 6, 8, 10)  # T, as far as the preset goes
 # Names of arms: what is trained, with random phases and with U = 1/2, and their other start of batch norm.
 RANDOM = {f"rate{levels}": levels for levels in LEVELS}
 HALF = {f"half{levels}": levels for levels in LEVELS}
 STARTS = {f"{arm}_start": arm for arm in RANDOM}
-AFTERWARDS = ("rate4_then1", "rate4_in_time")  # trained on after one of those
-OPPONENTS = ("potential", "direct4_short", "direct4", "qcfs", "relu")
-ARMS = (*RANDOM, *HALF, *STARTS, *AFTERWARDS, *OPPONENTS)
+LONGER = ("rate4_longer", "rate4_then1", "rate4_in_time")  # or trained on after one of those
+OPPONENTS = ("potential", "direct4_short", "qcfs", "relu")
+ARMS = (*RANDOM, *HALF, *STARTS, *LONGER, *OPPONENTS)
 AGAINST = {  # who is held against whom, as they spike
-    **{arm: ("potential",) for arm in RANDOM if arm != "rate1"},
+    **{arm: ("potential", half) for arm, half in zip(RANDOM, HALF, strict=True)},
     "rate4": ("potential", "half4", "direct4_short"),
+    "rate4_in_time": ("rate4_longer",),
 }
 
 

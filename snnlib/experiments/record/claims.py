@@ -28,35 +28,34 @@ LEVELS = Table(
         "seed": "number", "points": "number", "image_error": "number",
     },
 )  # fmt: skip
+CHOSEN = "rate4"  # on held-out images, with a narrow net
 PAPERS, NEXT = (100 * goal for goal in GOALS.values())
 
 
-def reached(tables: Tables, goal: float, way: str, base: bool) -> Finding:
-    """Whether the best arm and recipe of each network is above a goal; only the paper's training counts if ``base``."""
+def reached(tables: Tables, goal: float, way: str, arm: str) -> Finding:
+    """Whether a net that was trained in this way is above a goal; each net of a network is held against it."""
 
     def judge(label: str, rows: pd.DataFrame) -> list[Item]:
-        net, arm = rows.groupby(["net", "arm"], sort=False).points.mean().idxmax()
-        effect = Effect.of(rows[(rows.net == net) & (rows.arm == arm)])
-        return [exceeds(label, effect, goal, shown=f"{effect.shown('.2f', ' %')} ({net}, {arm})")]
+        by_net = [(net, Effect.of(its)) for net, its in rows.groupby("net", sort=False)]
+        return [exceeds(label, e, goal, shown=f"{e.shown('.2f', ' %')} ({net}, {arm})") for net, e in by_net]
 
     table = tables.read(LEVELS)
     tested = (table.dataset == "cifar10") & (table.hold_out == 0) & (table.timesteps == AT)
-    rows = table[tested & (table.way == way)]
-    items = each_network(rows[(rows.arm == BASE) | (not base)], judge, ())
+    items = each_network(table[tested & (table.way == way) & (table.arm == arm)], judge, ())
     if not items:
         raise NotTestedError(f"needs nets that are tested on CIFAR-10's test set at T = {AT}", SCALE)
     return Finding(items, f"T = {AT}")
 
 
-def _claim(id: str, claim: str, test: str, goal: float, way: str = SPIKING, base: bool = False) -> Claim:
-    decide = partial(reached, goal=goal, way=way, base=base)
+def _claim(id: str, claim: str, test: str, goal: float, way: str = SPIKING, arm: str = CHOSEN) -> Claim:
+    decide = partial(reached, goal=goal, way=way, arm=arm)
     return Claim(id, claim, "3.2, Table 2", "", f"{test}: above {goal:.2f} %", "92.07 %", (LEVELS,), decide)
 
 
-_TEST = f"accuracy on CIFAR-10 at T = {AT}, last epoch, of the best arm that was trained in single passes,"
+_TEST = f"accuracy on CIFAR-10 at T = {AT}, last epoch, of a net trained in single passes on the rates of L = 4 steps,"
 BEYOND = (
     _claim(
-        "record", "single passes reach the paper's CIFAR-10 accuracy in hours on two cores",
+        "record", "single passes reach the paper's CIFAR-10 accuracy",
         f"{_TEST} as a spiking net", PAPERS,
     ),
     _claim(
@@ -66,7 +65,7 @@ BEYOND = (
     _claim(
         "record_one_step", "so does the paper's own training, L = 1 alone",
         f"accuracy on CIFAR-10 at T = {AT}, last epoch, of a net trained for one step, with the exact memory", PAPERS,
-        base=True,
+        arm=BASE,
     ),
     _claim("record_next", "they reach 94 %, airbench's goal", f"{_TEST} as a spiking net", NEXT),
 )  # fmt: skip

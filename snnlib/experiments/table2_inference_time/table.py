@@ -49,10 +49,10 @@ def compared(preset: Preset, timesteps: Sequence[int] = OUR_TIMESTEPS) -> dict[s
         found = preset.evaluation.timesteps
         raise InputError(f"{where}, evaluation.timesteps = {found}: must be at least {max(timesteps)}")
     lacking = {net: [arm for arm in ANN_ARMS if arm not in arms] for net, arms in nets.items()}
-    for net, arms in nets.items():
-        none_of_them = len(lacking[net]) == len(ANN_ARMS) and not all(lacking.values())
-        if lacking[net] and not none_of_them:
-            missing = " and ".join(lacking[net])
+    for net, arms_not_there in lacking.items():
+        none_of_them = len(arms_not_there) == len(ANN_ARMS) and not all(lacking.values())
+        if arms_not_there and not none_of_them:
+            missing = " and ".join(arms_not_there)
             raise InputError(f"{where}, net {net}: has no arm {missing}; must have ours, {' and '.join(ANN_ARMS)}")
     return nets
 
