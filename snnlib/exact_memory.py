@@ -7,9 +7,9 @@ whole threshold away:
     S(t) = 1 where U(t-1) + p(I(t)) >= 1, else 0;   U(t) = U(t-1) + p(I(t)) - S(t)
 
 If U(0) is uniform in [0, 1), so is U(t), whatever current came before that does not depend on it. So at each step a
-feedforward net of such neurons, whose phases are independent, has the joint law of spikes that it was trained with. Over time,
-``|sum of (S - p)| < 1`` for any currents, where independent draws are off by the square root of T. No noise is drawn
-after the first step.
+feedforward net of such neurons, whose phases are independent, has the joint law of spikes that it was trained with.
+Over time, ``|sum of (S - p)| < 1`` for any currents, where independent draws are off by the square root of T. No noise
+is drawn after the first step.
 
 Per neuron this is systematic sampling (Madow 1949, Ann. Math. Stat. 20:333), or a sigma-delta modulator.
 """
