@@ -66,7 +66,8 @@ def one_pass(table: pd.DataFrame) -> Figure:
                     _panel(ax, over_base, SPIKING, [t for t in ticks if t >= FROM])
                     ax.axhline(0, color=BLACK, lw=1)
                 else:
-                    ax.sharey(panels[0])
+                    if way == PIPELINED:
+                        ax.sharey(panels[-2])
                     _panel(ax, of_net, way, ticks)
                     _ceiling(ax, of_net)
                 ax.set_title(name)
