@@ -32,7 +32,8 @@ TRICKS = {
     "warmed": "then uniform noise, the other half",
     "rate2": "rates of L = 2 steps",
     "rate4": "rates of L = 4 steps",
-    "half4": "the same, U = ½ (QCFS)",
+    "half4": "the same, U = ½ as in QCFS",
+    "qcfs": "QCFS itself, L = 4",
     "direct4_short": "direct training at T = 4, a quarter of the epochs",
     "relu": "its ReLU twin, an ANN",
 }
