@@ -28,7 +28,7 @@ from snnlib.experiments.style import (
 from snnlib.experiments.titles import panel_title
 
 START, CENTRED = "gain 1, bias 0", "gain 0.4, bias ¼"  # of batch norm
-DIFFERENCE = "the same, over the paper's training"
+DIFFERENCE = "over the paper's training"
 FROM = 4  # T at which it begins: before, the levels differ by more than all that is to be seen
 TITLES = {
     SPIKING: "all layers step together",
