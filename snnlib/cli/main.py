@@ -30,7 +30,6 @@ def main() -> None:
     Exit codes: 2 after an error, which is one line with its way out; 1 if a part of a batch failed, a line each; 130
     after Ctrl-C or a signal to end, one line too.
     """
-    started()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows no ± gets \xb1
@@ -43,6 +42,7 @@ def main() -> None:
         if signal.getsignal(other) == signal.SIG_DFL:  # nohup has it ignored
             signal.signal(other, signal.default_int_handler)
     try:
+        started()  # in here, so that there is no moment in which Ctrl-C is nobody's
         interrupted = app(sys.argv[1:] or ["--help"], standalone_mode=False) == INTERRUPTED
     except _UsageError as error:
         _fail(_usage(error))
