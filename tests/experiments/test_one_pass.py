@@ -72,6 +72,15 @@ def test_nets_are_compared_at_any_t_as_far_as_the_preset_goes(small_store: None,
     assert [int(t) for t in plot.one_pass(table).axes[0].get_xticks()] == [3, 4]
 
 
+def test_without_the_papers_training_or_enough_steps_there_are_no_points_over_it(
+    small_store: None, preset: Preset
+) -> None:
+    table = one_pass.accuracies(preset)
+    assert len(plot.one_pass(table).axes) == 4
+    assert len(plot.one_pass(table[table.arm != "potential"]).axes) == 3
+    assert len(plot.one_pass(one_pass.accuracies(preset, timesteps=(1, 2))).axes) == 3
+
+
 def test_a_preset_needs_the_papers_level(preset: Preset) -> None:
     fewer = {arm: runs for arm, runs in preset.notebooks[one_pass.NOTEBOOK]["net"].items() if arm != "rate1"}
     bad = preset.model_copy(update={"notebooks": {one_pass.NOTEBOOK: {"net": fewer}}})

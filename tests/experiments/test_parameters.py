@@ -68,7 +68,9 @@ ONLY = {  # where it is another kind of value, or one of the notebook's own
     ("silent_choices", "arms"): ["ours", "arctan"],
 }  # fmt: skip
 EVERY = [(notebook, name) for notebook, known in PARAMETERS.items() for name in known]
-ALONE = {(notebook, "nets") for notebook in (TABLE2, RACE, "one_pass", "record", "silent_choices")}  # one net in preset smoke
+ALONE = {
+    (notebook, "nets") for notebook in (TABLE2, RACE, "one_pass", "record", "silent_choices")
+}  # one net in preset smoke
 
 
 @pytest.mark.parametrize(("notebook", "name"), [each for each in EVERY if each not in ALONE])
@@ -212,7 +214,11 @@ def test_one_value_or_words_in_quotes_are_lists_too(name: str, given: object, ex
         (FIG5, {"readout": "spikes"}, {"readout": "spikes"}),  # its figures have both
         (FIG2, {"network": "cnn", "nets": ["cnn"]}, {"nets": ["cnn"]}),
         (RACE, {"benchmark": 0.75, "epochs": 3}, {}),
-        ("one_pass", {"arms": ["rate4_start", "rate4", "rate2", "rate1", "qcfs", "relu", "direct4_short", "potential"]}, {}),
+        (
+            "one_pass",
+            {"arms": ["rate4_start", "rate4", "rate2", "rate1", "qcfs", "relu", "direct4_short", "potential"]},
+            {},
+        ),
         (FIG5, {"epochs": 1, "timesteps": 20, "alphas": [3]}, {"alphas": [3], "timesteps": 20, "epochs": 1}),
     ],
 )  # fmt: skip

@@ -56,14 +56,15 @@ def one_pass(table: pd.DataFrame) -> Figure:
     nets = list(table[ARCHITECTURE].drop_duplicates().itertuples(index=False, name=None))
     percents = percent(table, *ARCHITECTURE, "arm", "way", "timesteps")
     at, over = over_seeds(percents), over_seeds(_over_base(percents))
+    titles = {way: name for way, name in TITLES.items() if way != DIFFERENCE or len(over)}
     ticks = sorted(int(t) for t in set(table.timesteps) if t < math.inf)
     with style():
-        fig, axes = grid(len(nets), *[2.7] * len(TITLES))
+        fig, axes = grid(len(nets), *[2.7] * len(titles))
         for panels, net in zip(axes, nets, strict=True):
-            of_net, over_base = (x.xs(net, level=ARCHITECTURE) for x in (at, over))
-            for ax, (way, name) in zip(panels, TITLES.items(), strict=True):
+            of_net = at.xs(net, level=ARCHITECTURE)
+            for ax, (way, name) in zip(panels, titles.items(), strict=True):
                 if way == DIFFERENCE:
-                    _panel(ax, over_base, SPIKING, [t for t in ticks if t >= FROM])
+                    _panel(ax, over.xs(net, level=ARCHITECTURE), SPIKING, [t for t in ticks if t >= FROM])
                     ax.axhline(0, color=BLACK, lw=1)
                 else:
                     if way == PIPELINED:
@@ -73,7 +74,7 @@ def one_pass(table: pd.DataFrame) -> Figure:
                 ax.set_title(name)
             panels[0].set_title(f"{panel_title(dict(zip(ARCHITECTURE, net, strict=True)))}\n{TITLES[SPIKING]}")
             panels[-1].set_xlabel("time steps T")
-        for way, column in zip(TITLES, axes.T, strict=True):
+        for way, column in zip(titles, axes.T, strict=True):
             for ax in leftmost(column):
                 ax.set_ylabel("points" if way == DIFFERENCE else "test accuracy, %")
         seeds = " or ".join(map(str, sorted(set(at.seeds))))
@@ -83,10 +84,11 @@ def one_pass(table: pd.DataFrame) -> Figure:
 
 
 def _over_base(percents: pd.Series) -> pd.Series:
-    """Points of nets that spike over the paper's training, seed by seed, from T = `FROM` on."""
+    """Points of nets that spike over the paper's training, seed by seed, from T = `FROM` on; none without that."""
     spiking = percents[percents.index.get_level_values("way") == SPIKING]
     spiking = spiking[spiking.index.get_level_values("timesteps") >= FROM]
-    base = spiking.xs("potential", level="arm").reindex(spiking.index.droplevel("arm"))
+    base = spiking[spiking.index.get_level_values("arm") == "potential"].droplevel("arm")
+    base = base.reindex(spiking.index.droplevel("arm"))
     return (spiking - base.to_numpy()).dropna()
 
 
