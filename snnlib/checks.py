@@ -232,6 +232,7 @@ class Checked(BaseModel):
             raise InputError(f"{cls.__name__}: must not be nested that deeply") from None
 
     @classmethod
+    @cache  # presets make some thousand of these
     def _switches(cls) -> list[str]:
         """The fields that take true and false."""
         known = cls.model_fields.items()

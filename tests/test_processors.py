@@ -15,6 +15,7 @@ from snnlib.baselines.ann_neurons import ReLU
 from snnlib.models import NETWORKS, build
 from snnlib.simulation import Simulation
 
+FAST = ("cnn", "vgg16")  # `make test-slow` tries the others, whose convolutions are of the same kinds
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}  # read when PyTorch starts
 
 
@@ -34,7 +35,7 @@ def worst(network: str, width: float, batch_norm: bool) -> float:
     return max(((a - b).abs().max() / b.abs().max()).item() for a, b in zip(single, double, strict=True))
 
 
-@pytest.mark.parametrize("network", [pytest.param(n, marks=[pytest.mark.slow] * (n == "resnet18")) for n in NETWORKS])
+@pytest.mark.parametrize("network", [pytest.param(n, marks=[pytest.mark.slow][: n not in FAST]) for n in NETWORKS])
 def test_gradients_are_those_of_double_precision_at_every_narrow_width(network: str) -> None:
     code = f"""
 import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})

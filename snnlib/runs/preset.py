@@ -55,7 +55,7 @@ class Preset(Checked):
     @model_validator(mode="after")
     def _evaluated(self) -> Preset:
         """Refuse what would come to light only when a run is trained and its evaluation begins."""
-        for run in self.all_runs().values():
+        for run in self._each_once().values():
             for evaluation in self.evaluations(run):
                 evaluation.fits(run.spec)
         return self
@@ -166,9 +166,12 @@ class Preset(Checked):
 
     def all_runs(self) -> dict[str, Run]:
         """Every run of the preset once, by name; their labels tell them apart."""
-        runs = {run.spec.name: run for notebook in self.notebooks for run in self.runs(notebook)}
+        runs = self._each_once()
         called = labels(run.spec for run in runs.values())
         return {name: Run(run.spec, label=called[name]) for name, run in runs.items()}
+
+    def _each_once(self) -> dict[str, Run]:
+        return {run.spec.name: run for notebook in self.notebooks for run in self.runs(notebook)}
 
 
 def load_preset(given: str, changes: Collection[str] = ()) -> Preset:

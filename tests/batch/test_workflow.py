@@ -133,8 +133,10 @@ workflow._snakemake(["--snakefile", f"{folder}/Snakefile", "--directory", folder
 @pytest.mark.parametrize(
     ("how", "before"),
     [
-        (signal.SIGINT, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL), (signal.SIGKILL, signal.SIG_DFL),
-        (signal.SIGTERM, signal.SIG_IGN), (signal.SIGKILL, signal.SIG_IGN),  # Ctrl-C, in a script's background
+        (signal.SIGINT, signal.SIG_DFL), (signal.SIGKILL, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_IGN),  # Ctrl-C is ignored, in a script's background
+        pytest.param(signal.SIGTERM, signal.SIG_DFL, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, signal.SIG_IGN, marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_what_a_workflow_started_ends_with_it(tmp_path: Path, how: signal.Signals, before: signal.Handlers) -> None:

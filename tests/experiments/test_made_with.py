@@ -62,7 +62,8 @@ def test_the_committed_runs_are_those_that_are_named_and_each_has_its_whole_row(
     assert list(table.run) == runs_named(SMOKE)
     assert table.notna().all(axis=None)
     assert table.weights_sha256.str.fullmatch("[0-9a-f]{64}").all()
-    specs = [load_preset("smoke").all_runs()[name].spec for name in table.run]
+    known = load_preset("smoke").all_runs()
+    specs = [known[name].spec for name in table.run]
     assert list(table.seed) == [spec.seed for spec in specs]
     assert list(table.epochs) == [spec.recipe.epochs for spec in specs]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from toml_text import toml
 
 from snnlib.batch.workflow import draw_notebook
 from snnlib.checks import InputError
+from snnlib.cli import main as cli
 from snnlib.experiments.paper import EPOCHS
 from snnlib.runs import preset
 from snnlib.runs.preset import Preset, load_preset
@@ -360,9 +360,14 @@ def test_an_evaluation_gives_the_reason_against_a_small_alpha(alpha: float) -> N
         load_preset("smoke").evaluation.changed(alpha=alpha)
 
 
-def command(*words: str, store: Path) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": "/usr/bin:/bin", "SNNLIB_RUNS": str(store)}
-    return subprocess.run([sys.executable, "-m", "snnlib", *words], env=environment, capture_output=True, text=True)
+def command(*words: str, monkeypatch: pytest.MonkeyPatch, store: Path) -> int:
+    monkeypatch.setenv("SNNLIB_RUNS", str(store))
+    monkeypatch.setattr(sys, "argv", ["snnlib", *words])
+    try:
+        cli.main()
+    except SystemExit as end:
+        return end.code
+    return 0
 
 
 @pytest.mark.parametrize(
@@ -380,17 +385,25 @@ def command(*words: str, store: Path) -> subprocess.CompletedProcess[str]:
         (("practise",), "No such command 'practise'. (commands: runs, train, evaluate"),
     ],
 )
-def test_the_command_line_answers_bad_input_in_one_line(tmp_path: Path, words: tuple[str, ...], expected: str) -> None:
-    done = command(*words, store=tmp_path / "runs")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
-    assert expected in done.stderr
+def test_the_command_line_answers_bad_input_in_one_line(
+    tmp_path: Path,
+    words: tuple[str, ...],
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert command(*words, monkeypatch=monkeypatch, store=tmp_path / "runs") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert expected in said
     assert not (tmp_path / "runs").exists()
 
 
-def test_help_names_the_commands(tmp_path: Path) -> None:
-    done = command("--help", store=tmp_path)
-    assert done.returncode == 0
+def test_help_names_the_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("--help", monkeypatch=monkeypatch, store=tmp_path) == 0
+    said = capsys.readouterr().out
     for name in ("train", "runs", "evaluate", "data", "draw", "figures"):
-        assert name in done.stdout
+        assert name in said
