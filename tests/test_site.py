@@ -74,7 +74,8 @@ def test_a_notebook_shows_first_what_is_published_at_the_largest_scale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(ROOT / "snnlib" / "runs" / "presets", tmp_path / "snnlib" / "runs" / "presets")
-    for file in ("cpu/memories.png", "cpu/method.png", "paper/method.png", "paper/method.csv"):
+    files = ("cpu/memories.png", "cpu/memories.ipynb", "cpu/method.png", "paper/method.png", "paper/method.csv")
+    for file in files:
         (tmp_path / "figures" / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "figures" / file).touch()
     monkeypatch.setattr(assemble, "ROOT", tmp_path)
@@ -86,7 +87,8 @@ def test_a_notebook_shows_first_what_is_published_at_the_largest_scale(
         return re.findall(r"\]\((\S+)\)", "".join(cell["source"] for cell in cells[1:-1]))
 
     assert shown("method") == ["../figures/paper/method.png"]
-    assert shown("memories") == ["../figures/cpu/memories.png"]
+    assert shown("memories") == ["../figures/cpu/memories.png", "../figures/cpu/memories.ipynb"]
+    assert assemble.executed("cpu") == [tmp_path / "figures" / "cpu" / "memories.ipynb"]
     assert shown("record") == []
     assert len(notebook["cells"]) == 2
 

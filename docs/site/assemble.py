@@ -1,7 +1,8 @@
 """Lay out what the site is made of: pages and notebooks where they lie in the repository, the index above them.
 
 What they lead to and is no page of its own becomes one: a source file, a folder. So no link ends outside the site.
-Where a notebook's figures are published at a larger scale than the one that it was executed at, it shows them.
+Where a notebook's figures are published at a larger scale than the one that it was executed at, it shows them, and its
+copy that was executed at that scale is a page of its own.
 """
 
 from __future__ import annotations
@@ -31,14 +32,27 @@ def lay_out(to: Path) -> None:
     """Write the source of the site into a folder that is not there yet: the pages, and all that they lead to."""
     shutil.copytree(HERE, to, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     index, found = with_pages((HERE / "index.md").read_text(encoding="utf-8"), ROOT)
-    write(to / "index.md", index)
+    copies = {preset: executed(preset) for preset in LARGER}
+    write(to / "index.md", index + "".join(contents(preset, files) for preset, files in copies.items() if files))
     done: set[Path] = set()
-    waiting = [*PAGES, *found]
+    waiting = [*PAGES, *(file for files in copies.values() for file in files), *found]
     while waiting:
         path = waiting.pop()
         if path not in done:
             done.add(path)
             waiting += laid_out(path, to)
+
+
+def executed(preset: str) -> list[Path]:
+    """The copies of notebooks that are published as they were executed at a preset."""
+    files = [ROOT / "figures" / preset / f"{name}.ipynb" for name in NOTEBOOK_FILES]
+    return [file for file in files if file.is_file()]
+
+
+def contents(preset: str, files: list[Path]) -> str:
+    """These in the table of contents."""
+    pages = "\n".join(str(file.relative_to(ROOT).with_suffix("")) for file in files)
+    return f"\n```{{toctree}}\n:hidden:\n:caption: At preset {preset}\n\n{pages}\n```\n"
 
 
 def laid_out(path: Path, to: Path) -> set[Path]:
@@ -56,9 +70,9 @@ def laid_out(path: Path, to: Path) -> set[Path]:
     text = path.read_text(encoding="utf-8")
     if path == README:
         text = text.partition(f"\n{AFTER_FIRST_SCREEN}\n")[0]
-    elif path not in PAGES:
+    elif path.suffix == ".md" and path not in PAGES:
         text = ORPHAN + text
-    elif path.suffix == ".ipynb":
+    elif path.parent == NOTEBOOKS:
         text = json.dumps(with_badges(with_larger(json.loads(text), path.stem), path.stem))
     text, found = with_pages(text, path.parent)
     write(at, text)
@@ -119,6 +133,8 @@ def with_larger(notebook: dict, name: str) -> dict:
             toml = (ROOT / "snnlib" / "runs" / "presets" / f"{preset}.toml").read_text(encoding="utf-8")
             told = f"**At preset `{preset}`** ({tomllib.loads(toml)['description']}):\n\n"
             told += "\n\n".join(f"![{file}](../figures/{preset}/{file})" for file in pictures)
+            if folder / f"{name}.ipynb" in executed(preset):
+                told += f"\n\n[This notebook, as executed there](../figures/{preset}/{name}.ipynb)."
             told += "\n\nBelow, as everywhere in the text, numbers and pictures are those of preset `smoke`."
             cell = {"cell_type": "markdown", "id": "larger", "metadata": {}, "source": told}
             return {**notebook, "cells": [notebook["cells"][0], cell, *notebook["cells"][1:]]}

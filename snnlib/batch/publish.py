@@ -7,14 +7,16 @@ import sys
 from collections.abc import Collection
 
 from snnlib.batch import first_cell, readme
+from snnlib.batch.executed import executed
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, environment, figures
 from snnlib.checks import InputError, one_of
 from snnlib.experiments.made_with import made_with
 from snnlib.experiments.outputs import Outputs
 from snnlib.runs.preset import FOLDER, Preset
-from snnlib.store.paths import ROOT, from_root
+from snnlib.store.paths import ROOT, from_root, published_dir
 from snnlib.store.published import copy
+from snnlib.store.sums import write_summed
 
 SHOWN = "smoke"  # the preset that the committed notebooks and the README show
 
@@ -24,6 +26,7 @@ def publish_preset(preset: Preset, *notebooks: str) -> str:
 
     Of `SHOWN` the committed notebooks are executed in place too, since they are to show what is published: times are
     measured anew each time. The claims come last: they are shown beside what is published, which must be new by then.
+    Of other presets the executed copies are published beside the figures.
 
     Args:
         notebooks: whose files are published, all if none is given; those of others stay as they are.
@@ -60,7 +63,12 @@ def publish_preset(preset: Preset, *notebooks: str) -> str:
 def _copy(preset: Preset, notebooks: Collection[str]) -> str:
     """Publish these notebooks' files, and a ``runs.csv`` of the runs that all there name; returns the folder."""
     files = [file for name in notebooks for file in NOTEBOOK_FILES[name]]
-    folder = copy(preset.name, files, [file for name in NOTEBOOK_FILES for file in NOTEBOOK_FILES[name]])
+    copies = {name: f"{name}.ipynb" for name in NOTEBOOK_FILES if preset.name != SHOWN}
+    to = published_dir() / preset.name
+    texts = {to / file: executed(name, preset, to) for name, file in copies.items() if name in notebooks}
+    others = [file for name in NOTEBOOK_FILES for file in NOTEBOOK_FILES[name]]
+    folder = copy(preset.name, files, [*others, *copies.values()])
+    write_summed(texts)
     Outputs(folder).write_csv(made_with(folder), "runs")
     return from_root(folder)
 

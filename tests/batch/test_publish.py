@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from snnlib.batch import executed as copies
 from snnlib.batch import publish as publishing
 from snnlib.batch import readme
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
@@ -15,6 +18,7 @@ from snnlib.checks import InputError
 from snnlib.experiments.claims import decide, decide_beyond
 from snnlib.runs.preset import load_preset
 from snnlib.store import paths
+from snnlib.store.files import DamagedError
 from snnlib.store.markdown import markers
 from snnlib.store.sums import ENDING, verified, write_summed
 
@@ -39,16 +43,32 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(publishing, "figures", figures)
     monkeypatch.setattr(publishing, "_execute", execute)
+    monkeypatch.setattr(copies, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(copies, "NOTEBOOKS", tmp_path / "notebooks")
     return tmp_path / "figures" / "mine"
 
 
 executed: list[tuple[str, ...]] = []
+DRAWN = {
+    "cells": [
+        {"cell_type": "markdown", "metadata": {"papermill": {"duration": 1}}, "source": ["# A title\n", "\n", "Text."]},
+        {"cell_type": "code", "metadata": {"tags": ["parameters"], "execution": {}}, "source": "1", "outputs": [
+            {"output_type": "stream", "text": "said"},
+            {"output_type": "execute_result", "data": {copies.MOVED: {"model_id": "1"}, "image/png": "a picture"}},
+        ]},
+        {"cell_type": "markdown", "metadata": {}, "source":
+            "[a](../docs/verdicts.md#rule) [b](claims.ipynb) [c](https://a.org/b) [d](#there) ![e](../figures/a.png)"},
+    ],
+    "metadata": {"papermill": {"input_path": "/home/somebody"}, "widgets": {}, "kernelspec": {"name": "python3"}},
+    "nbformat": 4,
+}  # fmt: skip
 
 
 def write(preset: str, text: str, *names: str) -> None:
     folder = paths.figures_dir() / preset
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
+        write_summed({paths.ROOT / "build" / preset / f"{name}.ipynb": json.dumps(DRAWN)})
         for file in NOTEBOOK_FILES[name]:
             write_summed({folder / file: f"{text}\n"})
         if name == "claims":  # the files that are read again
@@ -75,22 +95,53 @@ def test_of_smoke_the_notebooks_and_the_readme_show_what_is_published(own: Path)
     assert "**not tested**" in (own.parents[1] / "README.md").read_text()
 
 
-def test_of_another_preset_the_figures_alone(own: Path) -> None:
+def test_of_another_preset_the_figures_and_the_executed_copies(own: Path) -> None:
     before = (own.parents[1] / "README.md").read_text()
     assert publishing.publish_preset(load_preset("cpu")) == "published in figures/cpu; commit it"
     assert not executed
-    assert published("cpu")["method.csv"] == "drawn\n"
+    found = published("cpu")
+    assert found["method.csv"] == "drawn\n"
+    assert {name for name in found if name.endswith(".ipynb")} == {f"{name}.ipynb" for name in NOTEBOOK_FILES}
     assert (own.parents[1] / "README.md").read_text() == before
+
+
+def test_an_executed_copy_has_nothing_of_its_machine_and_leads_where_the_notebook_does(own: Path) -> None:
+    publishing.publish_preset(load_preset("cpu"), "method")
+    book = json.loads(published("cpu")["method.ipynb"])
+    assert book["metadata"] == {"kernelspec": {"name": "python3"}}
+    title, said, code, last = book["cells"]
+    assert title["source"] == "# A title, at preset `cpu`\n\nText."
+    assert said["source"].startswith("**As executed at preset `cpu`** (full data sets")
+    assert [cell["metadata"] for cell in book["cells"]] == [{}, {}, {"tags": ["parameters"]}, {}]
+    assert code["outputs"][1]["data"] == {"image/png": "a picture"}
+    links = re.findall(r"\]\((\S+)\)", last["source"])
+    there = paths.published_dir() / "cpu"
+    assert links[2:4] == ["https://a.org/b", "#there"]
+    assert [(there / link).resolve().relative_to(own.parents[1]) for link in (*links[:2], links[4])] == [
+        Path("docs/verdicts.md#rule"), Path("notebooks/claims.ipynb"), Path("figures/a.png"),
+    ]  # fmt: skip
+
+
+def test_an_executed_copy_that_was_changed_is_not_published(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def figures(preset: object, name: str) -> None:
+        write("cpu", "drawn", name)
+        (own.parents[1] / "build" / "cpu" / f"{name}.ipynb").write_text("{}")
+
+    monkeypatch.setattr(publishing, "figures", figures)
+    with pytest.raises(DamagedError, match=r"method\.ipynb"):
+        publishing.publish_preset(load_preset("cpu"), "method")
+    assert not paths.published_dir().joinpath("cpu").exists()
 
 
 def test_of_some_notebooks_their_figures_alone_and_those_of_others_stay(own: Path) -> None:
     cpu = load_preset("cpu")
     publishing.publish_preset(cpu, "method")
-    assert set(published("cpu")) == {*NOTEBOOK_FILES["method"], "runs.csv"}
+    assert set(published("cpu")) == {*NOTEBOOK_FILES["method"], "method.ipynb", "runs.csv"}
     (paths.published_dir() / "cpu" / "of_an_older_version.csv").write_text("run\ngone\n")
     (own / "cpu" / "method.csv").unlink()  # it is not drawn again
     publishing.publish_preset(cpu, "one_pass")
-    assert set(published("cpu")) == {*NOTEBOOK_FILES["method"], *NOTEBOOK_FILES["one_pass"], "runs.csv"}
+    drawn = {*NOTEBOOK_FILES["method"], *NOTEBOOK_FILES["one_pass"], "method.ipynb", "one_pass.ipynb"}
+    assert set(published("cpu")) == {*drawn, "runs.csv"}
     with pytest.raises(InputError, match="notebook = 'fig1': must be one of method"):
         publishing.publish_preset(cpu, "fig1")
 
@@ -125,8 +176,13 @@ def test_nothing_is_published_where_something_failed_or_is_missing(own: Path, mo
     monkeypatch.setattr(publishing, "figures", failed)
     with pytest.raises(BatchError):
         publishing.publish_preset(load_preset("smoke"))
-    others = [name for name in NOTEBOOK_FILES if name != "method"]
-    monkeypatch.setattr(publishing, "figures", lambda _, *names: write("cpu", "drawn", *others))
+
+    def all_but_the_first(preset: object) -> None:
+        write("cpu", "drawn", *NOTEBOOK_FILES)
+        for file in NOTEBOOK_FILES["method"]:
+            (own / "cpu" / file).unlink()
+
+    monkeypatch.setattr(publishing, "figures", all_but_the_first)
     with pytest.raises(InputError, match=r"method.svg, method.png, method.csv and 6 more files missing; nothing was"):
         publishing.publish_preset(load_preset("cpu"))
     assert not paths.published_dir().joinpath("cpu").exists()
