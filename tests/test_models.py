@@ -54,6 +54,11 @@ def resnet8_size(w: int) -> int:
     return conv_bn(3, w) + stages + (8 * w * 4 * 4 + 1) * 10
 
 
+def vgg5_size(w: int) -> int:
+    stages = sum(conv_bn(n // 2, n) for n in (2 * w, 4 * w, 8 * w))
+    return conv_bn(3, w) + stages + (8 * w * 4 * 4 + 1) * 10
+
+
 @pytest.mark.parametrize("readout", ["spikes", "potential"])
 @pytest.mark.parametrize(
     ("network", "closed_form", "published"),
@@ -75,8 +80,8 @@ def test_table_1_has_as_many_parameters_as_its_closed_form(
 @pytest.mark.parametrize(
     ("network", "size"),
     [
-        ("cnn", cnn_size(16, 32, 128)), ("resnet8", resnet8_size(16)), ("vgg16", vgg16_size(16)),
-        ("resnet18", resnet18_size(16)),
+        ("cnn", cnn_size(16, 32, 128)), ("vgg5", vgg5_size(28)), ("resnet8", resnet8_size(16)),
+        ("vgg16", vgg16_size(16)), ("resnet18", resnet18_size(16)),
     ],
 )  # fmt: skip
 def test_width_scales_every_layer(network: str, size: int) -> None:
@@ -328,7 +333,10 @@ def test_nothing_comes_out_of_a_network_without_input(dynamics: Dynamics) -> Non
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"network": "lenet"}, r"network = 'lenet': must be one of cnn, vgg8, resnet8, resnet8_256, vgg16, resnet18"),
+        (
+            {"network": "lenet"},
+            r"network = 'lenet': must be one of cnn, vgg5, vgg8, resnet8, resnet8_256, vgg16, resnet18",
+        ),
         ({"readout": "rate"}, r"readout = 'rate': must be one of spikes, potential"),
         ({"width": 0.005}, r"width = 0.005: leaves no channel of a layer of 64"),
         ({"width": 0.0}, r"width = 0.0: must be a finite number above 0"),

@@ -144,8 +144,8 @@ def _through(preset: Preset, left: Mapping[str, float], processors: int, gpus: b
     specs = {name: runs[name].spec for name in left}
     wanted = {name: spec.recipe.devices * (1 if gpus else spec.recipe.threads) for name, spec in specs.items()}
 
-    def through(spec: Spec) -> float:  # until it is done: the run that it comes after has to be, before
-        return left.get(spec.name, 0.0) + (through(spec.after) if spec.after else 0.0)
+    def through(spec: Spec) -> float:  # until it is done: those that it comes after have to be, before
+        return left.get(spec.name, 0.0) + sum(map(through, spec.before))
 
     total = sum(left[name] * wanted[name] for name in left)
     return max(total / processors, *map(through, specs.values()))

@@ -22,8 +22,8 @@ def jobs(preset: Preset, apart: bool = False) -> list[list[Run]]:
 
     All seeds of a net are one job, and cheap nets share one: at the smallest scale starting Python costs as much as
     training. A run that takes long is a job of its own: a figure that needs one seed does not wait for the others.
-    A run `after` another one, which may be in the job before, is never put together with others, and one of
-    which all is published is in no job.
+    A run that comes after others (`Spec.before`), which may be in the job before, is never put together with others,
+    and one of which all is published is in no job.
 
     Args:
         apart: each run is a job of its own, as on a cluster, where each asks for its own time and memory.
@@ -34,7 +34,7 @@ def jobs(preset: Preset, apart: bool = False) -> list[list[Run]]:
     enough = min(max(SHARE * sum(work(run, preset) for run in runs), LEAST), LONG)
     found: list[list[Run]] = []
     for net in sorted(_nets(runs, preset), key=lambda net: sum(work(run, preset) for run in net), reverse=True):
-        mergeable = found and not (net[0].spec.after or found[-1][0].spec.after)
+        mergeable = found and not (net[0].spec.before or found[-1][0].spec.before)
         if mergeable and sum(work(run, preset) for run in found[-1]) < enough:
             found[-1] += net
         else:
@@ -75,7 +75,8 @@ def _nets(runs: Iterable[Run], preset: Preset) -> list[list[Run]]:
 
 
 def _unseeded(spec: Spec) -> Spec:
-    return spec.model_copy(update={"seed": 0, "after": spec.after and _unseeded(spec.after)})
+    others = {name: (other := getattr(spec, name)) and _unseeded(other) for name in ("after", "teacher")}
+    return spec.model_copy(update={"seed": 0, **others})
 
 
 @cache

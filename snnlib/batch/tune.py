@@ -75,9 +75,10 @@ def held_out(spec: Spec, lr: float | None = None) -> Spec:
     """The same training at another rate, without the images on which it is then tested, at the end alone."""
     fields = spec.model_dump()
     recipe = {**fields["recipe"], "evaluate_every": spec.recipe.epochs, "lr": spec.recipe.lr if lr is None else lr}
-    after = {"after": held_out(spec.after)} if spec.after else {}  # at the rate that it has in the preset
+    before = {name: getattr(spec, name) for name in ("after", "teacher")}
+    before = {name: held_out(other) for name, other in before.items() if other}  # at the rates of the preset
     images = round(SHARE * SIZES[spec.dataset][0])
-    return Spec(**{**fields, "recipe": recipe, "seed": SEED, "hold_out": images, **after})
+    return Spec(**{**fields, "recipe": recipe, "seed": SEED, "hold_out": images, **before})
 
 
 def rates(lr: float) -> dict[str, float]:

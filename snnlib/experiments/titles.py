@@ -13,6 +13,7 @@ TITLES = {
     "cifar10": "CIFAR-10",
     "fashion_mnist_mini": "Fashion-MNIST mini (6,000 images)",
     "cnn": "CNN",
+    "vgg5": "VGG-5",
     "vgg8": "VGG-8",
     "resnet8": "ResNet-8",
     "resnet8_256": "ResNet-8, 256 channels at most",

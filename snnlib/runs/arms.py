@@ -22,6 +22,7 @@ class Arm:
     )
     like: str = ""  # the arm whose rate it takes; without one it has a rate of its own (`snnlib.batch.tune`)
     after: str = ""  # the arm from whose last weights it is trained
+    teacher: str = ""  # the arm whose outputs it learns, too
 
     @property
     def settable(self) -> tuple[str, ...]:
@@ -36,9 +37,10 @@ class Arm:
             own: fields of the recipe by arm.
         """
         base = {**net, "seed": seed}
-        after = {"after": ARMS[self.after].spec(self.after, net, seed, own)} if self.after else {}
+        arms = {"after": self.after, "teacher": self.teacher}
+        before = {field: ARMS[arm].spec(arm, net, seed, own) for field, arm in arms.items() if arm}
         shared = {field: value for field, value in own.get(self.like, {}).items() if field == "lr"}
-        return Spec(**merged(base, self.changes, {"recipe": shared}, {"recipe": own.get(name, {})}, after))
+        return Spec(**merged(base, self.changes, {"recipe": shared}, {"recipe": own.get(name, {})}, before))
 
 
 def merged(fields: Mapping[str, Any], *changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,6 +69,7 @@ def _rate(levels: int, spread: float = 1.0, other: bool = False) -> dict[str, An
 
 POTENTIAL_READOUT = {"readout": "potential"}
 UNIFORM = {"kind": "uniform"}
+WIDE = _single_step(noise={"kind": "gaussian", "k": 2})
 CONSTANT = {"kind": "gaussian", "low": 0.5, "high": 0.5}  # a range of no width at the mean of N_noise
 LEVELS = (1, 2, 4, 8)
 # Gain and bias of batch norm: most currents begin within [0, 1], which is all that `Rate` counts.
@@ -111,6 +114,10 @@ ARMS = {
     "expected": Arm("the expected spike of uniform noise", _rate(1000, 0.0, other=True), ("epochs", *OWN), "potential"),
     "warmed": Arm("noise after that", _rate(1), ("epochs", *OWN), "potential", after="expected"),
     "no_shortcuts": Arm("the chain, without shortcuts", {**POTENTIAL_READOUT, "network": "vgg8"}, like="potential"),
+    "shallow": Arm("fewer and wider convolutions", {**POTENTIAL_READOUT, "network": "vgg5"}, like="potential"),
+    "distilled": Arm("taught by its ReLU twin, too", POTENTIAL_READOUT, like="potential", teacher="relu"),
+    "wide": Arm("noise twice as wide", {**POTENTIAL_READOUT, **WIDE}, ("epochs", *OWN), "potential"),
+    "narrowed": Arm("then the usual", POTENTIAL_READOUT, ("epochs", *OWN), "potential", after="wide"),
     "capped": Arm("no more channels at its end", {**POTENTIAL_READOUT, "network": "resnet8_256"}, like="potential"),
     "whitened": Arm(
         "a first layer that begins by whitening", {**POTENTIAL_READOUT, "whitened": True}, like="potential"
@@ -133,7 +140,7 @@ ARMS = {
     "rectangle": Arm("another surrogate gradient", _single_step(surrogate={"kind": "rectangle"}), like="ours"),
     "arctan": Arm("another surrogate gradient", _single_step(surrogate={"kind": "arctan"}), like="ours"),
     "sigmoid": Arm("another surrogate gradient", _single_step(surrogate={"kind": "sigmoid"}), like="ours"),
-    "gaussian_k2": Arm("a wider Gaussian", _single_step(noise={"kind": "gaussian", "k": 2}), like="ours"),
+    "gaussian_k2": Arm("a wider Gaussian", WIDE, like="ours"),
     "gaussian_k8": Arm("a narrower Gaussian", _single_step(noise={"kind": "gaussian", "k": 8}), like="ours"),
     "max_normalised": Arm("divided by its maximum", _single_step(noise={"kind": "max_normalised"}), like="ours"),
     "no_batch_norm": Arm("convolutions with a bias in its place", {"batch_norm": False}, like="ours"),

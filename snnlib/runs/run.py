@@ -198,7 +198,7 @@ def known(spec: Spec) -> Run:
 def ensure(spec: Spec, device: torch.device | str | None = None, label: str = "") -> Run:
     """The finished run of this spec: loaded, resumed from its last checkpoint, published (`pretrained`), or trained.
 
-    A run `after` another one has that trained first.
+    What a run is `after`, and its `teacher`, are trained first.
     Only one process trains a run; others that need it wait for it. What is damaged is moved aside and trained anew.
 
     Args:
@@ -251,8 +251,9 @@ def ensure(spec: Spec, device: torch.device | str | None = None, label: str = ""
             train(run, device)
         return run
 
-    if spec.after is not None and (not run.done or run.damage()):
-        ensure(spec.after, device)  # before this run's lock is taken: one lock at a time
+    if spec.before and (not run.done or run.damage()):
+        for other in spec.before:
+            ensure(other, device)  # before this run's lock is taken: one lock at a time
     return once(read, lambda: run.alone("trains"), move_aside, make)
 
 
@@ -277,7 +278,8 @@ def _train(run: Run, device: torch.device, rank: Rank) -> None:
             whiten_first(model, data)
         if spec.after is not None:
             model.load_state_dict(Run(spec.after).model(device).state_dict())
-        return initial_state(model, data, spec.recipe, rank)
+        teacher = Run(spec.teacher).model(device) if spec.teacher else None
+        return initial_state(model, data, spec.recipe, rank, teacher)
 
     state, info = checkpoints.resume(folder, fresh, spec.name, moves=rank.leads)
     if state.epoch:

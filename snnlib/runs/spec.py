@@ -17,6 +17,7 @@ from snnlib.rate import Rate
 from snnlib.training.recipe import Recipe
 
 IN_TIME = ("lif", "if")  # trained directly, through time
+ANNS = ("relu", "qcfs")  # no neurons fire
 
 # Raised when the same spec would train to other weights, so that no older run passes for a new one.
 FORMAT = 3
@@ -38,6 +39,7 @@ class Spec(Checked):
     recipe: Recipe = Recipe()
     seed: int = Field(default=0, ge=0, lt=2**31)
     after: Spec | None = None  # the run whose last weights are this one's first: fine-tuning
+    teacher: Annotated[Spec | None, ADDED] = None  # the run of an ANN, whose outputs this one learns beside the labels
     # Gain and bias that batch norm begins with: at 1 and 0 most currents lie outside of the range that `Rate` counts.
     norm_start: Annotated[tuple[float, float], ADDED] = (1.0, 0.0)
     whitened: Annotated[bool, ADDED] = False  # the first layer begins with whitening filters (`training.whitening`)
@@ -63,11 +65,11 @@ class Spec(Checked):
         kind = self.dynamics.kind
         if kind not in IN_TIME and self.timesteps != 1:
             raise InputError(f"timesteps = {self.timesteps}: {kind} nets train at 1; convert them afterwards")
-        if kind in ("relu", "qcfs") and self.readout != "potential":
+        if kind in ANNS and self.readout != "potential":
             raise InputError(f"readout = {self.readout}: must be potential for {kind} nets, whose output is analog")
         if self.dataset == "cifar10" and INPUT_SHAPES[self.network][0] == 1:
             raise InputError(
-                f"network = {self.network}: must be vgg8, resnet8, resnet8_256, vgg16 or resnet18 for cifar10, "
+                f"network = {self.network}: must be vgg5, vgg8, resnet8, resnet8_256, vgg16 or resnet18 for cifar10, "
                 "whose images have colours"
             )
         if self.hold_out >= SIZES[self.dataset][0]:
@@ -91,7 +93,24 @@ class Spec(Checked):
                 raise InputError(
                     f"{name} = {getattr(self, name)}: must be {wanted}, as in the run that this is `after`"
                 )
+        if self.teacher is not None:
+            self._taught(self.teacher)
         return self
+
+    def _taught(self, teacher: Spec) -> None:
+        """Refuse a teacher that sees other images, or is no ANN."""
+        if teacher.dynamics.kind not in ANNS:
+            raise InputError(f"teacher.dynamics = {teacher.dynamics.kind}: must be {' or '.join(ANNS)}, an ANN")
+        seen = {"images": INPUT_SHAPES[self.network], "dataset": self.dataset, "hold_out": self.hold_out}
+        others = {"images": INPUT_SHAPES[teacher.network], "dataset": teacher.dataset, "hold_out": teacher.hold_out}
+        for name, wanted in seen.items():
+            if others[name] != wanted:
+                raise InputError(f"teacher.{name} = {others[name]}: must be {wanted}, as of the run that it teaches")
+
+    @property
+    def before(self) -> tuple[Spec, ...]:
+        """The runs that have to be trained first: which this one is `after`, and its `teacher`."""
+        return tuple(spec for spec in (self.after, self.teacher) if spec is not None)
 
     @property
     def key(self) -> str:
@@ -101,14 +120,15 @@ class Spec(Checked):
 
     @property
     def training(self) -> str:
-        """What was trained, in a word: single_step, lif10 (directly, T = 10), relu, qcfs8, rate4, half4, tuned_lif4.
+        """What was trained, in a word: single_step, lif10 (directly, T = 10), relu, qcfs8, rate4, half4, tuned_lif4,
+        taught_single_step.
 
         half4 is rate4 with U = 1/2 in place of random phases.
         """
         d = self.dynamics
         kind = "half" if d.kind == "rate" and not d.spread else d.kind
         number = self.timesteps if d.kind in IN_TIME else getattr(d, "levels", "")
-        return f"{'tuned_' if self.after else ''}{kind}{number}"
+        return f"{'taught_' if self.teacher else ''}{'tuned_' if self.after else ''}{kind}{number}"
 
     @property
     def noise(self) -> str:

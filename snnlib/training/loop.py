@@ -27,7 +27,7 @@ from snnlib.simulation import Simulation
 from snnlib.training import failures, progress
 from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.failures import TrainingError
-from snnlib.training.losses import cross_entropy, mse
+from snnlib.training.losses import cross_entropy, distillation, mse
 from snnlib.training.optimizers import optimizer_of, scheduler_of
 from snnlib.training.ranks import ALONE, Rank
 from snnlib.training.recipe import Recipe
@@ -45,18 +45,21 @@ class State:
     scheduler: lr_scheduler.LRScheduler
     net: nn.Module  # the model as it is called in training: itself, or shared with other ranks
     rank: Rank = ALONE
+    teacher: nn.Module | None = None  # an ANN, whose outputs are learnt beside the labels
     epoch: int = 0
     step: int = 0  # of the epoch under way
     history: list[dict[str, Any]] = field(default_factory=list)  # repeats bit for bit
     timing: list[dict[str, Any]] = field(default_factory=list)  # does not
 
 
-def initial_state(model: Spiking, data: Dataset, recipe: Recipe, rank: Rank = ALONE) -> State:
+def initial_state(
+    model: Spiking, data: Dataset, recipe: Recipe, rank: Rank = ALONE, teacher: nn.Module | None = None
+) -> State:
     """The state before the first epoch, on this rank of those that share the recipe's batches."""
     r, net = recipe, rank.share(model, recipe.synchronised)
     optimizer = optimizer_of(r.optimizer, model.parameters(), r.lr, r.weight_decay, r.momentum)
     scheduler = scheduler_of(r.schedule, optimizer, r.lr, _steps(data, r), r.epochs, r.restart_every)
-    return State(model, optimizer, scheduler, net, rank)
+    return State(model, optimizer, scheduler, net, rank, teacher)
 
 
 def train_epochs(
@@ -167,6 +170,10 @@ def one_epoch(
         with autocast(device, recipe.precision):
             outputs = state.net(x, simulation=Simulation(noise, timesteps)).mean(0)  # [B, classes], averaged over T
         loss = mse(outputs, labels) if recipe.loss == "mse" else cross_entropy(outputs, labels, recipe.smoothing)
+        if state.teacher is not None:
+            with torch.no_grad(), autocast(device, recipe.precision):
+                taught = state.teacher(x, simulation=Simulation(noise)).mean(0)  # an ANN draws no noise
+            loss = (loss + distillation(outputs, taught)) / 2
         state.optimizer.zero_grad()
         loss.backward()
         state.optimizer.step()

@@ -122,7 +122,7 @@ BAD: dict[str, list[tuple[Any, str]]] = {
     "arms": [(["direct2"], "= 'direct2': must be one of "), ([["ours"]], "must be one of ")],
     "readout": [("votes", "must be one of spikes, potential")],
     "dataset": [("imagenet", "must be one of mnist, fashion_mnist, cifar10, fashion_mnist_mini")],
-    "network": [("mlp", "must be one of cnn, vgg8, resnet8, resnet8_256, vgg16, resnet18")],
+    "network": [("mlp", "must be one of cnn, vgg5, vgg8, resnet8, resnet8_256, vgg16, resnet18")],
     "width": [
         (0, "a finite number above 0"), (17, "at most 16"), (0.001, "leaves no channel"), ("1", "a finite"),
     ],

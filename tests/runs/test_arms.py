@@ -35,6 +35,10 @@ DIFFERS = {
     "expected": {"dynamics", "readout", "recipe.epochs", RATE},
     "warmed": {"dynamics", "readout", "recipe.epochs", "after", RATE},
     "no_shortcuts": {"readout", "network", RATE},
+    "shallow": {"readout", "network", RATE},
+    "distilled": {"readout", "teacher", RATE},
+    "wide": {"dynamics.noise", "readout", "recipe.epochs", RATE},
+    "narrowed": {"readout", "recipe.epochs", "after", RATE},
     "capped": {"readout", "network", RATE},
     "whitened": {"readout", "whitened", RATE},
     "cutout": {"readout", "recipe.augment", RATE},
@@ -143,7 +147,9 @@ def test_only_what_is_trained_after_ours_has_a_run_before_it() -> None:
     assert tuned.after == made("ours", own)
     assert (tuned.recipe.epochs, tuned.recipe.lr) == (1, 0.3)
     assert (tuned.after.recipe.epochs, tuned.after.recipe.lr, tuned.after.recipe.evaluate_every) == (5, 0.2, 0.5)
-    assert [name for name in ARMS if made(name).after] == ["tuned", "rate4_then1", "rate4_in_time", "warmed"]
+    later = ["tuned", "rate4_then1", "rate4_in_time", "narrowed", "warmed"]
+    assert [name for name in ARMS if made(name).after] == [name for name in ARMS if name in later]
+    assert {name: made(name).teacher for name in ARMS if made(name).teacher} == {"distilled": made("relu")}
     own |= {"expected": {"epochs": 2}, "warmed": {"epochs": 3}}
     warmed = made("warmed", own)
     assert warmed.after == made("expected", own)
@@ -155,7 +161,7 @@ def test_arms_on_which_no_claim_rests_take_the_rate_of_ours_and_nothing_else() -
     rates = {name: made(name, own).recipe.lr for name in ARMS}
     like_ours = "rectangle arctan sigmoid gaussian_k2 gaussian_k8 max_normalised no_batch_norm cropped mirrored longer"
     expected = dict.fromkeys(["ours", *like_ours.split()], 0.2)
-    like_potential = "potential expected warmed no_shortcuts capped whitened cutout mse"
+    like_potential = "potential expected warmed no_shortcuts shallow distilled wide narrowed capped whitened cutout mse"
     expected |= dict.fromkeys(like_potential.split(), 0.4)
     assert rates == {**dict.fromkeys(ARMS, 0.1), **expected, "direct": 0.8, "printed": 1e-4}
     every = {name: made(name, own).recipe.evaluate_every for name in ARMS}

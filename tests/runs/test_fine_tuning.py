@@ -1,4 +1,4 @@
-"""Runs that come after others: their weights, their key, their order."""
+"""Runs that come after others, or are taught by them: their weights, their key, their order."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from conftest import weights
-from tiny_runs import TINY, InterruptError, spec, spoil
+from tiny_runs import TINY, InterruptError, spec, spoil, stop_after
 
+from snnlib.baselines.ann_neurons import ReLU
+from snnlib.checks import InputError
 from snnlib.data.sets import Dataset
 from snnlib.neurons import LIF, SingleStep
 from snnlib.noise import Uniform
@@ -31,6 +33,58 @@ def test_what_a_run_comes_after_is_part_of_its_key() -> None:
     others = [spec(seed=4), spec(recipe={**TINY["recipe"], "lr": 2e-3}), spec(dynamics=SingleStep(Uniform())), tuned()]
     specs = [tuned(), tuned(after=None), *(tuned(after=other) for other in others)]
     assert len({s.key for s in specs}) == len(specs)
+
+
+def taught(**changes: Any) -> Spec:
+    """A single-step net that learns an ANN's outputs too."""
+    return spec(**{"readout": "potential", "teacher": TEACHER, **changes})
+
+
+TEACHER = spec(readout="potential", dynamics=ReLU())
+
+
+def test_a_teacher_is_part_of_its_key_and_of_its_label() -> None:
+    others = (TEACHER, None, spec(readout="potential", dynamics=ReLU(), seed=4))
+    assert len({taught(teacher=other).key for other in others}) == 3
+    assert taught(teacher=None).key == spec(readout="potential").key  # as before there were teachers
+    assert taught().label == spec(readout="potential").label.replace("gaussian", "taught_gaussian")
+
+
+def test_a_teacher_is_trained_first_and_its_outputs_are_learnt(folder: Path, trainings: list[str]) -> None:
+    run = ensure(taught())
+    assert trainings == [TEACHER.label, taught().label]
+    alone = ensure(taught(teacher=None))
+    assert weights(run.model()) != weights(alone.model())
+    assert run.history.train_loss[0] != alone.history.train_loss[0]
+    assert taught().before == (TEACHER,)
+
+
+def test_a_taught_net_is_resumed_to_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ensure(taught()).folder
+    monkeypatch.setenv("SNNLIB_RUNS", str(folder.parent / "other"))
+    ensure(TEACHER)
+    with monkeypatch.context() as patch:
+        stop_after(1, patch)
+        with pytest.raises(InterruptError):
+            ensure(taught())
+    run = ensure(taught())
+    for file in ("weights.safetensors", "history.csv"):
+        assert (run.folder / file).read_bytes() == (whole / file).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("teacher", "wrong"),
+    [
+        (spec(), "teacher.dynamics = single_step: must be relu or qcfs, an ANN"),
+        (tuned(readout="potential", after=None), "teacher.dynamics = lif: must be"),
+        (TEACHER.model_copy(update={"dataset": "mnist"}), "teacher.dataset = mnist: must be fashion_mnist_mini"),
+        (TEACHER.model_copy(update={"hold_out": 500}), "teacher.hold_out = 500: must be 0"),
+        (TEACHER.model_copy(update={"network": "vgg8"}), r"teacher.images = \(3, 32, 32\): must be \(1, 28, 28\)"),
+    ],
+)
+def test_a_teacher_is_an_ann_that_sees_the_same_images(teacher: Spec, wrong: str) -> None:
+    with pytest.raises(InputError, match=wrong):
+        taught(teacher=teacher)
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ def test_a_bad_value_in_a_notebooks_runs_likewise(folder: Path, entry: dict, wor
         ({"benchmark": {"cnn": 1.0}}, ["benchmark.cnn = 1.0", "less than 1"]),
         (
             {"benchmark": {"lenet": 0.5}},
-            ["benchmark.lenet", "'cnn', 'vgg8', 'resnet8', 'resnet8_256', 'vgg16' or 'resnet18'"],
+            ["benchmark.lenet", "'cnn', 'vgg5', 'vgg8', 'resnet8', 'resnet8_256', 'vgg16' or 'resnet18'"],
         ),
         ({"recipe": 3}, ["recipe = 3", "must be a table"]),
         ({"recipe": {"lr": -1}}, ["recipe: lr = -1", "greater than 0"]),

@@ -51,6 +51,10 @@ CHANGES: list[dict[str, Any]] = [
     {"batch_norm": False},
     {"seed": 4},
     {"after": {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16}},
+    {
+        "readout": "potential",
+        "teacher": {**TINY, "recipe": {}, "readout": "potential", "dynamics": ReLU()},
+    },
     {"hold_out": 600},
     {"dynamics": ReLU(), "readout": "potential"},
     {"dynamics": QCFS(), "readout": "potential"},
@@ -127,7 +131,10 @@ def test_a_spec_survives_json_with_its_key() -> None:
             {"dataset": "imagenet"},
             r"dataset = 'imagenet': .*'mnist', 'fashion_mnist', 'cifar10' or 'fashion_mnist_mini'",
         ),
-        ({"network": "lenet"}, r"network = 'lenet': .*'cnn', 'vgg8', 'resnet8', 'resnet8_256', 'vgg16' or 'resnet18'"),
+        (
+            {"network": "lenet"},
+            r"network = 'lenet': .*'cnn', 'vgg5', 'vgg8', 'resnet8', 'resnet8_256', 'vgg16' or 'resnet18'",
+        ),
         ({"readout": "rate"}, r"readout = 'rate': .*'spikes' or 'potential'"),
         ({"timesteps": -1}, r"timesteps = -1: .*greater than or equal to 1"),
         ({"timesteps": 2}, r"timesteps = 2: single_step nets train at 1"),

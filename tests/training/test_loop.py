@@ -45,9 +45,9 @@ class InterruptError(Exception):
     """What an interrupted run dies of."""
 
 
-def fresh(dynamics: Dynamics | None = None, readout: str = "spikes") -> Spiking:
+def fresh(dynamics: Dynamics | None = None, readout: str = "spikes", seed: int = 7) -> Spiking:
     with torch.random.fork_rng():
-        torch.manual_seed(7)
+        torch.manual_seed(seed)
         return build("cnn", dynamics or SingleStep(), width=1 / 16, readout=readout)
 
 
@@ -104,6 +104,29 @@ def test_a_step_takes_the_loss_and_the_optimizer_of_the_recipe(small: Dataset) -
     for mine, w in zip(state.model.parameters(), model.parameters(), strict=True):
         step = w.grad + 0.01 * w.detach()
         torch.testing.assert_close(mine.detach(), w.detach() - 0.1 * (step + 0.8 * step), rtol=1e-3, atol=1e-5)
+
+
+def test_a_taught_net_has_half_of_its_loss_from_the_teachers_outputs_on_the_same_images(small: Dataset) -> None:
+    options = {"optimizer": "sgd", "lr": 0.1, "momentum": 0.0, "schedule": "constant", "augment": "crop"}
+    r = recipe(epochs=1, batch_size=160, loss="cross_entropy", **options)
+    teacher = fresh(ReLU(), "potential", seed=5).eval()
+    begun = weights(teacher)
+    state = train_epochs(initial_state(fresh(readout="potential"), small, r, teacher=teacher), small, r, seed=11)
+    assert weights(teacher) == begun
+    assert all(p.grad is None for p in teacher.parameters())
+
+    model = fresh(readout="potential").train()
+    order = torch.randperm(160, generator=stream(11, "order", 1))
+    x = standardise(augment(small.train.images[order], stream(11, "augmentation", 1), flip=False), small)
+    x = x.contiguous(memory_format=torch.channels_last)
+    out = model(x, simulation=Simulation(stream(11, "noise", 1), 1)).mean(0)
+    p = (teacher(x, simulation=Simulation()).mean(0) / 2).softmax(1).detach()
+    labels = -(torch.eye(10)[small.train.labels[order]] * out.log_softmax(1)).sum(1).mean()
+    divergence = 4 * (p * (p.log() - (out / 2).log_softmax(1))).sum(1).mean()
+    ((labels + divergence) / 2).backward()
+    assert state.history[0]["train_loss"] == pytest.approx(((labels + divergence) / 2).item(), rel=1e-4)
+    for mine, w in zip(state.model.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(mine.detach(), w.detach() - 0.1 * w.grad, rtol=1e-3, atol=1e-5)
 
 
 def test_the_paper_cnn_learns(small: Dataset) -> None:

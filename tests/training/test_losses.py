@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from conftest import generator
 
-from snnlib.training.losses import cross_entropy, mse
+from snnlib.training.losses import TEMPERATURE, cross_entropy, distillation, mse
 
 LABELS = torch.tensor([0, 3, 9, 3, 5, 1])
 
@@ -32,9 +32,19 @@ def test_cross_entropy_is_that_of_labels_of_which_a_share_is_spread_evenly(smoot
     )
 
 
-def test_both_are_computed_in_single_precision() -> None:
+def test_distillation_is_the_divergence_of_softened_outputs_from_those_that_are_taught() -> None:
+    taught = 3 * torch.randn(6, 10, generator=generator(1))
+    p, q = (np.exp(x.double().numpy() / TEMPERATURE) for x in (taught, outputs()))
+    p, q = p / p.sum(1, keepdims=True), q / q.sum(1, keepdims=True)
+    expected = TEMPERATURE**2 * (p * np.log(p / q)).sum(1).mean()
+    assert distillation(outputs(), taught).item() == pytest.approx(expected, rel=1e-5)
+    assert distillation(taught, taught).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_all_are_computed_in_single_precision() -> None:
     x = outputs().bfloat16()
-    assert mse(x, LABELS).dtype == cross_entropy(x, LABELS).dtype == torch.float32
+    losses = (mse(x, LABELS), cross_entropy(x, LABELS), distillation(x, x))
+    assert {loss.dtype for loss in losses} == {torch.float32}
 
 
 def test_one_hot_targets_take_any_number_of_classes() -> None:

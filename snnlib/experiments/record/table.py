@@ -21,12 +21,16 @@ BASE = "potential"  # the paper's training: L = 1, Gaussian noise; read out as p
 # The arms beside it, what is other in them, in words.
 TRICKS = {
     "no_shortcuts": "without shortcuts",
+    "shallow": "4 wider convolutions, not 7",
     "capped": "256 channels at the end, not 512",
     "adam": "Adam in place of Muon",
     "sgd": "SGD in place of Muon",
     "mse": "MSE in place of cross-entropy",
     "cutout": "squares cut out of images",
     "whitened": "first layer begins whitened",
+    "distilled": "taught by its ReLU twin, too",
+    "wide": "noise twice as wide, half the epochs",
+    "narrowed": "then as it was, the other half",
     "rate1": "uniform noise, clip's gradient",
     "expected": "the expected spike, half the epochs",
     "warmed": "then uniform noise, the other half",
@@ -122,9 +126,8 @@ def so_far(preset: Preset) -> pd.DataFrame:
 
 
 def seconds(run: Run) -> float:
-    """Of training, without evaluation; with that of the run that it comes after."""
-    before = seconds(Run(run.spec.after)) if run.spec.after else 0.0
-    return run.metadata["train_seconds"] + before
+    """Of training, without evaluation; with that of the runs that it comes after."""
+    return run.metadata["train_seconds"] + sum(seconds(Run(spec)) for spec in run.spec.before)
 
 
 def ablation(table: pd.DataFrame, timesteps: int = AT) -> pd.DataFrame:
