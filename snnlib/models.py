@@ -17,7 +17,7 @@ from snnlib.network import Spiking
 from snnlib.neurons import Dynamics, Neuron
 
 READOUTS = ("spikes", "potential")
-VGG5 = (112, "P", 224, "P", 448, "P", 896)  # 1.75 times as wide as VGG8, and about as many multiply-accumulates
+VGG5 = (112, "P", 224, "P", 448, "P", 448)  # 1.75 times as wide as VGG8, at the end less: 14 % fewer multiplications
 VGG8 = (64, "P", 128, 128, "P", 256, 256, "P", 512, 512)
 VGG16 = (64, 64, "P", 128, 128, "P", 256, 256, 256, "P", 512, 512, 512, "P", 512, 512, 512, "P")
 

@@ -55,8 +55,8 @@ def resnet8_size(w: int) -> int:
 
 
 def vgg5_size(w: int) -> int:
-    stages = sum(conv_bn(n // 2, n) for n in (2 * w, 4 * w, 8 * w))
-    return conv_bn(3, w) + stages + (8 * w * 4 * 4 + 1) * 10
+    stages = conv_bn(w, 2 * w) + conv_bn(2 * w, 4 * w) + conv_bn(4 * w, 4 * w)
+    return conv_bn(3, w) + stages + (4 * w * 4 * 4 + 1) * 10
 
 
 @pytest.mark.parametrize("readout", ["spikes", "potential"])
