@@ -30,13 +30,12 @@ def executed(name: str, preset: Preset, folder: Path) -> str:
     first, _, text = title["source"].partition("\n")
     told = (
         f"**As executed at preset `{preset.name}`** ({preset.description}). Numbers in the text, where nothing else is "
+        "said, are those of preset `smoke`, with which the notebook is committed."
     )
-    told += "said, are those of preset `smoke`, with which the notebook is committed."
     said = {"cell_type": "markdown", "id": ID, "metadata": {}, "source": told}
     cells = [{**title, "source": f"{first}, at preset `{preset.name}`\n{text}"}, said, *rest]
-    return (
-        json.dumps({**book, "metadata": _kept(book["metadata"]), "cells": cells}, ensure_ascii=False, indent=1) + "\n"
-    )
+    published = {**book, "metadata": _kept(book["metadata"]), "cells": cells}
+    return json.dumps(published, ensure_ascii=False, indent=1) + "\n"
 
 
 def _cell(cell: dict, folder: Path) -> dict:
