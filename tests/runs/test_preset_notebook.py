@@ -55,6 +55,7 @@ def test_arms_are_those_of_every_net_with_its_seeds(smoke: Preset) -> None:
     split = specs(load_preset("cpu"), "record", arms=["potential", "mse"])
     assert {net: ([*arms], len(arms["mse"])) for net, arms in split.items()} == {
         "record_narrow": (["potential", "mse"], 1), "record": (["potential", "mse"], 3),
+        "record_deeper": (["potential", "mse"], 1),
     }  # fmt: skip
 
 
