@@ -60,7 +60,9 @@ DIFFERS = {
     "cropped": {"recipe.augment"},
     "mirrored": {"recipe.augment"},
     "longer": {"recipe.epochs"},
-    "printed": {"recipe.epochs", RATE, "recipe.schedule", "recipe.batch_size"},
+    "printed": {
+        "recipe.epochs", RATE, "recipe.schedule", "recipe.batch_size", "recipe.optimizer", "recipe.weight_decay",
+    },
 }
 # Arms that differ from another one in these fields alone, and in the rate.
 LIKE = {

@@ -15,7 +15,7 @@ from snnlib.experiments.made_with import made_with
 from snnlib.runs import results
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
-from snnlib.runs.preset import load_preset, preset_names
+from snnlib.runs.preset import Preset, load_preset, preset_names
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run, ensure
 from snnlib.runs.spec import Spec
@@ -25,17 +25,6 @@ from snnlib.training.loop import State
 # with the evaluations of each run. Neither is ever written anew: that would prove nothing. Evaluations keep more since,
 # which images are right, so those of then are computed anew (`evaluations.FORMAT`); preset smoke has other runs.
 STORE = Path(__file__).parent / "old_store"
-
-# What nets of preset cpu were before they had the paper's width.
-BEFORE = (
-    "nets.race_cnn.width=0.25", "nets.mnist.width=0.5", "nets.mnist.recipe.epochs=10", "nets.fashion_mnist.width=0.5",
-    "nets.fashion_mnist.recipe.epochs=15",
-)  # fmt: skip
-# Nets of preset cpu whose race (Figures 3 and 4) has other epochs and is tested more often since.
-RACED = (
-    "fashion_mnist-cnn-w0.25-spikes-gaussian-", "fashion_mnist-cnn-w0.25-spikes-lif10-",
-    "fashion_mnist-cnn-w0.25-spikes-tuned_lif4-", "cifar10-vgg16-w0.125-", "cifar10-resnet18-w0.125-",
-)  # fmt: skip
 
 NET = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 0.02}
 RECIPE = {"epochs": 1, "batch_size": 500, "lr": 1e-2, "schedule": "one_cycle"}
@@ -72,21 +61,25 @@ def forbidden(*args: Any, **kwargs: Any) -> None:
     raise AssertionError("computed again")
 
 
-@pytest.mark.parametrize("preset", ["cpu", "paper"])
-def test_every_run_of_a_preset_has_the_name_it_had(preset: str) -> None:
+def as_it_was(name: str) -> Preset:
+    """A preset with the nets that it had then; the paper's are Table 1's still."""
+    file = STORE / f"{name}_then.toml"
+    return load_preset(str(file) if file.exists() else name)
+
+
+@pytest.mark.parametrize("name", ["cpu", "paper"])
+def test_every_run_of_a_preset_has_the_name_it_had(name: str) -> None:
     before = json.loads((STORE / "names.json").read_text())
     assert set(before) == set(preset_names())
-    raced = RACED if preset == "cpu" else ()
-    known = {name for name in before[preset] if not name.startswith(raced)}
-    assert len(known) > 40
-    assert known <= set(load_preset(preset, BEFORE if preset == "cpu" else ()).all_runs())
+    assert len(before[name]) > 60
+    assert set(before[name]) <= set(as_it_was(name).all_runs())
 
 
 def test_no_evaluation_passes_for_one_that_kept_less() -> None:
     before = json.loads((STORE / "names.json").read_text())
-    for preset, known in before.items():
-        p = load_preset(preset)
-        now = {e.key for run in p.all_runs().values() for e in p.evaluations(run)}
+    for name, known in before.items():
+        preset = as_it_was(name)
+        now = {e.key for run in preset.all_runs().values() for e in preset.evaluations(run)}
         assert not now & {key for keys in known.values() for key in keys}
 
 

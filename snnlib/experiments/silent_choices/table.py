@@ -196,7 +196,7 @@ def _value(choice: str, spec: Spec) -> str:
         return f"{spec.recipe.epochs} epochs"
     if choice == RECIPE:
         r = spec.recipe
-        return f"{r.epochs} epochs, batches of {r.batch_size}, {r.schedule.replace('_', ' ')}, {r.lr:g}"
+        return f"{r.epochs} epochs, {r.optimizer}, batches of {r.batch_size}, {r.schedule.replace('_', ' ')}, {r.lr:g}"
     if choice == BATCH_NORM:
         return "after every convolution" if spec.batch_norm else "none"
     if choice == SURROGATE:
