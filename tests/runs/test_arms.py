@@ -61,7 +61,12 @@ DIFFERS = {
     "mirrored": {"recipe.augment"},
     "longer": {"recipe.epochs"},
     "printed": {
-        "recipe.epochs", RATE, "recipe.schedule", "recipe.batch_size", "recipe.optimizer", "recipe.weight_decay",
+        "recipe.epochs",
+        RATE,
+        "recipe.schedule",
+        "recipe.batch_size",
+        "recipe.optimizer",
+        "recipe.weight_decay",
     },
 }
 # Arms that differ from another one in these fields alone, and in the rate.
