@@ -237,7 +237,7 @@ def _idle(patch: pytest.MonkeyPatch) -> None:
     """Let the commands check their input and do no more."""
     patch.setattr(papermill, "execute_notebook", lambda _, copy, *__, **___: Path(copy).write_text(""))
     patch.setattr(workflow, "_snakemake", lambda *_: 0)
-    patch.setattr(publish, "_execute", lambda *_: None)
+    patch.setattr(publish, "_run", lambda *_: None)
     patch.setattr(batch, "train_runs", lambda *_: None)
     patch.setattr(bench_report, "bench_steps", lambda **_: "")
     patch.setattr(bench_report, "bench_scaling", lambda *_: "")

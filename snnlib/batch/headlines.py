@@ -1,89 +1,95 @@
-"""The few questions that a newcomer asks, each answered in a sentence from the ledger's numbers."""
+"""The few questions that a newcomer asks, each answered by a claim: the paper's value, ours, its cost, the verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from operator import attrgetter
+from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from snnlib.batch.ledger import Ledger
+from snnlib.experiments.claims import BEYOND, CLAIMS
+from snnlib.experiments.evidence import Claim, parts
+from snnlib.experiments.made_with import FILE, named_in
 from snnlib.experiments.paper import NETWORKS
-from snnlib.experiments.tables import SCALE, UNTESTED
+from snnlib.experiments.tables import SCALE, UNTESTED, NotTestedError, Tables
 from snnlib.experiments.titles import TITLES
 from snnlib.store.markdown import lines
+from snnlib.store.sums import verified
 
-PLACE = "{}"  # of a number, or range, in an answer
+HEADER = ("", "the paper", "ours", "seeds", "hours", "verdict", "command")
 
 
 class Headline(NamedTuple):
-    """A question and the claim that answers it; in the answer, each `PLACE` is one part of the claim."""
+    """A question, the claim that answers it, and which of the claim's parts does: its last, if not told."""
 
     claim: str
     question: str
-    answer: str
-    form: str = "+.1f"
+    part: int = -1
 
 
 HEADLINES = (
-    Headline("faster", "Does it train faster?", "direct training takes {} times as long to the same accuracy", ".1f"),
-    Headline(
-        "equal_time", "Is it ahead in the same time?",
-        "trained for as long as direct training, its accuracy differs by {} points after a quarter of that time, {} "
-        "after half and {} at the end",
-    ),
-    Headline(
-        "accuracy_kept", "Is it as accurate as direct training?",
-        "after as many epochs its accuracy differs by {} points from direct training's",
-    ),
-    Headline(
-        "lossless", "Does conversion lose anything?",
-        "giving the trained network a memory between time steps changes its accuracy by {} points at T = 2, {} at 5 "
-        "and {} at 10",
-    ),
-    Headline("rises", "Does accuracy rise with T?", "it changes by {} points from T = 1 to 5, and by {} from 5 to 10"),
-    Headline(
-        "gain_left", "How much of that is left over T = 1 without noise?",
-        "at T = 10 accuracy differs by {} points from that of the same weights, run at T = 1 without noise",
-    ),
-    Headline(
-        "noise_gains", "Is it the noise in training?",
-        "accuracy changes by {} points from T = 1 to 10, and there it differs by {} from that of the same network "
-        "trained with the constant ½ in place of noise",
-    ),
-    Headline(
-        "speed_conversion", "Is inference 100 times faster?",
-        "until it is as accurate, a converted ReLU network takes {} times as long as ours at T = 5, and {} times as "
-        "long as ours at T = 10", ".1f",
-    ),
-    Headline(
-        "memory", "Does it need less memory?",
-        "direct training needs {} times as much for a step; for a small network on a CPU, most of what ours needs is "
-        "noise drawn in advance, whose size is fixed", ".1f",
-    ),
-)  # fmt: skip
+    Headline("table2_mnist", "accuracy, MNIST, T = 10"),
+    Headline("table2_fashion_mnist", "accuracy, Fashion-MNIST, T = 10"),
+    Headline("record", "accuracy, CIFAR-10, T = 6, on two cores"),
+    Headline("faster", "training faster than direct training"),
+    Headline("equal_time", "points over direct training in the same time"),
+    Headline("lossless", "points that conversion adds at T = 2", part=0),
+    Headline("gain_left", "points of T = 10 over T = 1 without noise"),
+    Headline("speed_conversion", "inference faster than a converted ReLU net's, T = 10"),
+)
 
 
-def answered(ledger: Ledger) -> str:
-    """The questions with the verdict, the paper's value and what was measured, as a table in Markdown."""
-    few = pd.concat([ledger.claims, ledger.beyond]).set_index("id")
-    rows = [
-        (h.question, f"**{few.verdict[h.claim]}**", few.paper[h.claim], answer(h, few.loc[h.claim])) for h in HEADLINES
-    ]
-    return lines(("", "verdict", "the paper", "measured here"), rows)
+def answered(ledger: Ledger, folder: Path) -> str:
+    """A row for each question, as a table in Markdown.
+
+    Args:
+        folder: where the tables lie that the ledger is from, and `made_with.FILE`, which says how long runs took.
+
+    Raises:
+        DamagedError: that is not as it was written.
+    """
+    by_id, tables = {claim.id: claim for claim in (*CLAIMS, *BEYOND)}, Tables(folder)
+    seconds = pd.read_csv(verified(folder / FILE)).set_index("run").train_seconds
+    told = pd.concat([ledger.claims, ledger.beyond]).set_index("id").loc[[h.claim for h in HEADLINES]]
+    rows = []
+    for row, h in zip(told.itertuples(), HEADLINES, strict=True):
+        tested = row.verdict not in (SCALE, UNTESTED)
+        took = hours([folder / f"{name}.csv" for name in row.tables.split(", ")], seconds) if tested else ""
+        command = row.command.partition(" snnlib ")[2].partition(" --preset")[0]
+        measured = ours(by_id[h.claim], tables, h.part)
+        rows.append((h.question, row.paper, measured, row.n, took, f"**{row.verdict}**", f"`{command}`"))
+    return lines(HEADER, rows)
 
 
-def answer(headline: Headline, row: Mapping[str, Any]) -> str:
-    """The headline's sentence with the claim's numbers, or in a few words why there are none."""
-    if row["verdict"] in (UNTESTED, SCALE):
-        return f"not tested: {row['measured']}"
-    parts = list(zip(*(row[end].split("; ") for end in ("least", "most")), strict=True))
-    over, under = ("≥" in row["measured"] or ">" in row["measured"]), "≤" in row["measured"]
-    if "" in parts[0] or len(parts) != headline.answer.count(PLACE) or (over and under):
-        return "no single number, see all claims"
-    bound = "at least " if over else "at most " if under else ""  # a run that never got there
-    ranges = (dict.fromkeys(f"{float(end):{headline.form}}" for end in ends) for ends in parts)
-    return headline.answer.format(*(bound + " to ".join(ends) for ends in ranges))
+def hours(files: Iterable[Path], seconds: pd.Series) -> str:
+    """How long two cores trained the runs that CSV files name, a net on each core; "" where there are none.
+
+    Args:
+        files: of a claim's tables.
+        seconds: of training, by the run's name.
+    """
+    names = set().union(*map(named_in, files)) & {*seconds.dropna().index}
+    return f"{seconds[[*names]].sum() / 2 / 3600:.2g}" if names else ""
+
+
+def ours(claim: Claim, tables: Tables, part: int = -1) -> str:
+    """What was measured, of the network or readout with the lowest mean and of that with the highest.
+
+    Args:
+        claim: what is asked.
+        tables: to decide it from.
+        part: which one, where a claim has several in each network, such as one for each T.
+    """
+    try:
+        found = claim.decide(tables).items
+    except NotTestedError as error:
+        return str(error)
+    items = sorted((item for item in parts(found)[part] if item.value is not None), key=attrgetter("value"))
+    ends = [f"{item.label} {item.shown}".strip() for item in (*items[:1], *items[-1:])]
+    return "; ".join(dict.fromkeys(ends)) or "no runs"
 
 
 def without_runs(ledger: Ledger) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 
 from snnlib.batch import first_cell, readme
 from snnlib.batch.executed import executed
@@ -18,15 +20,16 @@ from snnlib.store.paths import ROOT, from_root, published_dir
 from snnlib.store.published import copy
 from snnlib.store.sums import write_summed
 
-SHOWN = "smoke"  # the preset that the committed notebooks and the README show
+SHOWN = "smoke"  # the preset that the committed notebooks show
+CLAIMS = "claims"
 
 
 def publish_preset(preset: Preset, *notebooks: str) -> str:
     """Draw what is missing or out of date, and copy the reader's own results to the published ones; returns where.
 
     Of `SHOWN` the committed notebooks are executed in place too, since they are to show what is published: times are
-    measured anew each time. The claims come last: they are shown beside what is published, which must be new by then.
-    Of other presets the executed copies are published beside the figures.
+    measured anew each time. Of other presets the executed copies are published beside the figures. The claims come
+    last, decided from what is published by then, whichever notebooks are; those of `readme.TOLD` go to README and docs.
 
     Args:
         notebooks: whose files are published, all if none is given; those of others stay as they are.
@@ -40,28 +43,29 @@ def publish_preset(preset: Preset, *notebooks: str) -> str:
         raise InputError(f"preset = {preset.given}: must be one that ships, in {from_root(FOLDER)}, to be published")
     for name in notebooks:
         one_of("notebook", name, NOTEBOOK_FILES)
-    names, decides = notebooks or (*NOTEBOOK_FILES,), not notebooks or "claims" in notebooks
+    others = [name for name in notebooks or NOTEBOOK_FILES if name != CLAIMS]
+    decides = not notebooks or CLAIMS in notebooks
+    folder = published_dir() / preset.name
     if preset.name == SHOWN:
         first_cell.renew_all()
-    figures(preset, *notebooks)
-    if preset.name == SHOWN:
-        others = [name for name in names if name != "claims"]
-        if others:
+    if others:
+        figures(preset, *others)
+        if preset.name == SHOWN:
             _execute(*others)
-        if decides:
-            _copy(preset, others)  # those of before were decided from other times
-            _execute("claims")
-    folder = _copy(preset, names)
+        _copy(preset, others)
+    if decides:
+        _decide(preset, folder)
+    told = [from_root(folder)]
     if preset.name == SHOWN:
-        folder += ", in notebooks/"
-        if decides:
-            readme.update(preset.name)
-            folder += ", README.md and docs/claims.md"
-    return f"published in {folder}; commit it"
+        told += ["in notebooks/"]
+    if decides and preset.name == readme.TOLD:
+        readme.update(preset.name)
+        told += ["README.md and docs/claims.md"]
+    return f"published in {', '.join(told)}; commit it"
 
 
-def _copy(preset: Preset, notebooks: Collection[str]) -> str:
-    """Publish these notebooks' files, and a ``runs.csv`` of the runs that all there name; returns the folder."""
+def _copy(preset: Preset, notebooks: Collection[str]) -> None:
+    """Publish these notebooks' files, and a ``runs.csv`` of the runs that all there name."""
     files = [file for name in notebooks for file in NOTEBOOK_FILES[name]]
     copies = {name: f"{name}.ipynb" for name in NOTEBOOK_FILES if preset.name != SHOWN}
     to = published_dir() / preset.name
@@ -70,13 +74,26 @@ def _copy(preset: Preset, notebooks: Collection[str]) -> str:
     folder = copy(preset.name, files, [*others, *copies.values()])
     write_summed(texts)
     Outputs(folder).write_csv(made_with(folder), "runs")
-    return from_root(folder)
 
 
-def _execute(*names: str) -> None:
+def _decide(preset: Preset, folder: Path) -> None:
+    """Let the notebook of claims read and write what is published."""
+    there = {"SNNLIB_FIGURES": str(published_dir())}
+    if preset.name == SHOWN:
+        _execute(CLAIMS, variables=there)
+        return
+    _run(CLAIMS, ["-m", "snnlib", "draw", CLAIMS, "--preset", preset.name], there)
+    write_summed({folder / f"{CLAIMS}.ipynb": executed(CLAIMS, preset, folder)})
+
+
+def _execute(*names: str, variables: Mapping[str, str] = MappingProxyType({})) -> None:
     """Execute committed notebooks in place; one that fails stays as it was."""
-    command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
+    command = ["-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
     command += ["--ExecutePreprocessor.record_timing=False", "--ExecutePreprocessor.store_widget_state=False"]
-    command += [str(NOTEBOOKS / f"{name}.ipynb") for name in names]
-    if subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode:
-        raise WorkflowError(f"{', '.join(names)}: not executed, see above")
+    _run(", ".join(names), [*command, *(str(NOTEBOOKS / f"{name}.ipynb") for name in names)], variables)
+
+
+def _run(what: str, arguments: Sequence[str], variables: Mapping[str, str]) -> None:
+    """Run Python with these arguments and environment variables."""
+    if subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment() | variables, check=False).returncode:
+        raise WorkflowError(f"{what}: not executed, see above")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
@@ -18,6 +19,8 @@ from snnlib.runs.preset_folder import figures_of
 from snnlib.store.markdown import lines, put
 from snnlib.store.paths import DOCS, README, needs_repository, published_dir
 from snnlib.store.sums import verified
+
+TOLD = "smoke"  # the preset that README and docs/claims.md tell of
 
 
 def verdict_counts(table: pd.DataFrame) -> str:
@@ -48,16 +51,23 @@ def claims_markdown(ledger: Ledger, preset: str) -> str:
     return "\n\n".join([*parts, f"A check, without a verdict: {ledger.checks}."]) + "\n"
 
 
-def headlines(ledger: Ledger, preset: str) -> str:
-    """The few questions with their answers, and below them how many claims there are and came out how."""
+def headlines(folder: Path, preset: str) -> str:
+    """The few questions with their answers, and below them what the columns are, and how many claims came out how.
+
+    Raises:
+        DamagedError: the claims are not as they were written.
+    """
+    ledger = as_written(folder)
     told = (
-        f"*Preset `{preset}`, {load_preset(preset).description}. A number is a mean over training seeds, two are those "
-        "of the network or readout with the lowest and the highest; differences are ours less the other. "
-        f"[All {len(ledger.claims)} claims, with intervals](docs/claims.md): {verdict_counts(ledger.claims)}."
+        f"*Preset `{preset}`, {load_preset(preset).description}. Ours: mean ± the half-width of its 95 % interval that "
+        "the training seeds give ± that of the test images, or mean [interval], in the network or readout with the "
+        "lowest, then in that with the highest; hours of training on two cores, of all nets in the table behind it; "
+        f"commands as `python -m snnlib ... --preset {preset}`. "
+        f"[All {len(ledger.claims)} claims](docs/claims.md): {verdict_counts(ledger.claims)}."
     )
     if lacking := without_runs(ledger):
         told += f" Networks without runs at this preset: {lacking}."
-    return f"{answered(ledger)}\n\n{told}*\n"
+    return f"{answered(ledger, folder)}\n\n{told}*\n"
 
 
 def drawn(preset: str) -> str:
@@ -92,4 +102,4 @@ def update(preset: str) -> None:
     """
     folder = published_dir() / preset
     put(DOCS / "claims.md", "claims", verified(folder / "claims.md").read_text(encoding="utf-8"))
-    put(README, "headlines", headlines(as_written(folder), preset))
+    put(README, "headlines", headlines(folder, preset))

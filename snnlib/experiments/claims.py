@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from snnlib.experiments.changed import in_words
-from snnlib.experiments.evidence import MISSING, Claim, Finding, Item
+from snnlib.experiments.evidence import MISSING, Claim, Finding, Item, parts
 from snnlib.experiments.fig2_accuracy_vs_timesteps import claims as fig2
 from snnlib.experiments.fig3_4_training_time import claims as training
 from snnlib.experiments.fig5_alpha import claims as fig5
@@ -85,14 +84,11 @@ def _verdicts(tables: Tables, claims: Iterable[Claim]) -> pd.DataFrame:
 
 
 def _ends(items: Iterable[Item]) -> tuple[str, str]:
-    """Least and most of each part of a claim: those items that stand at one place among the items of their label."""
-    of_label: dict[str, list[Item]] = {}
-    for item in items:
-        of_label.setdefault(item.label, []).append(item)
-    parts = [Finding([item for item in part if item]).extremes for part in zip_longest(*of_label.values())]
-    if not parts or None in parts:
+    """Least and most of each part of a claim."""
+    found = [Finding(part).extremes for part in parts(items)]
+    if not found or None in found:
         return "", ""
-    return tuple("; ".join(f"{end:.6g}" for end in ends) for ends in zip(*parts, strict=True))
+    return tuple("; ".join(f"{end:.6g}" for end in ends) for ends in zip(*found, strict=True))
 
 
 def _scale(claim: Claim, tables: Tables) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -260,6 +261,14 @@ def each_network(
     for label, rows in networks(frame, expected):
         items += [missing(label)] if rows is None else judge(label, rows)
     return items
+
+
+def parts(items: Iterable[Item]) -> list[list[Item]]:
+    """The parts of a claim, such as one for each T: the items that stand at one place among those of their label."""
+    of_label: dict[str, list[Item]] = {}
+    for item in items:
+        of_label.setdefault(item.label, []).append(item)
+    return [[item for item in part if item] for part in zip_longest(*of_label.values())]
 
 
 def missing(label: str, what: str = "no runs") -> Item:

@@ -30,12 +30,13 @@ def runs_named(folder: Path) -> list[str]:
 
     What a reader changed in a notebook left files of other runs, which are not the preset's.
     """
-    names: set[str] = set()
-    for file in folder.glob("*.csv"):
-        if file.name != FILE and not is_changed(file):
-            for _, cells in _read(file, NAMES).items():
-                names.update(*cells.dropna().str.split())
-    return sorted(names)
+    files = (file for file in folder.glob("*.csv") if file.name != FILE and not is_changed(file))
+    return sorted(set().union(*map(named_in, files)))
+
+
+def named_in(file: Path) -> set[str]:
+    """The runs that a CSV file names, none if it cannot be read."""
+    return {name for _, cells in _read(file, NAMES).items() for cell in cells.dropna() for name in cell.split()}
 
 
 def made_with(folder: Path) -> pd.DataFrame:

@@ -1,79 +1,81 @@
-"""The questions that README and the notebook of claims begin with: each answered in one plain sentence."""
+"""The questions that README and the notebook of claims begin with: each answered by a claim, in a row."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from snnlib.batch.headlines import HEADLINES, PLACE, Headline, answer, answered, without_runs
-from snnlib.batch.ledger import Ledger, as_written, ledger
+from snnlib.batch.headlines import HEADER, HEADLINES, answered, hours, ours, without_runs
+from snnlib.batch.ledger import as_written, ledger
+from snnlib.batch.readme import TOLD
 from snnlib.experiments.claims import BEYOND, CLAIMS
-from snnlib.experiments.tables import REPRODUCED, SCALE, UNDECIDED, UNTESTED
+from snnlib.experiments.evidence import Claim, Effect, Finding, Item, exceeds, missing
+from snnlib.experiments.made_with import FILE
+from snnlib.experiments.tables import SCALE, UNTESTED, NotTestedError, Tables
 from snnlib.store.paths import published_dir
+from snnlib.store.sums import write_summed
 
-NUMBER = r"[-+]?\d+\.\d"
-RANGE = rf"(at least |at most )?{NUMBER}( to {NUMBER})?"
-TWO = Headline("a claim", "Does it?", "it gains {} points at first, and {} later")
-
-
-def row(least: str, most: str, measured: str = "CNN 1.0", verdict: str = UNDECIDED) -> dict[str, str]:
-    return {"least": least, "most": most, "measured": measured, "verdict": verdict}
+BY_ID = {claim.id: claim for claim in (*CLAIMS, *BEYOND)}
+NOWHERE = Tables(Path("nowhere"))
 
 
-def fits(headline: Headline, said: str) -> bool:
-    return bool(re.fullmatch(RANGE.join(map(re.escape, headline.answer.split(PLACE))), said))
+def claim(*items: Item) -> Claim:
+    return replace(CLAIMS[0], decide=lambda tables: Finding(items))
 
 
 def test_every_question_is_answered_by_a_claim() -> None:
     ids = [h.claim for h in HEADLINES]
-    assert 6 <= len(ids) == len(set(ids)) <= 9
-    assert set(ids) <= {claim.id for claim in (*CLAIMS, *BEYOND)}
+    assert len(ids) == len(set(ids)) <= 8  # a screen
+    assert set(ids) <= {*BY_ID}
     assert "gain_left" in ids  # why accuracy rises with T
-    for h in HEADLINES:
-        assert h.question.endswith("?")
-        assert h.answer.count(PLACE) >= 1
 
 
-def test_each_part_of_a_claim_has_a_place_and_a_range_of_its_own() -> None:
-    assert answer(TWO, row("-1.26; 2", "3.14; 2.01")) == "it gains -1.3 to +3.1 points at first, and +2.0 later"
-    assert answer(TWO._replace(form=".1f"), row("8; 9", "8; 10.06")) == (
-        "it gains 8.0 points at first, and 9.0 to 10.1 later"
+def test_told_are_the_lowest_and_the_highest_of_a_claims_last_part_or_of_the_one_that_is_asked() -> None:
+    nets = {"CNN": (1, 5), "VGG-16": (3, 2), "ResNet-18": (2, 4)}
+    asked = claim(
+        *(exceeds(net, Effect([value] * 3), 0) for net, values in nets.items() for value in values), missing("LeNet")
     )
+    assert ours(asked, NOWHERE) == "VGG-16 +2.0 ± 0.0; CNN +5.0 ± 0.0"
+    assert ours(asked, NOWHERE, part=0) == "CNN +1.0 ± 0.0; VGG-16 +3.0 ± 0.0"
 
 
-@pytest.mark.parametrize(
-    ("measured", "word"),
-    [("CNN ≥ 3.1×", "at least "), ("CNN > 200×", "at least "), ("CNN ≤ 3.1×", "at most "), ("CNN 3.1×", "")],
-)
-def test_a_run_that_never_got_there_makes_it_a_bound(measured: str, word: str) -> None:
-    h = Headline("faster", "Is it faster?", "it takes {} times as long", ".1f")
-    assert answer(h, row("1.5", "3.1", measured)) == f"it takes {word}1.5 to 3.1 times as long"
+def test_one_number_is_told_once_and_none_in_words() -> None:
+    assert ours(claim(exceeds("", Effect([99.5, 99.6, 99.7], 0.05), 99, form=".2f", unit=" %")), NOWHERE) == (
+        "99.60 ± 0.25 ± 0.10 %"  # t(0.975, 2) = 4.3027 times 0.1 / √3; 1.96 times 0.05
+    )
+    assert ours(claim(missing("CNN")), NOWHERE) == "no runs"
+    assert ours(claim(Item("CNN", "larger", "yes")), NOWHERE) == "no runs"
+
+    def cannot(tables: Tables) -> Finding:
+        raise NotTestedError("needs MNIST at full width", SCALE)
+
+    assert ours(replace(CLAIMS[0], decide=cannot), NOWHERE) == "needs MNIST at full width"
 
 
-def test_where_there_is_no_number_the_row_says_so_in_words() -> None:
-    for verdict in (UNTESTED, SCALE):
-        assert answer(TWO, row("", "", "no fig2.csv", verdict)) == "not tested: no fig2.csv"
-    bounded_both_ways = row("1; 2", "1; 2", "CNN ≥ 3×; VGG-16 ≤ 2×")
-    for without in (row("", ""), row("1", "2"), row("1; 2; 3", "1; 2; 3"), bounded_both_ways):
-        assert answer(TWO, without) == "no single number, see all claims"
+def test_hours_are_of_two_cores_and_of_each_run_once(tmp_path: Path) -> None:
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    pd.DataFrame({"run": ["one", "two", "one"], "seed": 0}).to_csv(files[0], index=False)
+    pd.DataFrame({"runs": ["two three", ""], "other_run": ["unknown", "one"]}).to_csv(files[1], index=False)
+    seconds = pd.Series({"one": 3600.0, "two": 7200.0, "three": 36000.0, "four": 1.0, "unknown": float("nan")})
+    assert hours(files[:1], seconds) == "1.5"
+    assert hours(files, seconds) == "6.5"
+    assert hours([tmp_path / "missing.csv"], seconds) == ""
 
 
-def test_the_table_has_a_line_for_each_question() -> None:
-    found = ledger(Path("nowhere"), "smoke")
-    at = {h.claim: "; ".join(["2"] * h.answer.count(PLACE)) for h in HEADLINES}
-    tables = [
-        table.assign(least=table.id.map(at), most=table.id.map(at), measured="CNN 2.0", verdict=REPRODUCED)
-        for table in (found.claims, found.beyond)
-    ]
-    _, _, *lines = answered(Ledger(*tables, "")).splitlines()
-    by_id = {claim.id: claim for claim in (*CLAIMS, *BEYOND)}
-    for line, h in zip(lines, HEADLINES, strict=True):
-        question, verdict, paper, said = line.strip("| ").split(" | ")
-        assert (question, paper, verdict) == (h.question, by_id[h.claim].paper, f"**{REPRODUCED}**")
-        assert fits(h, said)
+def test_the_table_has_a_row_for_each_question(tmp_path: Path) -> None:
+    write_summed({tmp_path / FILE: "run,train_seconds\n"})
+    found = ledger(tmp_path, "cpu")
+    found = replace(found, claims=found.claims.assign(n="3"))
+    header, _, *rows = (line.strip("| ").split(" | ") for line in answered(found, tmp_path).splitlines())
+    assert len(header) == len(HEADER) - 1  # the first is empty
+    for (question, paper, measured, *_, verdict, command), h in zip(rows, HEADLINES, strict=True):
+        assert (question, paper) == (h.question, BY_ID[h.claim].paper)
+        assert measured.startswith("no ")
+        assert verdict == f"**{UNTESTED}**"
+        assert command.startswith("`draw ")
 
 
 def test_networks_that_lack_runs_are_counted() -> None:
@@ -84,10 +86,9 @@ def test_networks_that_lack_runs_are_counted() -> None:
     assert without_runs(replace(found, claims=claims)) == "VGG-16 for 2 claims, ResNet-18 for 1 claim"
 
 
-@pytest.mark.parametrize("headline", HEADLINES, ids=lambda headline: headline.claim)
-def test_what_is_published_is_a_sentence(headline: Headline) -> None:
-    published = as_written(published_dir() / "smoke")
-    rows = {row["id"]: row for table in (published.claims, published.beyond) for row in table.to_dict("records")}
-    found = rows[headline.claim]
-    said = answer(headline, found)
-    assert fits(headline, said) or found["verdict"] in (UNTESTED, SCALE), "run `make publish PRESET=smoke`"
+@pytest.mark.parametrize("preset", sorted({"smoke", TOLD}))
+def test_what_is_published_is_decided_from_what_is_published_beside_it(preset: str) -> None:
+    folder = published_dir() / preset
+    written, found = as_written(folder), ledger(folder, preset)
+    for one, other in ((written.claims, found.claims), (written.beyond, found.beyond)):
+        pd.testing.assert_frame_equal(one, other.astype(str), obj=f"the claims (run `make publish PRESET={preset}`)")

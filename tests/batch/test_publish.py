@@ -12,10 +12,12 @@ import pytest
 from snnlib.batch import executed as copies
 from snnlib.batch import publish as publishing
 from snnlib.batch import readme
+from snnlib.batch.ledger import ledger
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.train import BatchError
 from snnlib.checks import InputError
-from snnlib.experiments.claims import decide, decide_beyond
+from snnlib.experiments.made_with import made_with
+from snnlib.experiments.outputs import Outputs
 from snnlib.runs.preset import load_preset
 from snnlib.store import paths
 from snnlib.store.files import DamagedError
@@ -28,6 +30,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The reader's own files of a preset, drawn when the workflow is called, and a README; notebooks write theirs."""
     monkeypatch.delenv("SNNLIB_FIGURES", raising=False)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(readme, "TOLD", "smoke")
     monkeypatch.setattr(readme, "README", tmp_path / "README.md")
     monkeypatch.setattr(readme, "DOCS", tmp_path)
     (tmp_path / "README.md").write_text("\n".join(markers("headlines")))
@@ -37,12 +40,17 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def figures(preset: object, *names: str) -> None:
         write(preset.name, "drawn", *(names or NOTEBOOK_FILES))
 
-    def execute(*names: str) -> None:
-        executed.append(names)
-        write("smoke", "executed", *names)
+    def run(what: str, arguments: list[str], variables: dict[str, str]) -> None:
+        names, preset = tuple(what.split(", ")), arguments[-1] if "draw" in arguments else "smoke"
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            write(preset, "executed", *names)
+        if preset == "smoke":
+            executed.append(names)
 
     monkeypatch.setattr(publishing, "figures", figures)
-    monkeypatch.setattr(publishing, "_execute", execute)
+    monkeypatch.setattr(publishing, "_run", run)
     monkeypatch.setattr(copies, "BUILD", tmp_path / "build")
     monkeypatch.setattr(copies, "NOTEBOOKS", tmp_path / "notebooks")
     return tmp_path / "figures" / "mine"
@@ -72,8 +80,10 @@ def write(preset: str, text: str, *names: str) -> None:
         for file in NOTEBOOK_FILES[name]:
             write_summed({folder / file: f"{text}\n"})
         if name == "claims":  # the files that are read again
-            for file, table in (("claims.csv", decide(folder)), ("claims_beyond.csv", decide_beyond(folder))):
+            found = ledger(folder, preset)
+            for file, table in (("claims.csv", found.claims), ("claims_beyond.csv", found.beyond)):
                 write_summed({folder / file: table.to_csv(index=False)})
+            Outputs(folder).write_csv(made_with(folder), "runs")
 
 
 def published(preset: str) -> dict[str, str]:
@@ -99,10 +109,23 @@ def test_of_another_preset_the_figures_and_the_executed_copies(own: Path) -> Non
     before = (own.parents[1] / "README.md").read_text()
     assert publishing.publish_preset(load_preset("cpu")) == "published in figures/cpu; commit it"
     assert not executed
+    assert not (own / "cpu" / "claims.csv").exists()  # they are decided from what is published, where that is
     found = published("cpu")
     assert found["method.csv"] == "drawn\n"
     assert {name for name in found if name.endswith(".ipynb")} == {f"{name}.ipynb" for name in NOTEBOOK_FILES}
     assert (own.parents[1] / "README.md").read_text() == before
+
+
+def test_the_readme_tells_of_one_preset_whichever_notebooks_show(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readme, "TOLD", "cpu")
+    file = own.parents[1] / "README.md"
+    before = file.read_text()
+    assert publishing.publish_preset(load_preset("smoke")) == "published in figures/smoke, in notebooks/; commit it"
+    assert file.read_text() == before
+    said = publishing.publish_preset(load_preset("cpu"))
+    assert said == "published in figures/cpu, README.md and docs/claims.md; commit it"
+    assert "--preset cpu" in file.read_text()
+    assert "executed" in (own.parents[1] / "claims.md").read_text()
 
 
 def test_an_executed_copy_has_nothing_of_its_machine_and_leads_where_the_notebook_does(own: Path) -> None:
@@ -160,7 +183,7 @@ def test_of_some_notebooks_of_smoke_only_these_are_executed(own: Path, names: li
 
 
 def test_runs_of_what_is_not_published_are_not_in_its_runs(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def figures(preset: object) -> None:
+    def figures(preset: object, *names: str) -> None:
         write("cpu", "run\nused", *NOTEBOOK_FILES)
         (own / "cpu" / "method-timesteps20.csv").write_text("run\nexplored\n")
 
@@ -170,14 +193,14 @@ def test_runs_of_what_is_not_published_are_not_in_its_runs(own: Path, monkeypatc
 
 
 def test_nothing_is_published_where_something_failed_or_is_missing(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failed(preset: object) -> None:
+    def failed(preset: object, *names: str) -> None:
         raise BatchError({"a run": "why"}, "1 run")
 
     monkeypatch.setattr(publishing, "figures", failed)
     with pytest.raises(BatchError):
         publishing.publish_preset(load_preset("smoke"))
 
-    def all_but_the_first(preset: object) -> None:
+    def all_but_the_first(preset: object, *names: str) -> None:
         write("cpu", "drawn", *NOTEBOOK_FILES)
         for file in NOTEBOOK_FILES["method"]:
             (own / "cpu" / file).unlink()

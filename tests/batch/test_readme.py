@@ -15,6 +15,7 @@ from snnlib.checks import InputError
 from snnlib.cli.commands import app
 from snnlib.experiments.claims import BEYOND, CLAIMS
 from snnlib.experiments.evidence import RULE
+from snnlib.experiments.made_with import made_with
 from snnlib.experiments.outputs import Outputs
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED
 from snnlib.runs.preset import as_written as preset_as_written
@@ -23,7 +24,7 @@ from snnlib.store import paths
 from snnlib.store.markdown import markers, part
 from snnlib.store.paths import published_dir
 
-SMOKE = published_dir() / "smoke"
+PUBLISHED = published_dir() / readme.TOLD
 
 
 def text_for(name: str) -> str:
@@ -40,6 +41,7 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     found = replace(found, claims=found.claims.assign(verdict=PARTLY))
     Outputs(published_dir() / "cpu").write_table(found.claims, "claims", readme.claims_markdown(found, "cpu"))
     Outputs(published_dir() / "cpu").write_csv(found.beyond, "claims_beyond")
+    Outputs(published_dir() / "cpu").write_csv(made_with(tmp_path), "runs")
     file, docs = tmp_path / "README.md", tmp_path / "docs"
     file.write_text(text_for("headlines"))
     docs.mkdir()
@@ -49,14 +51,14 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def test_readme_and_docs_have_the_committed_claims_of_smoke() -> None:
+def test_readme_and_docs_have_the_committed_claims() -> None:
     for file, name, expected in (
-        (readme.README, "headlines", readme.headlines(as_written(SMOKE), "smoke")),
-        (readme.DOCS / "claims.md", "claims", (SMOKE / "claims.md").read_text(encoding="utf-8")),
+        (readme.README, "headlines", readme.headlines(PUBLISHED, readme.TOLD)),
+        (readme.DOCS / "claims.md", "claims", (PUBLISHED / "claims.md").read_text(encoding="utf-8")),
     ):
         text = file.read_text(encoding="utf-8")
         start, end = part(text, name)
-        assert text[start:end].strip() == expected.strip(), "run `make publish PRESET=smoke`"
+        assert text[start:end].strip() == expected.strip(), f"run `make publish PRESET={readme.TOLD}`"
 
 
 def test_the_readme_fits_on_a_few_screens_and_names_what_matters() -> None:
@@ -64,17 +66,17 @@ def test_the_readme_fits_on_a_few_screens_and_names_what_matters() -> None:
     assert len(text.encode()) <= 7000
     first = text[: part(text, "headlines")[1]]
     assert not any(line.startswith("## ") for line in first.splitlines())  # the claims stand on the first screen
-    for words in ("make figures", "make test", "figures/smoke/fig2_accuracy_vs_timesteps.png"):
+    for words in ("make figures", "make test", f"figures/{readme.TOLD}/fig2_accuracy_vs_timesteps.png"):
         assert words in first
     for variable in ("SNNLIB_RUNS", "SNNLIB_DATA", "SNNLIB_FIGURES"):
         assert variable in text
 
 
 def test_the_committed_claims_agree_with_each_other() -> None:
-    whole = as_written(SMOKE)
+    whole = as_written(PUBLISHED)
     assert list(whole.claims.id) == [claim.id for claim in CLAIMS]
     assert list(whole.beyond.id) == [claim.id for claim in BEYOND]
-    assert (SMOKE / "claims.md").read_text(encoding="utf-8") == readme.claims_markdown(whole, "smoke")
+    assert (PUBLISHED / "claims.md").read_text(encoding="utf-8") == readme.claims_markdown(whole, readme.TOLD)
 
 
 def test_the_ledger_is_whole_and_the_readme_has_the_headlines(drawn: Path) -> None:
@@ -83,10 +85,11 @@ def test_the_ledger_is_whole_and_the_readme_has_the_headlines(drawn: Path) -> No
     assert (published_dir() / "cpu" / "claims.md").read_text() in whole
     rows = [line.strip("| ").split(" | ") for line in headlines.splitlines() if "**" in line]
     by_id = {c.id: c for c in (*CLAIMS, *BEYOND)}
-    for (question, verdict, paper, _), h in zip(rows, HEADLINES, strict=True):
-        assert (question, paper) == (h.question, by_id[h.claim].paper)
-        assert verdict == ("**not tested**" if by_id[h.claim] in BEYOND else f"**{PARTLY}**")
-    assert f"All {len(CLAIMS)} claims, with intervals](docs/claims.md): {len(CLAIMS)} partly" in headlines
+    for row, h in zip(rows, HEADLINES, strict=True):
+        assert row[:2] == [h.question, by_id[h.claim].paper]
+        assert row[-2] == ("**not tested**" if by_id[h.claim] in BEYOND else f"**{PARTLY}**")
+        assert row[-1].startswith("`draw ")
+    assert f"All {len(CLAIMS)} claims](docs/claims.md): {len(CLAIMS)} partly" in headlines
     once = whole, headlines
     readme.update("cpu")
     assert ((drawn.parent / "docs" / "claims.md").read_text(), drawn.read_text()) == once
