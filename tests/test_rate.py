@@ -53,7 +53,7 @@ def test_it_is_the_rate_of_a_neuron_that_integrates(levels: int, spread: float) 
 @pytest.mark.parametrize("levels", LEVELS)
 def test_if_fires_at_that_rate(levels: int, spread: float) -> None:
     x = drawn(2000)
-    spikes, _ = step_by_step(IF(v_init=0.5, spread=spread), x.clamp(0, 1).expand(levels, -1), seed=7)
+    spikes, _ = step_by_step(IF(v_init=0.5, spread=spread), x.expand(levels, -1), seed=7)
     rate, _ = Rate(levels, spread).step(x, None, generator(7))
     torch.testing.assert_close(spikes.mean(0), rate, atol=1e-12, rtol=0)
 

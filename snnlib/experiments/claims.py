@@ -112,7 +112,7 @@ def decide_beyond(folder: Path, claims: Iterable[Claim] = BEYOND) -> pd.DataFram
 
 
 def told(out: Outputs, claims: Iterable[Claim]) -> str:
-    """`verdicts` in words: each claim with its verdict, below it what was measured.
+    """`verdicts` in words, of what goes beyond the paper in its own: each claim, and below it what was measured.
 
     Args:
         out: what wrote the tables. If parameters were changed there is nothing to tell: claims are decided from the
@@ -120,5 +120,8 @@ def told(out: Outputs, claims: Iterable[Claim]) -> str:
     """
     if out.changed:
         return f"no verdicts: claims are decided with the preset's own values, not with {in_words(out.changed)}"
-    rows = verdicts(out.folder, claims).itertuples()
-    return "\n".join(f"{row.claim} ({row.section}): {row.verdict}\n  {row.measured}" for row in rows)
+    words = {claim.id: BEYOND_WORDS for claim in BEYOND}
+    return "\n".join(
+        f"{row.claim} ({row.section}): {words.get(row.id, {}).get(row.verdict, row.verdict)}\n  {row.measured}"
+        for row in verdicts(out.folder, claims).itertuples()
+    )

@@ -45,7 +45,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {p: version(p) for p in packages},
         "device": torch.cuda.get_device_name(device) if cuda else _processor(),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "snnlib": __version__,
         "git": _git(),
         "instructions": _instructions(),

@@ -223,7 +223,7 @@ def test_what_is_told_of_the_ceiling() -> None:
     rows += [(ENSEMBLE, 10, s, 0.0, 0.0, 100, 0) for s in range(3)]
     names = ["memory", "timesteps", "seed", "points", "image_error", "images", "changed"]
     table = pd.DataFrame(rows, columns=names).assign(**OF_A_PANEL)
-    below = f"  {EXACT} at T = 10: -4.0 ± 2.5 ± 1.0, 9 of 300 images changed; above it: no"
+    below = f"  {EXACT} at T = 10: -4.0 ± 2.5 ± 1.0, changed 9 times on 100 images; above it: no"
     assert ceiling.told(table).splitlines()[2:] == [below]
     above = table.assign(network="vgg16", points=-table.points)
     assert ceiling.told(pd.concat([table, above])).splitlines() == [
@@ -322,7 +322,6 @@ def test_other_spreads_and_a_later_t_are_drawn(small_store: None, tiny: list[Run
 
 def test_chance_is_drawn_for_each_memory_and_layer() -> None:
     rows = [(m, layer, t, 0.2 / t) for m in (ENSEMBLE, EVEN) for layer in ("layer 1", "layer 2") for t in (1, 10)]
-    net = {"dataset": "mnist", "network": "cnn", "width": 1.0, "augment": "none", "readout": "spikes"}
-    fig = plot.chance(pd.DataFrame(rows, columns=["memory", "layer", "timesteps", "sd"]).assign(**net))
+    fig = plot.chance(pd.DataFrame(rows, columns=["memory", "layer", "timesteps", "sd"]).assign(**OF_A_PANEL, seed=0))
     assert [ax.get_title() for ax in fig.axes] == [ENSEMBLE, EVEN]
     assert all(len(ax.lines) == 2 + 2 for ax in fig.axes)

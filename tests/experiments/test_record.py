@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tiny_runs import spec
+from torch import nn
 
 from snnlib.checks import InputError
 from snnlib.experiments.claims import decide
@@ -16,10 +17,12 @@ from snnlib.experiments.one_pass.table import AT_ONCE, PIPELINED, SPIKING, WARME
 from snnlib.experiments.record import claims, plot
 from snnlib.experiments.record import table as record
 from snnlib.experiments.tables import NOT, REPRODUCED, SCALE, UNDECIDED
-from snnlib.neurons import LIF
+from snnlib.models import build
+from snnlib.neurons import LIF, SingleStep
 from snnlib.runs.arms import ARMS
-from snnlib.runs.preset import Preset
+from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.run import Run, ensure
+from snnlib.store.paths import ROOT
 from snnlib.store.sums import write_summed
 
 TINY = spec().model_dump(mode="json", include={"dataset", "width", "recipe"})
@@ -51,6 +54,33 @@ def test_accuracies_know_what_they_cost_and_what_they_are_of(small_store: None) 
         (seconds,) = rows.train_seconds.unique()
         (run,) = (r for r in preset("potential", "adam", "rate4", "relu").all_runs().values() if r.spec.name == name)
         assert seconds == pytest.approx(run.timing.seconds.sum())
+
+
+def test_operations_are_those_of_every_product_three_times_over() -> None:
+    """Counted by hand for `vgg5`: 3 x 3 convolutions on CIFAR-10's sizes, each product a multiplication and a sum."""
+    nets = load_preset("cpu").notebooks[record.NOTEBOOK]
+    spec = nets["record"]["potential"][0]
+    model = build("vgg5", SingleStep(), width=1)
+    convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
+    sizes = [32, 16, 8, 4][: len(convolutions)]
+    products = sum(9 * c.in_channels * c.out_channels * n**2 for c, n in zip(convolutions, sizes, strict=True))
+    products += sum(m.in_features * m.out_features for m in model.modules() if isinstance(m, nn.Linear))
+    assert record.operations(Run(spec)) == 24 * 50_000 * 3 * 2 * products
+    narrow = {arm: record.operations(Run(specs[0])) for arm, specs in nets["record_narrow"].items()}
+    assert narrow["rate4"] == narrow["relu"] == narrow["potential"]  # one pass
+    assert narrow["direct4_short"] == narrow["potential"]  # four steps, a quarter of the epochs
+    assert narrow["distilled"] == pytest.approx((2 + 1 / 3) * narrow["potential"])  # the twin, and its outputs
+    assert narrow["narrowed"] == narrow["potential"]  # both halves
+
+
+def test_the_first_recipe_is_of_published_runs_that_are_not_those_of_the_second() -> None:
+    presets = load_preset("cpu", record.FIRST), load_preset("cpu")
+    first, second = (p.notebooks[record.NOTEBOOK]["record_deeper"] for p in presets)
+    for arm in ("potential", "rate4"):
+        (one,), (other,) = first[arm], second[arm]
+        assert (one.recipe.epochs, one.recipe.augment) == (40, "crop_flip")
+        assert one.name != other.name
+        assert all((ROOT / "data" / "pretrained" / spec.name).is_dir() for spec in (one, other))
 
 
 def test_what_is_known_so_far_is_what_was_evaluated_and_nothing_is_trained_for_it(
@@ -173,7 +203,7 @@ def made_up() -> pd.DataFrame:
     return pd.DataFrame(
         {
             **net, "arm": arm, "way": way, "run": f"{arm}-{seed}", "seed": seed, "noise_seed": 0, "timesteps": t,
-            "accuracy": accuracy, "train_seconds": 60.0 * (seed + 1),
+            "accuracy": accuracy, "train_seconds": 60.0 * (seed + 1), "operations": 2e15,
         }
         for (arm, way), at in of_arm.items() for t, of_seeds in at.items() for seed, accuracy in enumerate(of_seeds)
     )  # fmt: skip

@@ -21,7 +21,7 @@ from snnlib.runs.evaluations import Conversion
 from snnlib.runs.run import Run, ensure
 from snnlib.training.evaluation import predict
 
-AT = (1, 10, 100, 1000)  # T
+AT = (10, 100, 1000)  # T: what is ahead before is another question
 IMAGES = 30
 
 
@@ -86,6 +86,6 @@ def told(table: pd.DataFrame) -> str:
         for (memory, t), rows in of_net.groupby(["memory", "timesteps"], sort=False):
             if (memory, t) != (ENSEMBLE, last):
                 item = exceeds("", Effect.of(rows), 0)
-                changed = f"{rows.changed.sum()} of {rows.images.sum()} images changed"
+                changed = f"changed {rows.changed.sum()} times on {rows.images.iloc[0]} images"
                 lines.append(f"  {memory} at T = {t}: {item.shown}, {changed}; above it: {item.says}")
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, ScalarFormatter, StrMethodFormatter
 
+from snnlib.experiments.memories.rates import COPIES, IMAGES
 from snnlib.experiments.memories.table import ENSEMBLE, EVEN, EXACT, HIDDEN, PAPER, READOUT, SPREADS, exact
 from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.experiments.style import (
@@ -102,7 +103,7 @@ def ceiling(table: pd.DataFrame) -> Figure:
         last = at.xs(ENSEMBLE, level="memory")[at.columns.max()]
         sd = np.nan_to_num(last.std())
         ax.axhspan(last.mean() - sd, last.mean() + sd, color="grey", alpha=0.3, lw=0)
-        ax.axhline(last.mean(), color="grey", lw=1, label=f"{ENSEMBLE} at T = {at.columns.max()}")
+        ax.axhline(last.mean(), color="grey", lw=1, label=f"{ENSEMBLE} at T = {at.columns.max()} (band: ± sd)")
         for memory in (ENSEMBLE, PAPER, EXACT):
             of_seeds = at.xs(memory, level="memory")
             ax.errorbar(at.columns, of_seeds.mean(), yerr=_sd(of_seeds), label=memory, **LOOKS[memory])
@@ -141,8 +142,8 @@ def chance(table: pd.DataFrame) -> Figure:
                 axis.set_minor_locator(NullLocator())
         for ax in leftmost(axes.flat):
             ax.set_ylabel("sd of a neuron's rate")
-        net = f"{net_title(first)}, readout {first.readout}"
-        entitle(fig, "Chance in firing rates", net)
+        net = f"{net_title(first)}, {first.noise}, readout {first.readout}, seed {first.seed}"
+        entitle(fig, "Chance in firing rates", net, f"(root mean square of a layer: {IMAGES} images, {COPIES} simulations each)")
         legend(fig, named(axes.flat))
     return fig
 

@@ -20,9 +20,7 @@ from snnlib.simulation import simulate
 from snnlib.training.seeds import stream
 
 AT = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # T
-
-
-IMAGES = 4  # on which rates are looked at
+IMAGES, COPIES = 4, 16  # on which rates are looked at, and how often each is run
 
 
 def with_each_memory(run: Run, evaluation: Conversion) -> pd.DataFrame:
@@ -38,7 +36,7 @@ def with_each_memory(run: Run, evaluation: Conversion) -> pd.DataFrame:
 
 
 def chance_of_rates(
-    model: Spiking, images: Tensor, generator: torch.Generator, copies: int = 16, timesteps: Iterable[int] = AT
+    model: Spiking, images: Tensor, generator: torch.Generator, copies: int = COPIES, timesteps: Iterable[int] = AT
 ) -> pd.DataFrame:
     """Standard deviation of a neuron's rate over T steps from one simulation to the next, root mean square of a layer.
 

@@ -49,7 +49,7 @@ def above(tables: Tables, other: str, timesteps: tuple[int, ...], least: float =
 
 def _claim(id: str, claim: str, test: str, other: str, *timesteps: int, least: float = 0.0) -> Claim:
     decide = partial(above, other=other, timesteps=timesteps, least=least)
-    return Claim(id, claim, "2.1", "", test, "not compared", (CONTRASTS,), decide)
+    return Claim(id, claim, "2.2", "", test, "not compared", (CONTRASTS,), decide)
 
 
 _L4 = "as spiking nets, trained on the rates of L = 4 steps with random phases, over"

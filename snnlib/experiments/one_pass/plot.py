@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -33,7 +34,7 @@ FROM = 4  # T at which it begins: before, the levels differ by more than all tha
 TITLES = {
     SPIKING: "all layers step together",
     DIFFERENCE: DIFFERENCE,
-    WARMED: f"the same, outputs of the\nfirst {WARM_UP} steps not counted",
+    WARMED: f"all layers step together, outputs\nof the first {WARM_UP} steps not counted",
     PIPELINED: "each layer waits for T steps\n(latency: layers × T)",
 }
 # What is compared, where there is such an arm: its look, and its name.
@@ -43,7 +44,7 @@ OPPONENTS = {
     "rate4_in_time": ({"color": VERMILION, "marker": "<"}, "L = 4, then one epoch through time, T = 4"),
     "potential": ({"color": BLACK, "marker": "*", "ms": 8}, "the paper's training, exact memory"),
     "qcfs": ({"color": PURPLE, "marker": "P", "ls": "--"}, f"QCFS, L = 4, {START}"),
-    "direct4_short": ({"color": ORANGE, "marker": "X", "ls": "--"}, "direct training at T = 4, equal time"),
+    "direct4_short": ({"color": ORANGE, "marker": "X", "ls": "--"}, "direct training at T = 4, about equal time"),
 }
 
 
@@ -64,6 +65,7 @@ def one_pass(table: pd.DataFrame) -> Figure:
             of_net = at.xs(net, level=ARCHITECTURE)
             for ax, (way, name) in zip(panels, titles.items(), strict=True):
                 if way == DIFFERENCE:
+                    ax.set_xlabel("time steps T")
                     _panel(ax, over.xs(net, level=ARCHITECTURE), SPIKING, [t for t in ticks if t >= FROM])
                     ax.axhline(0, color=BLACK, lw=1)
                 else:
@@ -95,7 +97,9 @@ def _over_base(percents: pd.Series) -> pd.Series:
 def _ceiling(ax: Axes, at: pd.DataFrame) -> None:
     if ("relu", AT_ONCE) in at.index.droplevel("timesteps"):
         ceiling = at.loc["relu", AT_ONCE].iloc[0]
-        ax.axhline(ceiling["mean"], color=SKY, ls=":", label="ReLU net, no steps")
+        ax.axhline(ceiling["mean"], color=SKY, ls=":", label="ReLU net, no steps (band: ± sd)")
+        sd = np.nan_to_num(ceiling.sd)
+        ax.axhspan(ceiling["mean"] - sd, ceiling["mean"] + sd, color=SKY, alpha=0.2, lw=0)
 
 
 def _panel(ax: Axes, at: pd.DataFrame, way: str, ticks: list[int]) -> None:

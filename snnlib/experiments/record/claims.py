@@ -50,7 +50,7 @@ def reached(tables: Tables, goal: float, way: str, arm: str) -> Finding:
 
 def _claim(id: str, claim: str, test: str, goal: float, way: str = SPIKING, arm: str = CHOSEN) -> Claim:
     decide = partial(reached, goal=goal, way=way, arm=arm)
-    return Claim(id, claim, "3.2, Table 2", "", f"{test}: above {goal:.2f} %", "92.07 %", (LEVELS,), decide)
+    return Claim(id, claim, "3.2, Table 2", "", f"{test}: above {goal:.2f} %", "92.07 % (T = 10)", (LEVELS,), decide)
 
 
 _TEST = f"accuracy on CIFAR-10 at T = {AT}, last epoch, of a net trained in single passes on the rates of L = 4 steps,"

@@ -69,10 +69,10 @@ def _arms(ax: Axes, arms: pd.DataFrame, timesteps: int) -> None:
             ax.errorbar(arms[way], rows, xerr=arms[f"{way}_sd"].fillna(0), fmt="none", ecolor=look["color"], lw=1)
             ax.plot(arms[way], rows, ls="", ms=6, label=label.format(t=timesteps), **look)
     base = arms[arms.arm == BASE].iloc[0]
-    ax.axvline(base.spiking, color=SKY, lw=1)
+    ax.axvline(base.spiking, color=SKY, lw=1, label=f"the base at T = {timesteps}")
     names = [_label(arm, points) for arm, points in zip(arms.arm, arms.points, strict=True)]
     ax.set_yticks(rows, [textwrap.fill(name, CHARACTERS) for name in names])
-    ax.invert_yaxis()
+    ax.set_ylim(len(arms) - 0.5, -0.5)
 
 
 def _label(arm: str, points: float) -> str:

@@ -11,6 +11,7 @@ from snnlib.experiments.contrasts import Side, level
 from snnlib.experiments.one_pass import table as one_pass
 from snnlib.experiments.one_pass.table import AT_ONCE, PIPELINED, SPIKING
 from snnlib.experiments.over_seeds import over_seeds, percent
+from snnlib.experiments.table1_networks import size
 from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import known
@@ -43,7 +44,8 @@ TRICKS = {
 }
 GOALS = {"the paper's VGG-16, 92.07 %": 0.9207, "94 %": 0.94}  # on CIFAR-10, Table 2
 AT = 6  # T of the goals
-FIRST = ("nets.record.recipe.epochs=40", "nets.record.recipe.augment=crop_flip")  # the recipe of cpu's nets before
+# The recipe of cpu's deeper net before.
+FIRST = ("nets.record_deeper.recipe.epochs=40", "nets.record_deeper.recipe.augment=crop_flip")
 NET = ["net", "dataset", "width", "hold_out"]  # by the preset's name for it: the network itself is a trick
 NET_AND_ARM = [*NET, "arm"]
 MIRRORED = "spiking, mirrored too"  # each image of the test set is seen twice
@@ -70,7 +72,8 @@ def accuracies(preset: Preset, timesteps: int = AT) -> pd.DataFrame:
 
     Returns:
         The columns of `snnlib.experiments.one_pass.table.accuracies`, then net (the preset's name for it),
-        train_seconds and hold_out (training images in place of the test set, 0 where accuracy is the test set's).
+        train_seconds, `operations` and hold_out (training images in place of the test set, 0 where accuracy is the test
+        set's).
     """
     nets = compared(preset)
     table = one_pass.accuracies(preset, nets, sorted({*one_pass.AT, timesteps}), evaluations)
@@ -78,6 +81,7 @@ def accuracies(preset: Preset, timesteps: int = AT) -> pd.DataFrame:
     return table.assign(
         net=table.run.map({r.spec.name: net for net, arms in nets.items() for runs in arms.values() for r in runs}),
         train_seconds=table.run.map({name: seconds(run) for name, run in runs.items()}),
+        operations=table.run.map({name: operations(run) for name, run in runs.items()}),
         hold_out=table.run.map({name: run.spec.hold_out for name, run in runs.items()}),
     )
 
@@ -130,6 +134,19 @@ def seconds(run: Run) -> float:
     return run.metadata["train_seconds"] + sum(seconds(Run(spec)) for spec in run.spec.before)
 
 
+def operations(run: Run) -> int:
+    """Of training, multiplications and additions apart, with those of the runs that it comes after.
+
+    Two for each multiply-accumulate of convolutions and linear layers, three times: forward, and backward for inputs
+    and for weights. A net that is trained through time has them at each step; a teacher is run forward alone.
+    """
+    spec = run.spec
+    images = spec.images[0] * spec.recipe.epochs
+    passes = 6 * size(spec.network, spec.width)[1] * spec.timesteps * images
+    taught = 2 * size(spec.teacher.network, spec.teacher.width)[1] * images if spec.teacher else 0
+    return passes + taught + sum(operations(Run(before)) for before in spec.before)
+
+
 def ablation(table: pd.DataFrame, timesteps: int = AT) -> pd.DataFrame:
     """What each arm reaches, and how many points it is above its net's base, means over training seeds.
 
@@ -141,7 +158,7 @@ def ablation(table: pd.DataFrame, timesteps: int = AT) -> pd.DataFrame:
         Columns net, dataset, width, hold_out, arm; accuracies in percent one_step (spiking, T = 1), spiking and
         pipelined (at the goals' T, or the table's last), at_once (an ANN), empty where there is no such way; of each
         its sd, one_step_sd and so on; points (of spiking, above the same seed's base), sd (of these), seeds; minutes
-        of training, runs.
+        of training, operations (of training, 1e15), runs.
     """
     steps = table.timesteps[table.timesteps < math.inf]
     last, spiking = min(timesteps, steps.max()), table.way == SPIKING
@@ -158,7 +175,11 @@ def ablation(table: pd.DataFrame, timesteps: int = AT) -> pd.DataFrame:
     return (
         found.reindex(by_arm.size().index)
         .join(over_seeds(_points(percent(table[ways["spiking"]], *NET_AND_ARM))).rename(columns={"mean": "points"}))
-        .assign(minutes=by_arm.train_seconds.mean() / 60, runs=by_arm.run.unique().map(" ".join))
+        .assign(
+            minutes=by_arm.train_seconds.mean() / 60,
+            operations=by_arm.operations.mean() / 1e15,
+            runs=by_arm.run.unique().map(" ".join),
+        )
         .reset_index()
     )
 
