@@ -143,7 +143,7 @@ def chance(table: pd.DataFrame) -> Figure:
         for ax in leftmost(axes.flat):
             ax.set_ylabel("sd of a neuron's rate")
         net = f"{net_title(first)}, {first.noise}, readout {first.readout}, seed {first.seed}"
-        entitle(fig, "Chance in firing rates", net, f"(root mean square of a layer: {IMAGES} images, {COPIES} simulations each)")
+        entitle(fig, "Chance in firing rates", net, f"(rms of a layer: {IMAGES} images, {COPIES} simulations each)")
         legend(fig, named(axes.flat))
     return fig
 

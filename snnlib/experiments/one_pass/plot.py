@@ -34,7 +34,7 @@ FROM = 4  # T at which it begins: before, the levels differ by more than all tha
 TITLES = {
     SPIKING: "all layers step together",
     DIFFERENCE: DIFFERENCE,
-    WARMED: f"all layers step together, outputs\nof the first {WARM_UP} steps not counted",
+    WARMED: f"together, outputs of the\nfirst {WARM_UP} steps not counted",
     PIPELINED: "each layer waits for T steps\n(latency: layers × T)",
 }
 # What is compared, where there is such an arm: its look, and its name.

@@ -158,7 +158,7 @@ def ablation(table: pd.DataFrame, timesteps: int = AT) -> pd.DataFrame:
         Columns net, dataset, width, hold_out, arm; accuracies in percent one_step (spiking, T = 1), spiking and
         pipelined (at the goals' T, or the table's last), at_once (an ANN), empty where there is no such way; of each
         its sd, one_step_sd and so on; points (of spiking, above the same seed's base), sd (of these), seeds; minutes
-        of training, operations (of training, 1e15), runs.
+        of training, operations (of training), runs.
     """
     steps = table.timesteps[table.timesteps < math.inf]
     last, spiking = min(timesteps, steps.max()), table.way == SPIKING
@@ -177,7 +177,7 @@ def ablation(table: pd.DataFrame, timesteps: int = AT) -> pd.DataFrame:
         .join(over_seeds(_points(percent(table[ways["spiking"]], *NET_AND_ARM))).rename(columns={"mean": "points"}))
         .assign(
             minutes=by_arm.train_seconds.mean() / 60,
-            operations=by_arm.operations.mean() / 1e15,
+            operations=by_arm.operations.mean(),
             runs=by_arm.run.unique().map(" ".join),
         )
         .reset_index()
