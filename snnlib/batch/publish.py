@@ -18,7 +18,7 @@ from snnlib.experiments.outputs import Outputs
 from snnlib.runs.preset import FOLDER, Preset
 from snnlib.store.paths import ROOT, from_root, published_dir
 from snnlib.store.published import copy
-from snnlib.store.sums import write_summed
+from snnlib.store.sums import stand_alone, write_summed
 
 SHOWN = "smoke"  # the preset that the committed notebooks show
 CLAIMS = "claims"
@@ -55,6 +55,7 @@ def publish_preset(preset: Preset, *notebooks: str) -> str:
         _copy(preset, others)
     if decides:
         _decide(preset, folder)
+    stand_alone(folder)
     told = [from_root(folder)]
     if preset.name == SHOWN:
         told += ["in notebooks/"]

@@ -42,7 +42,7 @@ def record(path: Path, found: str | None = None, made_from: Mapping[Path, str] |
     rests_on = {_path(source, folder): each for source, each in (made_from or {}).items()}
     before = {name: each for name, each in _read(sums(path)).items() if not _elsewhere(name)}
     known = {**before, **rests_on, path.name: found or sha256(path)}
-    write(sums(path), "".join(f"{each}  {name}\n" for name, each in sorted(known.items())))
+    write(sums(path), _lines(known))
 
 
 def verified(path: Path) -> Path:
@@ -62,10 +62,23 @@ def made_from(path: Path) -> list[str]:
     return [name for name in _read(sums(path)) if _elsewhere(name)]
 
 
+def stand_alone(folder: Path) -> None:
+    """Let the files of a folder rest on nothing outside of it: whoever gets a copy of it has no more."""
+    for file in folder.glob(f"*{ENDING}"):
+        known = _read(file)
+        inside = {name: found for name, found in known.items() if not name.startswith(os.pardir)}
+        if inside != known:
+            write(file, _lines(inside))
+
+
 def _path(source: Path, folder: Path) -> str:
     """From there; of a file that is there itself, such that it is told from what these sums are for."""
     name = os.path.relpath(source, folder)
     return name if _elsewhere(name) else os.path.join(os.curdir, name)
+
+
+def _lines(known: Mapping[str, str]) -> str:
+    return "".join(f"{found}  {name}\n" for name, found in sorted(known.items()))
 
 
 def _elsewhere(name: str) -> bool:

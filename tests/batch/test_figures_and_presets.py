@@ -1,4 +1,4 @@
-"""Published figures are of the runs that their preset has today, not of those that it had."""
+"""Published figures are of the runs that their preset has today, not of those that it had, and need no run store."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 
 from snnlib.runs.preset import load_preset, preset_names
 from snnlib.store.paths import published_dir
+from snnlib.store.sums import ENDING, made_from
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -16,3 +17,10 @@ def test_published_figures_are_of_the_presets_runs(name: str) -> None:
         pytest.skip(f"nothing is published of {name}")
     others = set(pd.read_csv(file).run) - load_preset(name).all_runs().keys()
     assert not others, f"figures/{name} shows nets that the preset no longer has: python -m snnlib publish NOTEBOOK"
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_published_figures_rest_on_nothing_that_a_clone_lacks(name: str) -> None:
+    for file in (published_dir() / name).glob(f"*{ENDING}"):
+        others = [source for source in made_from(file) if source.startswith("..")]
+        assert not others, f"{file}: rests on {others[0]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -22,11 +23,12 @@ from snnlib.runs.preset import load_preset
 from snnlib.store import paths
 from snnlib.store.files import DamagedError
 from snnlib.store.markdown import markers
-from snnlib.store.sums import ENDING, verified, write_summed
+from snnlib.store.sums import ENDING, made_from, verified, write_summed
+from snnlib.store.used import forget, note
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The reader's own files of a preset, drawn when the workflow is called, and a README; notebooks write theirs."""
     monkeypatch.delenv("SNNLIB_FIGURES", raising=False)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
@@ -53,7 +55,8 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(publishing, "_run", run)
     monkeypatch.setattr(copies, "BUILD", tmp_path / "build")
     monkeypatch.setattr(copies, "NOTEBOOKS", tmp_path / "notebooks")
-    return tmp_path / "figures" / "mine"
+    yield tmp_path / "figures" / "mine"
+    forget()
 
 
 executed: list[tuple[str, ...]] = []
@@ -190,6 +193,13 @@ def test_runs_of_what_is_not_published_are_not_in_its_runs(own: Path, monkeypatc
     monkeypatch.setattr(publishing, "figures", figures)
     publishing.publish_preset(load_preset("cpu"))
     assert list(pd.read_csv(paths.published_dir() / "cpu" / "runs.csv").run) == ["used"]
+
+
+def test_what_is_published_rests_on_no_run_store(own: Path) -> None:
+    note(own.parents[1] / "runs" / "a run" / "accuracy.json", "0")
+    publishing.publish_preset(load_preset("cpu"))
+    folder = paths.published_dir() / "cpu"
+    assert not [source for file in folder.glob("*.csv") for source in made_from(file) if source.startswith("..")]
 
 
 def test_nothing_is_published_where_something_failed_or_is_missing(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
