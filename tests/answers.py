@@ -22,6 +22,7 @@ from toml_text import toml
 
 from snnlib.batch import publish, readme, workflow
 from snnlib.batch import train as batch
+from snnlib.batch.findings import SECTIONS
 from snnlib.bench import report as bench_report
 from snnlib.checks import InputError
 from snnlib.cli import main as cli
@@ -219,6 +220,7 @@ def sandbox(tmp: Path, patch: pytest.MonkeyPatch) -> Iterator[Path]:
     patch.setattr(bench_report, "DOCS", tmp)
     for file, name in (("README.md", "headlines"), ("claims.md", "claims"), ("benchmarks.md", "benchmarks")):
         (tmp / file).write_text("\n".join(markers(name)))
+    (tmp / "findings.md").write_text("\n".join(mark for name in SECTIONS for mark in markers(name)))
     _idle(patch)
     before = listing(tmp)
     patch.setattr(preset, "FOLDER", presets)

@@ -29,7 +29,7 @@ def publish_preset(preset: Preset, *notebooks: str) -> str:
 
     Of `SHOWN` the committed notebooks are executed in place too, since they are to show what is published: times are
     measured anew each time. Of other presets the executed copies are published beside the figures. The claims come
-    last, decided from what is published by then, whichever notebooks are; those of `readme.TOLD` go to README and docs.
+    last, decided from what is published by then, whichever notebooks are; they go to README and docs.
 
     Args:
         notebooks: whose files are published, all if none is given; those of others stay as they are.
@@ -59,9 +59,9 @@ def publish_preset(preset: Preset, *notebooks: str) -> str:
     told = [from_root(folder)]
     if preset.name == SHOWN:
         told += ["in notebooks/"]
-    if decides and preset.name == readme.TOLD:
-        readme.update(preset.name)
-        told += ["README.md and docs/claims.md"]
+    if decides:
+        readme.update()
+        told += ["README.md, docs/claims.md and docs/findings.md"]
     return f"published in {', '.join(told)}; commit it"
 
 

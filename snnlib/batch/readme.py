@@ -1,26 +1,28 @@
-"""The verdicts for readers: all beside the figures and in docs/claims.md, a few on the README's first screen."""
+"""The verdicts for readers: beside the figures, in docs/claims.md and findings.md, on the README's first screen."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
 import pandas as pd
 
-from snnlib.batch.headlines import answered, without_runs
+from snnlib.batch.answers import answers, published
+from snnlib.batch.findings import findings
+from snnlib.batch.headlines import HEADLINES, answered, without_runs
 from snnlib.batch.ledger import Ledger, as_written
 from snnlib.checks import InputError
+from snnlib.experiments.claims import CLAIMS
 from snnlib.experiments.evidence import RULE
 from snnlib.experiments.tables import VERDICTS
 from snnlib.runs.preset import load_preset
 from snnlib.runs.preset_folder import figures_of
 from snnlib.store.markdown import lines, put
-from snnlib.store.paths import DOCS, README, needs_repository, published_dir
+from snnlib.store.paths import DOCS, README, needs_repository
 from snnlib.store.sums import verified
-
-TOLD = "smoke"  # the preset that README and docs/claims.md tell of
 
 
 def verdict_counts(table: pd.DataFrame) -> str:
@@ -42,6 +44,8 @@ def claims_markdown(ledger: Ledger, preset: str) -> str:
         f"Nets: {', '.join(nets) or 'none'}. Mean ± the half-width of its 95 % interval that the training seeds give ± "
         f"that of the test images. {' '.join(RULE)} The paper's words and every test: `notebooks/claims.ipynb`.*"
     )
+    if lacking := without_runs(ledger):
+        caption += f"\n\nNetworks without runs at this preset: {lacking}."
     # The verdict comes second: on a phone there is room for two columns, and the others are behind a swipe.
     rows = [(f"{r.claim} ({r.section})", f"**{r.verdict}**", r.paper, r.measured) for r in table.itertuples()]
     parts = [lines(("claim (section)", "verdict", "paper", "measured here"), rows), caption]
@@ -51,23 +55,37 @@ def claims_markdown(ledger: Ledger, preset: str) -> str:
     return "\n\n".join([*parts, f"A check, without a verdict: {ledger.checks}."]) + "\n"
 
 
-def headlines(folder: Path, preset: str) -> str:
+def headlines(ledgers: Mapping[Path, Ledger]) -> str:
     """The few questions with their answers, and below them what the columns are, and how many claims came out how.
 
+    Args:
+        ledgers: what is published, by folder.
+
     Raises:
-        DamagedError: the claims are not as they were written.
+        DamagedError: what lies beside them is not as it was written.
     """
-    ledger = as_written(folder)
+    found = answers(ledgers)
+    presets = dict.fromkeys(found[question.claim].preset for question in HEADLINES)
+    scales = "; ".join(f"`{name}`, {load_preset(name).description}" for name in presets)
+    counts = "; ".join(f"at `{folder.name}` {verdict_counts(ledger.claims)}" for folder, ledger in ledgers.items())
     told = (
-        f"*Preset `{preset}`, {load_preset(preset).description}. Ours: mean ± the half-width of its 95 % interval that "
-        "the training seeds give ± that of the test images, or mean [interval], in the network or readout with the "
-        "lowest, then in that with the highest; hours of training on two cores, of all nets in the table behind it; "
-        f"commands as `python -m snnlib ... --preset {preset}`. "
-        f"[All {len(ledger.claims)} claims](docs/claims.md): {verdict_counts(ledger.claims)}."
+        f"*Of each question the largest preset that answers it, of {scales}. Ours: mean ± the half-width of its 95 % "
+        "interval that the training seeds give ± that of the test images, or mean [interval], in the network or "
+        "readout with the lowest, then in that with the highest; hours of training on two cores, of all nets in the "
+        "table behind it; commands begin with `python -m snnlib`. "
+        f"[All {len(CLAIMS)} claims](docs/claims.md): {counts}.*"
     )
-    if lacking := without_runs(ledger):
-        told += f" Networks without runs at this preset: {lacking}."
-    return f"{answered(ledger, folder)}\n\n{told}*\n"
+    return f"{answered(found)}\n\n{told}\n"
+
+
+def every_claim(ledgers: Mapping[Path, Ledger]) -> str:
+    """All claims at each preset that is published, the largest first.
+
+    Raises:
+        DamagedError: one is not as it was published.
+    """
+    texts = {folder.name: verified(folder / "claims.md").read_text(encoding="utf-8") for folder in ledgers}
+    return "\n".join(f"## At preset `{preset}`\n\n{text}" for preset, text in texts.items())
 
 
 def drawn(preset: str) -> str:
@@ -93,13 +111,16 @@ def drawn_as_json(preset: str) -> dict[str, Any]:
     return {"preset": p.name, **{name: t.to_dict("records") for name, t in tables.items()}, "checks": found.checks}
 
 
-def update(preset: str) -> None:
-    """Put a preset's published claims into docs/claims.md, and the headlines into the README. Twice is once.
+def update() -> None:
+    """Put what is published of the claims into docs/claims.md, docs/findings.md and the README. Twice is once.
 
     Raises:
         InputError: as in `put`; that file is untouched then.
-        DamagedError: they are not as they were published; nothing has changed then.
+        DamagedError: something is not as it was published; nothing has changed then.
     """
-    folder = published_dir() / preset
-    put(DOCS / "claims.md", "claims", verified(folder / "claims.md").read_text(encoding="utf-8"))
-    put(README, "headlines", headlines(folder, preset))
+    ledgers = published()
+    claims, first_screen, tables = every_claim(ledgers), headlines(ledgers), findings(answers(ledgers))
+    put(DOCS / "claims.md", "claims", claims)
+    put(README, "headlines", first_screen)
+    for name, table in tables.items():
+        put(DOCS / "findings.md", name, table)

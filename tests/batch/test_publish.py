@@ -13,6 +13,7 @@ import pytest
 from snnlib.batch import executed as copies
 from snnlib.batch import publish as publishing
 from snnlib.batch import readme
+from snnlib.batch.findings import SECTIONS
 from snnlib.batch.ledger import ledger
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.train import BatchError
@@ -32,11 +33,11 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The reader's own files of a preset, drawn when the workflow is called, and a README; notebooks write theirs."""
     monkeypatch.delenv("SNNLIB_FIGURES", raising=False)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
-    monkeypatch.setattr(readme, "TOLD", "smoke")
     monkeypatch.setattr(readme, "README", tmp_path / "README.md")
     monkeypatch.setattr(readme, "DOCS", tmp_path)
     (tmp_path / "README.md").write_text("\n".join(markers("headlines")))
     (tmp_path / "claims.md").write_text("\n".join(markers("claims")))
+    (tmp_path / "findings.md").write_text("\n".join(mark for name in SECTIONS for mark in markers(name)))
     executed.clear()
 
     def figures(preset: object, *names: str) -> None:
@@ -96,7 +97,7 @@ def published(preset: str) -> dict[str, str]:
 
 def test_of_smoke_the_notebooks_and_the_readme_show_what_is_published(own: Path) -> None:
     said = publishing.publish_preset(load_preset("smoke"))
-    assert said == "published in figures/smoke, in notebooks/, README.md and docs/claims.md; commit it"
+    assert said.startswith("published in figures/smoke, in notebooks/, README.md, docs/claims.md and docs/findings.md;")
     assert [name for names in executed for name in names] == [*(n for n in NOTEBOOK_FILES if n != "claims"), "claims"]
     assert executed[-1] == ("claims",)  # when the others' files are published
     found = published("smoke")
@@ -109,26 +110,21 @@ def test_of_smoke_the_notebooks_and_the_readme_show_what_is_published(own: Path)
 
 
 def test_of_another_preset_the_figures_and_the_executed_copies(own: Path) -> None:
-    before = (own.parents[1] / "README.md").read_text()
-    assert publishing.publish_preset(load_preset("cpu")) == "published in figures/cpu; commit it"
+    said = publishing.publish_preset(load_preset("cpu"))
+    assert said == "published in figures/cpu, README.md, docs/claims.md and docs/findings.md; commit it"
     assert not executed
     assert not (own / "cpu" / "claims.csv").exists()  # they are decided from what is published, where that is
     found = published("cpu")
     assert found["method.csv"] == "drawn\n"
     assert {name for name in found if name.endswith(".ipynb")} == {f"{name}.ipynb" for name in NOTEBOOK_FILES}
-    assert (own.parents[1] / "README.md").read_text() == before
 
 
-def test_the_readme_tells_of_one_preset_whichever_notebooks_show(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readme, "TOLD", "cpu")
-    file = own.parents[1] / "README.md"
-    before = file.read_text()
-    assert publishing.publish_preset(load_preset("smoke")) == "published in figures/smoke, in notebooks/; commit it"
-    assert file.read_text() == before
-    said = publishing.publish_preset(load_preset("cpu"))
-    assert said == "published in figures/cpu, README.md and docs/claims.md; commit it"
-    assert "--preset cpu" in file.read_text()
-    assert "executed" in (own.parents[1] / "claims.md").read_text()
+def test_docs_have_the_claims_of_all_that_is_published_the_largest_first(own: Path) -> None:
+    for preset in ("smoke", "cpu"):
+        publishing.publish_preset(load_preset(preset))
+    text = (own.parents[1] / "claims.md").read_text()
+    assert re.findall(r"^## At preset `(\w+)`$", text, re.M) == ["cpu", "smoke"]
+    assert "at `cpu`" in (own.parents[1] / "README.md").read_text()
 
 
 def test_an_executed_copy_has_nothing_of_its_machine_and_leads_where_the_notebook_does(own: Path) -> None:

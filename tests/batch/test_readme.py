@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from snnlib.batch import readme
+from snnlib.batch.answers import answers, published
+from snnlib.batch.findings import SECTIONS, findings
 from snnlib.batch.headlines import HEADLINES
 from snnlib.batch.ledger import as_written, ledger
 from snnlib.checks import InputError
@@ -23,8 +25,6 @@ from snnlib.runs.preset_file import toml
 from snnlib.store import paths
 from snnlib.store.markdown import markers, part
 from snnlib.store.paths import published_dir
-
-PUBLISHED = published_dir() / readme.TOLD
 
 
 def text_for(name: str) -> str:
@@ -46,19 +46,30 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file.write_text(text_for("headlines"))
     docs.mkdir()
     (docs / "claims.md").write_text(text_for("claims"))
+    (docs / "findings.md").write_text("\n".join(text_for(name) for name in SECTIONS))
     monkeypatch.setattr(readme, "README", file)
     monkeypatch.setattr(readme, "DOCS", docs)
     return file
 
 
 def test_readme_and_docs_have_the_committed_claims() -> None:
+    ledgers = published()
     for file, name, expected in (
-        (readme.README, "headlines", readme.headlines(PUBLISHED, readme.TOLD)),
-        (readme.DOCS / "claims.md", "claims", (PUBLISHED / "claims.md").read_text(encoding="utf-8")),
+        (readme.README, "headlines", readme.headlines(ledgers)),
+        (readme.DOCS / "claims.md", "claims", readme.every_claim(ledgers)),
+        *((readme.DOCS / "findings.md", name, table) for name, table in findings(answers(ledgers)).items()),
     ):
         text = file.read_text(encoding="utf-8")
         start, end = part(text, name)
-        assert text[start:end].strip() == expected.strip(), f"run `make publish PRESET={readme.TOLD}`"
+        assert text[start:end].strip() == expected.strip(), "run `python -m snnlib publish claims`"
+
+
+def test_each_finding_says_where_it_is_from() -> None:
+    text = (readme.DOCS / "findings.md").read_text(encoding="utf-8")
+    sections = text.split("\n## ")[1:]
+    for name, section in zip(SECTIONS, sections, strict=True):
+        for point in section[: part(section, name)[0]].split("\n* ")[1:]:
+            assert "](" in point or "tables above" in point, point
 
 
 def test_the_readme_fits_on_a_few_screens_and_names_what_matters() -> None:
@@ -66,32 +77,36 @@ def test_the_readme_fits_on_a_few_screens_and_names_what_matters() -> None:
     assert len(text.encode()) <= 7000
     first = text[: part(text, "headlines")[1]]
     assert not any(line.startswith("## ") for line in first.splitlines())  # the claims stand on the first screen
-    for words in ("make figures", "make test", f"figures/{readme.TOLD}/fig2_accuracy_vs_timesteps.png"):
+    for words in ("make figures", "make test", "figures/smoke/fig2_accuracy_vs_timesteps.png"):
         assert words in first
     for variable in ("SNNLIB_RUNS", "SNNLIB_DATA", "SNNLIB_FIGURES"):
         assert variable in text
 
 
-def test_the_committed_claims_agree_with_each_other() -> None:
-    whole = as_written(PUBLISHED)
+@pytest.mark.parametrize("folder", published(), ids=lambda folder: folder.name)
+def test_the_committed_claims_agree_with_each_other(folder: Path) -> None:
+    whole = as_written(folder)
     assert list(whole.claims.id) == [claim.id for claim in CLAIMS]
     assert list(whole.beyond.id) == [claim.id for claim in BEYOND]
-    assert (PUBLISHED / "claims.md").read_text(encoding="utf-8") == readme.claims_markdown(whole, readme.TOLD)
+    assert (folder / "claims.md").read_text(encoding="utf-8") == readme.claims_markdown(whole, folder.name)
 
 
 def test_the_ledger_is_whole_and_the_readme_has_the_headlines(drawn: Path) -> None:
-    readme.update("cpu")
+    readme.update()
     whole, headlines = (drawn.parent / "docs" / "claims.md").read_text(), drawn.read_text()
     assert (published_dir() / "cpu" / "claims.md").read_text() in whole
     rows = [line.strip("| ").split(" | ") for line in headlines.splitlines() if "**" in line]
     by_id = {c.id: c for c in (*CLAIMS, *BEYOND)}
-    for row, h in zip(rows, HEADLINES, strict=True):
-        assert row[:2] == [h.question, by_id[h.claim].paper]
-        assert row[-2] == ("**not tested**" if by_id[h.claim] in BEYOND else f"**{PARTLY}**")
+    for row, question in zip(rows, HEADLINES, strict=True):
+        claim = by_id[question.claim]
+        assert row[:2] == [question.words, claim.paper]
+        assert row[-2] == ("**not tested**" if claim in BEYOND else f"**{PARTLY}**")
         assert row[-1].startswith("`draw ")
-    assert f"All {len(CLAIMS)} claims](docs/claims.md): {len(CLAIMS)} partly" in headlines
+    assert f"All {len(CLAIMS)} claims](docs/claims.md): at `cpu` {len(CLAIMS)} partly" in headlines
+    told = [by_id[question.claim] in CLAIMS for section in SECTIONS.values() for question in section]
+    assert (drawn.parent / "docs" / "findings.md").read_text().count("[cpu](../figures/cpu/") == sum(told)
     once = whole, headlines
-    readme.update("cpu")
+    readme.update()
     assert ((drawn.parent / "docs" / "claims.md").read_text(), drawn.read_text()) == once
 
 

@@ -1,0 +1,89 @@
+"""What is known of each claim: decided at the largest scale whose published results decide it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from snnlib.batch.ledger import Ledger, as_written
+from snnlib.experiments.claims import BEYOND, CLAIMS
+from snnlib.experiments.evidence import MISSING, Claim, parts
+from snnlib.experiments.tables import SCALE, UNTESTED, NotTestedError, Tables
+from snnlib.store.paths import published_dir
+
+SCALES = ("paper", "cpu", "smoke")  # presets, the largest first
+
+
+class Question(NamedTuple):
+    """What a reader asks, the claim that answers it, and which of the claim's parts does: its last, if not told."""
+
+    claim: str
+    words: str
+    part: int = -1
+
+
+class Answer(NamedTuple):
+    """A claim, its row of the ledger, and the folder of figures that this is from."""
+
+    claim: Claim
+    row: Any
+    folder: Path
+
+    @property
+    def preset(self) -> str:
+        """The preset whose folder it is."""
+        return self.folder.name
+
+    @property
+    def tested(self) -> bool:
+        """Whether there is anything at any scale."""
+        return self.row.verdict not in (SCALE, UNTESTED)
+
+    def ours(self, part: int = -1) -> str:
+        """What was measured, of the network or readout with the lowest mean and of that with the highest.
+
+        Args:
+            part: which one, where a claim has several in each network, such as one for each T.
+        """
+        return ours(self.claim, Tables(self.folder), part)
+
+
+def published() -> dict[Path, Ledger]:
+    """The ledgers that are published, by folder, the largest scale first.
+
+    Raises:
+        DamagedError: one is not as it was written.
+    """
+    folders = [published_dir() / preset for preset in SCALES]
+    return {folder: as_written(folder) for folder in folders if (folder / "claims.csv").exists()}
+
+
+def answers(ledgers: Mapping[Path, Ledger]) -> dict[str, Answer]:
+    """By claim, from the first ledger that decides it; what none decides is as the last says it.
+
+    Args:
+        ledgers: by the folder of the tables that they were decided from.
+    """
+    found: dict[str, Answer] = {}
+    claims = {claim.id: claim for claim in (*CLAIMS, *BEYOND)}
+    for folder, ledger in ledgers.items():
+        for row in pd.concat([ledger.claims, ledger.beyond]).itertuples():
+            if row.id not in found or not found[row.id].tested:
+                found[row.id] = Answer(claims[row.id], row, folder)
+    return found
+
+
+def ours(claim: Claim, tables: Tables, part: int = -1) -> str:
+    """As `Answer.ours`, from tables."""
+    try:
+        found = claim.decide(tables).items
+    except NotTestedError as error:
+        return str(error)
+    there = [item for item in parts(found)[part] if item.says != MISSING]
+    numbers = sorted((item for item in there if item.value is not None), key=attrgetter("value"))
+    told = [*numbers[:1], *numbers[-1:]] or there  # what is no number is told whole
+    return "; ".join(dict.fromkeys(f"{item.label} {item.shown}".strip() for item in told)) or "no runs"
