@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,6 +32,7 @@ from snnlib.experiments.titles import panel_title
 
 START, CENTRED = "gain 1, bias 0", "gain 0.4, bias ¼"  # of batch norm
 DIFFERENCE = "over the paper's training"
+OF_OTHERS = 4  # L that is compared with other ways to train
 FROM = 4  # T at which it begins: before, the levels differ by more than all that is to be seen
 TITLES = {
     SPIKING: "all layers step together",
@@ -40,16 +43,18 @@ TITLES = {
 # What is compared, where there is such an arm: its look, and its name.
 OPPONENTS = {
     "rate4_longer": ({"color": VERMILION, "marker": "^", "ls": ":"}, "L = 4, for longer"),
-    "rate4_then1": ({"color": VERMILION, "marker": "v", "ls": "-."}, "L = 4, then one epoch at L = 1"),
-    "rate4_in_time": ({"color": VERMILION, "marker": "<"}, "L = 4, then one epoch through time, T = 4"),
-    "potential": ({"color": BLACK, "marker": "*", "ms": 8}, "the paper's training, exact memory"),
+    "rate4_then1": ({"color": VERMILION, "marker": "v", "ls": "-."}, "L = 4, then an epoch at L = 1"),
+    "rate4_in_time": ({"color": VERMILION, "marker": "<"}, "L = 4, an epoch through time"),
+    "potential": ({"color": BLACK, "marker": "*", "ms": 8}, "paper's training, exact memory"),
     "qcfs": ({"color": PURPLE, "marker": "P", "ls": "--"}, f"QCFS, L = 4, {START}"),
-    "direct4_short": ({"color": ORANGE, "marker": "X", "ls": "--"}, "direct training at T = 4, about equal time"),
+    "direct4_short": ({"color": ORANGE, "marker": "X", "ls": "--"}, "direct, T = 4, similar time"),
 }
 
 
 def one_pass(table: pd.DataFrame) -> Figure:
-    """For each net a panel for each way of running it: accuracy over T, mean ± sd over training seeds.
+    """For each net, side by side the levels, and one of them beside other ways to train; below, ways of running them.
+
+    Accuracy over T, mean ± sd over training seeds.
 
     Args:
         table: of `snnlib.experiments.one_pass.table.accuracies`, or its CSV.
@@ -59,30 +64,53 @@ def one_pass(table: pd.DataFrame) -> Figure:
     at, over = over_seeds(percents), over_seeds(_over_base(percents))
     titles = {way: name for way, name in TITLES.items() if way != DIFFERENCE or len(over)}
     ticks = sorted(int(t) for t in set(table.timesteps) if t < math.inf)
+    columns = [(net, words, looks) for net in nets for words, looks in _compared({*table.arm}).items()]
     with style():
-        fig, axes = grid(len(nets), *[2.7] * len(titles))
-        for panels, net in zip(axes, nets, strict=True):
+        fig, axes = grid(len(columns), *[2.7] * len(titles))
+        for panels, (net, words, looks) in zip(axes, columns, strict=True):
             of_net = at.xs(net, level=ARCHITECTURE)
             for ax, (way, name) in zip(panels, titles.items(), strict=True):
                 if way == DIFFERENCE:
                     ax.set_xlabel("time steps T")
-                    _panel(ax, over.xs(net, level=ARCHITECTURE), SPIKING, [t for t in ticks if t >= FROM])
+                    _panel(ax, over.xs(net, level=ARCHITECTURE), SPIKING, [t for t in ticks if t >= FROM], looks)
                     ax.axhline(0, color=BLACK, lw=1)
                 else:
-                    if way == PIPELINED:
-                        ax.sharey(panels[-2])
-                    _panel(ax, of_net, way, ticks)
+                    _panel(ax, of_net, way, ticks, looks)
                     _ceiling(ax, of_net)
                 ax.set_title(name)
-            panels[0].set_title(f"{panel_title(dict(zip(ARCHITECTURE, net, strict=True)))}\n{TITLES[SPIKING]}")
+            panels[0].set_title(f"{panel_title(dict(zip(ARCHITECTURE, net, strict=True)))}\n{words}\n{TITLES[SPIKING]}")
             panels[-1].set_xlabel("time steps T")
         for way, column in zip(titles, axes.T, strict=True):
+            _alike(column)
             for ax in leftmost(column):
                 ax.set_ylabel("points" if way == DIFFERENCE else "test accuracy, %")
         seeds = " or ".join(map(str, sorted(set(at.seeds))))
         entitle(fig, "Trained in one pass on the rates of L steps", f"(mean ± sd of {seeds} training seeds)")
-        legend(fig, named([*axes.T.flat]), columns=1)
+        legend(fig, named([*axes.T.flat]), columns=2)
     return fig
+
+
+def _compared(arms: set[str]) -> dict[str, dict[str, tuple[dict[str, Any], str]]]:
+    """Looks and names of what stands side by side, by arm; where there are no other arms, the levels alone."""
+    levels = dict(zip(RANDOM.values(), sequence(len(RANDOM)), strict=True))
+    random = {arm: (levels[n], f"L = {n}, random phases") for arm, n in RANDOM.items()}
+    half = {arm: (levels[n] | {"ls": "--"}, f"L = {n}, U = ½") for arm, n in HALF.items()}
+    others = {arm: random[arm] for arm in random if RANDOM[arm] == OF_OTHERS}
+    for arm, of in STARTS.items():
+        start = START if RANDOM[of] > 2 else CENTRED
+        others[arm] = (levels[RANDOM[of]] | {"ls": ":", "mfc": "white"}, f"L = {RANDOM[of]}, {start}")
+    levels_alone = random | half | {"potential": OPPONENTS["potential"]}
+    if not arms & {*others, *OPPONENTS} - {*levels_alone}:
+        return {"levels": levels_alone}
+    return {"levels": levels_alone, f"L = {OF_OTHERS} and others": others | OPPONENTS}
+
+
+def _alike(panels: Iterable[Axes]) -> None:
+    """Let panels of one row have one range."""
+    first, *others = panels
+    for ax in others:
+        ax.sharey(first)
+    first.autoscale(axis="y")
 
 
 def _over_base(percents: pd.Series) -> pd.Series:
@@ -97,19 +125,15 @@ def _over_base(percents: pd.Series) -> pd.Series:
 def _ceiling(ax: Axes, at: pd.DataFrame) -> None:
     if ("relu", AT_ONCE) in at.index.droplevel("timesteps"):
         ceiling = at.loc["relu", AT_ONCE].iloc[0]
-        ax.axhline(ceiling["mean"], color=SKY, ls=":", label="ReLU net, no steps (band: ± sd)")
+        ax.axhline(ceiling["mean"], color=SKY, ls=":", label="ReLU net (band: ± sd)")
         sd = np.nan_to_num(ceiling.sd)
         ax.axhspan(ceiling["mean"] - sd, ceiling["mean"] + sd, color=SKY, alpha=0.2, lw=0)
 
 
-def _panel(ax: Axes, at: pd.DataFrame, way: str, ticks: list[int]) -> None:
-    levels = dict(zip(RANDOM.values(), sequence(len(RANDOM)), strict=True))
-    looks = {arm: (levels[n], f"L = {n}, random phases") for arm, n in RANDOM.items()}
-    looks |= {arm: (levels[n] | {"ls": "--"}, f"L = {n}, U = ½") for arm, n in HALF.items()}
-    for arm, of in STARTS.items():
-        start = START if RANDOM[of] > 2 else CENTRED
-        looks[arm] = (levels[RANDOM[of]] | {"ls": ":", "mfc": "white"}, f"L = {RANDOM[of]}, {start}")
-    for arm, (look, name) in (looks | OPPONENTS).items():
+def _panel(
+    ax: Axes, at: pd.DataFrame, way: str, ticks: list[int], looks: Mapping[str, tuple[dict[str, Any], str]]
+) -> None:
+    for arm, (look, name) in looks.items():
         if (arm, way) in at.index.droplevel("timesteps"):
             rows = at.loc[arm, way]
             ax.errorbar(rows.index, rows["mean"], rows.sd.fillna(0), lw=1.2, label=name, **look)
