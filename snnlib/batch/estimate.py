@@ -52,7 +52,7 @@ class ToDo:
         size = min(spec.recipe.batch_size, training)
         images = self.epochs * (training // size) * size  # a smaller last batch is dropped
         total = images * rates.training(spec) / spec.recipe.devices if images else 0.0
-        return total + sum(n * test * rates.testing(spec, evaluation) for evaluation, n in self.passes if n)
+        return total + sum(n * e.of(test) * rates.testing(spec, e) for e, n in self.passes if n)
 
 
 def to_do(run: Run, preset: Preset) -> ToDo | None:

@@ -61,8 +61,8 @@ class Multiplications:
 def work(run: Run, preset: Preset) -> int:
     """Multiply-accumulates of training and evaluating a run."""
     rates, (training, test) = Multiplications(), run.spec.images
-    passes = sum(len(e.noise_seeds) * rates.testing(run.spec, e) for e in evaluations(preset, run))
-    return run.spec.recipe.epochs * training * rates.training(run.spec) + test * passes
+    tests = sum(e.of(test) * len(e.noise_seeds) * rates.testing(run.spec, e) for e in evaluations(preset, run))
+    return run.spec.recipe.epochs * training * rates.training(run.spec) + tests
 
 
 def _nets(runs: Iterable[Run], preset: Preset) -> list[list[Run]]:

@@ -67,6 +67,10 @@ class Evaluation(Checked):
         """The training images [N, C, H, W] to calibrate on, always the same ones."""
         return calibration_images(run.data(device), self.calibration)
 
+    def of(self, images: int) -> int:
+        """How many of so many test images it is run on."""
+        return images
+
     def changed(self, **fields: Any) -> Self:
         """The same evaluation with other fields; an `InputError` for one that cannot be used."""
         return type(self)(**{**self.model_dump(), **fields})
@@ -209,6 +213,7 @@ class AnnConversion(Evaluation):
     noise_seeds: NoiseSeeds = (0,)  # nothing is drawn
     percentile: float = Field(default=100.0, gt=0, le=100)  # of the activations, as threshold
     v_init: float = Field(default=0.0, ge=0, le=1)  # in thresholds
+    tested: Annotated[int | None, ADDED] = Field(default=None, ge=1)  # so many test images, the first ones; None: all
 
     def fits(self, spec: Spec) -> None:
         kind = spec.dynamics.kind
@@ -221,6 +226,9 @@ class AnnConversion(Evaluation):
 
     def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
         return to_spiking(run.model(device), self.images(run, device), self.percentile, self.v_init)
+
+    def of(self, images: int) -> int:
+        return min(self.tested or images, images)
 
 
 class Integrated(Evaluation):

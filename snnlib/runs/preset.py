@@ -48,6 +48,7 @@ class Preset(Checked):
     description: str = Field(max_length=LONGEST)
     evaluation: Conversion
     ann_timesteps: int = Field(default=1001, ge=1, le=MOST_TIMESTEPS)  # at most, of converted relu and qcfs nets
+    ann_images: int | None = Field(default=None, ge=1)  # test images for these, the first ones; all if not given
     # Accuracy to reach in Fig. 4, by network.
     benchmark: dict[Literal[tuple(NETWORKS)], Annotated[float, Field(gt=0, lt=1)]]
     notebooks: dict[str, Nets]
@@ -156,7 +157,7 @@ class Preset(Checked):
                 fields = [{"v_init": 0.5}]
             case "rate":
                 return [Integrated(**e.model_dump(include={"timesteps", "noise_seeds", "batch_size"}))]
-        converted = [AnnConversion(**f, timesteps=self.stages[0], **common) for f in fields]
+        converted = [AnnConversion(**f, timesteps=self.stages[0], tested=self.ann_images, **common) for f in fields]
         return [AsTrained(timesteps=1, **once), *converted]
 
     @property

@@ -70,7 +70,7 @@ def _places(content: Mapping[str, Any]) -> dict[str, tuple[list[Place], list[Pla
     }
     entries = [(notebook, i) for notebook, runs in content["notebooks"].items() for i in range(len(runs))]
     found["seeds"] = [("notebooks", *entry, "seeds") for entry in entries], []
-    found["ann_timesteps"] = [("ann_timesteps",)], []
+    found |= {name: ([(name,)], []) for name in ("ann_timesteps", "ann_images")}
     found |= {f"evaluation.{name}": ([("evaluation", name)], []) for name in Conversion.model_fields}
 
     def of_arms(net: str, name: str) -> list[Place]:

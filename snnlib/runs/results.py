@@ -127,10 +127,10 @@ def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None
             lambda: f"{run.label}: {type(evaluation).__name__}", "evaluation.batch_size", evaluation.batch_size
         ),
     ):
-        e, precision = evaluation, run.spec.recipe.precision
+        e, precision, data = evaluation, run.spec.recipe.precision, run.data(device)
         found = predict(
-            e.network(run, device), run.data(device), e.timesteps, e.noise_seeds, e.batch_size, precision, e.ties,
-            e.warm_up, e.flips,
+            e.network(run, device), data.first(e.of(len(data.test))), e.timesteps, e.noise_seeds, e.batch_size,
+            precision, e.ties, e.warm_up, e.flips,
         )  # fmt: skip
     named = {**run.spec.columns(), **found.table}
     table, right, about = _files(run, evaluation)

@@ -32,9 +32,10 @@ from snnlib.runs.evaluations import AnnConversion, AsTrained
 from snnlib.runs.preset import Preset
 from snnlib.runs.provenance import provenance
 from snnlib.runs.results import accuracy, predictions
+from snnlib.runs.run import ensure
 from snnlib.simulation import CHUNK
 from snnlib.training import measure
-from snnlib.training.evaluation import accuracy_over_time, calibration_images
+from snnlib.training.evaluation import accuracy_over_time, calibration_images, predict
 
 # The paper's text, copied.
 PAPER = """
@@ -292,6 +293,22 @@ def trained(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Iterato
         patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
         patch.setattr(runs, "load_dataset", lambda *_, **__: small)
         yield made(*(arm for arm in KINDS if arm in table2.METHODS))
+
+
+def test_a_conversion_that_is_tested_on_the_first_images_stands_beside_nets_that_are_tested_on_all(
+    trained: Preset, small: Dataset
+) -> None:
+    """The ANN's accuracy on all images, plus what conversion changed on the first ones; by hand from predictions."""
+    few = 30
+    (run,) = [r for r in trained.runs(table2.NOTEBOOK) if r.spec.dynamics.kind == "relu"]
+    whole, part = (AnnConversion(timesteps=8, tested=tested) for tested in (None, few))
+    run = ensure(run.spec)
+    ann, model = run.model(), part.network(run)
+    right = predict(ann, small, 1).right[0, 0].numpy()
+    spiking = predict(model, small, 8).right[0].numpy()  # [T, N]
+    expected = right.mean() + spiking[:, :few].mean(1) - right[:few].mean()
+    np.testing.assert_allclose(table2.on_all_images(run, part).accuracy, expected.clip(0, 1))
+    np.testing.assert_allclose(table2.on_all_images(run, whole).accuracy, spiking.mean(1))
 
 
 def test_curves_are_the_accuracies_of_each_net_under_its_name(trained: Preset, small: Dataset) -> None:

@@ -60,6 +60,17 @@ def test_a_relu_net_is_run_as_an_ann_and_converted_in_five_ways() -> None:
     assert {(e.noise_seeds, e.batch_size, e.calibration) for e in converted} == {((0,), 20, 30)}
 
 
+def test_converted_anns_are_tested_on_so_many_images_as_the_preset_says() -> None:
+    p = load_preset("smoke").model_copy(update={"ann_images": 70})
+    ann, *converted = p.evaluations(
+        Run(Spec(dataset="mnist", network="cnn", dynamics={"kind": "relu"}, readout="potential"))
+    )
+    assert {e.tested for e in converted} == {70}
+    assert not hasattr(ann, "tested")
+    assert AnnConversion(tested=None).key == AnnConversion().key != AnnConversion(tested=70).key
+    assert [e.of(100) for e in (ann, converted[0], AnnConversion(tested=200))] == [100, 70, 100]
+
+
 def test_a_qcfs_net_is_run_as_an_ann_and_converted_from_half_a_threshold() -> None:
     assert evaluations(dynamics={"kind": "qcfs"}, readout="potential") == [
         AsTrained(timesteps=1, **ONCE),

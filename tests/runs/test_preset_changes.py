@@ -73,8 +73,9 @@ def test_they_are_made_one_after_another(smoke: Preset) -> None:
 
 
 def test_what_is_done_with_trained_nets() -> None:
-    p = load_preset("smoke", ["evaluation.alpha=inf", "evaluation.noise_seeds=4", "ann_timesteps=64"])
+    p = load_preset("smoke", ["evaluation.alpha=inf", "evaluation.noise_seeds=4", "ann_timesteps=64", "ann_images=9"])
     assert (p.evaluation.alpha, p.evaluation.noise_seeds, p.ann_timesteps) == (float("inf"), (4,), 64)
+    assert p.ann_images == 9
 
 
 def test_the_description_says_what_was_changed() -> None:

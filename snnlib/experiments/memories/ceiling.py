@@ -14,7 +14,7 @@ from torch import Tensor
 
 from snnlib.experiments.contrasts import image_error
 from snnlib.experiments.evidence import Effect, exceeds
-from snnlib.experiments.memories.table import ENSEMBLE, EXACT, PAPER, by_net, first_images, memories
+from snnlib.experiments.memories.table import ENSEMBLE, EXACT, PAPER, by_net, memories
 from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.titles import net_title
 from snnlib.runs.evaluations import Conversion
@@ -67,7 +67,7 @@ def _right(run: Run, evaluation: Conversion, memory: str) -> Tensor:
     """How often each image is predicted right at each T of `AT`, a share of the noise seeds: [T, N]."""
     ensure(run.spec)
     e = memories(evaluation, run.spec)[memory].changed(timesteps=AT[-1])
-    data, precision = first_images(run, IMAGES), run.spec.recipe.precision
+    data, precision = run.data().first(IMAGES), run.spec.recipe.precision
     with run.spec.recipe.execution():
         found = predict(e.network(run), data, e.timesteps, e.noise_seeds, e.batch_size, precision, e.ties)
     return found.right[:, [t - 1 for t in AT]].double().mean(0)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from snnlib.deploy.operations import DRAW, LOOKUP
 from snnlib.experiments.beyond.energy import break_even, counts_of, energy
-from snnlib.experiments.memories.table import ENSEMBLE, EVEN, EXACT, PAPER, first_images, memories
+from snnlib.experiments.memories.table import ENSEMBLE, EVEN, EXACT, PAPER, memories
 from snnlib.experiments.over_seeds import NET
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.run import Run
@@ -53,7 +53,7 @@ def at_equal_accuracy(needed: pd.DataFrame, runs: Iterable[Run], evaluation: Con
 
 def _at(run: Run, evaluation: Conversion, memory: str, timesteps: int) -> pd.DataFrame:
     way = memories(evaluation, run.spec)[memory].changed(timesteps=timesteps)
-    table = counts_of(run, way, first_images(run, IMAGES))
+    table = counts_of(run, way, run.data().first(IMAGES))
     return table[table.timesteps == timesteps]
 
 

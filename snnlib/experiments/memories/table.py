@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from itertools import product
 
 import pandas as pd
 
-from snnlib.data.sets import Dataset, Split
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast
 from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.runs.evaluations import Conversion, Evaluation, Phased
@@ -64,12 +62,6 @@ def memories(evaluation: Conversion, spec: Spec, spreads: Iterable[float] = SPRE
     if spec.readout == "spikes":
         found |= {HIDDEN: phased.changed(layers="hidden"), READOUT: phased.changed(layers="readout")}
     return found
-
-
-def first_images(run: Run, images: int) -> Dataset:
-    """The run's data set with the first test images alone: for what takes long, or needs few."""
-    data = run.data()
-    return replace(data, test=Split(data.test.images[:images], data.test.labels[:images]))
 
 
 def accuracies(runs: Iterable[Run], evaluation: Conversion, spreads: Sequence[float] = SPREADS) -> pd.DataFrame:
