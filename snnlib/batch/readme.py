@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from snnlib.batch.answers import answers, published
+from snnlib.batch.answers import SCALES, answers, published
 from snnlib.batch.findings import findings
-from snnlib.batch.headlines import HEADLINES, answered, without_runs
+from snnlib.batch.headlines import answered, without_runs
 from snnlib.batch.ledger import Ledger, as_written
 from snnlib.checks import InputError
 from snnlib.experiments.claims import CLAIMS
@@ -65,14 +65,12 @@ def headlines(ledgers: Mapping[Path, Ledger]) -> str:
         DamagedError: what lies beside them is not as it was written.
     """
     found = answers(ledgers)
-    presets = dict.fromkeys(found[question.claim].preset for question in HEADLINES)
-    scales = "; ".join(f"`{name}`, {load_preset(name).description}" for name in presets)
     counts = "; ".join(f"at `{folder.name}` {verdict_counts(ledger.claims)}" for folder, ledger in ledgers.items())
     told = (
-        f"*Of each question the largest preset that answers it, of {scales}. Ours: mean ± the half-width of its 95 % "
-        "interval that the training seeds give ± that of the test images, or mean [interval], in the network or "
-        "readout with the lowest, then in that with the highest; hours of training on two cores, of all nets in the "
-        "table behind it; commands begin with `python -m snnlib`. "
+        "*Each question at the largest [preset](docs/running.md#presets) that answers it. Ours: mean ± half of its "
+        "95 % interval by training seeds ± by test images, or mean [interval], of the network or readout with the "
+        "lowest and of that with the highest; hours of training on two cores, of all nets in the table behind it; "
+        f"commands begin with `python -m snnlib`, their preset is `{SCALES[-1]}` if none is named. "
         f"[All {len(CLAIMS)} claims](docs/claims.md): {counts}.*"
     )
     return f"{answered(found)}\n\n{told}\n"

@@ -102,6 +102,12 @@ def test_costs_are_those_of_whole_trainings(small_store: None, preset: Preset) -
     np.testing.assert_allclose(costs.time, expected)
 
 
+def test_all_are_tested_on_all_images_also_where_table_2_tests_conversions_on_fewer(preset: Preset) -> None:
+    fewer = preset.model_copy(update={"ann_images": 10})
+    for run in preset.runs(one_pass.NOTEBOOK):
+        assert one_pass.evaluations(fewer, run) == one_pass.evaluations(preset, run)
+
+
 def test_at_a_glance_is_the_mean_over_training_seeds() -> None:
     net = {
         "dataset": "d",

@@ -63,6 +63,8 @@ def evaluations(preset: Preset, run: Run, timesteps: Sequence[int] = AT) -> list
             return [(SPIKING, Phased(timesteps=e.timesteps, **shared))]
         case "relu":
             return [(AT_ONCE, preset.evaluations(run)[0])]
+        case "qcfs":  # on all images, as the nets that it is compared with
+            return [(SPIKING, preset.evaluations(run)[-1].changed(tested=None))]
     return [(SPIKING, preset.evaluations(run)[-1])]
 
 
