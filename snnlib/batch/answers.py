@@ -1,4 +1,4 @@
-"""What is known of each claim: decided at the largest scale whose published results decide it."""
+"""What is known of each claim: as it was decided at the largest published scale at which it was tested."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from snnlib.batch.ledger import Ledger, as_written
+from snnlib.checks import InputError
 from snnlib.experiments.claims import BEYOND, CLAIMS
 from snnlib.experiments.evidence import MISSING, Claim, parts
 from snnlib.experiments.tables import SCALE, UNTESTED, NotTestedError, Tables
@@ -40,7 +41,7 @@ class Answer(NamedTuple):
 
     @property
     def tested(self) -> bool:
-        """Whether there is anything at any scale."""
+        """Whether there is anything to decide it from, in that folder."""
         return self.row.verdict not in (SCALE, UNTESTED)
 
     def ours(self, part: int = -1) -> str:
@@ -63,17 +64,26 @@ def published() -> dict[Path, Ledger]:
 
 
 def answers(ledgers: Mapping[Path, Ledger]) -> dict[str, Answer]:
-    """By claim, from the first ledger that decides it; what none decides is as the last says it.
+    """By claim, from the first ledger in which it was tested at all, if only to stay undecided; else as the first says.
 
     Args:
         ledgers: by the folder of the tables that they were decided from.
+
+    Raises:
+        InputError: a claim is in none of them.
     """
-    found: dict[str, Answer] = {}
-    claims = {claim.id: claim for claim in (*CLAIMS, *BEYOND)}
-    for folder, ledger in ledgers.items():
-        for row in pd.concat([ledger.claims, ledger.beyond]).itertuples():
-            if row.id not in found or not found[row.id].tested:
-                found[row.id] = Answer(claims[row.id], row, folder)
+    rows = {
+        folder: {row.id: row for row in pd.concat([ledger.claims, ledger.beyond]).itertuples()}
+        for folder, ledger in ledgers.items()
+    }
+    found = {}
+    for claim in (*CLAIMS, *BEYOND):
+        said = [Answer(claim, known[claim.id], folder) for folder, known in rows.items() if claim.id in known]
+        if not said:
+            raise InputError(
+                f"claim {claim.id} is in no published ledger, `python -m snnlib publish claims` decides it"
+            )
+        found[claim.id] = next((answer for answer in said if answer.tested), said[0])
     return found
 
 

@@ -1,4 +1,4 @@
-"""The numbers of docs/findings.md: what was measured of some claims, at the largest scale that decides them."""
+"""The numbers of docs/findings.md: what was measured of some claims, at the largest scale at which they were tested."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 from snnlib.batch.answers import Answer, Question
 from snnlib.store.markdown import lines
 
-HEADER = ("question", "measured", "seeds", "verdict", "preset and table")
+HEADER = ("question", "measured", "seeds", "the claim", "preset and table")
 
 # By section of the page, whose markers have these names.
 SECTIONS = MappingProxyType({
@@ -28,7 +28,7 @@ SECTIONS = MappingProxyType({
         Question("lossless", "the same at T = 10"),
         Question("oscillates", "whether the potential swings"),
         Question("memory_best", "points of the exact memory over the best of all others, at its worst T"),
-        Question("memory_steps", "steps of the ensemble at T = 10, and of the exact memory for the same accuracy"),
+        Question("memory_steps", "first T with the ensemble's accuracy at T = 10: of itself, of the exact memory"),
     ),
     "training": (
         Question("faster", "times faster to the benchmark than direct training at T = 10"),

@@ -20,7 +20,7 @@ from snnlib.experiments.evidence import RULE
 from snnlib.experiments.tables import VERDICTS
 from snnlib.runs.preset import load_preset
 from snnlib.runs.preset_folder import figures_of
-from snnlib.store.markdown import lines, put
+from snnlib.store.markdown import lines, put_all
 from snnlib.store.paths import DOCS, README, needs_repository
 from snnlib.store.sums import verified
 
@@ -113,12 +113,14 @@ def update() -> None:
     """Put what is published of the claims into docs/claims.md, docs/findings.md and the README. Twice is once.
 
     Raises:
-        InputError: as in `put`; that file is untouched then.
-        DamagedError: something is not as it was published; nothing has changed then.
+        InputError: as in `put_all` and `answers`.
+        DamagedError: something is not as it was published. Nothing has changed then, nor in the other case.
     """
     ledgers = published()
-    claims, first_screen, tables = every_claim(ledgers), headlines(ledgers), findings(answers(ledgers))
-    put(DOCS / "claims.md", "claims", claims)
-    put(README, "headlines", first_screen)
-    for name, table in tables.items():
-        put(DOCS / "findings.md", name, table)
+    put_all(
+        {
+            DOCS / "claims.md": {"claims": every_claim(ledgers)},
+            DOCS / "findings.md": findings(answers(ledgers)),
+            README: {"headlines": headlines(ledgers)},
+        }
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from snnlib.checks import InputError
@@ -36,11 +37,27 @@ def put(file: Path, name: str, content: str) -> None:
     Raises:
         InputError: as in `part`; the file is untouched then.
     """
-    text = file.read_text(encoding="utf-8")
-    try:
-        start, end = part(text, name)
-    except InputError as error:
-        raise InputError(f"{file.name}: {error}") from None
-    new = f"{text[:start]}\n\n{content.strip()}\n\n{text[end:]}"
-    if new != text:
-        write(file, new)
+    put_all({file: {name: content}})
+
+
+def put_all(contents: Mapping[Path, Mapping[str, str]]) -> None:
+    """Put texts between markers of several names in several files; all are found before anything is written.
+
+    Args:
+        contents: by file and name.
+
+    Raises:
+        InputError: as in `part`; no file is touched then.
+    """
+    texts = {file: file.read_text(encoding="utf-8") for file in contents}
+    new = dict(texts)
+    for file, parts in contents.items():
+        for name, content in parts.items():
+            try:
+                start, end = part(new[file], name)
+            except InputError as error:
+                raise InputError(f"{file.name}: {error}") from None
+            new[file] = f"{new[file][:start]}\n\n{content.strip()}\n\n{new[file][end:]}"
+    for file, text in new.items():
+        if text != texts[file]:
+            write(file, text)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from snnlib.batch.answers import SCALES, answers, ours, published
 from snnlib.batch.ledger import Ledger, ledger
+from snnlib.checks import InputError
 from snnlib.experiments.claims import BEYOND, CLAIMS
 from snnlib.experiments.evidence import Claim, Effect, Finding, Item, exceeds, missing
 from snnlib.experiments.tables import PARTLY, SCALE, NotTestedError, Tables
@@ -33,7 +36,15 @@ def test_a_claim_is_told_at_the_largest_scale_that_decides_it() -> None:
     found = answers({LARGE: said("large", PARTLY, SCALE), SMALL: said("small", PARTLY, PARTLY, SCALE)})
     assert list(found) == [claim.id for claim in (*CLAIMS, *BEYOND)]
     told = [(a.preset, a.row.measured, a.tested) for a in list(found.values())[:3]]
-    assert told == [("large", "large", True), ("small", "small", True), ("small", "small", False)]
+    assert told == [("large", "large", True), ("small", "small", True), ("large", "large", False)]
+
+
+def test_a_claim_that_no_ledger_has_is_named() -> None:
+    older = said("older", PARTLY)
+    older = replace(older, beyond=older.beyond[older.beyond.id != BEYOND[0].id])
+    for ledgers in ({}, {LARGE: older}):
+        with pytest.raises(InputError, match=r"is in no published ledger, `python -m snnlib publish claims`"):
+            answers(ledgers)
 
 
 def test_the_scales_are_all_presets_and_what_is_published_comes_in_their_order() -> None:

@@ -69,7 +69,7 @@ def test_each_finding_says_where_it_is_from() -> None:
     sections = text.split("\n## ")[1:]
     for name, section in zip(SECTIONS, sections, strict=True):
         for point in section[: part(section, name)[0]].split("\n* ")[1:]:
-            assert "](" in point or "tables above" in point, point
+            assert "](" in point, point
 
 
 def test_the_readme_fits_on_a_few_screens_and_names_what_matters() -> None:
