@@ -64,7 +64,9 @@ def published() -> dict[Path, Ledger]:
 
 
 def answers(ledgers: Mapping[Path, Ledger]) -> dict[str, Answer]:
-    """By claim, from the first ledger in which it was tested at all, if only to stay undecided; else as the first says.
+    """By claim, from the first ledger in which it was tested at all, if only to stay undecided.
+
+    Where it was not tested in any, from the first that says at what scale it could be, else from the first.
 
     Args:
         ledgers: by the folder of the tables that they were decided from.
@@ -83,7 +85,7 @@ def answers(ledgers: Mapping[Path, Ledger]) -> dict[str, Answer]:
             raise InputError(
                 f"claim {claim.id} is in no published ledger, `python -m snnlib publish claims` decides it"
             )
-        found[claim.id] = next((answer for answer in said if answer.tested), said[0])
+        found[claim.id] = min(said, key=lambda answer: (not answer.tested, answer.row.verdict == UNTESTED))
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from snnlib.batch.answers import Answer, Question
+from snnlib.batch.answers import SCALES, Answer, Question
 from snnlib.batch.ledger import Ledger
 from snnlib.experiments.made_with import FILE, named_in
 from snnlib.experiments.paper import NETWORKS
@@ -46,7 +46,7 @@ def answered(found: Mapping[str, Answer]) -> str:
         if answer.tested:
             seconds = pd.read_csv(verified(folder / FILE)).set_index("run").train_seconds
             took = hours([folder / f"{name}.csv" for name in row.tables.split(", ")], seconds)
-        command = row.command.partition(" snnlib ")[2]
+        command = row.command.partition(" snnlib ")[2].removesuffix(f" --preset {SCALES[-1]}")  # what it is without
         rows.append(
             (question.words, row.paper, answer.ours(question.part), row.n, took, f"**{row.verdict}**", f"`{command}`")
         )

@@ -256,6 +256,14 @@ def test_accuracy_over_t_has_minutes_and_goals() -> None:
     assert [t.get_text() for t in ax.texts] == list(record.GOALS)
 
 
+def test_nets_of_held_out_images_are_drawn_where_there_are_no_others() -> None:
+    held_out = made_up().assign(hold_out=500)
+    final = made_up().assign(hold_out=0, net="final")
+    titles = [ax.get_title() for ax in plot.reached(pd.concat([held_out, final])).axes]
+    assert [title.partition(",")[0] for title in titles if title] == ["final"]
+    assert len(plot.reached(held_out).axes) == 2
+
+
 TOLD = {4.92: "4.9 s", 59: "59 s", 61: "1.0 min", 754: "13 min", 3600: "1.0 h", 45000: "12 h"}
 
 

@@ -82,10 +82,14 @@ def _label(arm: str, points: float) -> str:
 def reached(table: pd.DataFrame) -> Figure:
     """Accuracy over T of each net and arm, with its minutes of training; the goals as lines.
 
+    Nets that parts were chosen with, on held-out images, are shown where there are no others: `tricks` is theirs.
+
     Args:
         table: of `snnlib.experiments.record.table.accuracies`, or its CSV.
     """
-    at, found = over_seeds(percent(table, *NET_AND_ARM, "way", "timesteps")), ablation(table)
+    if (table.hold_out == 0).any():
+        table = table[table.hold_out == 0]
+    at, found = over_seeds(percent(table, *NET_AND_ARM, "way", "timesteps")).sort_index(), ablation(table)
     nets = list(table[NET].drop_duplicates().itertuples(index=False, name=None))
     there = {net: at.xs(net, level=NET).index.get_level_values("arm") for net in nets}
     arms = {net: [arm for arm in (BASE, *TRICKS) if arm in there[net]] for net in nets}
@@ -103,7 +107,8 @@ def reached(table: pd.DataFrame) -> Figure:
                         ax.errorbar(rows.index, rows["mean"], rows.sd.fillna(0), label=name, **look | dashes)
             for goal, accuracy in GOALS.items() if net[1] == "cifar10" else ():
                 ax.axhline(100 * accuracy, color=BLACK, lw=0.8, ls="--")
-                ax.annotate(goal, (1, 100 * accuracy), xytext=(0, 2), textcoords="offset points")
+                at_right = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
+                ax.annotate(goal, (1, 100 * accuracy), xytext=(4, 0), **at_right)
             ax.set(
                 title=f"{net[0]}, {short_title(net[1])}, width {net[2]:g}", xlabel="time steps T", ylabel="accuracy, %"
             )
