@@ -69,6 +69,7 @@ def _rate(levels: int, spread: float = 1.0, other: bool = False) -> dict[str, An
 
 POTENTIAL_READOUT = {"readout": "potential"}
 UNIFORM = {"kind": "uniform"}
+QCFS = {"kind": "qcfs", "levels": 4}
 WIDE = _single_step(noise={"kind": "gaussian", "k": 2})
 CONSTANT = {"kind": "gaussian", "low": 0.5, "high": 0.5}  # a range of no width at the mean of N_noise
 LEVELS = (1, 2, 4, 8)
@@ -93,7 +94,7 @@ ARMS = {
     "direct2": Arm("the same over two", _direct(2)),
     "tuned": Arm("ours, then a little direct training", _direct(4), own=("epochs", *OWN), after="ours"),
     "relu": Arm("an ANN to convert, activations normalised", {**POTENTIAL_READOUT, "dynamics": {"kind": "relu"}}),
-    "qcfs": Arm("an ANN made for few steps", {**POTENTIAL_READOUT, "dynamics": {"kind": "qcfs", "levels": 4}}),
+    "qcfs": Arm("an ANN made for few steps", {**POTENTIAL_READOUT, "dynamics": QCFS}),
     # Beyond the paper: trained in one pass on the rates of L steps, with random phases, and with U = 1/2 as qcfs.
     **{f"rate{levels}": Arm(f"rates of {levels} steps", _rate(levels), like="qcfs") for levels in LEVELS},
     **{f"half{levels}": Arm("the same, U = 1/2", _rate(levels, spread=0.0), like="qcfs") for levels in LEVELS},
@@ -101,6 +102,7 @@ ARMS = {
         f"rate{levels}_start": Arm("the other start of batch norm", _rate(levels, other=True), like="qcfs")
         for levels in LEVELS
     },
+    "qcfs_start": Arm("the other start of batch norm", {**POTENTIAL_READOUT, **CENTRED, "dynamics": QCFS}, like="qcfs"),
     "rate4_longer": Arm("rates of 4 steps for longer", _rate(4), ("epochs", *OWN), like="qcfs"),
     # Ways out of the order in which spikes arrive, which the rate of a constant current does not know.
     "rate4_then1": Arm("then rates of one step", _rate(1, other=True), ("epochs", *OWN), "qcfs", after="rate4"),

@@ -253,6 +253,12 @@ def over_rates(points: float) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def rates_cost() -> pd.DataFrame:
+    """As long as direct training."""
+    times = {"rate4": 1.0, "direct4_short": 1.02}
+    return pd.DataFrame({**net(("cifar10", "vgg8"), 0, "potential"), "arm": arm, "time": t} for arm, t in times.items())
+
+
 def of_record(percent: float) -> pd.DataFrame:
     """Accuracies of the record's nets on the test set; others, on held-out images, decide nothing."""
     return pd.concat(
@@ -288,6 +294,7 @@ HOLDS: Set = {
     "memories": with_memories(9, 3),
     "memories_contrasts": over_memories(0.9),
     "one_pass_contrasts": over_rates(2),
+    "one_pass_costs": rates_cost(),
     "record_levels": of_record(95),
 }
 FAILS: Set = {
@@ -307,6 +314,7 @@ FAILS: Set = {
     "memories": with_memories(3, 9),
     "memories_contrasts": over_memories(-0.9),
     "one_pass_contrasts": over_rates(-2),
+    "one_pass_costs": rates_cost(),
     "record_levels": of_record(91),
 }  # fmt: skip
 

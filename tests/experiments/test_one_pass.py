@@ -165,14 +165,30 @@ def test_a_gain_over_the_papers_training_is_asked_at_both_t(tmp_path: Path, at_t
     assert found.verdict["one_pass_phases"] == UNTESTED
 
 
-@pytest.mark.parametrize(("points", "verdict"), [(-0.5, REPRODUCED), (-1.5, NOT)])
-def test_as_accurate_as_direct_training_is_within_a_point(tmp_path: Path, points: float, verdict: str) -> None:
+@pytest.mark.parametrize(
+    ("points", "share", "verdict"),
+    [
+        (-0.5, 1.0, REPRODUCED), (-1.5, 1.0, NOT), (-0.5, 1.04, REPRODUCED), (-0.5, 1.27, UNDECIDED), (-1.5, 1.27, NOT),
+        (-0.5, 0.7, REPRODUCED), (-1.5, 0.7, UNDECIDED),
+    ],
+)  # fmt: skip
+def test_as_accurate_as_direct_training_is_within_a_point_and_at_its_time(
+    tmp_path: Path, points: float, share: float, verdict: str
+) -> None:
     rows = [
         {**CONTRASTED, "arm": "rate4", "other_arm": "direct4_short", "timesteps": t, "seed": s,
          "points": points + 0.01 * s if t == 4 else 9}
         for t in (4, 10) for s in range(3)
     ]  # fmt: skip
+    costs = pd.DataFrame(
+        [
+            {**CONTRASTED, "network": network, "arm": arm, "time": time}
+            for network, times in {"cnn": (9.0, 1.0), "vgg8": (0.8 * share, 0.8)}.items()
+            for arm, time in zip(("rate4", "direct4_short"), times, strict=True)
+        ]
+    )
     write_summed({tmp_path / "one_pass_contrasts.csv": pd.DataFrame(rows).to_csv(index=False)})
+    write_summed({tmp_path / "one_pass_costs.csv": costs.to_csv(index=False)})
     assert decide(tmp_path, claims.BEYOND).set_index("id").verdict["one_pass_direct"] == verdict
 
 

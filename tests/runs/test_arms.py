@@ -25,6 +25,7 @@ DIFFERS = {
     "tuned": {"dynamics", "timesteps", "after", "recipe.epochs", RATE},
     "relu": {"dynamics", "readout", RATE},
     "qcfs": {"dynamics", "readout", RATE},
+    "qcfs_start": {"dynamics", "readout", "norm_start", RATE},
     **{f"rate{levels}": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
     **{f"half{levels}": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
     **{f"rate{levels}_start": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
@@ -75,6 +76,7 @@ LIKE = {
     "constant_potential": ("potential", {"dynamics.noise"}),
     **{f"half{levels}": (f"rate{levels}", {"dynamics.spread"}) for levels in LEVELS},
     **{f"rate{levels}_start": (f"rate{levels}", {"norm_start"}) for levels in LEVELS},
+    "qcfs_start": ("qcfs", {"norm_start"}),
 }
 
 

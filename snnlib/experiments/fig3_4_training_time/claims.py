@@ -12,6 +12,7 @@ from functools import partial
 
 import pandas as pd
 
+from snnlib.experiments.equal_time import LEAST_SHARE, MOST_SHARE, at_equal_time, bound_sign
 from snnlib.experiments.evidence import (
     HALF,
     NO,
@@ -39,9 +40,6 @@ from snnlib.experiments.tables import NotTestedError, Tables
 from snnlib.experiments.titles import TITLES, short_title
 
 FASTER = 3.0  # the lower end of "3-5 times"
-# Of direct training's time, that ours at equal time may take: its epochs are whole, and a measured ratio of the steps
-# repeats to some 5 % on one machine.
-LEAST_SHARE, MOST_SHARE = 0.8, 1.05
 STILL_HIGH = 1.0  # points below direct training
 MIB = 2**20
 
@@ -77,19 +75,11 @@ def times_faster(tables: Tables) -> Finding:
 
 
 def ahead_at_equal_time(tables: Tables) -> Finding:
-    """Where ours took less time it might have come further, which never says no; where more, that never says yes."""
+    """Ours, trained for direct training's time, over it, at shares of that time."""
 
     def judge(label: str, rows: pd.DataFrame) -> list[Item]:
-        more, less = (rows.time_share < LEAST_SHARE).any(), (rows.time_share > MOST_SHARE).any()
-        items = []
-        for effect in (Effect.of(rows[rows.share == share]) for share in SHARES):
-            item = exceeds(label, effect, 0)
-            if len(effect.values) and (more or less):
-                low, high = effect.interval
-                says = judged(-math.inf if less else low, math.inf if more else high, 0, 0)
-                item = replace(item, shown=f"{bound_sign(more, less)}{effect.shown()}", says=says)
-            items.append(item)
-        return items
+        found = (Effect.of(rows[rows.share == share]) for share in SHARES)
+        return [at_equal_time(label, effect, 0, rows.time_share.tolist()) for effect in found]
 
     table = tables.read(CONTRASTS)
     table = table[table.arm == "equal_time"]
@@ -158,11 +148,6 @@ def until_benchmark(
     says = judged(0 if less else low, math.inf if more else high, least, part)
     shown = f"{bound_sign(more, less)}{factor.shown(form, unit, told)}"
     return Item(label, shown, says, len(pairs), told(factor.mean))
-
-
-def bound_sign(more: bool, less: bool) -> str:
-    """What stands before a value that may be ``more``, or ``less``, than what is written."""
-    return {(True, False): "≥ ", (False, True): "≤ ", (True, True): "bounded neither way: "}.get((more, less), "")
 
 
 def _percentages() -> str:

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from snnlib.experiments.fig3_4_training_time.claims import bound_sign, printed_saving
+from snnlib.experiments.equal_time import bound_sign
+from snnlib.experiments.fig3_4_training_time.claims import printed_saving
 from snnlib.experiments.fig3_4_training_time.fig3 import ARM_LOOKS
 from snnlib.experiments.fig3_4_training_time.paired import seconds_to_benchmark
 from snnlib.experiments.fig3_4_training_time.race import OPPONENTS

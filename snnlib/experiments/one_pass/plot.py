@@ -52,7 +52,7 @@ OPPONENTS = {
 
 
 def one_pass(table: pd.DataFrame) -> Figure:
-    """For each net, side by side the levels, and one of them beside other ways to train; below, ways of running them.
+    """For each net, side by side levels, starts, and a level beside other ways to train; below, ways of running them.
 
     Accuracy over T, mean ± sd over training seeds.
 
@@ -91,18 +91,23 @@ def one_pass(table: pd.DataFrame) -> Figure:
 
 
 def _compared(arms: set[str]) -> dict[str, dict[str, tuple[dict[str, Any], str]]]:
-    """Looks and names of what stands side by side, by arm; where there are no other arms, the levels alone."""
+    """Looks and names of what stands side by side, by arm: where there are no other arms, the levels alone."""
     levels = dict(zip(RANDOM.values(), sequence(len(RANDOM)), strict=True))
     random = {arm: (levels[n], f"L = {n}, random phases") for arm, n in RANDOM.items()}
     half = {arm: (levels[n] | {"ls": "--"}, f"L = {n}, U = ½") for arm, n in HALF.items()}
-    others = {arm: random[arm] for arm in random if RANDOM[arm] == OF_OTHERS}
+    base, of_qcfs = OPPONENTS["potential"], OPPONENTS["qcfs"]
+    starts = {}
     for arm, of in STARTS.items():
-        start = START if RANDOM[of] > 2 else CENTRED
-        others[arm] = (levels[RANDOM[of]] | {"ls": ":", "mfc": "white"}, f"L = {RANDOM[of]}, {start}")
-    levels_alone = random | half | {"potential": OPPONENTS["potential"]}
-    if not arms & {*others, *OPPONENTS} - {*levels_alone}:
-        return {"levels": levels_alone}
-    return {"levels": levels_alone, f"L = {OF_OTHERS} and others": others | OPPONENTS}
+        if arm in arms:
+            look, name = of_qcfs if of == "qcfs" else random[of]
+            other = START if RANDOM.get(of, 0) > 2 else CENTRED
+            starts |= {of: (look, name), arm: (look | {"ls": ":", "mfc": "white"}, f"{name.split(',')[0]}, {other}")}
+    found = {"levels": random | half | {"potential": base}}
+    if starts:
+        found["start of batch norm"] = starts | {"potential": base}
+    if arms & {*OPPONENTS} - {"potential"}:
+        found[f"L = {OF_OTHERS} and others"] = {a: random[a] for a, n in RANDOM.items() if n == OF_OTHERS} | OPPONENTS
+    return found
 
 
 def _alike(panels: Iterable[Axes]) -> None:
