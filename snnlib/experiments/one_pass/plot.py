@@ -43,11 +43,11 @@ TITLES = {
 # What is compared, where there is such an arm: its look, and its name.
 OPPONENTS = {
     "rate4_longer": ({"color": VERMILION, "marker": "^", "ls": ":"}, "L = 4, for longer"),
-    "rate4_then1": ({"color": VERMILION, "marker": "v", "ls": "-."}, "L = 4, then an epoch at L = 1"),
-    "rate4_in_time": ({"color": VERMILION, "marker": "<"}, "L = 4, an epoch through time"),
-    "potential": ({"color": BLACK, "marker": "*", "ms": 8}, "paper's training, exact memory"),
-    "qcfs": ({"color": PURPLE, "marker": "P", "ls": "--"}, f"QCFS, L = 4, {START}"),
-    "direct4_short": ({"color": ORANGE, "marker": "X", "ls": "--"}, "direct, T = 4, similar time"),
+    "rate4_then1": ({"color": VERMILION, "marker": "v", "ls": "-."}, "L = 4, + epoch of L = 1"),
+    "rate4_in_time": ({"color": VERMILION, "marker": "<"}, "L = 4, + epoch in time"),
+    "potential": ({"color": BLACK, "marker": "*", "ms": 8}, "the paper's, exact memory"),
+    "qcfs": ({"color": PURPLE, "marker": "P", "ls": "--"}, f"QCFS, {START}"),
+    "direct4_short": ({"color": ORANGE, "marker": "X", "ls": "--"}, "direct at T = 4"),
 }
 
 
@@ -103,10 +103,11 @@ def _compared(arms: set[str]) -> dict[str, dict[str, tuple[dict[str, Any], str]]
             other = START if RANDOM.get(of, 0) > 2 else CENTRED
             starts |= {of: (look, name), arm: (look | {"ls": ":", "mfc": "white"}, f"{name.split(',')[0]}, {other}")}
     found = {"levels": random | half | {"potential": base}}
-    if starts:
-        found["start of batch norm"] = starts | {"potential": base}
-    if arms & {*OPPONENTS} - {"potential"}:
-        found[f"L = {OF_OTHERS} and others"] = {a: random[a] for a, n in RANDOM.items() if n == OF_OTHERS} | OPPONENTS
+    if len(starts) > 2:  # one alone stands with the others
+        found["start of batch norm"], starts = starts | {"potential": base}, {}
+    if starts or arms & {*OPPONENTS} - {"potential"}:
+        of_level = {arm: random[arm] for arm, n in RANDOM.items() if n == OF_OTHERS}
+        found[f"L = {OF_OTHERS} and others"] = of_level | starts | OPPONENTS
     return found
 
 
