@@ -94,12 +94,24 @@ def test_a_preset_needs_the_papers_level(preset: Preset) -> None:
         one_pass.compared(bad)
 
 
-def test_costs_are_those_of_whole_trainings(small_store: None, preset: Preset) -> None:
-    costs = one_pass.costs(preset, repeats=2).set_index("arm")
+def test_costs_are_those_of_whole_trainings_on_a_machine_that_gets_slower(
+    small_store: None, preset: Preset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each = {arm: 1.0 + i for i, arm in enumerate(COMPARED)}
+    monkeypatch.setattr(
+        one_pass, "step_seconds", lambda specs, *_: [[each[arm] * t for t in (1, 4, 9)] for arm in COMPARED]
+    )
+    costs = one_pass.costs(preset).set_index("arm")
     assert set(costs.index) == set(COMPARED)
-    assert costs.time["rate1"] == 1
-    expected = costs.step_seconds * costs.epochs / (costs.step_seconds * costs.epochs)["rate1"]
-    np.testing.assert_allclose(costs.time, expected)
+    assert costs.step_seconds.to_dict() == {arm: 4 * seconds for arm, seconds in each.items()}
+    expected = pd.Series(each) * costs.epochs
+    np.testing.assert_allclose(costs.time, (expected / expected["rate1"])[costs.index])
+
+
+def test_steps_are_timed_in_turn(small_store: None, preset: Preset) -> None:
+    costs = one_pass.costs(preset, repeats=1).set_index("arm")
+    whole = costs.step_seconds * costs.epochs
+    np.testing.assert_allclose(costs.time, whole / whole["rate1"])
 
 
 def test_all_are_tested_on_all_images_also_where_table_2_tests_conversions_on_fewer(preset: Preset) -> None:

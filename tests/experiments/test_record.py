@@ -162,7 +162,7 @@ def test_a_net_that_was_given_up_is_held_against_no_goal(tmp_path: Path) -> None
     write_summed({tmp_path / "record_levels.csv": pd.concat([table, better]).to_csv(index=False)})
     found = decide(tmp_path, claims.BEYOND).set_index("id").loc["record"]
     assert found.verdict == NOT
-    assert "91.01 ± 0.02 ± 0.20 % (rate4)" in found.measured
+    assert "91.01 ± 0.02 ± 0.20 % (L = 4)" in found.measured
     assert "93" not in found.measured
 
 

@@ -126,12 +126,13 @@ def _spiking(preset: Preset, runs: Sequence[Run], timesteps: int) -> Side:
     return Side(runs, dict(evaluations(preset, runs[0]))[SPIKING], timesteps)
 
 
-def costs(preset: Preset, repeats: int = 5) -> pd.DataFrame:
+def costs(preset: Preset, repeats: int = 9) -> pd.DataFrame:
     """What a training step takes, all arms of a net in turn, and its epochs: training time in that of ``rate1``.
 
     Returns:
-        The columns of the arm's first run, then arm, epochs, step_seconds (median), time (epochs times step, of
-        ``rate1`` 1; with that of the arm that it comes after).
+        The columns of the arm's first run, then arm, epochs, step_seconds (median), time (epochs times step, with those
+        of the arm that it comes after, of ``rate1`` 1: median of the ratios in each turn, so that a machine that gets
+        slower changes little).
     """
     rows = []
     for arms in compared(preset).values():
@@ -139,14 +140,14 @@ def costs(preset: Preset, repeats: int = 5) -> pd.DataFrame:
         data = firsts["rate1"].data("cpu")
         with firsts["rate1"].spec.recipe.execution():
             measured = step_seconds([run.spec for run in firsts.values()], data, repeats)
-        seconds = {arm: pd.Series(times).median() for arm, times in zip(firsts, measured, strict=True)}
+        seconds = {arm: pd.Series(times) for arm, times in zip(firsts, measured, strict=True)}
         own = {arm: seconds[arm] * run.spec.recipe.epochs for arm, run in firsts.items()}
         before = {run.spec: own[arm] for arm, run in firsts.items()}
         whole = {arm: own[arm] + before.get(run.spec.after, 0.0) for arm, run in firsts.items()}
         rows += [
             {
-                **run.spec.columns(), "arm": arm, "epochs": run.spec.recipe.epochs, "step_seconds": seconds[arm],
-                "time": whole[arm] / whole["rate1"],
+                **run.spec.columns(), "arm": arm, "epochs": run.spec.recipe.epochs,
+                "step_seconds": seconds[arm].median(), "time": (whole[arm] / whole["rate1"]).median(),
             }
             for arm, run in firsts.items()
         ]  # fmt: skip
