@@ -21,7 +21,7 @@ HEADER = ("", "the paper", "ours", "seeds", "hours", "verdict", "command")
 HEADLINES = (
     Question("table2_mnist", "accuracy, MNIST, T = 10"),
     Question("table2_fashion_mnist", "accuracy, Fashion-MNIST, T = 10"),
-    Question("record_one_step", "accuracy, CIFAR-10, T = 6, its training on two cores"),
+    Question("record_one_step", "accuracy, CIFAR-10, T = 6, the paper's training run here"),
     Question("faster", "training faster than direct training"),
     Question("equal_time", "points over direct training in the same time"),
     Question("lossless", "points that conversion adds at T = 2", part=0),

@@ -34,14 +34,14 @@ def verdict_counts(table: pd.DataFrame) -> str:
 def claims_markdown(ledger: Ledger, preset: str) -> str:
     """The ledger for readers, with what they must know of it below."""
     table = ledger.claims
-    nets = sorted({net for scale in table.scale if scale for net in scale.split(", ")})
+    nets = sorted({net for scale in table.scale if scale for net in scale.split("; ")})
     p = load_preset(preset)
     scale = "the paper's scale" if p.name == "paper" else "far below the paper's scale, for which it settles nothing"
     if p.own:
         scale = "a preset of the reader's own"
     caption = (
         f"*{verdict_counts(table)}, at preset `{p.name}` ({p.description}): {scale}. "
-        f"Nets: {', '.join(nets) or 'none'}. Mean ± the half-width of its 95 % interval that the training seeds give ± "
+        f"Nets: {'; '.join(nets) or 'none'}. Mean ± the half-width of its 95 % interval that the training seeds give ± "
         f"that of the test images. {' '.join(RULE)} The paper's words and every test: `notebooks/claims.ipynb`.*"
     )
     if lacking := without_runs(ledger):

@@ -54,7 +54,10 @@ def evaluate_run(
     first_step: Annotated[str | None, typer.Option(help="noise or rest")] = None,
     memory: Annotated[
         str,
-        typer.Option(help="potential, the paper's (none with --alpha inf), or exact, which keeps the law of training"),
+        typer.Option(
+            help="potential, the paper's (none with --alpha inf), or exact, which keeps the law of training in hidden "
+            "layers; a readout that spikes begins near 1/2"
+        ),
     ] = "potential",
     spread: Annotated[
         float | None,

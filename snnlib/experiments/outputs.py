@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from snnlib.experiments import changed as changes
 from snnlib.experiments.made_with import NAMES
-from snnlib.experiments.style import CHARACTERS, entitle, png, svg
+from snnlib.experiments.style import CHARACTERS, entitle, png, style, svg
 from snnlib.store.paths import from_root
 from snnlib.store.sums import write_summed
 from snnlib.store.used import used
@@ -89,4 +89,5 @@ def _say(fig: Figure, text: str) -> None:
     held = textwrap.wrap(text.replace(" = ", "\u00a0=\u00a0"), CHARACTERS)
     lines, title = [line.replace("\u00a0", " ") for line in held], fig.get_suptitle().splitlines()
     if title[-len(lines) :] != lines:
-        entitle(fig, *title, *lines)
+        with style():  # of its size was the title broken
+            entitle(fig, *title, *lines)

@@ -24,6 +24,7 @@ AT = (1, 2, 4, 6, 8, 10)  # T, as far as the preset goes
 # Names of arms: what is trained, with random phases and with U = 1/2, and their other start of batch norm.
 RANDOM = {f"rate{levels}": levels for levels in LEVELS}
 HALF = {f"half{levels}": levels for levels in LEVELS}
+OF_DIRECT = ("of_direct", "of_direct_q25", "of_direct_q75")  # columns of `costs`
 STARTS = {f"{arm}_start": arm for arm in (*RANDOM, "qcfs")}
 LONGER = ("rate4_longer", "rate4_then1", "rate4_in_time")  # or trained on after one of those
 OPPONENTS = ("potential", "direct4_short", "qcfs", "relu")
@@ -132,7 +133,8 @@ def costs(preset: Preset, repeats: int = 9) -> pd.DataFrame:
     Returns:
         The columns of the arm's first run, then arm, epochs, step_seconds (median), time (epochs times step, with those
         of the arm that it comes after, of ``rate1`` 1: median of the ratios in each turn, so that a machine that gets
-        slower changes little).
+        slower changes little), of_direct, of_direct_q25, of_direct_q75 (the same of ``direct4_short``, with quartiles
+        over the turns; nan without that arm).
     """
     rows = []
     for arms in compared(preset).values():
@@ -144,10 +146,12 @@ def costs(preset: Preset, repeats: int = 9) -> pd.DataFrame:
         own = {arm: seconds[arm] * run.spec.recipe.epochs for arm, run in firsts.items()}
         before = {run.spec: own[arm] for arm, run in firsts.items()}
         whole = {arm: own[arm] + before.get(run.spec.after, 0.0) for arm, run in firsts.items()}
+        direct = whole.get("direct4_short", math.nan)
         rows += [
             {
                 **run.spec.columns(), "arm": arm, "epochs": run.spec.recipe.epochs,
                 "step_seconds": seconds[arm].median(), "time": (whole[arm] / whole["rate1"]).median(),
+                **dict(zip(OF_DIRECT, (whole[arm] / direct).quantile([0.5, 0.25, 0.75]), strict=True)),
             }
             for arm, run in firsts.items()
         ]  # fmt: skip
