@@ -17,7 +17,7 @@ def at_equal_time(label: str, effect: Effect, least: float, shares: Sequence[flo
 
     Args:
         label, effect, least: those of `exceeds`.
-        shares: of the other's time, that ours took in each training seed.
+        shares: of the other's time, that ours took: in each training seed, or quartiles over measurements.
         after: words behind the effect.
     """
     more, less = min(shares) < LEAST_SHARE, max(shares) > MOST_SHARE

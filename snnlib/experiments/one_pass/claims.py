@@ -34,13 +34,13 @@ CONTRASTS = Table(
 COSTS = Table("one_pass_costs", {**NET_COLUMNS, "arm": "text", **dict.fromkeys(OF_DIRECT, "number?")})
 
 
-def above(tables: Tables, other: str, timesteps: tuple[int, ...], least: float = 0.0) -> Finding:
+def above(tables: Tables, other: str, timesteps: tuple[int, ...]) -> Finding:
     """Nets trained on the rates of four steps over another arm, at each of these T."""
 
     def judge(label: str, rows: pd.DataFrame) -> list[Item]:
         found = {t: rows[rows.timesteps == t] for t in timesteps}
         return [
-            exceeds(label, effect := Effect.of(at), least, shown=f"{effect.shown()} at T = {t}")
+            exceeds(label, effect := Effect.of(at), 0, shown=f"{effect.shown()} at T = {t}")
             if len(at)
             else missing(label, f"not at T = {t}")
             for t, at in found.items()
@@ -67,8 +67,8 @@ def at_direct_trainings_time(tables: Tables) -> Finding:
     return Finding(each_network(rows, judge, ()) or [missing("")], "points")
 
 
-def _claim(id: str, claim: str, test: str, other: str, *timesteps: int, least: float = 0.0) -> Claim:
-    decide = partial(above, other=other, timesteps=timesteps, least=least)
+def _claim(id: str, claim: str, test: str, other: str, *timesteps: int) -> Claim:
+    decide = partial(above, other=other, timesteps=timesteps)
     return Claim(id, claim, "2.2", "", test, "not compared", (CONTRASTS,), decide)
 
 
