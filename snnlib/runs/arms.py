@@ -151,7 +151,8 @@ ARMS = {
     "no_batch_norm": Arm("convolutions with a bias in its place", {"batch_norm": False}, like="ours"),
     "cropped": Arm("images cropped at random", {"recipe": {"augment": "crop"}}, like="ours"),
     "mirrored": Arm("images cropped and mirrored at random", {"recipe": {"augment": "crop_flip"}}, like="ours"),
-    "longer": Arm("trained for longer", {}, own=("epochs", *OWN), like="ours"),
+    "shorter": Arm("trained for fewer epochs", {}, own=("epochs", *OWN), like="ours"),
+    "longer": Arm("trained for more epochs", {}, own=("epochs", *OWN), like="ours"),
     "printed": Arm("the paper's recipe (Sec. 3, Table 1)", {"recipe": PRINTED}, own=("epochs", "evaluate_every")),
 }
 

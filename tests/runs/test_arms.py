@@ -60,6 +60,7 @@ DIFFERS = {
     "no_batch_norm": {"batch_norm"},
     "cropped": {"recipe.augment"},
     "mirrored": {"recipe.augment"},
+    "shorter": {"recipe.epochs"},
     "longer": {"recipe.epochs"},
     "printed": {
         "recipe.epochs",
@@ -129,6 +130,7 @@ def test_every_arm_is_a_run_of_its_own() -> None:
             name,
             {
                 "equal_time": {"epochs": 9},
+                "shorter": {"epochs": 4},
                 "longer": {"epochs": 8},
                 "rate4_longer": {"epochs": 7},
                 "direct4_short": {"epochs": 2},
@@ -168,8 +170,8 @@ def test_only_what_is_trained_after_ours_has_a_run_before_it() -> None:
 def test_arms_on_which_no_claim_rests_take_the_rate_of_ours_and_nothing_else() -> None:
     own = {"ours": {"lr": 0.2, "evaluate_every": 0.5}, "potential": {"lr": 0.4}, "direct": {"lr": 0.8}}
     rates = {name: made(name, own).recipe.lr for name in ARMS}
-    like_ours = "rectangle arctan sigmoid gaussian_k2 gaussian_k8 max_normalised no_batch_norm cropped mirrored longer"
-    expected = dict.fromkeys(["ours", *like_ours.split()], 0.2)
+    like_ours = "rectangle arctan sigmoid gaussian_k2 gaussian_k8 max_normalised no_batch_norm cropped mirrored"
+    expected = dict.fromkeys(["ours", *like_ours.split(), "shorter", "longer"], 0.2)
     like_potential = "potential expected warmed no_shortcuts shallow distilled wide narrowed capped whitened cutout mse"
     expected |= dict.fromkeys(like_potential.split(), 0.4)
     assert rates == {**dict.fromkeys(ARMS, 0.1), **expected, "direct": 0.8, "printed": 1e-4}

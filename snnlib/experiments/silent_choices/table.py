@@ -34,7 +34,7 @@ TRAINED = {
     GAUSSIAN: ("gaussian_k2", "gaussian_k8", "max_normalised"),
     BATCH_NORM: ("no_batch_norm",),
     AUGMENTATION: ("cropped", "mirrored"),
-    LENGTH: ("longer",),
+    LENGTH: ("shorter", "longer"),
     RECIPE: ("printed",),
 }
 ARMS = ("ours", *chain(*TRAINED.values()))
