@@ -149,9 +149,7 @@ def fields(given: dict[str, Any], known: Collection[str], switches: Collection[s
     for name, value in given.items():
         if name not in known:
             choices = ", ".join(known)
-            raise InputError(
-                f"{short(str(name))} = {shown(value)}: Extra inputs are not permitted; must be one of {choices}"
-            )
+            raise InputError(f"{short(str(name))} = {shown(value)}: no such field; must be one of {choices}")
         if isinstance(value, bool) and name not in switches:
             raise InputError(f"{name} = {value}: must not be true or false")
 

@@ -235,9 +235,9 @@ def test_the_memory_is_chosen(folder: Path) -> None:
         (["--memory", "none"], "--memory = 'none': must be one of potential, exact"),
         (
             ["--memory", "exact", "--alpha", "3"],
-            "alpha = 3.0: Extra inputs are not permitted; must be one of timesteps",
+            "alpha = 3.0: no such field; must be one of timesteps",
         ),
-        (["--spread", "0.5"], "spread = 0.5: Extra inputs are not permitted; must be one of timesteps"),
+        (["--spread", "0.5"], "spread = 0.5: no such field; must be one of timesteps"),
         (["--memory", "exact", "--readout-spread", "2"], "spread = 2.0: must be a number between 0 and 1"),
     ],
 )

@@ -488,7 +488,7 @@ def test_a_loss_that_is_not_finite_stops_training_before_it_is_saved(small: Data
         ("loss", "hinge", "'mse' or 'cross_entropy'"),
         ("optimizer", "lion", "'adam', 'sgd' or 'muon'"),
         ("smoothing", 0.1, "must be 0 with loss = mse"),
-        ("beta", 0.9, "Extra inputs are not permitted"),
+        ("beta", 0.9, "no such field"),
     ],
 )
 def test_bad_recipe_is_refused(field: str, value: Any, allowed: str) -> None:
