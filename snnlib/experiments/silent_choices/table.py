@@ -27,6 +27,7 @@ from snnlib.runs.run import Run, Spec
 NOTEBOOK = "silent_choices"
 READOUT, SURROGATE, GAUSSIAN, BATCH_NORM = "readout", "surrogate gradient", "Gaussian in [0, 1]", "batch norm"
 AUGMENTATION, LENGTH, RECIPE = "augmentation", "length of training", "recipe"
+BOTH = f"{READOUT} and {LENGTH}"
 # Arms that are trained in another way than ours.
 TRAINED = {
     READOUT: ("potential",),
@@ -34,7 +35,8 @@ TRAINED = {
     GAUSSIAN: ("gaussian_k2", "gaussian_k8", "max_normalised"),
     BATCH_NORM: ("no_batch_norm",),
     AUGMENTATION: ("cropped", "mirrored"),
-    LENGTH: ("shorter", "longer"),
+    LENGTH: ("shorter",),
+    BOTH: ("potential_longer",),
     RECIPE: ("printed",),
 }
 ARMS = ("ours", *chain(*TRAINED.values()))
@@ -194,6 +196,8 @@ def _value(choice: str, spec: Spec) -> str:
         return spec.recipe.augment
     if choice == LENGTH:
         return f"{spec.recipe.epochs} epochs"
+    if choice == BOTH:
+        return f"{spec.readout}, {spec.recipe.epochs} epochs"
     if choice == RECIPE:
         r = spec.recipe
         return f"{r.epochs} epochs, {r.optimizer}, batches of {r.batch_size}, {r.schedule.replace('_', ' ')}, {r.lr:g}"
