@@ -133,8 +133,9 @@ workflow._snakemake(["--snakefile", f"{folder}/Snakefile", "--directory", folder
 @pytest.mark.parametrize(
     ("how", "before"),
     [
-        (signal.SIGINT, signal.SIG_DFL), (signal.SIGKILL, signal.SIG_DFL),
-        (signal.SIGTERM, signal.SIG_IGN),  # Ctrl-C is ignored, in a script's background
+        (signal.SIGKILL, signal.SIG_DFL),
+        pytest.param(signal.SIGINT, signal.SIG_DFL, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, signal.SIG_IGN, marks=pytest.mark.slow),  # Ctrl-C is, in a script's background
         pytest.param(signal.SIGTERM, signal.SIG_DFL, marks=pytest.mark.slow),
         pytest.param(signal.SIGKILL, signal.SIG_IGN, marks=pytest.mark.slow),
     ],

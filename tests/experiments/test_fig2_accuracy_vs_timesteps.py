@@ -149,7 +149,7 @@ def test_figure_2_shows_both_readouts_both_ties_and_the_papers_values() -> None:
     assert np.allclose(dashed[0].get_ydata(), at["mean"] - 2)
     paper = next(line for line in above.get_lines() if line.get_marker() == "D")
     assert list(paper.get_xydata().ravel()) == [5, 99.61, 10, 99.64]
-    assert {text.get_text() for text in above.texts} >= {"99.61", "99.64"}
+    assert {text.get_text() for text in above.texts} >= {"99.61", "99.64", "93.00"}  # ours in as many digits
     tied, silent, other = below.get_lines()
     assert set(tied.get_ydata()) == {30}
     assert set(silent.get_ydata()) == {10}

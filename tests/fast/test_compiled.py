@@ -177,6 +177,7 @@ def test_a_recipe_asks_for_it_while_it_runs() -> None:
     assert not jit.active(torch.ones(3))
 
 
+@pytest.mark.slow
 def test_without_a_compiler_there_is_one_line_and_the_same_result(tmp_path: str) -> None:
     code = f"""
 import sys; sys.path[:0] = {[os.path.dirname(__file__), os.path.dirname(os.path.dirname(__file__))]!r}

@@ -49,6 +49,7 @@ def accuracy_vs_timesteps(table: pd.DataFrame) -> Figure:
 
 def _accuracy(ax: Axes, net: pd.DataFrame) -> None:
     first = net.iloc[0]
+    printed = TABLE2_OURS.get(first.dataset, {})
     for readout, rows in net.groupby("readout", sort=False):
         colour, marker = READOUTS[readout]
         shift = -SHIFT if readout == "spikes" else SHIFT
@@ -64,20 +65,22 @@ def _accuracy(ax: Axes, net: pd.DataFrame) -> None:
             marker=STARS[readout], ms=12, mec=BLACK, mew=0.6, ls="", zorder=4,
         )  # fmt: skip
         for t in (1, usual.index.max()):
-            _write(ax, t, usual.loc[t], colour, above=readout == "potential")
-    printed = TABLE2_OURS.get(first.dataset, {})
-    ax.plot(list(printed), list(printed.values()), "D", color=GREEN, ms=6, mfc="none", mew=1.4)
-    for t, value in printed.items():
-        ax.annotate(f"{value:.2f}", (t, value), (0, 6), textcoords="offset points", ha="center", color=GREEN)
+            _write(ax, t, usual.loc[t], printed, colour, above=readout == "potential")
+    ax.plot(list(printed), list(printed.values()), "D", color=GREEN, ms=6, mfc="none", mew=1.4, zorder=5)
+    for t, value in printed.items():  # at the bottom, where no curve is
+        ax.text(t, 0.03, f"{value:.2f}", transform=ax.get_xaxis_transform(), ha="center", color=GREEN)
     ax.margins(y=0.14)
     ax.set_title(panel_title(first))
 
 
-def _write(ax: Axes, t: int, row: pd.Series, colour: str, above: bool) -> None:
+def _write(ax: Axes, t: int, row: pd.Series, printed: dict[int, float], colour: str, above: bool) -> None:
+    """The mean, in as many digits as the paper's beside it, clear of its error bar and of the paper's value."""
     sd = 0 if pd.isna(row.sd) else row.sd
-    y, offset = (row["mean"] + sd, 4) if above else (row["mean"] - sd, -4)
+    there = printed.get(t, row["mean"])
+    y, offset = (max(row["mean"] + sd, there), 5) if above else (min(row["mean"] - sd, there), -5)
+    written = f"{row['mean']:.{2 if printed else 1}f}"
     ax.annotate(
-        f"{row['mean']:.1f}", (t, y), (8 if t == 1 else 0, offset), textcoords="offset points", ha="center",
+        written, (t, y), (8 if t == 1 else 0, offset), textcoords="offset points", ha="center",
         va="bottom" if above else "top", color=colour,
     )  # fmt: skip
 
