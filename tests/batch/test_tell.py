@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tiny_runs import spec
 
-from snnlib.batch import tell
+from snnlib.batch import estimate, tell
 from snnlib.batch.engine import PLAN
 from snnlib.batch.jobs import jobs
 from snnlib.batch.killed import log_file, training
@@ -33,6 +33,12 @@ def preset(folder: Path) -> Preset:
     return Preset(
         name="p", description="d", evaluation={}, benchmark={}, notebooks={"method": {"net": {"ours": specs}}}
     )
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the machine has: so many runs go on at a time, by which it is said how long."""
+    monkeypatch.setattr(estimate, "_cores", lambda: 2)
 
 
 @pytest.fixture

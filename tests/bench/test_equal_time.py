@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,9 +15,11 @@ from snnlib.bench import equal_time, peers, report
 from snnlib.bench.equal_time import BASE, OURS, Side
 from snnlib.bench.peer_neurons import with_peer
 from snnlib.checks import InputError
+from snnlib.data.sets import Dataset, Split, load_dataset
 from snnlib.models import build
 from snnlib.network import Spiking
 from snnlib.neurons import LIF
+from snnlib.runs import run as runs
 from snnlib.runs.spec import Spec
 from snnlib.simulation import Simulation, simulate
 
@@ -34,6 +38,13 @@ def tiny() -> dict[str, Spec]:
     found = equal_time.specs("smoke", "resnet8", 2)
     direct = {"dynamics": {"kind": "lif"}, "timesteps": 4}
     return found | {"direct4_short": Spec(**{**found["potential"].model_dump(), **direct})}
+
+
+def few(*wanted: Any, **how: Any) -> Dataset:
+    """A sixth of the training images and of the test images of what is asked for."""
+    data = load_dataset(*wanted, **how)
+    train, test = (Split(split.images[::6], split.labels[::6]) for split in (data.train, data.test))
+    return replace(data, train=train, test=test)
 
 
 def net() -> Spiking:
@@ -101,6 +112,7 @@ def test_it_is_trained_told_and_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(report, "figures_dir", lambda: tmp_path)
     monkeypatch.setattr(equal_time, "specs", lambda: specs)
     monkeypatch.setattr(equal_time, "SEEDS", 2)
+    monkeypatch.setattr(runs, "load_dataset", few)
     taking_part = [OURS[0], DIRECT]
     monkeypatch.setattr(equal_time, "sides", lambda: taking_part)
     trained, whole = [], equal_time.accuracy

@@ -243,6 +243,7 @@ def test_a_module_around_a_net_has_its_names_and_options(tmp_path: Path) -> None
         sn.convert(Around(net, mlp()))
 
 
+@pytest.mark.slow
 def test_processes_share_gradients(tmp_path: Path) -> None:
     """As DistributedDataParallel promises: each has the mean of what each would have alone."""
     torch.multiprocessing.spawn(two_processes.work, (str(tmp_path),), nprocs=2)
