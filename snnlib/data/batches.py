@@ -44,26 +44,31 @@ def batches(split: Split, batch_size: int, generator: torch.Generator | None = N
             yield split.images[index], split.labels[index]
 
 
-def augment(images: Tensor, generator: torch.Generator, flip: bool = True) -> Tensor:
-    """Crop and, with ``flip``, mirror uint8 [B, C, H, W] at random, each image for itself, as is usual for CIFAR-10.
+def crop(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Crop uint8 [B, C, H, W] at random, each image for itself, as is usual for CIFAR-10.
 
-    Each image gets 4 zero pixels on every side, is cropped to its old size at one of the 9 x 9
-    positions and then mirrored left to right with probability 1/2. The random numbers come from
-    ``generator``, which must be on the images' device.
+    Each image gets 4 zero pixels on every side and is cropped to its old size at one of the 9 x 9 positions. The random
+    numbers come from ``generator``, which must be on the images' device.
     """
     n, channels, height, width = images.shape
     device = images.device
     top, left = torch.randint(2 * _CROP_PADDING + 1, (2, n, 1), generator=generator, device=device)
     rows = top + torch.arange(height, device=device)
     columns = left + torch.arange(width, device=device)
-    if flip:
-        mirrored = torch.randint(2, (n, 1), generator=generator, device=device).bool()
-        columns = torch.where(mirrored, columns.flip(1), columns)
 
     image = torch.arange(n, device=device)[:, None, None, None]
     channel = torch.arange(channels, device=device)[:, None, None]
     padded = F.pad(images, (_CROP_PADDING,) * 4)
     return padded[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
+
+
+def flip(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror each uint8 [C, H, W] of [B, C, H, W] left to right with probability 1/2.
+
+    The random numbers come from ``generator``, which must be on the images' device.
+    """
+    mirrored = torch.randint(2, (len(images), 1, 1, 1), generator=generator, device=images.device).bool()
+    return torch.where(mirrored, images.flip(3), images)
 
 
 def cutout(images: Tensor, generator: torch.Generator) -> Tensor:

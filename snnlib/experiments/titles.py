@@ -20,7 +20,10 @@ TITLES = {
     "vgg16": "VGG-16",
     "resnet18": "ResNet-18",
 }
-AUGMENTED = {"none": "", "crop": ", crops", "crop_flip": ", crops, flips", "crop_flip_cutout": ", crops, flips, cutout"}
+AUGMENTED = {
+    "none": "", "flip": ", flips", "crop": ", crops", "crop_flip": ", crops, flips",
+    "crop_flip_cutout": ", crops, flips, cutout",
+}  # fmt: skip
 
 
 def title(net: Mapping[str, str]) -> str:

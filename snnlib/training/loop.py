@@ -18,7 +18,7 @@ from torch.optim import lr_scheduler
 from tqdm import tqdm
 
 from snnlib.conversion import convert
-from snnlib.data.batches import augment, batches, cutout, standardise
+from snnlib.data.batches import batches, crop, cutout, flip, standardise
 from snnlib.data.sets import Dataset
 from snnlib.fast.process import autocast
 from snnlib.network import Spiking
@@ -161,8 +161,10 @@ def one_epoch(
     ends = {round(part * per_epoch / parts): epoch - 1 + part / parts for part in range(1, parts)} | {per_epoch: epoch}
     state.model.train()
     for state.step, (images, labels) in enumerate(batches(data.train, recipe.batch_size, order), start=1):
-        if recipe.augment != "none":
-            images = augment(images, crops, flip="flip" in recipe.augment)
+        if "crop" in recipe.augment:
+            images = crop(images, crops)
+        if "flip" in recipe.augment:
+            images = flip(images, crops)
         if "cutout" in recipe.augment:
             images = cutout(images, crops)
         images, labels = rank.part(images), rank.part(labels)

@@ -33,9 +33,9 @@ class Recipe(Checked):
     # triangle goes up and down in straight lines (Jordan 2024).
     schedule: Literal[SCHEDULES] = "warm_restarts"
     restart_every: int = Field(default=100, ge=1, le=100_000)  # epochs, T_max of Sec. 3
-    # Crops of images with 4 pixels of zeros around them, mirrored or not; then with a square that is cut out.
+    # Images mirrored or not; crops of them with 4 pixels of zeros around; both; then with a square that is cut out.
     augment: Annotated[
-        Literal["none", "crop", "crop_flip", "crop_flip_cutout"], Formerly(false="none", true="crop_flip")
+        Literal["none", "flip", "crop", "crop_flip", "crop_flip_cutout"], Formerly(false="none", true="crop_flip")
     ] = "none"
     precision: Literal[PRECISIONS] = "float32"
     threads: int = Field(default=1, ge=1, le=1024)  # on a CPU; part of the recipe, since it decides the last bit

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from snnlib.data.batches import augment, batches, cutout, standardise
+from snnlib.data.batches import batches, crop, cutout, flip, standardise
 from snnlib.data.sets import Split, load_dataset
 
 
@@ -82,10 +82,15 @@ def crops(image: np.ndarray) -> dict[bytes, tuple[int, int, bool]]:
     found = {}
     for top in range(9):
         for left in range(9):
-            crop = padded[:, top : top + height, left : left + width]
-            found[crop.tobytes()] = (top, left, False)
-            found[crop[:, :, ::-1].tobytes()] = (top, left, True)
+            part = padded[:, top : top + height, left : left + width]
+            found[part.tobytes()] = (top, left, False)
+            found[part[:, :, ::-1].tobytes()] = (top, left, True)
     return found
+
+
+def augment(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Crops, mirrored or not, as the training loop makes them."""
+    return flip(crop(images, generator), generator)
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 10, 14)])
@@ -111,13 +116,21 @@ def test_augmented_images_are_crops_and_all_crops_occur(shape: tuple[int, int, i
 
 def test_crops_without_flip_are_never_mirrored_and_are_those_with_flip() -> None:
     images = torch.from_numpy(draw(64, 1, 10, 14))
-    plain = augment(images, torch.Generator().manual_seed(0), flip=False).numpy()
+    plain = crop(images, torch.Generator().manual_seed(0)).numpy()
     flipped = augment(images, torch.Generator().manual_seed(0)).numpy()
     at = [crops(old)[new.tobytes()] for old, new in zip(images.numpy(), plain, strict=True)]
     assert not any(mirrored for _, _, mirrored in at)
     with_flip = [crops(old)[new.tobytes()] for old, new in zip(images.numpy(), flipped, strict=True)]
     assert [a[:2] for a in at] == [b[:2] for b in with_flip]
     assert any(mirrored for _, _, mirrored in with_flip)
+
+
+def test_half_of_the_images_are_mirrored_whole() -> None:
+    images = draw(1000, 2, 10, 14)
+    out = flip(torch.from_numpy(images), torch.Generator().manual_seed(0)).numpy()
+    as_they_were, mirrored = ((out == of).all(axis=(1, 2, 3)) for of in (images, images[..., ::-1]))
+    assert np.all(as_they_were ^ mirrored)
+    assert abs(mirrored.sum() - 500) < 5 * np.sqrt(250)
 
 
 def test_each_image_is_augmented_for_itself() -> None:

@@ -81,7 +81,7 @@ CHANGES: list[dict[str, Any]] = [
         {"recipe": {**TINY["recipe"], **change}}
         for change in (
             {"epochs": 4}, {"batch_size": 33}, {"lr": 1.1e-3}, {"schedule": "cosine"}, {"restart_every": 50},
-            {"augment": "crop"}, {"augment": "crop_flip"}, {"augment": "crop_flip_cutout"},
+            {"augment": "flip"}, {"augment": "crop"}, {"augment": "crop_flip"}, {"augment": "crop_flip_cutout"},
             {"precision": "bfloat16"}, {"threads": 2},
             {"evaluate_every": 2}, {"evaluate_every": 0.5},
             {"test_batch": 100}, {"test_timesteps": 4}, {"compile": True},

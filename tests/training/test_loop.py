@@ -16,7 +16,7 @@ from torch import nn
 from snnlib.baselines.ann_neurons import QCFS, ReLU
 from snnlib.checks import InputError
 from snnlib.conversion import convert
-from snnlib.data.batches import augment, standardise
+from snnlib.data.batches import crop, flip, standardise
 from snnlib.data.sets import Dataset
 from snnlib.models import build
 from snnlib.network import Spiking
@@ -117,7 +117,7 @@ def test_a_taught_net_has_half_of_its_loss_from_the_teachers_outputs_on_the_same
 
     model = fresh(readout="potential").train()
     order = torch.randperm(160, generator=stream(11, "order", 1))
-    x = standardise(augment(small.train.images[order], stream(11, "augmentation", 1), flip=False), small)
+    x = standardise(crop(small.train.images[order], stream(11, "augmentation", 1)), small)
     x = x.contiguous(memory_format=torch.channels_last)
     out = model(x, simulation=Simulation(stream(11, "noise", 1), 1)).mean(0)
     p = (teacher(x, simulation=Simulation()).mean(0) / 2).softmax(1).detach()
@@ -242,7 +242,7 @@ def test_a_row_within_an_epoch_is_the_net_after_so_many_steps(small: Dataset, th
     order, noise, crops = (stream(2, purpose, 1) for purpose in ("order", "noise", "augmentation"))
     state.model.train()
     for index in torch.randperm(160, generator=order).split(16)[:n]:
-        x = augment(small.train.images[index], crops, flip=True)
+        x = flip(crop(small.train.images[index], crops), crops)
         x = standardise(x, small).contiguous(memory_format=torch.channels_last)
         loss = mse(state.model(x, simulation=Simulation(noise, 1)).mean(0), small.train.labels[index])
         state.optimizer.zero_grad()
