@@ -346,6 +346,11 @@ def test_a_figure_shows_itself_at_the_end_of_a_notebooks_cell() -> None:
     assert fig._repr_png_().startswith(b"\x89PNG")
 
 
+def test_seeds_are_counted() -> None:
+    told = [style.counted(counts, "training seed") for counts in ([3, 3], [1], [3, 1, 3])]
+    assert told == ["3 training seeds", "1 training seed", "1 or 3 training seeds"]
+
+
 def test_the_papers_accuracies_stand_where_it_prints_them() -> None:
     titles = [" ".join(ax.get_title().splitlines()[-2:]) for ax in laid_out("alpha, of_four").axes]
     values = "99.61, 99.64", "93.89, 94.07", *["91.82, 92.07"] * 2

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from snnlib.experiments.fig2_accuracy_vs_timesteps.table import CONSTANT, NOISE
 from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds
 from snnlib.experiments.paper import TABLE2_OURS
-from snnlib.experiments.style import BLACK, BLUE, GREEN, VERMILION, entitle, grid, leftmost, legend, style
+from snnlib.experiments.style import BLACK, BLUE, GREEN, VERMILION, counted, entitle, grid, leftmost, legend, style
 from snnlib.experiments.titles import panel_title
 
 READOUTS = {"spikes": (BLUE, "o"), "potential": (VERMILION, "s")}
@@ -27,6 +27,7 @@ def accuracy_vs_timesteps(table: pd.DataFrame) -> Figure:
         table: of `snnlib.experiments.fig2_accuracy_vs_timesteps.table.accuracies`, or its CSV.
     """
     nets = list(table.groupby(ARCHITECTURE, sort=False))
+    seeds = table.groupby([*ARCHITECTURE, "readout"]).seed.nunique()
     with style():
         fig, axes = grid(len(nets), 2.4, 1.5)
         for (above, below), (_, net) in zip(axes, nets, strict=True):
@@ -41,7 +42,7 @@ def accuracy_vs_timesteps(table: pd.DataFrame) -> Figure:
         entitle(
             fig,
             "Accuracy against time steps T: trained at T = 1, then converted",
-            f"(mean over training seeds, bars: ± sd of {_counts(table)})",
+            f"(mean over training seeds, bars: ± sd of {counted(seeds, 'seed')})",
         )
         legend(fig, _handles(table))
     return fig
@@ -102,11 +103,6 @@ def _ties(ax: Axes, net: pd.DataFrame) -> None:
 def _over_seeds(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """In percent, over training seeds, each averaged over its noise seeds: indexed by ties and T."""
     return over_seeds(rows.groupby(["ties", "timesteps", "seed"], sort=False)[column].mean() * 100)
-
-
-def _counts(table: pd.DataFrame) -> str:
-    counts = sorted(set(table.groupby([*ARCHITECTURE, "readout"]).seed.nunique()))
-    return f"{' or '.join(map(str, counts))} seed{'s' * (counts != [1])}"
 
 
 def _handles(table: pd.DataFrame) -> dict[str, object]:

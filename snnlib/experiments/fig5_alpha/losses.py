@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from snnlib.experiments.evidence import Effect
 from snnlib.experiments.fig5_alpha.claims import IN_PART, LOSSLESS
 from snnlib.experiments.over_seeds import ARCHITECTURE
-from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, leftmost, legend, named, style
+from snnlib.experiments.style import BLACK, BLUE, VERMILION, counted, entitle, grid, leftmost, legend, named, style
 from snnlib.experiments.titles import panel_title
 
 _NOISES = {
@@ -28,7 +28,7 @@ def lossless(table: pd.DataFrame) -> Figure:
         table: from `snnlib.experiments.fig5_alpha.table.losses`.
     """
     nets = [rows for _, rows in table.groupby(ARCHITECTURE, sort=False)]
-    seeds = " or ".join(map(str, sorted(table.groupby([*ARCHITECTURE, "readout", "noise"]).seed.nunique().unique())))
+    seeds = table.groupby([*ARCHITECTURE, "readout", "noise"]).seed.nunique()
     with style():
         fig, axes = grid(len(nets), 2.6)
         for ax, rows in zip(axes[:, 0], nets, strict=True):
@@ -39,7 +39,7 @@ def lossless(table: pd.DataFrame) -> Figure:
         entitle(
             fig,
             "Is conversion lossless? Mean and 95 % interval",
-            f"(of seeds and test images; {seeds} training seeds)",
+            f"(of seeds and test images; {counted(seeds, 'training seed')})",
         )
         legend(fig, named(axes.flat))
     return fig

@@ -20,6 +20,7 @@ from snnlib.experiments.style import (
     PURPLE,
     SKY,
     VERMILION,
+    counted,
     entitle,
     grid,
     leftmost,
@@ -84,8 +85,8 @@ def one_pass(table: pd.DataFrame) -> Figure:
             _alike(column)
             for ax in leftmost(column):
                 ax.set_ylabel("points" if way == DIFFERENCE else "test accuracy, %")
-        seeds = " or ".join(map(str, sorted(set(at.seeds))))
-        entitle(fig, "Trained in one pass on the rates of L steps", f"(mean ± sd of {seeds} training seeds)")
+        seeds = counted(at.seeds, "training seed")
+        entitle(fig, "Trained in one pass on the rates of L steps", f"(mean ± sd of {seeds})")
         legend(fig, named([*axes.T.flat]), columns=2)
     return fig
 

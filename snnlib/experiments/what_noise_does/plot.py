@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from snnlib.experiments.over_seeds import ARCHITECTURE, NET, over_seeds, percent
-from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, legend, style
+from snnlib.experiments.style import BLACK, BLUE, VERMILION, counted, entitle, grid, legend, style
 from snnlib.experiments.titles import net_title
 from snnlib.experiments.what_noise_does.table import AS_LIF, AT_MEAN, CONSTANT, EQ_4, NOISE, NONE, STEP_2, STEP_3
 
@@ -43,12 +43,11 @@ def what_noise_does(table: pd.DataFrame) -> Figure:
             _panel(ax, at.xs(net, level=NET), places)
             of = dict(zip(NET, net, strict=True))
             ax.set(title=f"{net_title(of)}, readout {of['readout']}", ylabel="test accuracy, %")
-        seeds = " or ".join(map(str, sorted(set(at.seeds))))
         entitle(
             fig,
             "What noise does: at each place the same weights,",
             "run without noise, with noise, for longer",
-            f"(mean ± sd of {seeds} training seeds; axes differ; ↓: lies below)",
+            f"(mean ± sd of {counted(at.seeds, 'training seed')}; axes differ; ↓: lies below)",
         )
         trained = [noise for noise in LOOKS if noise in set(table.noise)]
         legend(fig, {LOOKS[noise][3]: _handle(noise) for noise in trained}, columns=1)
