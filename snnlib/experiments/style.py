@@ -102,7 +102,7 @@ def entitle(fig: Figure, *lines: str) -> None:
 
 def counted(counts: Iterable[int], of: str) -> str:
     """How many there are of what, where panels may have different numbers of it: "1 or 3 seeds"."""
-    different = sorted(set(counts))
+    different = sorted({int(n) for n in counts})
     return f"{' or '.join(map(str, different))} {of}{'s' * (different != [1])}"
 
 

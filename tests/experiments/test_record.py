@@ -233,7 +233,7 @@ def test_the_goals_may_be_at_another_t() -> None:
     (ax,) = plot.tricks(made_up(), timesteps=10).axes
     assert {"T = 10", "T = 10, each layer waits"} <= {line.get_label() for line in ax.lines}
     (ax,) = plot.tricks(made_up().query("arm == 'potential'")).axes  # the base alone
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["the base"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["the base (the paper's noise)"]
 
 
 # --- what is drawn ---------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def test_the_goals_may_be_at_another_t() -> None:
 def test_each_trick_has_a_row_with_its_points() -> None:
     (ax,) = plot.tricks(made_up()).axes
     labels = [label.get_text().replace("\n", " ") for label in ax.get_yticklabels()]
-    assert labels[:2] == ["the base", f"{record.TRICKS['adam']} (+3.0)"]
+    assert labels[:2] == ["the base (the paper's noise)", f"{record.TRICKS['adam']} (+3.0)"]
     assert labels[-1] == record.TRICKS["relu"]
     drawn = {line.get_label(): line.get_xdata() for line in ax.lines}
     np.testing.assert_allclose(drawn["T = 6"][:4], [61, 64, 50, 60])
@@ -252,7 +252,7 @@ def test_each_trick_has_a_row_with_its_points() -> None:
 def test_accuracy_over_t_has_minutes_and_goals() -> None:
     ax, _ = plot.reached(made_up()).axes
     drawn = {c.get_label(): c.lines[0].get_ydata().astype(float) for c in ax.containers}
-    np.testing.assert_allclose(drawn["the base, 1.5 min"], [51, 61, 70])
+    np.testing.assert_allclose(drawn["the base (the paper's noise), 1.5 min"], [51, 61, 70])
     assert [t.get_text() for t in ax.texts] == list(record.GOALS)
 
 
@@ -270,4 +270,4 @@ TOLD = {4.92: "4.9 s", 59: "59 s", 61: "1.0 min", 754: "13 min", 3600: "1.0 h", 
 @pytest.mark.parametrize(("seconds", "told"), TOLD.items())
 def test_the_time_of_training_has_two_digits(seconds: float, told: str) -> None:
     _, below = plot.reached(made_up().assign(train_seconds=seconds)).axes
-    assert below.get_legend().get_texts()[0].get_text() == f"the base, {told}"
+    assert below.get_legend().get_texts()[0].get_text() == f"the base (the paper's noise), {told}"

@@ -18,6 +18,7 @@ from snnlib.experiments.style import (
     LEGEND_LINE,
     ORANGE,
     SKY,
+    counted,
     entitle,
     figure,
     key,
@@ -57,7 +58,8 @@ def tricks(table: pd.DataFrame, timesteps: int = AT) -> Figure:
             name, dataset, width, hold_out = net
             images = f"{hold_out} held-out training images" if hold_out else "test images"
             ax.set(title=f"{name}, {short_title(dataset)},\nwidth {width:g}", xlabel=f"% right of {images}")
-        entitle(fig, "What each trick gives at equal epochs", f"(mean ± sd of {_seeds(found)})")
+        seeds = counted(found.seeds.dropna(), "training seed")
+        entitle(fig, "What each trick gives at equal epochs", f"(mean ± sd of {seeds})")
         legend(fig, named(axes))
     return fig
 
@@ -76,7 +78,9 @@ def _arms(ax: Axes, arms: pd.DataFrame, timesteps: int) -> None:
 
 
 def _label(arm: str, points: float) -> str:
-    return "the base" if arm == BASE else TRICKS[arm] + ("" if np.isnan(points) else f" ({points:+.1f})")
+    if arm == BASE:
+        return "the base (the paper's noise)"
+    return TRICKS[arm] + ("" if np.isnan(points) else f" ({points:+.1f})")
 
 
 def reached(table: pd.DataFrame) -> Figure:
@@ -116,7 +120,7 @@ def reached(table: pd.DataFrame) -> Figure:
             key(below, ax)
         entitle(
             fig,
-            f"Trained in single passes ({_seeds(found)})",
+            f"Trained in single passes ({counted(found.seeds.dropna(), 'training seed')})",
             "(dots: each layer waits; dashes: images are seen mirrored too)",
         )
     return fig
@@ -126,8 +130,3 @@ def _time(minutes: float) -> str:
     """With two digits."""
     value, unit = (60 * minutes, "s") if minutes < 1 else (minutes, "min") if minutes < 60 else (minutes / 60, "h")
     return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
-
-
-def _seeds(found: pd.DataFrame) -> str:
-    seeds = sorted({int(n) for n in found.seeds.dropna()})
-    return f"{' or '.join(map(str, seeds))} training seed{'s' * (seeds != [1])}"
