@@ -12,7 +12,7 @@ LOCKED_EXTRAS := notebooks test export site release browser slurm
 # Snakemake's jobs and the notebooks' kernels find the environment on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: figures publish test test-slow test-browser test-torchrun test-faults test-slurm publish-faults first-cells lab site release lock lint clean
+.PHONY: figures publish test test-slow test-browser test-torchrun test-faults test-slurm publish-faults first-cells lab site release lock locked lint clean
 .DEFAULT_GOAL := help
 
 help:
@@ -33,20 +33,19 @@ help:
 	@echo "LOCKED=1 with any of them installs the versions of requirements.lock; TORCH_INDEX=URL says from where PyTorch comes"
 
 # Made once, and again when pyproject.toml changes. Python compiles what it imports then: a small part of all.
-$(VENV)/installed: pyproject.toml $(if $(LOCKED),requirements.lock $(VENV)/locked)
+# .venv/locked is there as long as what is installed are the lock's versions: where it is missing, LOCKED=1 installs them.
+$(VENV)/installed: pyproject.toml $(if $(LOCKED),requirements.lock $(if $(wildcard $(VENV)/locked),,locked))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "error: $$($(PYTHON) --version) is too old: 3.11 or newer is needed; name one with make PYTHON=..."; exit 1; }
 	@echo "making the environment in $(VENV) (once; PyTorch and Jupyter are large) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(if $(TORCH_INDEX),$(PIP) --no-deps --index-url $(TORCH_INDEX) $(PIN) torch torchvision)
 	@$(PIP) $(PIN) --editable '.[notebooks,test,export]'
-	@$(if $(LOCKED),,rm -f $(VENV)/locked)
+	@$(if $(LOCKED),touch,rm -f) $(VENV)/locked
 	@touch $@
 
-# There as long as what is installed are the lock's versions, so that LOCKED=1 installs them where it is new.
-$(VENV)/locked:
-	@mkdir -p $(VENV)
-	@touch $@
+# No file: what needs it is made anew, also where the file system's clock can't tell two moments apart.
+locked:
 
 figures: $(VENV)/installed $(if $(filter-out local,$(PROFILE)),$(VENV)/slurm-installed)
 	@$(BIN)/python -m snnlib figures --preset "$(PRESET)" --profile "$(PROFILE)"
