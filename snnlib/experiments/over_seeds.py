@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,12 @@ def over_seeds(values: pd.Series) -> pd.DataFrame:
     """Columns mean, sd (nan for one seed) and seeds, over the level "seed" of the index."""
     by = [name for name in values.index.names if name != "seed"]
     return values.groupby(by, sort=False).agg(mean="mean", sd="std", seeds="count")
+
+
+def counted(counts: Iterable[int], of: str) -> str:
+    """How many there are of what, where panels may have different numbers of it: "1 or 3 seeds"."""
+    different = sorted({int(n) for n in counts})
+    return f"{' or '.join(map(str, different))} {of}{'s' * (different != [1])}"
 
 
 def gains(table: pd.DataFrame, by: str, timesteps: int | None = None) -> pd.DataFrame:

@@ -100,12 +100,6 @@ def entitle(fig: Figure, *lines: str) -> None:
     _grow(fig, TITLE_LINE * (len(fig.get_suptitle().splitlines()) - before))
 
 
-def counted(counts: Iterable[int], of: str) -> str:
-    """How many there are of what, where panels may have different numbers of it: "1 or 3 seeds"."""
-    different = sorted({int(n) for n in counts})
-    return f"{' or '.join(map(str, different))} {of}{'s' * (different != [1])}"
-
-
 def named(axes: Iterable[Axes]) -> dict[str, Any]:
     """What any of the axes would have in a legend, by name."""
     return {name: handle for ax in axes for handle, name in zip(*ax.get_legend_handles_labels(), strict=True)}

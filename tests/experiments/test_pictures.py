@@ -51,7 +51,7 @@ from snnlib.experiments.method.plot import method
 from snnlib.experiments.method.plot_neurons import firing, raster
 from snnlib.experiments.method.raster import Raster
 from snnlib.experiments.one_pass.plot import one_pass
-from snnlib.experiments.over_seeds import ARCHITECTURE
+from snnlib.experiments.over_seeds import ARCHITECTURE, counted
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.record import plot as record
 from snnlib.experiments.silent_choices.plot import silent_choices
@@ -347,7 +347,7 @@ def test_a_figure_shows_itself_at_the_end_of_a_notebooks_cell() -> None:
 
 
 def test_seeds_are_counted() -> None:
-    told = [style.counted(counts, "training seed") for counts in ([3, 3], [1], [3, 1, 3])]
+    told = [counted(counts, "training seed") for counts in ([3, 3], [1], [3, 1, 3])]
     assert told == ["3 training seeds", "1 training seed", "1 or 3 training seeds"]
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from snnlib.data.sets import Dataset
 from snnlib.deploy.operations import ACCUMULATE, DRAW, LOOKUP, MAC, SPIKE, UPDATE, count
 from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair, above_zero, interval
-from snnlib.experiments.over_seeds import at_timesteps
+from snnlib.experiments.over_seeds import at_timesteps, counted
 from snnlib.runs.evaluations import AsTrained, Conversion, Evaluation
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run, ensure
@@ -144,7 +144,7 @@ def cost_at_equal_accuracy(counts: pd.DataFrame, accuracies: pd.DataFrame) -> st
     at = at_timesteps(accuracies, "net")
     ours, ann = at.loc[CONVERTED][t], at.loc[ANN][1]
     least = f"T = {t} is the first" if equal else f"at no T up to {at.columns[-1]}, most accurate at T = {t}"
-    seeds = f"{len(ann)} training seed{'s' if len(ann) > 1 else ''}"
+    seeds = counted([len(ann)], "training seed")
     lines = [
         f"the {CONVERTED} within {EQUAL:g} points of the {ANN}: {least} ({seeds})",
         f"  accuracy there: {interval(ours)} % against {interval(ann)} %, {interval(ours - ann, '+.2f')} points",

@@ -13,7 +13,7 @@ from snnlib.checks import between
 from snnlib.data.sets import Dataset, Split
 from snnlib.deploy.folding import fold, without_noise
 from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair, above_zero, interval
-from snnlib.experiments.over_seeds import percent
+from snnlib.experiments.over_seeds import counted, percent
 from snnlib.runs.evaluations import AsTrained, Conversion, Evaluation
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run, ensure
@@ -118,7 +118,7 @@ def points_lost(table: pd.DataFrame) -> str:
         rows = table[table.net == name]
         at[name] = percent(rows[rows.timesteps == rows.timesteps.max()], "input_noise").unstack("seed")
     ours, theirs = at[CONVERTED], at[ANN]
-    lines = [f"accuracy in %, and points lost to input noise ({_count(theirs.shape[1])}):"]
+    lines = [f"accuracy in %, and points lost to input noise ({counted([theirs.shape[1]], 'training seed')}):"]
     for d in theirs.index:
         shown = [
             interval(x.loc[d]) + (f" ({interval(x.loc[0.0] - x.loc[d])} lost)" if d else "") for x in (ours, theirs)
@@ -142,11 +142,5 @@ def points_of_noise(table: pd.DataFrame) -> str:
     at = percent(table[table.timesteps == last], "net").unstack("seed")
     added = at.loc[WITH] - at.loc[WITHOUT]
     shown = ", ".join(f"{interval(at.loc[net])} % {net}" for net in (WITH, WITHOUT))
-    return (
-        f"at T = {last} {shown}: noise adds {interval(added, '+.2f')} points ({_count(len(added))}); "
-        f"above 0: {above_zero(added)}"
-    )
-
-
-def _count(seeds: int) -> str:
-    return f"{seeds} training seed{'s' if seeds > 1 else ''}"
+    seeds = counted([len(added)], "training seed")
+    return f"at T = {last} {shown}: noise adds {interval(added, '+.2f')} points ({seeds}); above 0: {above_zero(added)}"

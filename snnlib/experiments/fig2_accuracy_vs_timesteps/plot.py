@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from snnlib.experiments.fig2_accuracy_vs_timesteps.table import CONSTANT, NOISE
-from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds
+from snnlib.experiments.over_seeds import ARCHITECTURE, counted, over_seeds
 from snnlib.experiments.paper import TABLE2_OURS
-from snnlib.experiments.style import BLACK, BLUE, GREEN, VERMILION, counted, entitle, grid, leftmost, legend, style
+from snnlib.experiments.style import BLACK, BLUE, GREEN, VERMILION, entitle, grid, leftmost, legend, style
 from snnlib.experiments.titles import panel_title
 
 READOUTS = {"spikes": (BLUE, "o"), "potential": (VERMILION, "s")}

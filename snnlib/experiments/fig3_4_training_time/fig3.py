@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from snnlib.experiments.fig3_4_training_time.race import SHARES
-from snnlib.experiments.over_seeds import ARCHITECTURE
+from snnlib.experiments.over_seeds import ARCHITECTURE, counted
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.style import (
     BLACK,
@@ -115,15 +115,10 @@ def _panel(ax: Axes, net: pd.DataFrame, benchmark: float) -> None:
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda s, _: f"{s:,g}"))
     ax.set(
-        title=f"{net_title(first)}, {_seeds(net)}",
+        title=f"{net_title(first)}, {counted([net.seed.nunique()], 'seed')}",
         xlabel="training time, s (steps × seconds of a step)",
         ylabel="test accuracy, %",
     )
-
-
-def _seeds(net: pd.DataFrame) -> str:
-    n = net.seed.nunique()
-    return f"{n} seed{'s' * (n > 1)}"
 
 
 def _annotate(ax: Axes, ends: list[tuple[pd.Series, str, str]]) -> None:

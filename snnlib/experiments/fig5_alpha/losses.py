@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from snnlib.experiments.evidence import Effect
 from snnlib.experiments.fig5_alpha.claims import IN_PART, LOSSLESS
-from snnlib.experiments.over_seeds import ARCHITECTURE
-from snnlib.experiments.style import BLACK, BLUE, VERMILION, counted, entitle, grid, leftmost, legend, named, style
+from snnlib.experiments.over_seeds import ARCHITECTURE, counted
+from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, leftmost, legend, named, style
 from snnlib.experiments.titles import panel_title
 
 _NOISES = {

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snnlib.experiments import eq6_terms
-from snnlib.experiments.over_seeds import NET, at_timesteps
+from snnlib.experiments.over_seeds import NET, at_timesteps, counted
 from snnlib.experiments.style import (
     BLACK,
     BLUE,
@@ -158,9 +158,7 @@ def layers(spreads: pd.DataFrame, network: str, alpha: float) -> Figure:
 
 
 def _seeds(table: pd.DataFrame) -> str:
-    counts = table.groupby([*NET, "noise"]).seed.nunique()
-    low, high = int(counts.min()), int(counts.max())
-    return f"{low if low == high else f'{low} to {high}'} training seed{'s' * (high > 1)}"
+    return counted(table.groupby([*NET, "noise"]).seed.nunique(), "training seed")
 
 
 def _looks(table: pd.DataFrame) -> dict[float, dict[str, Any]]:

@@ -9,6 +9,7 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import NullLocator, StrMethodFormatter
 
 from snnlib.experiments import eq6_terms
+from snnlib.experiments.over_seeds import counted
 from snnlib.experiments.style import BLACK, BLUE, GREEN, ORANGE, VERMILION, figure, style, wrapped
 from snnlib.experiments.titles import title
 
@@ -51,12 +52,12 @@ def method(steps: pd.DataFrame, densities: pd.DataFrame, net: dict) -> Figure:
             "What a neuron adds to its input, from the second step on (Eq. 6):\n"
             "potential (threshold = 1), density on a logarithmic scale"
         )
-        n = int(steps.noise_seeds.min())
+        draws = counted([steps.noise_seeds.min()], "noise seed")
         above.suptitle(
             wrapped(
                 f"{title(net)} of width {net['width']:g}, readout {net['readout']}, seed {net['seed']}: "
                 "one set of weights, three dynamics",
-                f"test accuracy, mean ± standard deviation of {n} noise seed{'s' * (n > 1)}",
+                f"test accuracy, mean ± standard deviation of {draws}",
             )
         )
     return fig

@@ -13,14 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from snnlib.experiments.one_pass.table import AT_ONCE, HALF, PIPELINED, RANDOM, SPIKING, STARTS, WARM_UP, WARMED
-from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds, percent
+from snnlib.experiments.over_seeds import ARCHITECTURE, counted, over_seeds, percent
 from snnlib.experiments.style import (
     BLACK,
     ORANGE,
     PURPLE,
     SKY,
     VERMILION,
-    counted,
     entitle,
     grid,
     leftmost,

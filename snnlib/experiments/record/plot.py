@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snnlib.experiments.one_pass.table import PIPELINED, SPIKING
-from snnlib.experiments.over_seeds import over_seeds, percent
+from snnlib.experiments.over_seeds import counted, over_seeds, percent
 from snnlib.experiments.record.table import AT, BASE, GOALS, MIRRORED, NET, NET_AND_ARM, TRICKS, ablation
 from snnlib.experiments.style import (
     BLACK,
@@ -18,7 +18,6 @@ from snnlib.experiments.style import (
     LEGEND_LINE,
     ORANGE,
     SKY,
-    counted,
     entitle,
     figure,
     key,

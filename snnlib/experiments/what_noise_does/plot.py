@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from snnlib.experiments.over_seeds import ARCHITECTURE, NET, over_seeds, percent
-from snnlib.experiments.style import BLACK, BLUE, VERMILION, counted, entitle, grid, legend, style
+from snnlib.experiments.over_seeds import ARCHITECTURE, NET, counted, over_seeds, percent
+from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, legend, style
 from snnlib.experiments.titles import net_title
 from snnlib.experiments.what_noise_does.table import AS_LIF, AT_MEAN, CONSTANT, EQ_4, NOISE, NONE, STEP_2, STEP_3
 
