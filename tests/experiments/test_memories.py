@@ -33,9 +33,11 @@ from snnlib.experiments.memories.table import (
     SPREADS,
     accuracies,
     exact,
+    first_nets,
     memories,
     over_others,
     steps_needed,
+    variants,
 )
 from snnlib.experiments.over_seeds import NET
 from snnlib.neurons import Converted, Neuron, SingleStep
@@ -53,7 +55,8 @@ def tiny() -> list[Run]:
 
 
 def dynamics(run: Run, memory: str) -> list[Any]:
-    return [n.dynamics for _, n in memories(EVALUATION, run.spec)[memory].network(run, "cpu").neurons()]
+    ways = memories(EVALUATION) | variants(EVALUATION, run.spec)
+    return [n.dynamics for _, n in ways[memory].network(run, "cpu").neurons()]
 
 
 # --- which nets ------------------------------------------------------------------------------
@@ -81,9 +84,17 @@ def test_each_memory_is_what_its_name_says(small_store: None, small: Dataset) ->
 
 def test_a_readout_of_potentials_has_no_memory_to_leave_out() -> None:
     potential = spec(readout="potential")
-    assert {HIDDEN, READOUT}.isdisjoint(memories(EVALUATION, potential))
+    assert variants(EVALUATION, potential).keys() == {*map(exact, SPREADS)}
     with pytest.raises(InputError, match="layers = readout: .* has no spikes there; readout = potential"):
         Phased(layers="readout").fits(potential)
+
+
+def test_variants_are_of_the_first_net_of_each_network_and_noise() -> None:
+    uniform = {"kind": "single_step", "noise": {"kind": "uniform"}}
+    nets = [spec(), spec(readout="potential"), spec(dynamics=uniform), spec(dynamics=uniform, readout="potential")]
+    runs = [Run(net.model_copy(update={"seed": seed})) for net in nets for seed in (0, 1)]
+    assert first_nets(runs, "network", "noise") == [*runs[:2], *runs[4:6]]
+    assert first_nets(runs, "network") == runs[:2]
 
 
 def test_phases_take_the_place_of_noise_alone() -> None:
@@ -180,10 +191,7 @@ def test_what_each_costs_at_the_steps_that_it_needs(small_store: None, tiny: lis
     assert (found.lookups[EXACT], found.lookups[ENSEMBLE]) == (2 * neurons, 0)
     assert np.isnan(found.draw_pj[ENSEMBLE])
     priced = [
-        [
-            proxy(operations.count(memories(EVALUATION, run.spec)[memory].network(run), small, steps, 0, 30), steps)
-            for run in tiny
-        ]
+        [proxy(operations.count(memories(EVALUATION)[memory].network(run), small, steps, 0, 30), steps) for run in tiny]
         for memory, steps in ((ENSEMBLE, 3), (EXACT, 2))
     ]
     ensemble, own = np.array(priced)
@@ -305,7 +313,8 @@ def test_accuracy_is_drawn_in_percent_over_t_and_controls_over_the_ensemble() ->
 
 
 def test_the_spread_is_drawn_for_each_t() -> None:
-    (ax,) = plot.spread(everything()).axes
+    other = everything().query("memory in [@ENSEMBLE, @PAPER, @EVEN, @EXACT]").assign(dataset="fashion_mnist")
+    (ax,) = plot.spread(pd.concat([everything(), other])).axes  # the other net has no variants
     assert [c.get_label() for c in ax.containers] == ["T = 1", "T = 2"]
     np.testing.assert_allclose(
         ax.containers[0].lines[0].get_ydata().astype(float), 50.5 + np.arange(4, 4 + len(SPREADS))

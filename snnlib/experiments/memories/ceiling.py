@@ -25,14 +25,6 @@ AT = (10, 100, 1000)  # T: what is ahead before is another question
 IMAGES = 30
 
 
-def of_each_network(runs: Iterable[Run]) -> list[Run]:
-    """The runs of the first net of each network."""
-    nets: dict[str, list[Run]] = {}
-    for its in by_net(runs).values():
-        nets.setdefault(its[0].spec.network, its)
-    return [run for its in nets.values() for run in its]
-
-
 def accuracies(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
     """Accuracy at each T of `AT` with each memory, and how far that is above the ensemble at the last.
 
@@ -66,7 +58,7 @@ def _of_net(runs: Sequence[Run], evaluation: Conversion) -> pd.DataFrame:
 def _right(run: Run, evaluation: Conversion, memory: str) -> Tensor:
     """How often each image is predicted right at each T of `AT`, a share of the noise seeds: [T, N]."""
     ensure(run.spec)
-    e = memories(evaluation, run.spec)[memory].changed(timesteps=AT[-1])
+    e = memories(evaluation)[memory].changed(timesteps=AT[-1])
     data, precision = run.data().first(IMAGES), run.spec.recipe.precision
     with run.spec.recipe.execution():
         found = predict(e.network(run), data, e.timesteps, e.noise_seeds, e.batch_size, precision, e.ties)

@@ -52,7 +52,7 @@ def at_equal_accuracy(needed: pd.DataFrame, runs: Iterable[Run], evaluation: Con
 
 
 def _at(run: Run, evaluation: Conversion, memory: str, timesteps: int) -> pd.DataFrame:
-    way = memories(evaluation, run.spec)[memory].changed(timesteps=timesteps)
+    way = memories(evaluation)[memory].changed(timesteps=timesteps)
     table = counts_of(run, way, run.data().first(IMAGES))
     return table[table.timesteps == timesteps]
 

@@ -75,7 +75,7 @@ def accuracy(table: pd.DataFrame) -> Figure:
 
 
 def spread(table: pd.DataFrame, spreads: Sequence[float] = SPREADS) -> Figure:
-    """A panel for each net and noise: accuracy of the exact memory over the spread of its first phases, for some T.
+    """A panel for each net and noise that has `variants`: accuracy of the exact memory over the spread, for some T.
 
     Args:
         table: of `snnlib.experiments.memories.table.accuracies`, or its CSV.
@@ -89,7 +89,8 @@ def spread(table: pd.DataFrame, spreads: Sequence[float] = SPREADS) -> Figure:
             mean, sd = ([getattr(x, what)() for x in of_seeds] for what in ("mean", "std"))
             ax.errorbar(spreads, mean, yerr=np.nan_to_num(sd), label=f"T = {t}", **look)
 
-    return _panels(table, {"test accuracy, %": draw}, "spread of U(0) around 1/2", "Where phases begin")
+    there = table[table.memory.isin(map(exact, spreads))]
+    return _panels(there, {"test accuracy, %": draw}, "spread of U(0) around 1/2", "Where phases begin")
 
 
 def ceiling(table: pd.DataFrame) -> Figure:

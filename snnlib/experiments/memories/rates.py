@@ -29,7 +29,7 @@ def with_each_memory(run: Run, evaluation: Conversion) -> pd.DataFrame:
     images = standardise(data.test.images[:IMAGES], data)
     tables = []
     for memory in (ENSEMBLE, PAPER, EXACT):
-        net = memories(evaluation, run.spec)[memory].network(run, "cpu")
+        net = memories(evaluation)[memory].network(run, "cpu")
         table = chance_of_rates(net, images, stream(0, "evaluation"))
         tables.append(table.assign(**run.spec.columns(), memory=memory))
     return pd.concat(tables, ignore_index=True)

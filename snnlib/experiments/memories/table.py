@@ -38,41 +38,58 @@ def by_net(runs: Iterable[Run]) -> dict[tuple[object, ...], list[Run]]:
     return nets
 
 
+def first_nets(runs: Iterable[Run], *columns: str) -> list[Run]:
+    """The runs of the first of all nets that are alike in these columns of `Spec.columns`."""
+    nets: dict[tuple[object, ...], list[Run]] = {}
+    for its in by_net(runs).values():
+        nets.setdefault(tuple(its[0].spec.columns()[name] for name in columns), its)
+    return [run for its in nets.values() for run in its]
+
+
 def exact(spread: float) -> str:
     """What the exact memory is called that begins within 1/2 -/+ spread/2 in all layers."""
     return f"exact, spread {spread:g}"
 
 
-def memories(evaluation: Conversion, spec: Spec, spreads: Iterable[float] = SPREADS) -> dict[str, Evaluation]:
-    """How a net is evaluated with each memory, as long and with the same noise seeds as ``evaluation``.
-
-    A readout of potentials has no neurons, so nothing there can be left out.
-
-    Args:
-        spreads: of the exact memory's first phases, in all layers alike.
-    """
+def memories(evaluation: Conversion) -> dict[str, Evaluation]:
+    """How every net is evaluated with each memory, as long and with the same noise seeds as ``evaluation``."""
     phased = Phased.beside(evaluation)
-    found = {
+    return {
         ENSEMBLE: evaluation.changed(alpha=math.inf),
         PAPER: evaluation,
         EVEN: phased.changed(memory="none"),
         EXACT: phased,
-        **{exact(spread): phased.changed(spread=spread, readout_spread=spread) for spread in spreads},
     }
+
+
+def variants(evaluation: Conversion, spec: Spec, spreads: Iterable[float] = SPREADS) -> dict[str, Evaluation]:
+    """How a net is evaluated with the exact memory begun otherwise, or in some layers alone.
+
+    A readout of potentials has no neurons, so nothing there can be left out.
+
+    Args:
+        spreads: of the first phases, in all layers alike.
+    """
+    phased = Phased.beside(evaluation)
+    found = {exact(spread): phased.changed(spread=spread, readout_spread=spread) for spread in spreads}
     if spec.readout == "spikes":
         found |= {HIDDEN: phased.changed(layers="hidden"), READOUT: phased.changed(layers="readout")}
     return found
 
 
 def accuracies(runs: Iterable[Run], evaluation: Conversion, spreads: Sequence[float] = SPREADS) -> pd.DataFrame:
-    """Accuracy at every T with each memory; trains what is missing.
+    """Accuracy at every T with each memory, and its `variants` of the first net of each network and noise.
+
+    Trains what is missing.
 
     Returns:
         The runs' columns (`Spec.columns`), then memory, noise_seed, timesteps, accuracy (a fraction).
     """
-    tables = []
+    runs = list(runs)
+    varied, tables = first_nets(runs, "network", "noise"), []
     for run in runs:
-        for memory, way in memories(evaluation, run.spec, spreads).items():
+        ways = memories(evaluation) | (variants(evaluation, run.spec, spreads) if run in varied else {})
+        for memory, way in ways.items():
             table = accuracy(run, way)
             table.insert(len(run.spec.columns()), "memory", memory)
             tables.append(table)
@@ -87,7 +104,7 @@ def over_others(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
     """
     tables = []
     for net, its in by_net(runs).items():
-        ways = memories(evaluation, its[0].spec)
+        ways = memories(evaluation)
         for other, t in product(OTHERS, range(1, evaluation.timesteps + 1)):
             table = contrast(Side(its, ways[EXACT], t), Side(its, ways[other], t))
             keys = {**dict(zip([*NET, "noise"], net, strict=True)), "other_memory": other, "timesteps": t}
