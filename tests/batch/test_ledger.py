@@ -27,6 +27,7 @@ def test_a_claims_tables_are_drawn_by_one_notebook_and_shown_in_a_picture(claim:
     ("table", "picture"),
     [
         ("fig2_gains", "fig2_accuracy_vs_timesteps"),
+        ("fig2_levels", "fig2_accuracy_vs_timesteps"),
         ("fig3_contrasts", "fig3_training_speed"),
         ("fig4_time_to_accuracy", "fig4_time_to_accuracy"),
         ("fig4_training_cost", "fig4_time_to_accuracy"),  # its bars: memory and the largest batch

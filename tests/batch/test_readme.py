@@ -77,7 +77,7 @@ def test_the_readme_fits_on_a_few_screens_and_names_what_matters() -> None:
     assert len(text.encode()) <= 7000
     first = text[: part(text, "headlines")[1]]
     assert not any(line.startswith("## ") for line in first.splitlines())  # the claims stand on the first screen
-    for words in ("make figures", "make test", "figures/smoke/fig2_accuracy_vs_timesteps.png"):
+    for words in ("make figures", "make test", "figures/cpu/fig2_accuracy_vs_timesteps.png"):
         assert words in first
     for variable in ("SNNLIB_RUNS", "SNNLIB_DATA", "SNNLIB_FIGURES"):
         assert variable in text

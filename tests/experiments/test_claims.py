@@ -199,10 +199,10 @@ def test_the_scale_is_of_the_nets_that_were_tested_and_of_no_others(verdicts: Ca
     found = verdicts("scale", fig4_time_to_accuracy=times)
     assert (found["saves_cnn"], found["saves_vgg16"], found["saves_resnet18"]) == (cnn, "", "")
     assert found["faster"] == cnn
-    ours = HOLDS["table2_ours"]
+    ours = HOLDS["fig2_levels"]
     better = ours.assign(points=ours.points.where(ours.network != "vgg16", ours.points + 0.02))
-    assert verdicts("scale", table2_ours=better)["table2_cifar10"] == vgg16
-    narrow = verdicts("scale", table2_ours=ours.assign(width=0.5))
+    assert verdicts("scale", fig2_levels=better)["table2_cifar10"] == vgg16
+    narrow = verdicts("scale", fig2_levels=ours.assign(width=0.5))
     assert {narrow[f"table2_{dataset}"] for dataset in ("mnist", "fashion_mnist", "cifar10")} == {""}
 
     steps = HOLDS["table2_accuracy_vs_timesteps"]

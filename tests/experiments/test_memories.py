@@ -33,12 +33,12 @@ from snnlib.experiments.memories.table import (
     SPREADS,
     accuracies,
     exact,
-    first_nets,
     memories,
     over_others,
     steps_needed,
     variants,
 )
+from snnlib.experiments.nets import first_nets
 from snnlib.experiments.over_seeds import NET
 from snnlib.neurons import Converted, Neuron, SingleStep
 from snnlib.noise import Uniform

@@ -99,7 +99,7 @@ def test_every_preset_measures_every_choice(name: str) -> None:
 def test_what_is_chosen_for_the_test_set_is_chosen_without_it() -> None:
     nets = {s.net: s for s in settings(load_preset("cpu"))}
     found = {net: s.run.spec.hold_out for net, s in nets.items() if net.endswith("_chosen")}
-    full = ("mnist", "mnist_varied", "fashion_mnist", "fashion_mnist_varied")  # of fig2 and table2
+    full = ("mnist", "mnist_varied", "fashion_mnist", "fashion_mnist_varied")  # of fig2
     assert found == {f"{net}_chosen": 5000 for net in full}
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from snnlib.experiments.contrasts import COLUMNS, Side, contrast
+from snnlib.experiments.contrasts import COLUMNS, Side, contrast, level
 from snnlib.experiments.evidence import Effect
+from snnlib.experiments.nets import first_nets
 from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.titles import net_title
 from snnlib.runs.evaluations import Conversion
@@ -17,11 +18,10 @@ from snnlib.runs.run import Run
 from snnlib.training.evaluation import TIES
 
 NOTEBOOK = "fig2_accuracy_vs_timesteps"
+PRINTED = (5, 10)  # T of the rows "Ours" of Table 2
 STEPS = ((5, 1), (10, 5), (10, 1))  # later and earlier T
-NOISE, CONSTANT = INFERENCE = (
-    "noise",
-    "constant",
-)  # what the trained net is run with; constant: 1/2, the mean of noise
+NOISE, CONSTANT = INFERENCE = ("noise", "constant")  # what it is run with; constant: 1/2, the mean of noise
+FIRST, RANDOM = TIES
 
 
 def compared(preset: Preset) -> dict[str, Comparison]:
@@ -30,7 +30,7 @@ def compared(preset: Preset) -> dict[str, Comparison]:
 
 
 def accuracies(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
-    """Accuracy at every T, and at T = 1 without noise, ties won by the first class and by chance.
+    """Accuracy at every T; of nets that are `asked_more` with ties broken at random, and at T = 1 without noise, too.
 
     Trains what is missing.
 
@@ -40,8 +40,7 @@ def accuracies(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFr
         all 0), fractions.
     """
     tables = []
-    for runs in _arms(nets):
-        by_ties = _by_ties(runs, evaluation)
+    for runs, by_ties in _ways(nets, evaluation):
         for run in runs:
             for ties, by in by_ties.items():
                 for inference, e in by.items():
@@ -52,7 +51,7 @@ def accuracies(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFr
 
 
 def gains(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
-    """What more time steps add, in points.
+    """What more time steps add, in points, each net evaluated as for `accuracies`.
 
     Returns:
         Columns `NET`, noise, ties, later and earlier (T), inference (of the earlier; the
@@ -63,18 +62,32 @@ def gains(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
     steps = [(later, earlier, NOISE) for later, earlier in pairs if earlier < later <= last]
     steps += [(last, 1, CONSTANT)] if last > 1 else []
     tables = []
-    for runs in _arms(nets):
-        for ties, by in _by_ties(runs, evaluation).items():
-            for later, earlier, inference in steps:
+    for runs, by_ties in _ways(nets, evaluation):
+        for ties, by in by_ties.items():
+            for later, earlier, inference in (step for step in steps if step[2] in by):
                 table = contrast(Side(runs, by[NOISE], later), Side(runs, by[inference], earlier))
-                net = {name: runs[0].spec.columns()[name] for name in (*NET, "noise")}
-                keys = {**net, "ties": ties, "later": later, "earlier": earlier, "inference": inference}
+                keys = {**_net(runs), "ties": ties, "later": later, "earlier": earlier, "inference": inference}
                 tables.append(table.assign(**keys)[[*keys, *COLUMNS]])
     return pd.concat(tables, ignore_index=True)
 
 
+def levels(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
+    """Accuracy in percent at the T of the paper's Table 2, to be held against what it printed, and at the last T.
+
+    Returns:
+        Columns `NET`, noise, timesteps, then those of `contrasts.level`.
+    """
+    last, tables = evaluation.timesteps, []
+    for runs in _arms(nets):
+        for t in dict.fromkeys((*(t for t in PRINTED if t < last), last)):
+            keys = {**_net(runs), "timesteps": t}
+            table = level(Side(runs, evaluation.changed(ties=FIRST), t))
+            tables.append(table.assign(**keys)[[*keys, *table]])
+    return pd.concat(tables, ignore_index=True)
+
+
 def what_is_left(table: pd.DataFrame) -> str:
-    """In words, net by net: what T adds, with ties broken at random, and over T = 1 without noise.
+    """In words, net by net: what T adds, and of the nets that are `asked_more` what is left of that.
 
     Args:
         table: of `gains`, or its CSV.
@@ -85,12 +98,11 @@ def what_is_left(table: pd.DataFrame) -> str:
     for net, found in rows.groupby(NET, sort=False):
         by = {key: Effect.of(group) for key, group in found.groupby(["ties", "inference"], sort=False)}
         named = dict(zip(NET, net, strict=True))
-        label = f"{net_title(named)}, readout {named['readout']}"
-        gain = by["first", NOISE]
-        random, constant = (_with_share(by[key], gain) for key in (("random", NOISE), ("random", CONSTANT)))
-        lines.append(
-            f"{label}: {gain.shown()}; with ties at random {random}; these over T = 1 with the constant 1/2 {constant}"
-        )
+        line = f"{net_title(named)}, readout {named['readout']}: {by[FIRST, NOISE].shown()}"
+        if (RANDOM, CONSTANT) in by:
+            random, constant = (_with_share(by[RANDOM, way], by[FIRST, NOISE]) for way in INFERENCE)
+            line += f"; with ties at random {random}; these over T = 1 with the constant 1/2 {constant}"
+        lines.append(line)
     return "\n".join(lines)
 
 
@@ -100,12 +112,32 @@ def _with_share(effect: Effect, gain: Effect) -> str:
     return f"{effect.shown()}{share}"
 
 
+def asked_more(nets: dict[str, Comparison]) -> list[Run]:
+    """The runs of the first net of each network and readout: how ties are broken says little more of another one."""
+    return first_nets((run for runs in _arms(nets) for run in runs), "network", "readout")
+
+
 def _arms(nets: dict[str, Comparison]) -> Iterator[list[Run]]:
     return (runs for arms in nets.values() for runs in arms.values())
 
 
-def _by_ties(runs: list[Run], evaluation: Conversion) -> dict[str, dict[str, Conversion]]:
-    """By who wins ties and by inference: where no outputs tie, as potentials do not, all is evaluated only once."""
-    usual = {NOISE: evaluation, CONSTANT: evaluation.at_mean}
-    tied = any(predictions(run, e).table.tied.any() for run in runs for e in usual.values())
-    return {ties: {name: e.changed(ties=ties) if tied else e for name, e in usual.items()} for ties in TIES}
+def _net(runs: list[Run]) -> dict[str, object]:
+    columns = runs[0].spec.columns()
+    return {name: columns[name] for name in (*NET, "noise")}
+
+
+def _ways(
+    nets: dict[str, Comparison], evaluation: Conversion
+) -> Iterator[tuple[list[Run], dict[str, dict[str, Conversion]]]]:
+    """Each net's runs, and how they are evaluated, by who wins ties and by inference.
+
+    Where no outputs tie, as potentials do not, all is evaluated only once.
+    """
+    more = asked_more(nets)
+    for runs in _arms(nets):
+        if runs[0] not in more:
+            yield runs, {FIRST: {NOISE: evaluation.changed(ties=FIRST)}}
+            continue
+        usual = {NOISE: evaluation, CONSTANT: evaluation.at_mean}
+        tied = any(predictions(run, e).table.tied.any() for run in runs for e in usual.values())
+        yield runs, {ties: {name: e.changed(ties=ties) if tied else e for name, e in usual.items()} for ties in TIES}

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from snnlib.experiments.contrasts import image_error
 from snnlib.experiments.evidence import Effect, exceeds
-from snnlib.experiments.memories.table import ENSEMBLE, EXACT, PAPER, by_net, memories
+from snnlib.experiments.memories.table import ENSEMBLE, EXACT, PAPER, memories
+from snnlib.experiments.nets import by_net
 from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.titles import net_title
 from snnlib.runs.evaluations import Conversion

@@ -9,6 +9,7 @@ from itertools import product
 import pandas as pd
 
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast
+from snnlib.experiments.nets import by_net, first_nets
 from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.runs.evaluations import Conversion, Evaluation, Phased
 from snnlib.runs.preset import Preset
@@ -28,22 +29,6 @@ def compared(preset: Preset) -> list[Run]:
     """The preset's runs for the notebook."""
     nets = preset.comparison(NOTEBOOK, must=("ours",), may=("potential", "uniform", "uniform_potential"))
     return [run for arms in nets.values() for runs in arms.values() for run in runs]
-
-
-def by_net(runs: Iterable[Run]) -> dict[tuple[object, ...], list[Run]]:
-    """The runs of each net and noise, a training seed each, by their columns `NET` and noise."""
-    nets: dict[tuple[object, ...], list[Run]] = {}
-    for run in runs:
-        nets.setdefault(tuple(run.spec.columns()[name] for name in (*NET, "noise")), []).append(run)
-    return nets
-
-
-def first_nets(runs: Iterable[Run], *columns: str) -> list[Run]:
-    """The runs of the first of all nets that are alike in these columns of `Spec.columns`."""
-    nets: dict[tuple[object, ...], list[Run]] = {}
-    for its in by_net(runs).values():
-        nets.setdefault(tuple(its[0].spec.columns()[name] for name in columns), its)
-    return [run for its in nets.values() for run in its]
 
 
 def exact(spread: float) -> str:

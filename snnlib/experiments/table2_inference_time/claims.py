@@ -1,4 +1,4 @@
-"""The claims on inference and on Table 2, and how they are decided.
+"""The claims on inference and on other methods, and how they are decided.
 
 The paper does not say which readout its networks have, so the one that makes ours more accurate at T = 10 counts.
 """
@@ -10,12 +10,9 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
-from snnlib.data.sets import SIZES
 from snnlib.experiments.evidence import (
     CLOSE,
-    CONFIDENCE,
     HALF,
     Claim,
     Effect,
@@ -25,12 +22,9 @@ from snnlib.experiments.evidence import (
     each_network,
     exceeds,
     missing,
-    networks,
 )
 from snnlib.experiments.over_seeds import ARCHITECTURE, NET
-from snnlib.experiments.paper import TABLE2_OURS
-from snnlib.experiments.tables import CONTRAST_COLUMNS, NET_COLUMNS, SCALE, NotTestedError, Table, Tables
-from snnlib.experiments.titles import TITLES, short_title
+from snnlib.experiments.tables import CONTRAST_COLUMNS, NET_COLUMNS, NotTestedError, Table, Tables
 
 ACCURACIES = Table(
     "table2_accuracy_vs_timesteps",
@@ -47,7 +41,6 @@ SPEEDUP = Table(
     },
 )  # fmt: skip
 OVER_RELU = Table("table2_over_relu", {**CONTRAST_COLUMNS, "timesteps": "number"})
-OURS = Table("table2_ours", {**CONTRAST_COLUMNS, "timesteps": "number"})  # points: accuracy in percent
 
 # The kinds of opponent: as in the paper's references, with V(0) at half a threshold, and of a QCFS net.
 REFERENCES, HALF_THRESHOLD, QCFS_NET = "references", "half threshold", "qcfs"
@@ -57,7 +50,6 @@ FACTORS = {"time_factor": "wall time over ours", "step_factor": "steps over ours
 WITHIN = 0.5  # points below ours that still count as reached
 TRAINED_AT = "at T = "  # before the number of steps, the variant of a net trained directly
 CLAIMED = 100  # times the steps of ours (abstract: "more than 100 times faster inference speed")
-NEAR_PAPER = 1.5  # times the paper's test error
 
 
 def as_accurate_as_conversion(tables: Tables) -> Finding:
@@ -100,33 +92,6 @@ def _trained_for(direct: pd.DataFrame, key: list[str]) -> pd.DataFrame:
         raise NotTestedError(f"{ACCURACIES.name}.csv has direct training whose variant is not {TRAINED_AT}and a number")
     enough = trained.where(trained >= direct.timesteps)
     return direct[enough == enough.groupby([direct[name] for name in key]).transform("min")]
-
-
-def table2_accuracy(tables: Tables, dataset: str) -> Finding:
-    table = tables.read(OURS)
-    ours = table[table.dataset == dataset]
-    full = ours[ours.width == 1]
-    if full.empty:
-        here = ""
-        if len(ours):
-            best = _best_net(ours)
-            here = f", here {short_title(dataset)} at width {best.width.iloc[0]:g}: "
-            here += f"{best[best.timesteps == 10].points.mean():.2f} % at T = 10"
-        raise NotTestedError(f"needs {short_title(dataset)} at full width{here}", SCALE)
-    best = _best_net(full)
-    items = []
-    for t, printed in TABLE2_OURS[dataset].items():
-        near = 100 - NEAR_PAPER * (100 - printed)
-        rows = best[best.timesteps == t]
-        items.append(exceeds("", Effect.of(rows), lower_end(printed, SIZES[dataset][1]), near, ".2f", " %"))
-    (label, _), *_ = networks(best)
-    return Finding(items, f"T = 5 and 10, {label}, readout {best.readout.iloc[0]}")
-
-
-def lower_end(percent: float, images: int) -> float:
-    """Of the 95 % interval that an accuracy in percent has from its test images, by the binomial distribution."""
-    p = percent / 100
-    return percent - 100 * ndtri((1 + CONFIDENCE) / 2) * math.sqrt(p * (1 - p) / images)
 
 
 def hundredfold(tables: Tables, opponent: str, column: str) -> Finding:
@@ -177,15 +142,6 @@ def _best_readout(table: pd.DataFrame, column: str) -> pd.DataFrame:
     return table.merge(means.loc[means.groupby(ARCHITECTURE, sort=False)[column].idxmax(), NET], on=NET)
 
 
-def _best_net(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the net, and readout, that is best at T = 10: the paper does not say which one it printed."""
-    at_ten = table[table.timesteps == 10]
-    if at_ten.empty:
-        raise NotTestedError("no accuracy at T = 10")
-    best = at_ten.groupby(NET).points.mean().idxmax()
-    return table[(table[NET] == list(best)).all(axis=1)]
-
-
 _time, _step = (partial(hundredfold, column=column) for column in FACTORS)
 _HUNDRED = (
     f"{{}} of {{}} until, training seed by training seed, it comes within {WITHIN:g} points of ours: more than "
@@ -226,22 +182,6 @@ def _fewer(id: str, names: tuple[str, str], opponent: str, paper: str) -> Claim:
     )  # fmt: skip
 
 
-def _table2(dataset: str, quote: str) -> Claim:
-    five, ten = TABLE2_OURS[dataset].values()
-    return Claim(
-        f"table2_{dataset}",
-        f"accuracy of Table 2, {TITLES[dataset]}",
-        "3.2, Table 2",
-        quote,
-        "at the paper's data set and width, T = 5 and 10: above the lower end of the 95 % interval that the printed "
-        f"accuracy has from its {SIZES[dataset][1]:,} images, partly up to {NEAR_PAPER:g} times its error; the better "
-        "of our readouts and networks, as the paper does not say which it printed",
-        f"{five} and {ten} %",
-        (OURS,),
-        partial(table2_accuracy, dataset=dataset),
-    )
-
-
 CLAIMS = (
     _speed("conversion", _REFERENCES, REFERENCES, "over 100×"),
     _fewer("conversion", _REFERENCES, REFERENCES, "50 to 2,500 steps against 5 to 10"),
@@ -259,9 +199,6 @@ CLAIMS = (
         "smaller, same readout; direct training at T is that for T, or for the next larger one that was trained",
         "5 to 10 against 1 to 20", (ACCURACIES,), fewer_steps_than_direct,
     ),
-    _table2("mnist", "Ours Hybrid 5 99.61% … Ours Hybrid 10 99.64%"),
-    _table2("fashion_mnist", "Ours Hybrid 5 99.61% 93.89% … Ours Hybrid 10 99.64% 94.07%"),
-    _table2("cifar10", "Ours Hybrid 5 99.61% 93.89% 91.82% … Ours Hybrid 10 99.64% 94.07% 92.07%"),
 )  # fmt: skip
 
 # The same tests against opponents that the paper does not have.

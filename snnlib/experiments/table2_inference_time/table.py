@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from snnlib.checks import InputError
-from snnlib.experiments.contrasts import Side, contrast, level
+from snnlib.experiments.contrasts import Side, contrast
 from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds, percent
 from snnlib.experiments.paper import TABLE2, TABLE2_DATASETS
 from snnlib.experiments.table2_inference_time.claims import TRAINED_AT, WITHIN
@@ -87,7 +87,11 @@ def accuracy_by_method(
 
 
 def over_relu(preset: Preset, timesteps: Sequence[int] = OUR_TIMESTEPS) -> pd.DataFrame:
-    """How many points ours, at its ``timesteps``, is above the ReLU net that is converted; columns as of `levels`."""
+    """How many points ours, at its ``timesteps``, is above the ReLU net that is converted.
+
+    Returns:
+        Columns `NET`, noise, timesteps, then those of `contrasts.contrast`.
+    """
     tables = []
     for arms in compared(preset, timesteps).values():
         if "relu" in arms:
@@ -95,16 +99,6 @@ def over_relu(preset: Preset, timesteps: Sequence[int] = OUR_TIMESTEPS) -> pd.Da
             relu = Side(arms["relu"], once, 1)
             tables += [_named(side, contrast(side, relu)) for side in _ours(preset, arms, timesteps)]
     return pd.concat(tables, ignore_index=True)
-
-
-def levels(preset: Preset, timesteps: Sequence[int] = OUR_TIMESTEPS) -> pd.DataFrame:
-    """Accuracy of ours at its ``timesteps``, to be held against what the paper printed.
-
-    Returns:
-        Columns `NET`, noise, timesteps, then those of `contrasts.level`.
-    """
-    sides = [side for arms in compared(preset, timesteps).values() for side in _ours(preset, arms, timesteps)]
-    return pd.concat([_named(side, level(side)) for side in sides], ignore_index=True)
 
 
 def _ours(preset: Preset, arms: Comparison, timesteps: Sequence[int]) -> Iterator[Side]:
