@@ -42,6 +42,7 @@ TABLE2_OURS = {
     dataset: {int(row[2]): float(row[3 + i].rstrip("%")) for row in TABLE2 if row[0] == "Ours"}
     for i, dataset in enumerate(TABLE2_DATASETS)
 }
+OUR_TIMESTEPS = tuple(TABLE2_OURS[TABLE2_DATASETS[0]])  # T of these rows: 5 and 10
 
 # Sec. 3.2, of Fig. 4: the benchmark accuracy, the seconds until it by direct training at T = 10 and by the paper's
 # method, and the saving "about 75%", "about 70%", "approximately 65%". By data set and network.

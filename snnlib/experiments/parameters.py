@@ -19,6 +19,7 @@ from snnlib.experiments.fig7_potential_dynamics.table import NEURONS, NOISES
 from snnlib.experiments.memories.table import SPREADS
 from snnlib.experiments.method.table import NOISE_SEEDS
 from snnlib.experiments.one_pass import table as one_pass
+from snnlib.experiments.paper import OUR_TIMESTEPS
 from snnlib.experiments.parameter import (
     Parameter,
     a_name,
@@ -34,7 +35,6 @@ from snnlib.experiments.parameter import (
 from snnlib.experiments.record import table as record
 from snnlib.experiments.silent_choices import table as silent_choices
 from snnlib.experiments.table2_inference_time.claims import WITHIN
-from snnlib.experiments.table2_inference_time.table import OUR_TIMESTEPS
 from snnlib.models import NETWORKS, READOUTS
 from snnlib.runs.preset import Preset, changed_for, load_preset
 from snnlib.simulation import MOST_TIMESTEPS

@@ -10,6 +10,7 @@ from snnlib.experiments.contrasts import COLUMNS, Side, contrast, level
 from snnlib.experiments.evidence import Effect
 from snnlib.experiments.nets import first_nets
 from snnlib.experiments.over_seeds import NET
+from snnlib.experiments.paper import OUR_TIMESTEPS
 from snnlib.experiments.titles import net_title
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Comparison, Preset
@@ -18,7 +19,6 @@ from snnlib.runs.run import Run
 from snnlib.training.evaluation import TIES
 
 NOTEBOOK = "fig2_accuracy_vs_timesteps"
-PRINTED = (5, 10)  # T of the rows "Ours" of Table 2
 STEPS = ((5, 1), (10, 5), (10, 1))  # later and earlier T
 NOISE, CONSTANT = INFERENCE = ("noise", "constant")  # what it is run with; constant: 1/2, the mean of noise
 FIRST, RANDOM = TIES
@@ -79,7 +79,7 @@ def levels(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
     """
     last, tables = evaluation.timesteps, []
     for runs in _arms(nets):
-        for t in dict.fromkeys((*(t for t in PRINTED if t < last), last)):
+        for t in dict.fromkeys((*(t for t in OUR_TIMESTEPS if t < last), last)):
             keys = {**_net(runs), "timesteps": t}
             table = level(Side(runs, evaluation.changed(ties=FIRST), t))
             tables.append(table.assign(**keys)[[*keys, *table]])

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from snnlib.experiments.over_seeds import ARCHITECTURE, percent
+from snnlib.experiments.paper import OUR_TIMESTEPS
 from snnlib.experiments.table2_inference_time.claims import HALF_THRESHOLD, QCFS_NET, REFERENCES, WITHIN
-from snnlib.experiments.table2_inference_time.table import LINE, OUR_TIMESTEPS, power_of_two
+from snnlib.experiments.table2_inference_time.table import LINE, power_of_two
 
 
 def speedup(table: pd.DataFrame, timesteps: Sequence[int] = OUR_TIMESTEPS, within: float = WITHIN) -> pd.DataFrame:

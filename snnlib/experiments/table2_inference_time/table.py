@@ -11,7 +11,7 @@ import pandas as pd
 from snnlib.checks import InputError
 from snnlib.experiments.contrasts import Side, contrast
 from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds, percent
-from snnlib.experiments.paper import TABLE2, TABLE2_DATASETS
+from snnlib.experiments.paper import OUR_TIMESTEPS, TABLE2, TABLE2_DATASETS
 from snnlib.experiments.table2_inference_time.claims import TRAINED_AT, WITHIN
 from snnlib.runs.evaluations import AnnConversion, AsTrained, Conversion, Evaluation
 from snnlib.runs.preset import Comparison, Preset
@@ -19,7 +19,6 @@ from snnlib.runs.results import accuracy, predictions
 from snnlib.runs.run import Run, Spec
 
 NOTEBOOK = "table2_inference_time"
-OUR_TIMESTEPS = (5, 10)  # of the rows "Ours"
 # What an arm is in the table.
 METHODS = {
     "ours": "ours", "potential": "ours", "direct": "direct", "direct4": "direct", "direct2": "direct", "tuned": "tuned",

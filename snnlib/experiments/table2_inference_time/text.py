@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from snnlib.experiments.over_seeds import ARCHITECTURE
-from snnlib.experiments.paper import TABLE2
+from snnlib.experiments.paper import OUR_TIMESTEPS, TABLE2
 from snnlib.experiments.table2_inference_time.claims import CLAIMED, QCFS_NET, factor
 from snnlib.experiments.table2_inference_time.names import METHOD_TITLES, cited, conversion_title
-from snnlib.experiments.table2_inference_time.table import OUR_TIMESTEPS, printed_rows
+from snnlib.experiments.table2_inference_time.table import printed_rows
 from snnlib.experiments.titles import net_title
 
 
