@@ -34,6 +34,8 @@ SAMPLE_T = 3  # time steps on the sample, in float64: the memory has begun to ma
 def publish(run: Run) -> Path:
     """Copy a finished run's metadata, curves and evaluations to its folder in `pretrained_dir`; returns that.
 
+    What is published there is withdrawn, but of a run whose weights came from there: its evaluations join them.
+
     Raises:
         DamagedError: the run is not finished, or is damaged; nothing has changed then.
     """
@@ -42,7 +44,8 @@ def publish(run: Run) -> Path:
     files = [file.with_suffix(end) for e, _ in evaluated(run) for file in [e.file(run)] for end in ENDS]
     to = pretrained.folder(run.spec.name)
     if run.place != to:
-        pretrained.withdraw(run.spec.name)
+        if not _of_published_weights(run):
+            pretrained.withdraw(run.spec.name)
         for path in (*(run.folder / name for name in CURVES), *files, run.folder / METADATA):
             with explained(path):
                 content = path.read_bytes()
@@ -84,6 +87,12 @@ def publish_net(run: Run, evaluations: Iterable[Evaluation] = USUAL) -> Path:
         to = publish(run)
         save_tensors(to / WEIGHTS, weights, info)
     return to
+
+
+def _of_published_weights(run: Run) -> bool:
+    """Whether it is the net whose weights are published, as it comes back from there."""
+    name = run.spec.name
+    return pretrained.published(name, WEIGHTS) and run.metadata == unseal(pretrained.folder(name) / METADATA)
 
 
 @contextmanager

@@ -213,7 +213,8 @@ def slope(found: dict[int, float], first: int) -> float:
 
 @pytest.mark.parametrize("v_init", [0.0, 0.5])
 @pytest.mark.parametrize(
-    ("network", "first", "longest"), [("cnn", 128, 2048), ("vgg16", 256, 2048), ("resnet18", 128, 1024)]
+    ("network", "first", "longest"),
+    [("cnn", 128, 2048), pytest.param("vgg16", 256, 2048, marks=pytest.mark.slow), ("resnet18", 128, 1024)],
 )
 def test_a_converted_net_approaches_the_anns_logits_at_the_rate_1_over_t(
     network: str, first: int, longest: int, v_init: float

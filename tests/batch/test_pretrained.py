@@ -115,6 +115,27 @@ def test_a_run_that_is_not_whole_is_not_published_and_nothing_is_lost(place: Pat
     assert before == {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
 
+def test_later_evaluations_of_a_published_net_join_it_and_another_training_takes_its_place(
+    place: Path, tmp_path: Path, trainings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, later = ensure(QUICK), E.changed(alpha=3.0)
+    pretrained.publish_net(run, [E])
+    with monkeypatch.context() as other:
+        elsewhere(other, tmp_path)
+        expected = accuracy(run, later)
+        pretrained.publish(run)
+    assert published.published(run.spec.name, "weights.safetensors")
+    with monkeypatch.context() as third:
+        third.setenv("SNNLIB_RUNS", str(tmp_path / "third store"))
+        assert accuracy(run, later).equals(expected)
+        accuracy(run, E)
+        assert not run.done  # both are known without its weights
+        assert ensure(QUICK).done
+    assert len(trainings) == 1
+    pretrained.publish(run)  # its weights as they were trained, not rounded
+    assert not published.published(run.spec.name, "weights.safetensors")
+
+
 def test_a_published_net_comes_back_rounded_with_the_accuracy_of_the_rounded_one(
     place: Path, tmp_path: Path, trainings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
