@@ -197,7 +197,7 @@ def test_error_bars_are_over_training_seeds(pair: tuple[Run, Run]) -> None:
     common.png(figure)
     single = beyond.robustness(noisy_table(1))
     assert bars(single) == 0
-    assert "one training seed" in single.get_suptitle()
+    assert "(1 training seed)" in single.get_suptitle()
 
     table = anytime.tradeoffs([pair[0]], E)  # two noise seeds of one training seed: no bar
     figure = beyond.anytime(table)

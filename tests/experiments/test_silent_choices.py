@@ -338,10 +338,10 @@ def test_each_net_has_a_panel_and_held_out_images_are_told() -> None:
     above, below = plotting.silent_choices(table, pd.concat([paired(), paired(1, net="b")])).axes
     assert (
         above.get_title()
-        == "MNIST, CNN, width 1\ndefault: 81.0 ± 1.0 % at T = 5, 81.0 ± 1.0 % at T = 1\n(mean ± sd of 3 seeds)"
+        == "MNIST, CNN, width 1\ndefault: 81.0 ± 1.0 % at T = 5, 81.0 ± 1.0 % at T = 1\n(mean ± sd of 3 training seeds)"
     )
     assert below.get_title().splitlines()[1:] == [
-        "default: 80.0 % at T = 5, 80.0 % at T = 1, of 5,000 training images", "(1 seed)",
+        "default: 80.0 % at T = 5, 80.0 % at T = 1, of 5,000 training images", "(1 training seed)",
     ]  # fmt: skip
     assert "no spikes, output = mean current" in [label.get_text() for label in below.get_yticklabels()]
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator, StrMethodF
 from snnlib.deploy import operations
 from snnlib.experiments.beyond import anytime as rules
 from snnlib.experiments.beyond import energy
-from snnlib.experiments.over_seeds import at_timesteps
+from snnlib.experiments.over_seeds import at_timesteps, mean_and_sd
 from snnlib.experiments.style import (
     BLACK,
     BLUE,
@@ -74,7 +74,7 @@ def anytime(table: pd.DataFrame) -> Figure:
         ax.margins(y=0.12)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set(xlabel="time steps per image, average", ylabel="test accuracy, %")
-        entitle(fig, "Anytime inference", net_title(table.iloc[0]), f"({_seeds(seeds)})")
+        entitle(fig, "Anytime inference", net_title(table.iloc[0]), f"({mean_and_sd([seeds])})")
         legend(fig, named([ax]), columns=1)
     return fig
 
@@ -112,7 +112,7 @@ def operations_per_image(table: pd.DataFrame, accuracies: pd.DataFrame) -> Figur
             fig,
             "Operations per image, mean over the test set",
             net_title(table.iloc[0]),
-            f"({_seeds(table.seed.nunique())})",
+            f"({mean_and_sd([table.seed.nunique()])})",
         )
     return fig
 
@@ -230,10 +230,6 @@ def robustness(table: pd.DataFrame) -> Figure:
         ax.set_ylim(0, 100)
         ax.set_xlabel("standard deviation of the noise on the image\n(1 = that of the training pixels)")
         ax.set_ylabel("test accuracy, %")
-        entitle(fig, "Noise on the images", net_title(table.iloc[0]), f"({_seeds(seeds)})")
+        entitle(fig, "Noise on the images", net_title(table.iloc[0]), f"({mean_and_sd([seeds])})")
         legend(fig, named([ax]))
     return fig
-
-
-def _seeds(training_seeds: int) -> str:
-    return f"mean ± sd of {training_seeds} training seeds" if training_seeds > 1 else "one training seed"

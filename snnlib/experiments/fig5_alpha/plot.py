@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snnlib.experiments import eq6_terms
-from snnlib.experiments.over_seeds import NET, at_timesteps, counted
+from snnlib.experiments.over_seeds import NET, at_timesteps, counted, mean_and_sd
 from snnlib.experiments.style import (
     BLACK,
     BLUE,
@@ -49,7 +49,7 @@ def alpha(accuracies: pd.DataFrame) -> Figure:
             _accuracy(ax, table)
         for ax in leftmost(axes.flat):
             ax.set_ylabel("test accuracy, %")
-        entitle(fig, "Accuracy after conversion with each α", f"(mean ± sd of {_seeds(accuracies)})")
+        entitle(fig, "Accuracy after conversion with each α", f"({mean_and_sd(_seeds(accuracies))})")
         legend(fig, named(axes.flat))
     return fig
 
@@ -96,7 +96,7 @@ def memory(spreads: pd.DataFrame) -> Figure:
             ax.set_ylabel("sd (threshold = 1)")
         entitle(
             fig,
-            f"The terms of Eq. 6, mean of {_seeds(spreads)}",
+            f"The terms of Eq. 6, mean of {counted(_seeds(spreads), 'training seed')}",
             "above: N(λV) in each layer (filled), N' at the same α (dashes)",
             "below: mean of layers, band from narrowest to widest",
         )
@@ -157,8 +157,8 @@ def layers(spreads: pd.DataFrame, network: str, alpha: float) -> Figure:
     return fig
 
 
-def _seeds(table: pd.DataFrame) -> str:
-    return counted(table.groupby([*NET, "noise"]).seed.nunique(), "training seed")
+def _seeds(table: pd.DataFrame) -> pd.Series:
+    return table.groupby([*NET, "noise"]).seed.nunique()
 
 
 def _looks(table: pd.DataFrame) -> dict[float, dict[str, Any]]:

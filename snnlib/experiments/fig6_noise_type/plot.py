@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snnlib.experiments.evidence import LEAST_SEEDS, Effect
-from snnlib.experiments.over_seeds import NET, at_timesteps, counted
+from snnlib.experiments.over_seeds import NET, at_timesteps, mean_and_sd
 from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, leftmost, legend, named, style
 from snnlib.experiments.titles import panel_title, printed_accuracy
 
@@ -39,10 +39,9 @@ def noise_type(table: pd.DataFrame, gaps: pd.DataFrame) -> Figure:
             ax.set_ylabel(f"test accuracy, % (from {axes[0, 0].get_ylim()[0]:.0f} %)")
         for ax in leftmost(axes[:, 1]):
             ax.set_ylabel("difference, points")
-        seeds = counted(gaps.groupby(NET).seed.nunique(), "seed")
         entitle(
             fig,
-            f"Accuracy by noise in training (mean ± sd of {seeds}, dots);",
+            f"Accuracy by noise in training ({mean_and_sd(gaps.groupby(NET).seed.nunique())}, dots);",
             "below, Gaussian minus uniform in each seed and",
             "its 95 % interval, of seeds and test images",
         )

@@ -12,7 +12,7 @@ from matplotlib.ticker import NullLocator, ScalarFormatter, StrMethodFormatter
 
 from snnlib.experiments.memories.rates import COPIES, IMAGES
 from snnlib.experiments.memories.table import ENSEMBLE, EVEN, EXACT, HIDDEN, PAPER, READOUT, SPREADS, exact
-from snnlib.experiments.over_seeds import NET, at_timesteps, counted
+from snnlib.experiments.over_seeds import NET, at_timesteps, mean_and_sd
 from snnlib.experiments.style import (
     BLACK,
     BLUE,
@@ -165,8 +165,7 @@ def _panels(
         for column, ylabel in zip(axes.T, draws, strict=True):
             for ax in leftmost(column):
                 ax.set_ylabel(ylabel)
-        seeds = counted([table.seed.nunique()], "training seed")
-        entitle(fig, f"{what}: mean ± sd of {seeds}")
+        entitle(fig, f"{what}: {mean_and_sd([table.seed.nunique()])}")
         legend(fig, named([*axes.T.flat]))
     return fig
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from snnlib.experiments.one_pass.table import AT_ONCE, HALF, PIPELINED, RANDOM, SPIKING, STARTS, WARM_UP, WARMED
-from snnlib.experiments.over_seeds import ARCHITECTURE, counted, over_seeds, percent
+from snnlib.experiments.over_seeds import ARCHITECTURE, mean_and_sd, over_seeds, percent
 from snnlib.experiments.style import (
     BLACK,
     ORANGE,
@@ -84,8 +84,7 @@ def one_pass(table: pd.DataFrame) -> Figure:
             _alike(column)
             for ax in leftmost(column):
                 ax.set_ylabel("points" if way == DIFFERENCE else "test accuracy, %")
-        seeds = counted(at.seeds, "training seed")
-        entitle(fig, "Trained in one pass on the rates of L steps", f"(mean ± sd of {seeds})")
+        entitle(fig, "Trained in one pass on the rates of L steps", f"({mean_and_sd(at.seeds)})")
         legend(fig, named([*axes.T.flat]), columns=2)
     return fig
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snnlib.experiments.one_pass.table import PIPELINED, SPIKING
-from snnlib.experiments.over_seeds import counted, over_seeds, percent
+from snnlib.experiments.over_seeds import counted, mean_and_sd, over_seeds, percent
 from snnlib.experiments.record.table import AT, BASE, GOALS, MIRRORED, NET, NET_AND_ARM, TRICKS, ablation
 from snnlib.experiments.style import (
     BLACK,
@@ -57,8 +57,7 @@ def tricks(table: pd.DataFrame, timesteps: int = AT) -> Figure:
             name, dataset, width, hold_out = net
             images = f"{hold_out} held-out training images" if hold_out else "test images"
             ax.set(title=f"{name}, {short_title(dataset)},\nwidth {width:g}", xlabel=f"% right of {images}")
-        seeds = counted(found.seeds.dropna(), "training seed")
-        entitle(fig, "What each trick gives at equal epochs", f"(mean ± sd of {seeds})")
+        entitle(fig, "What each trick gives at equal epochs", f"({mean_and_sd(found.seeds.dropna())})")
         legend(fig, named(axes))
     return fig
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from snnlib.experiments.over_seeds import plus_minus
+from snnlib.experiments.over_seeds import mean_and_sd, plus_minus
 from snnlib.experiments.silent_choices.table import default, effects, shown
 from snnlib.experiments.style import VERMILION, Picture, entitle, figure, legend, style
 from snnlib.experiments.titles import net_title
@@ -78,12 +78,10 @@ def _panel(
 def _entitled(table: pd.DataFrame) -> str:
     """Which net it is, and how good by default."""
     at = default(table).droplevel("net")
-    seeds = int(at.seeds.max())
-    spread = f"mean ± sd of {seeds} seeds" if seeds > 1 else "1 seed"
     values = ", ".join(f"{plus_minus(at['mean'][t], at.sd[t], '.1f')} % at T = {t}" for t in sorted(at.index)[::-1])
     first = table[table.default].iloc[0]
     images = f", of {first.hold_out:,} training images" if first.hold_out else ""
-    return f"{net_title(first)}\ndefault: {values}{images}\n({spread})"
+    return f"{net_title(first)}\ndefault: {values}{images}\n({mean_and_sd([at.seeds.max()])})"
 
 
 def _rows(found: pd.DataFrame) -> list[tuple[str, str]]:

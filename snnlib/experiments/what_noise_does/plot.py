@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from snnlib.experiments.over_seeds import ARCHITECTURE, NET, counted, over_seeds, percent
+from snnlib.experiments.over_seeds import ARCHITECTURE, NET, mean_and_sd, over_seeds, percent
 from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, legend, style
 from snnlib.experiments.titles import net_title
 from snnlib.experiments.what_noise_does.table import AS_LIF, AT_MEAN, CONSTANT, EQ_4, NOISE, NONE, STEP_2, STEP_3
@@ -47,7 +47,7 @@ def what_noise_does(table: pd.DataFrame) -> Figure:
             fig,
             "What noise does: at each place the same weights,",
             "run without noise, with noise, for longer",
-            f"(mean ± sd of {counted(at.seeds, 'training seed')}; axes differ; ↓: lies below)",
+            f"({mean_and_sd(at.seeds)}; axes differ; ↓: lies below)",
         )
         trained = [noise for noise in LOOKS if noise in set(table.noise)]
         legend(fig, {LOOKS[noise][3]: _handle(noise) for noise in trained}, columns=1)
