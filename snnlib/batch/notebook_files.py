@@ -14,7 +14,12 @@ def _tables(*names: str) -> list[str]:
 NOTEBOOK_FILES = {
     "method": _pictures("method", "method_firing", "method_raster"),
     "table1_networks": _tables("table1_networks"),
-    "fig2_accuracy_vs_timesteps": [*_pictures("fig2_accuracy_vs_timesteps"), "fig2_gains.csv", "fig2_levels.csv"],
+    "fig2_accuracy_vs_timesteps": [
+        *_pictures("fig2_accuracy_vs_timesteps"),
+        *_pictures("fig2_ties"),
+        "fig2_gains.csv",
+        "fig2_levels.csv",
+    ],
     "fig3_4_training_time": _pictures("fig3_training_speed", "fig4_time_to_accuracy")
     + [*_tables("fig4_training_cost"), "fig3_contrasts.csv"],
     "table2_inference_time": _pictures("table2_accuracy_vs_timesteps")

@@ -16,6 +16,7 @@ from claim_tables import PAIRS, decided, gains, levels, rising
 from snnlib.checks import InputError
 from snnlib.conversion import convert
 from snnlib.data.sets import Dataset
+from snnlib.experiments.fig2_accuracy_vs_timesteps import plot
 from snnlib.experiments.fig2_accuracy_vs_timesteps import table as fig2
 from snnlib.experiments.fig2_accuracy_vs_timesteps.claims import lower_end
 from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import STAR, accuracy_vs_timesteps
@@ -169,7 +170,7 @@ def shown() -> pd.DataFrame:
 
 
 def test_figure_2_shows_both_readouts_both_ties_and_the_papers_values() -> None:
-    above, below = accuracy_vs_timesteps(shown()).axes
+    (above,) = accuracy_vs_timesteps(shown()).axes
     assert "MNIST" in above.get_title()
     assert "width 1" in above.get_title()
     usual, constant = above.containers[:2]
@@ -182,16 +183,22 @@ def test_figure_2_shows_both_readouts_both_ties_and_the_papers_values() -> None:
     paper = next(line for line in above.get_lines() if line.get_marker() == "D")
     assert list(paper.get_xydata().ravel()) == [5, 99.61, 10, 99.64]
     assert {text.get_text() for text in above.texts} >= {"99.61", "99.64", "93.00"}  # ours in as many digits
-    tied, silent, other = below.get_lines()
+
+
+def test_ties_of_both_readouts_are_shown() -> None:
+    figure = plot.ties(fig2.shares(shown()))
+    (ax,) = figure.axes
+    tied, silent, other = ax.get_lines()
     assert set(tied.get_ydata()) == {30}
     assert set(silent.get_ydata()) == {10}
     assert set(other.get_ydata()) == {0}  # the other readout has no output neurons that could be silent
 
 
 def test_the_picture_says_over_how_many_seeds() -> None:
-    assert "± sd of 2 seeds)" in accuracy_vs_timesteps(shown()).get_suptitle()
+    assert "(mean ± sd of 2 training seeds)" in accuracy_vs_timesteps(shown()).get_suptitle()
     one = shown().query("seed == 0")
-    assert "± sd of 1 seed)" in accuracy_vs_timesteps(one).get_suptitle()
+    assert "(1 training seed)" in accuracy_vs_timesteps(one).get_suptitle()
+    assert "(mean of 2 training seeds)" in plot.ties(fig2.shares(shown())).get_suptitle()
 
 
 # --- claim -----------------------------------------------------------------------------------

@@ -39,7 +39,8 @@ from snnlib.experiments.beyond import plot as beyond
 from snnlib.experiments.explorer import explorer
 from snnlib.experiments.explorer.plot import explore
 from snnlib.experiments.explorer.recording import record as record_image
-from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
+from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps, ties
+from snnlib.experiments.fig2_accuracy_vs_timesteps.table import shares
 from snnlib.experiments.fig3_4_training_time.fig3 import training_speed
 from snnlib.experiments.fig3_4_training_time.fig4 import time_to_accuracy
 from snnlib.experiments.fig5_alpha import plot as fig5
@@ -123,6 +124,7 @@ def drawn_explorer(*accuracy: float, timesteps: int = 10) -> Figure:
 # By function: its arguments, where it draws a panel for each net; or the whole figure.
 OF_NETS: dict[Callable[..., Figure], Callable[[Nets], tuple]] = {
     accuracy_vs_timesteps: lambda nets: (nets(smoke("fig2_accuracy_vs_timesteps")),),
+    ties: lambda nets: (shares(nets(smoke("fig2_accuracy_vs_timesteps"))),),
     training_speed: lambda nets: (nets(smoke("fig3_training_speed")), BENCHMARK),
     time_to_accuracy: lambda nets: (nets(smoke("fig4_time_to_accuracy")), nets(smoke("fig4_training_cost"))),
     fig5.alpha: lambda nets: (nets(smoke("fig5_alpha")),),

@@ -1,6 +1,8 @@
-"""Figure 2: accuracy against the number of time steps, with either readout, and how often the output ties."""
+"""Figure 2: accuracy against the number of time steps, with either readout; how often the output ties."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -8,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from snnlib.experiments.fig2_accuracy_vs_timesteps.table import CONSTANT, FIRST, NOISE, RANDOM
-from snnlib.experiments.over_seeds import ARCHITECTURE, counted, over_seeds
+from snnlib.experiments.over_seeds import ARCHITECTURE, counted, mean_and_sd, over_seeds
 from snnlib.experiments.paper import TABLE2_OURS
-from snnlib.experiments.style import BLACK, BLUE, GREEN, VERMILION, entitle, grid, leftmost, legend, style
+from snnlib.experiments.style import BLACK, BLUE, GREEN, VERMILION, Picture, entitle, grid, leftmost, legend, style
 from snnlib.experiments.titles import panel_title
 
 READOUTS = {"spikes": (BLUE, "o"), "potential": (VERMILION, "s")}
@@ -18,35 +20,60 @@ STARS = {"spikes": "*", "potential": (4, 1, 0)}  # five points and four
 SHARES = {"tied": ("several are largest", "-"), "silent": ("no output has fired", ":")}
 SHIFT = 0.12  # of a readout's points from their T, so that error bars stand apart
 FEW = 0.002  # of the images: as rarely as mean currents tie, it moves no point
+DARK = "#444444"  # of what stands for either readout
 STAR = 0.6  # by which the point without noise stands left of T = 1
 
 
 def accuracy_vs_timesteps(table: pd.DataFrame) -> Figure:
-    """A column for each data set and network: accuracy above, the paper's printed values beside it; below, ties.
+    """A panel for each data set and network, with the paper's printed values.
 
     Args:
         table: of `snnlib.experiments.fig2_accuracy_vs_timesteps.table.accuracies`, or its CSV.
     """
-    nets = list(table.groupby(ARCHITECTURE, sort=False))
-    seeds = table.groupby([*ARCHITECTURE, "readout"]).seed.nunique()
+    fig = _panels(table, 2.2, _accuracy, "test accuracy, %")
     with style():
-        fig, axes = grid(len(nets), 2.4, 1.5)
-        for (above, below), (_, net) in zip(axes, nets, strict=True):
-            below.sharex(above)
-            above.tick_params(labelbottom=False)
-            _accuracy(above, net)
-            _ties(below, net)
-        for ax in leftmost(axes[:, 0]):
-            ax.set_ylabel("test accuracy, %")
-        for ax in leftmost(axes[:, 1]):
-            ax.set_ylabel("images, %")
         entitle(
-            fig,
-            "Accuracy against time steps T: trained at T = 1, then converted",
-            f"(mean over training seeds, bars: ± sd of {counted(seeds, 'seed')})",
+            fig, "Accuracy against time steps T: trained at T = 1, then converted", f"({mean_and_sd(_seeds(table))})"
         )
         legend(fig, _handles(table))
     return fig
+
+
+def ties(table: pd.DataFrame) -> Figure:
+    """How often the decision is a tie, and how often not one output neuron has fired.
+
+    Args:
+        table: of `snnlib.experiments.fig2_accuracy_vs_timesteps.table.shares`, or its CSV.
+    """
+    fig = _panels(table, 1.8, _ties, "images, %")
+    with style():
+        entitle(fig, "How often classes tie after T steps", f"(mean of {counted(_seeds(table), 'training seed')})")
+        lines = {words: _handle(DARK, "", ls=ls) for words, ls in SHARES.values()}
+        legend(fig, {f"readout {readout}": _handle(*READOUTS[readout]) for readout in _readouts(table)} | lines)
+    return fig
+
+
+def _panels(table: pd.DataFrame, height: float, draw: Callable[[Axes, pd.DataFrame], None], ylabel: str) -> Picture:
+    nets = list(table.groupby(ARCHITECTURE, sort=False))
+    with style():
+        fig, axes = grid(len(nets), height)
+        for ax, (_, net) in zip(axes[:, 0], nets, strict=True):
+            draw(ax, net)
+            ax.set_title(panel_title(net.iloc[0]))
+            ax.set_xlabel("time steps T")
+            last = net.timesteps.max()
+            ax.set_xticks([1, *range(2, last + 1, 2 * -(-last // 20))])
+        for ax in leftmost(axes[:, 0]):
+            ax.set_ylabel(ylabel)
+    return fig
+
+
+def _seeds(table: pd.DataFrame) -> pd.Series:
+    return table.groupby([*ARCHITECTURE, "readout"]).seed.nunique()
+
+
+def _readouts(table: pd.DataFrame) -> list[str]:
+    return [readout for readout in READOUTS if readout in set(table.readout)]
 
 
 def _accuracy(ax: Axes, net: pd.DataFrame) -> None:
@@ -55,7 +82,7 @@ def _accuracy(ax: Axes, net: pd.DataFrame) -> None:
     for readout, rows in net.groupby("readout", sort=False):
         colour, marker = READOUTS[readout]
         shift = -SHIFT if readout == "spikes" else SHIFT
-        at = _over_seeds(rows[rows.inference == NOISE], "accuracy")
+        at = _over_seeds(rows[rows.inference == NOISE], "accuracy", "ties", "timesteps")
         usual = at.loc[FIRST]
         x = usual.index + shift
         ax.errorbar(x, usual["mean"], usual.sd.fillna(0), color=colour, marker=marker)
@@ -63,7 +90,7 @@ def _accuracy(ax: Axes, net: pd.DataFrame) -> None:
             ax.plot(x, at.loc[RANDOM, "mean"], ls="--", lw=0.9, color=colour, marker=marker, mfc="white", zorder=3)
         without = rows[(rows.inference == CONSTANT) & (rows.ties == FIRST)]
         if len(without):
-            constant = _over_seeds(without, "accuracy").loc[FIRST]
+            constant = _over_seeds(without, "accuracy", "timesteps")
             ax.errorbar(
                 constant.index + shift - STAR, constant["mean"], constant.sd.fillna(0), color=colour,
                 marker=STARS[readout], ms=12, mec=BLACK, mew=0.6, ls="", zorder=4,
@@ -73,8 +100,7 @@ def _accuracy(ax: Axes, net: pd.DataFrame) -> None:
     ax.plot(list(printed), list(printed.values()), "D", color=GREEN, ms=6, mfc="none", mew=1.4, zorder=5)
     for t, value in printed.items():  # at the bottom, where no curve is
         ax.text(t, 0.03, f"{value:.2f}", transform=ax.get_xaxis_transform(), ha="center", color=GREEN)
-    ax.margins(y=0.14)
-    ax.set_title(panel_title(first))
+    ax.margins(y=0.22)
 
 
 def _write(ax: Axes, t: int, row: pd.Series, printed: dict[int, float], colour: str, above: bool) -> None:
@@ -90,34 +116,30 @@ def _write(ax: Axes, t: int, row: pd.Series, printed: dict[int, float], colour: 
 
 
 def _ties(ax: Axes, net: pd.DataFrame) -> None:
-    rows = net[(net.inference == NOISE) & (net.ties == FIRST)]
-    for readout, found in rows.groupby("readout", sort=False):
+    for readout, found in net.groupby("readout", sort=False):
         colour, marker = READOUTS[readout]
         for share, (_, line) in SHARES.items():
             if share == "silent" and readout != "spikes":
                 continue  # that readout has no output neurons
-            at = _over_seeds(found, share).loc[FIRST]
+            at = _over_seeds(found, share, "timesteps")
             ax.plot(at.index, at["mean"], ls=line, color=colour, marker=marker)
-    ax.set_xlabel("time steps T")
-    last = rows.timesteps.max()
-    ax.set_xticks([1, *range(2, last + 1, 2 * -(-last // 20))])
 
 
-def _over_seeds(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """In percent, over training seeds, each averaged over its noise seeds: indexed by ties and T."""
-    return over_seeds(rows.groupby(["ties", "timesteps", "seed"], sort=False)[column].mean() * 100)
+def _over_seeds(rows: pd.DataFrame, column: str, *by: str) -> pd.DataFrame:
+    """In percent, over training seeds, each averaged over its noise seeds."""
+    return over_seeds(rows.groupby([*by, "seed"], sort=False)[column].mean() * 100)
 
 
 def _handles(table: pd.DataFrame) -> dict[str, object]:
-    there, dark = [readout for readout in READOUTS if readout in set(table.readout)], "#444444"
+    there = _readouts(table)
     handles: dict[str, object] = {f"readout {readout}": _handle(*READOUTS[readout]) for readout in there}
-    handles["ties broken at random"] = _handle(dark, "o", ls="--", lw=0.9, mfc="white")
+    handles["ties broken at random"] = _handle(DARK, "o", ls="--", lw=0.9, mfc="white")
     handles["T = 1, ½ for the noise"] = tuple(
         _handle(READOUTS[readout][0], STARS[readout], ls="", ms=11, mec=BLACK, mew=0.6) for readout in there
     )
     if any(name in TABLE2_OURS for name in table.dataset):
         handles["paper, Table 2"] = _handle(GREEN, "D", ls="", mfc="none", mew=1.4)
-    return handles | {f"below: {words}": _handle(dark, "", ls=ls) for words, ls in SHARES.values()}
+    return handles
 
 
 def _handle(colour: str, marker: object, **look: object) -> Line2D:

@@ -50,6 +50,19 @@ def accuracies(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFr
     return pd.concat(tables, ignore_index=True)
 
 
+def shares(table: pd.DataFrame) -> pd.DataFrame:
+    """How often classes tie, and how often no output has fired, with noise, whoever wins ties.
+
+    Args:
+        table: of `accuracies`.
+
+    Returns:
+        Its rows of that, without the columns ties, inference, accuracy.
+    """
+    rows = table[(table.inference == NOISE) & (table.ties == FIRST)]
+    return rows.drop(columns=["ties", "inference", "accuracy"])
+
+
 def gains(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
     """What more time steps add, in points, each net evaluated as for `accuracies`.
 
