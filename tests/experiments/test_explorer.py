@@ -23,7 +23,7 @@ from snnlib.data.batches import standardise
 from snnlib.data.sets import Dataset
 from snnlib.experiments.explorer import explorer, plot, setting
 from snnlib.experiments.explorer.explorer import Explorer
-from snnlib.experiments.explorer.plot import SHOWN, spread
+from snnlib.experiments.explorer.plot import spread
 from snnlib.experiments.explorer.recording import Recording, record
 from snnlib.experiments.explorer.setting import ALPHAS, MEMORIES, NOISES, Setting, nets
 from snnlib.experiments.parameters import PARAMETERS
@@ -101,10 +101,10 @@ def test_the_class_is_that_of_the_sum_of_outputs_so_far() -> None:
 
 
 def test_neurons_that_are_shown_are_spread_over_those_that_fire() -> None:
-    assert spread([]) == []
-    assert spread([3, 5]) == [3, 5]
-    many = spread(range(1000))
-    assert len(many) == SHOWN
+    assert spread([], 14) == []
+    assert spread([3, 5], 14) == [3, 5]
+    many = spread(range(1000), 14)
+    assert len(many) == 14
     assert (many[0], many[-1]) == (0, 999)
     assert len({b - a for a, b in pairwise(many)}) <= 2
 

@@ -114,11 +114,12 @@ def drawn_raster() -> Figure:
     return raster(table, {2: found, 3: found}, CLASSES, 2)
 
 
-def drawn_explorer(*accuracy: float, timesteps: int = 10) -> Figure:
-    net = convert(lively())
+def drawn_explorer(*accuracy: float, timesteps: int = 10, network: str = "cnn") -> Figure:
+    net = convert(lively(network))
     layer = [name for name, _ in net.neurons()][1]
-    seen = record_image(net, images(1)[0], layer, timesteps)
-    return explore(seen, images(1)[0, 0].numpy(), CLASSES, 9, layer, 0, accuracy, "spikes")
+    (image,) = images(1, net.input_shape)
+    seen = record_image(net, image, layer, timesteps)
+    return explore(seen, image[0].numpy(), CLASSES, 9, layer, 0, accuracy, "spikes")
 
 
 # By function: its arguments, where it draws a panel for each net; or the whole figure.
@@ -162,6 +163,7 @@ FIGURES = {f"{draw.__name__}, {nets.__name__}": partial(drawn, draw, nets) for d
 }
 FIGURES["explore, not measured yet"] = drawn_explorer
 FIGURES["explore, as long as it goes"] = partial(drawn_explorer, *[0.922] * explorer.MOST, timesteps=explorer.MOST)
+FIGURES["explore, many layers"] = partial(drawn_explorer, network="resnet18")
 FIGURES["own_network"] = lambda: Evaluated(smoke("own_network")).draw()
 
 

@@ -18,6 +18,7 @@ from snnlib.experiments.explorer import plot
 from snnlib.experiments.explorer.recording import Recording, record
 from snnlib.experiments.explorer.setting import ALPHAS, MEMORIES, NOISES, Setting, nets, title_of
 from snnlib.experiments.interactive import Interactive, counter, menu, slider, steps
+from snnlib.runs.run import build_for
 from snnlib.training.evaluation import accuracy_over_time
 
 MOST = 32  # time steps, as far as a picture has room for them
@@ -61,7 +62,7 @@ class Explorer(Interactive):
             leak=slider("leak λ", 0, 1, leak),
             noise=menu("noise", NOISES, noise),
             width=slider("its width", 0, 1, width),
-            layer=counter("layer", 1, 4, 1),
+            layer=counter("layer", 1, max(len([*build_for(run.spec).neurons()]) for run in self.runs.values()), 1),
             neuron=counter("neuron", 1, 100, 1),
         )  # fmt: skip
 

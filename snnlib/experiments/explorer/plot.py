@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from snnlib.experiments.explorer.recording import Recording
 from snnlib.experiments.style import BLACK, BLUE, GREEN, LEGEND_LINE, ORANGE, SKY, VERMILION, figure, key, style
 
-SHOWN = 14  # neurons of a layer, evenly spread over those that fire
+SHOWN = 70  # neurons of all layers, in each evenly spread over those that fire
+LAYER = 0.3  # inches for the name of a layer
 V_TH = 1.0
 GREY = "#999999"
 
@@ -39,10 +40,11 @@ def explore(
         readout: "spikes": the last layer of neurons is the output.
     """
     with style():
-        fig = figure(8.5)
+        height = max(2.3, LAYER * len(recording.spikes))  # of the raster, inches
+        fig = figure(6.2 + height)
         axes = fig.subplot_mosaic(
             [["image", "rates"], ["accuracy", "rates"], ["raster"] * 2, ["neuron"] * 2, ["key"] * 2],
-            width_ratios=(1, 1.6), height_ratios=(1.8, 1.5, 2.3, 2.2, 3 * LEGEND_LINE),
+            width_ratios=(1, 1.6), height_ratios=(1.8, 1.5, height, 2.2, 3 * LEGEND_LINE),
         )  # fmt: skip
         _image(axes["image"], image, classes[label], classes[recording.predicted[-1]])
         _accuracy(axes["accuracy"], accuracy, len(recording.outputs))
@@ -62,9 +64,9 @@ def _image(ax: Axes, image: np.ndarray, label: str, predicted: str) -> None:
 
 
 def _raster(ax: Axes, recording: Recording, layer: str, readout: str) -> None:
-    top, ticks = 0, []
+    top, ticks, each = 0, [], SHOWN // len(recording.spikes)
     for number, (name, spikes) in enumerate(recording.spikes.items(), start=1):
-        chosen = spread(spikes.any(0).nonzero().flatten().tolist())
+        chosen = spread(spikes.any(0).nonzero().flatten().tolist(), each)
         for place, i in enumerate(chosen):
             times = spikes[:, i].nonzero().flatten().numpy() + 1
             ax.plot(times, np.full(len(times), top + place), "s", ms=2, color=BLUE if name == layer else GREY)
@@ -76,14 +78,14 @@ def _raster(ax: Axes, recording: Recording, layer: str, readout: str) -> None:
     ax.set_yticks([place for place, _ in ticks], [text for _, text in ticks])
     for text, name in zip(ax.get_yticklabels(), recording.spikes, strict=True):
         text.set_fontweight("bold" if name == layer else "normal")
-    ax.set(ylim=(top, -2), title=f"spikes, up to {SHOWN} neurons a layer (% that fire in a step)")
+    ax.set(ylim=(top, -2), title=f"spikes, up to {each} neurons a layer (% that fire in a step)")
     _whole(ax, len(recording.outputs))
     ax.grid(visible=False)
 
 
-def spread(active: Sequence[int]) -> list[int]:
-    """At most `SHOWN` of these, evenly spread."""
-    places = np.linspace(0, max(len(active) - 1, 0), min(SHOWN, len(active))).round().astype(int)
+def spread(active: Sequence[int], most: int) -> list[int]:
+    """At most so many of these, evenly spread."""
+    places = np.linspace(0, max(len(active) - 1, 0), min(most, len(active))).round().astype(int)
     return [active[place] for place in places]
 
 
