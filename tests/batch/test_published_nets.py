@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 
 import pytest
 
 from snnlib.batch import pretrained
 from snnlib.batch.pretrained import on_sample, sampled
+from snnlib.data.first_images import IMAGES, first_images
 from snnlib.runs import pretrained as published
 from snnlib.runs import stored
 from snnlib.runs.evaluations import read
@@ -28,9 +30,11 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_is_small_enough_to_be_in_every_clone() -> None:
-    sizes = [path.stat().st_size for path in PLACE.rglob("*") if path.is_file()]
-    assert max(sizes) <= pretrained.LARGEST
-    assert sum(sizes) <= 40 * 2**20
+    sizes = {path: path.stat().st_size for path in PLACE.rglob("*") if path.is_file()}
+    assert max(size for path, size in sizes.items() if path.parent != PLACE) <= pretrained.LARGEST
+    for path in PLACE.glob("*.safetensors"):  # images: a thousand, a byte for each value, and little else
+        assert sizes[path] <= IMAGES * (prod(first_images(path.name.split("-")[0]).test.images.shape[1:]) + 2)
+    assert sum(sizes.values()) <= 40 * 2**20
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -53,4 +57,4 @@ def test_published_weights_give_the_published_accuracy_on_the_images_that_travel
     assert len(said) == len(pretrained.USUAL) <= len(NETS)
     each = said[NETS.index(name) % len(said)]
     assert on_sample(run, read(each["evaluation"])) == each
-    assert each["accuracy"][0] > 0.6
+    assert each["accuracy"][0] > (0.6 if run.spec.dataset == "cifar10" else 0.85)
