@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from snnlib.checks import InputError, Value, between, instance, magnitude, moderate, number, one_of
-from snnlib.fast import Currents, lif_steps, noisy_spike
+from snnlib.fast import Currents, first_step, in_two_passes, lif_steps, memory_step, noisy_spike
 from snnlib.in_time import InTime, in_time, plain
 from snnlib.noise import Bounded, Gaussian, Noise
 from snnlib.simulation import Simulation, current_pass, global_generator
@@ -149,16 +149,28 @@ class Converted(Value):
         return term.clamp_(self.beta - 1 / self.alpha, self.beta + 1 / self.alpha)
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        if math.isinf(self.alpha) or (state is None and self.first_step == "noise"):
-            internal = self.noise.like(current, generator)  # no memory: all of N_noise
+        forgets = math.isinf(self.alpha) or (state is None and self.first_step == "noise")
+        noise = (self.noise if forgets else self.residual).like(current, generator)
+        if in_two_passes(current, noise, *([] if state is None else [state])):
+            return self._in_two_passes(current, noise, state, forgets)
+        if forgets:
+            internal = noise  # no memory: all of N_noise
         else:
             memory = self.beta if state is None else self.memory(state)
-            internal = self.residual.like(current, generator)
             # The sum is clamped since rounding may carry it past the range, and so past V_th without input.
-            internal = (internal + memory).clamp_(self.noise.low, self.noise.high)  # Eq. 6
+            internal = (noise + memory).clamp_(self.noise.low, self.noise.high)  # Eq. 6
         h = current + internal  # Eq. 5, with Eq. 6 for N_noise
         s = spike(h, self.v_th, self.surrogate)  # Eq. 2
         return s, reset(h, s, self.v_reset)
+
+    def _in_two_passes(
+        self, current: Tensor, noise: Tensor, state: Tensor | None, forgets: bool
+    ) -> tuple[Tensor, Tensor]:
+        if forgets:
+            return first_step(current, noise, self.v_th, self.v_reset)
+        v = torch.zeros_like(current) if state is None else state  # at rest all potentials agree: the term is beta
+        settings = (self.leak, self.alpha, self.beta, self.noise.low, self.noise.high, self.v_th, self.v_reset)
+        return memory_step(current, noise, v, self.statistics.of_leaked(v, self.leak), settings)
 
 
 @dataclass(frozen=True)

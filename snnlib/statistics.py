@@ -1,7 +1,7 @@
 """Over what Eqs. 8-9 take mu and max|A - mu|: the paper does not say.
 
 Each class maps leaked potentials A, shape [B, ...], to the pair (mu, max|A - mu|), broadcastable
-to A.
+to A; `of_leaked` has them of A = leak * v by a compiled kernel, [1, 1] or [B, 1].
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pydantic import Discriminator
 from torch import Tensor
 
 from snnlib.checks import Value, between, finite
+from snnlib.fast import leaked_statistics
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Layer(Value):
         low, high = a.aminmax()
         mean = a.mean()
         return mean, _peak(low, mean, high)
+
+    def of_leaked(self, v: Tensor, leak: float) -> tuple[Tensor, Tensor]:
+        return leaked_statistics(v, leak, 1)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,9 @@ class Sample(Value):
         axes = tuple(range(1, a.ndim))
         mean = a.mean(axes, keepdim=True)
         return mean, _peak(a.amin(axes, keepdim=True), mean, a.amax(axes, keepdim=True))
+
+    def of_leaked(self, v: Tensor, leak: float) -> tuple[Tensor, Tensor]:
+        return leaked_statistics(v, leak, len(v))
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,10 @@ class Frozen(Value):
 
     def __call__(self, a: Tensor) -> tuple[Tensor, Tensor]:
         return a.new_full((), self.mean), a.new_full((), self.peak)
+
+    def of_leaked(self, v: Tensor, leak: float) -> tuple[Tensor, Tensor]:
+        wide = torch.promote_types(v.dtype, torch.float32)
+        return v.new_full((1, 1), self.mean, dtype=wide), v.new_full((1, 1), self.peak, dtype=wide)
 
 
 Statistics = Annotated[Layer | Sample | Frozen, Discriminator("kind")]

@@ -5,8 +5,9 @@ half a minute once per machine, and seconds in each process, so it is a choice: 
 Without a compiler PyTorch's own operations run, after one line in the log.
 
 Narrower tensors are computed with in float32: a compiled bfloat16 net rounds H once, to be kept, not at each
-operation. In float32, spikes are bit for bit those of PyTorch's operations; but the error function has a shorter
-formula (`error_function`), so that the exact memory's p with Gaussian noise differs by up to a millionth.
+operation. In float32, spikes are bit for bit those of PyTorch's operations, but for two: the error function has a
+shorter formula (`error_function`), so that the exact memory's p with Gaussian noise differs by up to a millionth; and
+of the paper's memory the mean is summed in another order (`memory_step`).
 
 A kernel takes neurons in the order of memory, [n], in lists over time, and writes into tensors it is given. Time is
 unrolled, `STEPS` at most: the time to compile grows faster than the steps.
