@@ -41,9 +41,8 @@ def noise_type(table: pd.DataFrame, gaps: pd.DataFrame) -> Figure:
             ax.set_ylabel("difference, points")
         entitle(
             fig,
-            f"Accuracy by noise in training ({mean_and_sd(gaps.groupby(NET).seed.nunique())}, dots);",
-            "below, Gaussian minus uniform in each seed and",
-            "its 95 % interval, of seeds and test images",
+            f"Accuracy by noise in training ({mean_and_sd(gaps.groupby(NET).seed.nunique())}, dots); "
+            "below, Gaussian minus uniform in each seed and its 95 % interval, of seeds and test images",
         )
         legend(fig, named(axes.flat))
     return fig
