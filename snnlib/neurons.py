@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from snnlib.checks import InputError, Value, between, instance, magnitude, moderate, number, one_of
-from snnlib.fast import Currents, first_step, in_two_passes, lif_steps, memory_step, noisy_spike
+from snnlib.fast import Currents, in_two_passes, lif_steps, memory_step, noisy_spike
 from snnlib.in_time import InTime, in_time, plain
 from snnlib.noise import Bounded, Gaussian, Noise
 from snnlib.simulation import Simulation, current_pass, global_generator
@@ -167,7 +167,8 @@ class Converted(Value):
         self, current: Tensor, noise: Tensor, state: Tensor | None, forgets: bool
     ) -> tuple[Tensor, Tensor]:
         if forgets:
-            return first_step(current, noise, self.v_th, self.v_reset)
+            drawn = noise.as_strided((noise.numel(),), (1,))  # in the order of memory
+            return lif_steps(Currents(current, 1), None, 0.0, self.v_th, self.v_reset, self.surrogate, [drawn])
         v = torch.zeros_like(current) if state is None else state  # at rest all potentials agree: the term is beta
         settings = (self.leak, self.alpha, self.beta, self.noise.low, self.noise.high, self.v_th, self.v_reset)
         return memory_step(current, noise, v, self.statistics.of_leaked(v, self.leak), settings)

@@ -15,7 +15,7 @@ from pydantic import Discriminator
 from torch import Tensor
 
 from snnlib.checks import Value, between, finite
-from snnlib.fast import leaked_statistics
+from snnlib.fast import largest_deviation, leaked_statistics
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Layer(Value):
     def __call__(self, a: Tensor) -> tuple[Tensor, Tensor]:
         low, high = a.aminmax()
         mean = a.mean()
-        return mean, _peak(low, mean, high)
+        return mean, largest_deviation(low, mean, high)
 
     def of_leaked(self, v: Tensor, leak: float) -> tuple[Tensor, Tensor]:
         return leaked_statistics(v, leak, 1)
@@ -44,7 +44,7 @@ class Sample(Value):
             return a, torch.zeros_like(a)
         axes = tuple(range(1, a.ndim))
         mean = a.mean(axes, keepdim=True)
-        return mean, _peak(a.amin(axes, keepdim=True), mean, a.amax(axes, keepdim=True))
+        return mean, largest_deviation(a.amin(axes, keepdim=True), mean, a.amax(axes, keepdim=True))
 
     def of_leaked(self, v: Tensor, leak: float) -> tuple[Tensor, Tensor]:
         return leaked_statistics(v, leak, len(v))
@@ -71,11 +71,3 @@ class Frozen(Value):
 
 
 Statistics = Annotated[Layer | Sample | Frozen, Discriminator("kind")]
-
-
-def _peak(low: Tensor, mean: Tensor, high: Tensor) -> Tensor:
-    """max|A - mu| from the extremes alone: no copy of A is needed.
-
-    Equal potentials give exactly 0, whatever rounding did to their mean.
-    """
-    return (high - mean).maximum(mean - low) * (high > low)

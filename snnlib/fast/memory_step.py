@@ -25,15 +25,6 @@ def in_two_passes(*tensors: Tensor) -> bool:
     )
 
 
-def first_step(current: Tensor, noise: Tensor, v_th: float, v_reset: float) -> tuple[Tensor, Tensor]:
-    """S and V of Eqs. 2, 3 for H = current + noise (Eq. 5)."""
-    s, v = torch.empty_like(current), torch.empty_like(current)
-    currents, noises, spikes, last = (flat(x, 1)[0] for x in (current, noise, s, v))
-    settings = parameters(s, 0.0, v_th, v_reset, 0.0, 0.0)
-    compiled.run(compiled.forward, [currents], [noises], [spikes], [], last, True, settings)
-    return s, v
-
-
 def leaked_statistics(v: Tensor, leak: float, parts: int) -> tuple[Tensor, Tensor]:
     """mu and max|A - mu| of A = leak * v (Eq. 7), [parts, 1] each: of so many equal parts of the batch."""
     a = flat(v, parts)
@@ -59,12 +50,20 @@ def memory_step(
     return s, after
 
 
+def largest_deviation(low: Tensor, mean: Tensor, high: Tensor) -> Tensor:
+    """max|A - mu| from the extremes alone: no copy of A is needed.
+
+    Equal potentials give exactly 0, whatever rounding did to their mean.
+    """
+    return (high - mean).maximum(mean - low) * (high > low)
+
+
 def measure(v: Tensor, mean: Tensor, peak: Tensor, settings: Tensor) -> None:
-    """mu and max|A - mu| of each row of ``v``, the second from the extremes: where these agree, 0."""
+    """mu and max|A - mu| of each row of ``v``."""
     a = settings[0] * wide(v)  # Eq. 7
     low, mu, high = a.amin(1, keepdim=True), a.mean(1, keepdim=True), a.amax(1, keepdim=True)
     mean.copy_(mu)
-    peak.copy_(torch.where(high > low, torch.maximum(high - mu, mu - low), 0.0))
+    peak.copy_(largest_deviation(low, mu, high))
 
 
 def remember(

@@ -80,7 +80,7 @@ def _panel(ax: Axes, net: pd.DataFrame, places: dict[str, tuple[tuple[str, int],
 
 
 def _write(ax: Axes, found: pd.DataFrame, bottom: float) -> None:
-    """The values at one place: the largest above its bar, the others below theirs; an arrow for one below the axes."""
+    """The values at one place: the largest above its bar, the least below, one between at the left; an arrow for one below the axes."""
     for i, row in enumerate(found.itertuples()):
         colour, marker, shift, _ = LOOKS[row.noise]
         style = {"textcoords": "offset points", "ha": "center", "color": colour}
@@ -93,7 +93,8 @@ def _write(ax: Axes, found: pd.DataFrame, bottom: float) -> None:
         elif i == 0:
             ax.annotate(f"{mean:.1f}", (row.x + shift, mean - row.sd), (0, -4), va="top", **style)
         else:
-            ax.annotate(f"{mean:.1f}", (row.x + shift, mean), (5, 0), va="center", **{**style, "ha": "left"})
+            first = min(shift for _, _, shift, _ in LOOKS.values())  # left of all markers, which may lie close together
+            ax.annotate(f"{mean:.1f}", (row.x + first, mean), (-5, 0), va="center", **{**style, "ha": "right"})
 
 
 def _handle(noise: str) -> Line2D:
