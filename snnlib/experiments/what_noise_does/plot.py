@@ -69,7 +69,7 @@ def _panel(ax: Axes, net: pd.DataFrame, places: dict[str, tuple[tuple[str, int],
     ax.set(xlim=(-0.6, len(places) - 0.4), ylim=(low - room, high + room))
     for noise, found in rows.groupby("noise"):
         colour, marker, shift, _ = LOOKS[noise]
-        inside = found[found["mean"] > low - room]
+        inside = found[found["mean"] - found.sd > low - room]
         ax.errorbar(inside.x + shift, inside["mean"], inside.sd, color=colour, marker=marker, ls="")
         ax.plot(*found[found.x < apart][["x", "mean"]].add([shift, 0]).T.to_numpy(), color=colour, lw=1.2)
     for _, found in rows.groupby("x"):
@@ -80,12 +80,12 @@ def _panel(ax: Axes, net: pd.DataFrame, places: dict[str, tuple[tuple[str, int],
 
 
 def _write(ax: Axes, found: pd.DataFrame, bottom: float) -> None:
-    """The values at one place: the largest above its bar, the least below, one between at the left; an arrow for one below the axes."""
+    """The values at one place: largest above its bar, least below, others at the left; an arrow if below the axes."""
     for i, row in enumerate(found.itertuples()):
         colour, marker, shift, _ = LOOKS[row.noise]
         style = {"textcoords": "offset points", "ha": "center", "color": colour}
         mean = found["mean"].iloc[i]
-        if mean <= bottom:
+        if mean - row.sd <= bottom:
             ax.plot(row.x + shift, bottom, marker, color=colour, clip_on=False)
             ax.annotate(f"↓ {mean:.1f}", (row.x, bottom), (0, 6 + 12 * i), va="bottom", **style)
         elif i == len(found) - 1:
