@@ -57,4 +57,4 @@ def test_published_weights_give_the_published_accuracy_on_the_images_that_travel
     assert len(said) == len(pretrained.USUAL) <= len(NETS)
     each = said[NETS.index(name) % len(said)]
     assert on_sample(run, read(each["evaluation"])) == each
-    assert each["accuracy"][0] > (0.6 if run.spec.dataset == "cifar10" else 0.85)
+    assert each["accuracy"][-1] > (0.65 if run.spec.dataset == "cifar10" else 0.93)
