@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 import pandas as pd
 
-from snnlib.checks import InputError, one_of
+from snnlib.checks import InputError, one_of, whole
 from snnlib.data.sets import SIZES
 from snnlib.experiments.fig3_4_training_time.cost import training_cost
 from snnlib.experiments.fig3_4_training_time.equal_time import epochs_by_ratio
@@ -25,33 +25,37 @@ log = logging.getLogger("snnlib")
 GRID = {"1": 1.0, "1/3": 1 / 3, "3": 3.0}  # times the preset's rate; of equal ones the first is chosen
 SHARE = 0.1  # of the training images, held out
 SEED = 0
-COLUMNS = ["net", "arm", "factor", "lr", "accuracy", "chosen", "run"]
+COLUMNS = ["net", "arm", "factor", "lr", "epochs", "accuracy", "chosen", "run"]
 
 
-def tune(preset: Preset, nets: Collection[str] = ()) -> str:
+def tune(preset: Preset, nets: Collection[str] = (), epochs: int | None = None) -> str:
     """Train each arm at each rate of the grid, or resume or skip it; the result is written to a ``tuning.csv``.
 
     That has a folder of its own below the preset's figures: no notebook reads it.
 
     Args:
         nets: of the preset; all that have such arms if none is given.
+        epochs: of each net, for a shorter search than the preset's training; an arm that has more or fewer keeps its
+            ratio to its net's.
 
     Returns:
         For readers: accuracies, which of the best rates are an edge of the grid, the lines that the preset's file is to
         have, and the epochs of ours at equal time.
 
     Raises:
-        InputError: a net that has no such arms.
+        InputError: a net that has no such arms, or no epoch.
         DataError, StoreError, DeviceError: as `ensure`. Where training breaks off, as at too high a rate, that rate
             has no accuracy.
     """
+    if epochs is not None:
+        whole("epochs", epochs, 1, 100_000)
     found = tuned_arms(preset)
     for net in nets:
         one_of(f"preset {preset.name}, net", net, found)
     chosen = {net: found[net] for net in found if net in nets or not nets}
     if not chosen:
         raise InputError(f"preset {preset.name}: must have an arm with a rate of its own")
-    table = pd.DataFrame(_rows(preset, chosen), columns=COLUMNS)
+    table = pd.DataFrame(_rows(preset, chosen, epochs), columns=COLUMNS)
     out = Outputs(claimed(figures_dir() / preset.name, preset) / "tuning")
     out.write_csv(table, "tuning")
     parts = [
@@ -71,12 +75,18 @@ def tuned_arms(preset: Preset) -> dict[str, dict[str, Spec]]:
     return {net: {arm: arms[arm] for arm in ARMS if arm in arms} for net, arms in found.items() if arms}
 
 
-def held_out(spec: Spec, lr: float | None = None) -> Spec:
-    """The same training at another rate, without the images on which it is then tested, at the end alone."""
+def held_out(spec: Spec, lr: float | None = None, share: float = 1) -> Spec:
+    """The same training at another rate, without the images on which it is then tested, at the end alone.
+
+    Args:
+        share: of the epochs that it has, and what it comes after.
+    """
     fields = spec.model_dump()
-    recipe = {**fields["recipe"], "evaluate_every": spec.recipe.epochs, "lr": spec.recipe.lr if lr is None else lr}
+    epochs = max(1, round(share * spec.recipe.epochs))
+    own = {"epochs": epochs, "evaluate_every": epochs, "lr": spec.recipe.lr if lr is None else lr}
+    recipe = {**fields["recipe"], **own}
     before = {name: getattr(spec, name) for name in ("after", "teacher")}
-    before = {name: held_out(other) for name, other in before.items() if other}  # at the rates of the preset
+    before = {name: held_out(other, share=share) for name, other in before.items() if other}  # at the preset's rates
     images = round(SHARE * SIZES[spec.dataset][0])
     return Spec(**{**fields, "recipe": recipe, "seed": SEED, "hold_out": images, **before})
 
@@ -86,16 +96,18 @@ def rates(lr: float) -> dict[str, float]:
     return {name: float(f"{factor * lr:.2e}") for name, factor in GRID.items()}
 
 
-def _rows(preset: Preset, nets: dict[str, dict[str, Spec]]) -> Iterator[tuple]:
+def _rows(preset: Preset, nets: dict[str, dict[str, Spec]], epochs: int | None) -> Iterator[tuple]:
     written = nets_as_written(preset.given)
     for net, arms in nets.items():
+        usual = written[net]["recipe"]
+        share = epochs / usual["epochs"] if epochs else 1
         for arm, spec in arms.items():
-            grid = rates(written[net]["recipe"]["lr"])
-            specs = {factor: held_out(spec, lr) for factor, lr in grid.items()}
+            grid = rates(usual["lr"])
+            specs = {factor: held_out(spec, lr, share) for factor, lr in grid.items()}
             accuracy = pd.Series({factor: _last_accuracy(s) for factor, s in specs.items()}, dtype=float)
             best = accuracy.idxmax() if accuracy.notna().any() else None
             for factor, s in specs.items():
-                yield net, arm, factor, grid[factor], accuracy[factor], factor == best, s.name
+                yield net, arm, factor, grid[factor], s.recipe.epochs, accuracy[factor], factor == best, s.name
 
 
 def _last_accuracy(spec: Spec) -> float:

@@ -128,6 +128,9 @@ def evaluate_run(
 def tune_rates(
     nets: Annotated[list[str] | None, typer.Argument(help="nets of the preset; all if none is given")] = None,
     preset: PresetName = "smoke",
+    epochs: Annotated[
+        int | None, typer.Option(parser=as_whole, help="of each net, for a shorter search; arms keep their ratio to it")
+    ] = None,
 ) -> None:
     """Choose the peak learning rate of each arm: the best of three on held-out training images.
 
@@ -135,7 +138,7 @@ def tune_rates(
     """
     from snnlib.batch.tune import tune  # brings matplotlib
 
-    print(tune(load_preset(preset), nets or ()))
+    print(tune(load_preset(preset), nets or (), epochs))
 
 
 def get_data(name: Annotated[str, typer.Argument(help=", ".join(DATASETS))]) -> None:

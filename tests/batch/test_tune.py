@@ -125,6 +125,19 @@ def test_each_is_trained_at_a_third_of_the_presets_rate_at_it_and_at_three_times
     assert [s[0].recipe.epochs for s in by_arm] == [4, 4, 8, 4, 1, 4, 4, 1, 1, 1]
 
 
+def test_a_shorter_search_keeps_the_ratio_of_each_arms_epochs_to_its_nets(
+    preset: Preset, trained: Trained, tmp_path: Path
+) -> None:
+    tune(preset, ["net"], epochs=2)
+    assert [s.recipe.epochs for s in trained.specs[::3]] == [2, 2, 4, 2, 1, 2, 2]  # of 4, 4, 8, 4, 1, 4, 4
+    assert all(s.recipe.evaluate_every == s.recipe.epochs for s in trained.specs)
+    assert {s.after.recipe.epochs for s in trained.specs if s.after} == {2}
+    table = pd.read_csv(tmp_path / "figures" / "p" / "tuning" / "tuning.csv")
+    assert table.epochs.tolist() == [s.recipe.epochs for s in trained.specs]
+    with pytest.raises(InputError, match="epochs = 0: must be"):
+        tune(preset, ["net"], epochs=0)
+
+
 def test_what_comes_after_another_run_does_so_without_the_images_too(preset: Preset, trained: Trained) -> None:
     tune(preset, ["net"])
     (tuned, *_) = (s for s in trained.specs if s.after)
