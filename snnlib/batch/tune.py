@@ -75,18 +75,18 @@ def tuned_arms(preset: Preset) -> dict[str, dict[str, Spec]]:
     return {net: {arm: arms[arm] for arm in ARMS if arm in arms} for net, arms in found.items() if arms}
 
 
-def held_out(spec: Spec, lr: float | None = None, share: float = 1) -> Spec:
+def held_out(spec: Spec, lr: float | None = None, of_epochs: float = 1) -> Spec:
     """The same training at another rate, without the images on which it is then tested, at the end alone.
 
     Args:
-        share: of the epochs that it has, and what it comes after.
+        of_epochs: the part of them that it has, and what it comes after.
     """
     fields = spec.model_dump()
-    epochs = max(1, round(share * spec.recipe.epochs))
+    epochs = max(1, round(of_epochs * spec.recipe.epochs))
     own = {"epochs": epochs, "evaluate_every": epochs, "lr": spec.recipe.lr if lr is None else lr}
     recipe = {**fields["recipe"], **own}
     before = {name: getattr(spec, name) for name in ("after", "teacher")}
-    before = {name: held_out(other, share=share) for name, other in before.items() if other}  # at the preset's rates
+    before = {name: held_out(other, of_epochs=of_epochs) for name, other in before.items() if other}  # at its rate
     images = round(SHARE * SIZES[spec.dataset][0])
     return Spec(**{**fields, "recipe": recipe, "seed": SEED, "hold_out": images, **before})
 
@@ -100,10 +100,10 @@ def _rows(preset: Preset, nets: dict[str, dict[str, Spec]], epochs: int | None) 
     written = nets_as_written(preset.given)
     for net, arms in nets.items():
         usual = written[net]["recipe"]
-        share = epochs / usual["epochs"] if epochs else 1
+        of_epochs = epochs / usual["epochs"] if epochs else 1
         for arm, spec in arms.items():
             grid = rates(usual["lr"])
-            specs = {factor: held_out(spec, lr, share) for factor, lr in grid.items()}
+            specs = {factor: held_out(spec, lr, of_epochs) for factor, lr in grid.items()}
             accuracy = pd.Series({factor: _last_accuracy(s) for factor, s in specs.items()}, dtype=float)
             best = accuracy.idxmax() if accuracy.notna().any() else None
             for factor, s in specs.items():
