@@ -72,7 +72,7 @@ for number, runs in enumerate(jobs(PRESET, apart=apart(CLUSTER))):
         name:
             training(runs)
         input:
-            [evaluated(Run(run.spec.after)) for run in runs if run.spec.after],
+            [evaluated(Run(spec)) for run in runs for spec in run.spec.before],
         output:
             update([str(file) for run in runs for file in computed(run, PRESET)]),  # else deleted before a job, and if it fails
         params:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,8 @@ from snnlib.neurons import Converted, Dynamics, Neuron, SingleStep
 from snnlib.noise import Noise
 from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen, Layer, Sample, Statistics
+
+log = logging.getLogger(__name__)
 
 STATISTICS = ("layer", "sample", "frozen")
 MEMORIES = ("potential", "exact")
@@ -77,7 +80,7 @@ def ensemble(model: nn.Module) -> Spiking:
     """Step 2: the trained network for any number of time steps, each with noise of its own.
 
     Raises:
-        ValueError: the model's neurons are not `SingleStep`.
+        InputError: the model's neurons are not `SingleStep`.
     """
     return with_dynamics(network_of(model), _trained)
 
@@ -115,7 +118,7 @@ def convert(
             in a last layer whose spikes are the output is better at few steps.
 
     Raises:
-        ValueError: alpha below 2, beta outside the noise's range, a leak outside [0, 1], unknown
+        InputError: alpha below 2, beta outside the noise's range, a leak outside [0, 1], unknown
             statistics, "frozen" without images, a model that was not trained at a single step, an argument of the
             other memory.
     """
@@ -128,6 +131,8 @@ def convert(
     one_of("statistics", statistics, STATISTICS)
     if statistics == "frozen" and calibration is None:
         raise InputError("calibration = None: statistics = frozen needs training images to measure its constants on")
+    if statistics != "frozen" and calibration is not None:
+        raise InputError(f"calibration: is for statistics = frozen; statistics = {statistics} measures nothing before")
 
     alphas = _by_neuron(model, "alpha", alpha)
 
@@ -199,6 +204,8 @@ def freeze(model: Spiking, images: Tensor, timesteps: int = 10, seed: int = 0) -
         if known and all(by <= SETTLED * new.peak for by, new in zip(moved, found, strict=True)):
             break
         known = found
+    else:
+        log.warning("frozen constants still move after %d rounds of measuring, by more than %g", MOST_ROUNDS, SETTLED)
     return model
 
 

@@ -91,7 +91,7 @@ Convolution = Callable[..., tuple[nn.Module, ...]]  # `with_batch_norm` or `with
 
 
 def channels(n: int, width: float) -> int:
-    """n channels at this width, relative to the paper's network; a ``ValueError`` if none is left."""
+    """n channels at this width, relative to the paper's network; an `InputError` if none is left."""
     scaled = round(n * width)
     if scaled < 1:
         raise InputError(f"width = {width}: leaves no channel of a layer of {n}; must be above {0.5 / n:g}")
@@ -222,7 +222,7 @@ WIDEST = 16  # weights grow with the square of the width: a billion and more
 
 
 def check_width(width: float) -> None:
-    """Refuse a width that leaves a layer of the narrowest 64 channels with none, or no memory (``ValueError``)."""
+    """Refuse a width that leaves a layer of the narrowest 64 channels with none, or no memory (`InputError`)."""
     positive("width", width)
     if width > WIDEST:
         raise InputError(f"width = {shown(width)}: must be at most {WIDEST}; 1 is the paper's")
@@ -254,7 +254,7 @@ def build(
         input_shape: (C, H, W); (1, 28, 28) for the CNN and (3, 32, 32) for the others if not given.
 
     Raises:
-        ValueError: an unknown network or readout, a width that leaves no channel, an image too small.
+        InputError: an unknown network or readout, a width that leaves no channel, an image too small.
     """
     one_of("network", network, NETWORKS)
     one_of("readout", readout, READOUTS)

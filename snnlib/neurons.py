@@ -99,7 +99,7 @@ class Converted(Value):
     ("rest"), whose term is beta, with N'.
 
     Raises:
-        ValueError: alpha below 1/r (2 for the paper's [0, 1]), beta outside the noise's range, a
+        InputError: alpha below 1/r (2 for the paper's [0, 1]), beta outside the noise's range, a
             leak outside [0, 1].
     """
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from hypothesis import strategies as st
 
-from snnlib import neurons, noise, surrogate
+from snnlib import noise, surrogate
 from snnlib.baselines import ann_neurons as ann
 from snnlib.experiments.parameters import PARAMETERS
-from snnlib.runs import preset, preset_file
+from snnlib.runs import evaluations, preset, preset_file
 from snnlib.runs.arms import ARMS
-from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
+from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Spec
 from snnlib.training.recipe import Recipe
 
 ENTRY = ("notebooks", "method", 0)  # in a file
 RUN = ("notebooks", "method", "net", "ours", 0)  # in Python
-DYNAMICS = (neurons.SingleStep, neurons.LIF, ann.ReLU, ann.QCFS)
+DYNAMICS = get_args(get_args(get_type_hints(Spec, include_extras=True)["dynamics"])[0])
 NOISES = (noise.Gaussian, noise.MaxNormalised, noise.Uniform)
 SURROGATES = (surrogate.Triangle, surrogate.Rectangle, surrogate.Arctan, surrogate.Sigmoid)
-EVALUATIONS = (AsTrained, AsLIF, Conversion, AnnConversion)
+EVALUATIONS = tuple(evaluations.KINDS.values())
 
 # --- values ----------------------------------------------------------------------------------
 

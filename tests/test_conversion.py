@@ -228,11 +228,16 @@ def test_frozen_constants_are_those_of_the_net_that_runs_with_them() -> None:
     assert max(abs(own[1] - then[1]) for own, then in zip(constants, before, strict=True)) > 1e-3
 
 
-def test_frozen_constants_are_found_in_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frozen_constants_are_found_in_rounds(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Each round measures the net of the round before; the first one that with layer statistics."""
     model, x = lively(), images(8)
+    convert(model, leak=0.7, statistics="frozen", calibration=x, timesteps=T, seed=5)
+    assert not caplog.records
     monkeypatch.setattr(conversion, "MOST_ROUNDS", 1)
     once = convert(model, leak=0.7, statistics="frozen", calibration=x, timesteps=T, seed=5)
+    assert "frozen constants still move after 1 rounds of measuring" in caplog.text
     monkeypatch.setattr(conversion, "MOST_ROUNDS", 2)
     twice = convert(model, leak=0.7, statistics="frozen", calibration=x, timesteps=T, seed=5)
     for net, source in ((once, convert(model, leak=0.7, statistics="layer")), (twice, once)):
@@ -290,6 +295,7 @@ def test_a_layer_that_is_for_training_alone_has_nothing_to_be_frozen() -> None:
         ({"memory": "exact", "spread": 1.5}, r"spread = 1.5: must be a number between 0 and 1"),
         ({"spread": 0.5}, r"spread: is of memory = exact; memory = potential has none"),
         ({"statistics": "frozen"}, r"calibration = None: statistics = frozen needs training images"),
+        ({"calibration": images(2)}, r"calibration: is for statistics = frozen; statistics = sample measures nothing"),
     ],
     ids=str,
 )

@@ -44,7 +44,7 @@ from snnlib.runs.spec import Spec
 from snnlib.simulation import Simulation, simulate
 from snnlib.store.files import StoreError
 from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Triangle
-from snnlib.training.evaluation import accuracy_over_time, calibration_images, firing_rates
+from snnlib.training.evaluation import accuracy_over_time, calibration_images
 from snnlib.training.failures import TrainingError
 from snnlib.training.recipe import Recipe
 from snnlib.training.seeds import stream
@@ -165,11 +165,6 @@ def calls(data: Dataset) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]
             lambda timesteps: accuracy_over_time(n["single"], few, _small(timesteps)),
             ("timesteps",),
         ),
-        "firing_rates": (
-            partial(firing_rates, n["single"], few, timesteps=1),
-            ("noise_seed", "batch_size", "precision"),
-        ),
-        "firing_rates at T": (lambda timesteps: firing_rates(n["single"], few, _small(timesteps)), ("timesteps",)),
         "calibration_images": (lambda n=1, seed=0: calibration_images(few, n, seed), ("n", "seed")),
         "stream": (
             lambda seed=0, purpose="noise", **more: stream(seed, purpose, **more),
@@ -269,7 +264,7 @@ def test_images_that_are_none_are_refused(small: Dataset) -> None:
         net(NETS["images"][:0], simulation=sim)
     with pytest.raises(InputError, match="as the weights"):
         net(small.test.images[:2].double(), simulation=sim)
-    for measure in (accuracy_over_time, firing_rates, outputs_over_time, count):
+    for measure in (accuracy_over_time, outputs_over_time, count):
         with pytest.raises(InputError, match="number of images = 0: must be a whole number of at least 1"):
             measure(net, nothing, 1)
 

@@ -12,9 +12,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from snnlib.checks import Value, between, finite, magnitude, positive, whole
+from snnlib.checks import Value, between, instance, magnitude, moderate, whole
 from snnlib.fast import Currents, phases
-from snnlib.surrogate import Surrogate, Triangle, spike
+from snnlib.surrogate import Derivative, Surrogate, Triangle, spike
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,10 @@ class IF(Value):
     kind: Literal["if"] = "if"
 
     def __post_init__(self) -> None:
-        positive("v_th", self.v_th)
-        positive("height", self.height)
-        finite("v_init", self.v_init)
+        instance("surrogate", self.surrogate, Derivative, "Triangle()")
+        magnitude("v_th", self.v_th)
+        magnitude("height", self.height)
+        moderate("v_init", self.v_init)
         between("spread", self.spread, 0, 1)
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from snnlib.checks import InputError, between, positive, whole
 from snnlib.conversion import with_dynamics
 from snnlib.network import Spiking
 from snnlib.neurons import Neuron
-from snnlib.simulation import Simulation
+from snnlib.simulation import Simulation, evaluating
 
 
 def fold_batch_norm(model: Spiking) -> Spiking:
@@ -42,7 +42,7 @@ def thresholds(model: Spiking, images: Tensor, percentile: float = 100.0) -> dic
         images: standardised training images [N, C, H, W].
 
     Raises:
-        ValueError: a percentile outside (0, 100], no images, a layer that is silent on all of them.
+        InputError: a percentile outside (0, 100], no images, a layer that is silent on all of them.
     """
     positive("percentile", percentile)
     between("percentile", percentile, 0, 100)
@@ -54,12 +54,8 @@ def thresholds(model: Spiking, images: Tensor, percentile: float = 100.0) -> dic
         rank = max(round(percentile / 100 * len(values)), 1)
         found[neuron] = values.kthvalue(rank).values.item()
 
-    training = model.training
-    try:
-        with torch.no_grad():
-            model.eval()(images, simulation=Simulation(torch.Generator(images.device), observe=observe))
-    finally:
-        model.train(training)
+    with evaluating(model), torch.no_grad():
+        model(images, simulation=Simulation(torch.Generator(images.device), observe=observe))
     for name, neuron in model.neurons():
         if not found[neuron] > 0:
             raise InputError(f"percentile = {percentile}: {name} is 0 there; a threshold must be above 0")
@@ -78,7 +74,7 @@ def to_spiking(model: Spiking, images: Tensor, percentile: float = 100.0, v_init
         v_init: V(0) as a fraction of the threshold; 0.5 rounds where 0 rounds down (Deng & Gu 2021, ICLR).
 
     Raises:
-        ValueError: a net of other neurons, ``v_init`` outside [0, 1], a percentile for a QCFS net, and
+        InputError: a net of other neurons, ``v_init`` outside [0, 1], a percentile for a QCFS net, and
             what `thresholds` refuses.
     """
     between("v_init", v_init, 0, 1)

@@ -52,10 +52,11 @@ class Multiplications:
     """Multiply-accumulates per image, about, in place of the seconds that `Throughput` takes a while to measure."""
 
     def training(self, spec: Spec) -> int:
-        return 3 * _macs(spec.network, spec.width) * spec.timesteps  # a backward pass counts as two forward ones
+        taught = _macs(spec.teacher.network, spec.teacher.width) if spec.teacher else 0
+        return 3 * _macs(spec.network, spec.width) * spec.timesteps + taught  # a backward pass counts as two forward
 
     def testing(self, spec: Spec, evaluation: Evaluation) -> int:
-        return _macs(spec.network, spec.width) * evaluation.timesteps
+        return _macs(spec.network, spec.width) * evaluation.timesteps * evaluation.views
 
 
 def work(run: Run, preset: Preset) -> int:

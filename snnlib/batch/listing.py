@@ -105,7 +105,7 @@ def state(name: str, run: Run | None) -> str:
     folder = runs_dir() / name
     if not folder.exists():
         return "published" if pretrained.published(name) else "missing"
-    if (folder / "metadata.json").exists():
+    if (folder / pretrained.METADATA).exists():
         if run is None:
             return OF_ANOTHER_VERSION if stored.readable(name) else "damaged"
         if run.damage():

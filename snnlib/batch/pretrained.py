@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 from snnlib.checks import InputError, between
 from snnlib.data.first_images import IMAGES, first_images, write_first_images
@@ -98,15 +99,8 @@ def _of_published_weights(run: Run) -> bool:
 @contextmanager
 def _store(folder: str) -> Iterator[None]:
     """Another run store, in which a run is what is published of it."""
-    before = os.environ.get("SNNLIB_RUNS")
-    os.environ["SNNLIB_RUNS"] = folder
-    try:
+    with patch.dict(os.environ, SNNLIB_RUNS=folder):
         yield
-    finally:
-        if before is None:
-            del os.environ["SNNLIB_RUNS"]
-        else:
-            os.environ["SNNLIB_RUNS"] = before
 
 
 def on_sample(run: Run, evaluation: Evaluation) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def publish_preset(preset: Preset, *notebooks: str) -> str:
     stand_alone(folder)
     told = [from_root(folder)]
     if preset.name == SHOWN:
-        told += ["in notebooks/"]
+        told += ["notebooks/"]
     if decides:
         readme.update()
         told += ["README.md, docs/claims.md and docs/findings.md"]

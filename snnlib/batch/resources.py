@@ -104,7 +104,7 @@ def memory(run: Run, preset: Preset, gpu: bool) -> int:
     values = recipe.devices * (each + 2**20 * (OWN_GPU if gpu else OWN))
     if not gpu:
         training = 2 * sum(layers) * recipe.batch_size * spec.timesteps
-        passes = [e.batch_size * min(e.timesteps, CHUNK) for e in evaluations(preset, run)]
+        passes = [e.views * e.batch_size * min(e.timesteps, CHUNK) for e in evaluations(preset, run)]
         passes.append(recipe.test_batch * min(max(recipe.test_timesteps, spec.timesteps), CHUNK))
         values += FLOAT * max(training, 6 * max(layers) * max(passes))
     return math.ceil(MARGIN_MEMORY * values / 2**20)

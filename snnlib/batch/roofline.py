@@ -101,12 +101,15 @@ class Roofline:
         """Seconds of a training step, for each image of its batch."""
         r = spec.recipe
         size = min(r.batch_size, spec.images[0]) // r.devices
-        return self._seconds(*_work(_net(spec)).training(self.gpu, r.precision, size, spec.timesteps))
+        seconds = self._seconds(*_work(_net(spec)).training(self.gpu, r.precision, size, spec.timesteps))
+        if spec.teacher:
+            seconds += self._seconds(*_work(_net(spec.teacher)).testing(self.gpu, r.precision, size, timesteps=1))
+        return seconds
 
     def testing(self, spec: Spec, evaluation: Evaluation) -> float:
         """Seconds of all time steps of an evaluation's pass, for each image."""
-        size, steps = evaluation.batch_size, evaluation.timesteps
-        return self._seconds(*_work(_net(spec)).testing(self.gpu, spec.recipe.precision, size, steps))
+        size, steps, views = evaluation.batch_size, evaluation.timesteps, evaluation.views
+        return views * self._seconds(*_work(_net(spec)).testing(self.gpu, spec.recipe.precision, views * size, steps))
 
     def _seconds(self, at_peak: float, launches: float) -> float:
         return max(at_peak / self.fraction, launches)

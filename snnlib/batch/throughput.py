@@ -43,7 +43,8 @@ class Throughput:
         """Seconds of all time steps of an evaluation's pass, for each image."""
         steps = min(evaluation.timesteps, CHUNK)  # a longer pass is run in pieces of so many
         key = (_cost(spec), type(evaluation), steps)
-        return self._once(key, spec, lambda: self._testing(spec, evaluation, steps)) * evaluation.timesteps / steps
+        each = self._once(key, spec, lambda: self._testing(spec, evaluation, steps))
+        return each * evaluation.views * evaluation.timesteps / steps
 
     def _once(self, key: Hashable, spec: Spec, measure: Callable[[], float]) -> float:
         if key not in self._known:
@@ -53,7 +54,9 @@ class Throughput:
 
     def _training(self, spec: Spec) -> float:
         recipe = spec.recipe.model_copy(update={"schedule": "constant", "evaluate_every": 1})  # others have an end
-        state = initial_state(build_for(spec).to(self.device), Untrained(spec, FEW).data(self.device), recipe)
+        teacher = Untrained(spec.teacher, FEW).model(self.device) if spec.teacher else None
+        net, data = build_for(spec).to(self.device), Untrained(spec, FEW).data(self.device)
+        state = initial_state(net, data, recipe, teacher=teacher)
         silent = tqdm(disable=True)
 
         def step(data: Dataset) -> None:
@@ -109,5 +112,6 @@ def _cost(spec: Spec) -> Hashable:
     """What decides how long a step takes; surrogates and the parameters of a noise hardly do."""
     r = spec.recipe
     net = (spec.network, spec.width, spec.readout, spec.batch_norm)
-    how = (r.batch_size, r.precision, r.augment, r.threads, r.compile)
-    return (*net, spec.dynamics.kind, spec.noise, spec.timesteps, *how)
+    how = (r.batch_size, r.optimizer, r.precision, r.augment, r.threads, r.compile)
+    teacher = spec.teacher and _cost(spec.teacher)
+    return (*net, spec.dynamics.kind, spec.noise, spec.timesteps, *how, teacher)

@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import cache
+from unittest.mock import patch
 
 import pandas as pd
 import torch
@@ -29,6 +30,7 @@ from snnlib.training.measure import peak_bytes, seconds
 
 PRECISIONS = ("bfloat16", "float32")
 LEAST = 0.15  # seconds of one measurement, as many calls as fill them
+LARGE = 2**26  # bytes: too large for a cache
 T = 10
 
 
@@ -92,19 +94,12 @@ def timings(contestants: Iterable[Contestant], rounds: int = 7) -> pd.DataFrame:
 @contextmanager
 def processes(settings: Iterable[str]) -> Iterator[Callable]:
     """A process for each setting; what is yielded calls a function in one of them and waits for its result."""
-    variable = "SNNLIB_KEEP_PROCESS"
-    before = os.environ.get(variable)
     context = multiprocessing.get_context("spawn")
     with ExitStack() as stack:
         pools = {s: stack.enter_context(ProcessPoolExecutor(1, mp_context=context)) for s in sorted(settings)}
-        try:
-            for setting, pool in pools.items():
-                os.environ[variable] = "1" if setting == INSTALLED else "0"
+        for setting, pool in pools.items():
+            with patch.dict(os.environ, SNNLIB_KEEP_PROCESS="1" if setting == INSTALLED else "0"):
                 pool.submit(os.getpid).result()  # it starts here, with this environment
-        finally:
-            os.environ.pop(variable)
-            if before is not None:
-                os.environ[variable] = before
         yield lambda setting, function, *arguments: pools[setting].submit(function, *arguments).result()
 
 
@@ -150,10 +145,10 @@ def memory(contestants: Iterable[Contestant]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def bandwidth(precision: str, size: int = 2**26) -> float:
-    """Bytes per second of a sum of two tensors of ``size`` bytes, too large for a cache: the elementwise ceiling."""
+def bandwidth(precision: str) -> float:
+    """Bytes per second of a sum of two tensors of `LARGE` bytes: the elementwise ceiling."""
     dtype = getattr(torch, precision)
-    a, b = torch.randn(2, size // dtype.itemsize, device=default_device()).to(dtype)
+    a, b = torch.randn(2, LARGE // dtype.itemsize, device=default_device()).to(dtype)
     out = torch.empty_like(a)
     return 3 * a.nbytes / min(seconds(lambda: torch.add(a, b, out=out), a.device) for _ in range(20))
 
@@ -174,7 +169,7 @@ def machine() -> dict[str, str]:
 
 
 def quartiles(rounds: pd.DataFrame) -> pd.DataFrame:
-    """Median and quartiles over rounds of each contestant of `race`, in milliseconds, and the machine."""
+    """Median and quartiles over rounds of each contestant of `timings`, in milliseconds, and the machine."""
     by = ["network", "task", "timesteps", "who", "precision", "setting", "batch_size", "width"]
     ms = rounds.groupby(by, sort=False).seconds.quantile([0.5, 0.25, 0.75]).mul(1e3).unstack()
     ms.columns = ["ms", "ms_q25", "ms_q75"]

@@ -162,7 +162,7 @@ def peer_net(
         width, input_shape, classes: as for `snnlib.models.build`.
 
     Raises:
-        ValueError: an unknown peer or one that is not installed, fewer than one time step, a width or a
+        InputError: an unknown peer or one that is not installed, fewer than one time step, a width or a
             shape that `snnlib.models.build` refuses.
     """
     one_of("peer", peer, PEERS)

@@ -12,6 +12,7 @@ from snnlib.bench.contest import PRECISIONS, T
 from snnlib.bench.contestants import BARE, DIRECT, EXACT, INSTALLED, OURS, RELU, TUNED
 from snnlib.bench.peers import PEERS
 from snnlib.experiments.titles import TITLES
+from snnlib.store import markdown
 
 AT_MOST, AT_LEAST = "at most", "at least"
 ABOVE_FLOOR = 0.03  # of the ReLU net's time: how much the exact memory may take above its floor
@@ -176,9 +177,8 @@ def _seconds(rounds: pd.DataFrame, side: Side, precision: str, setting: str) -> 
 
 def targets_text(table: pd.DataFrame, machine: dict[str, str]) -> str:
     """The table of `judge` for readers: a line for each target and setting, a column for each precision."""
-    lines = [("what", "against", "target", "bfloat16", "float32"), ("---",) * 5]
-    lines += [tuple(_line(rows)) for _, rows in table.groupby(["what", "against", "setting"], sort=False)]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    rows = [tuple(_line(rows)) for _, rows in table.groupby(["what", "against", "setting"], sort=False)]
+    text = markdown.lines(("what", "against", "target", "bfloat16", "float32"), rows)
     hardware = ", ".join(f"{k} {v}" for k, v in machine.items() if k not in ("device", "neurons"))
     return f"{text}\n\n*{machine['device']}; {hardware}; our neurons {machine['neurons']}.*\n"
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from snnlib.checks import whole
+from snnlib.checks import InputError, whole
 from snnlib.cli.options import as_whole
 
 
@@ -31,6 +31,10 @@ def bench(
     Neurons are compiled where there is a C++ compiler. Leave the machine alone meanwhile.
     """
     whole("--rounds", rounds, 3, 1000)
+    given = [name for name, on in (("--peers", peers), ("--scaling", scaling), ("--quick-starts", quick_starts),
+                                   ("--equal-time", equal_time)) if on]  # fmt: skip
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)}: must be one of them at a time; each measures something else")
     from snnlib.bench import report as bench_report  # brings matplotlib
 
     if quick_starts:

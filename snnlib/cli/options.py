@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
+from unittest.mock import patch
 
 import typer
 
@@ -63,15 +64,8 @@ def figures_in(out: str | None) -> Iterator[None]:
     Raises:
         InputError: it cannot be a folder that is written to, or it is the published one.
     """
-    variable, before = "SNNLIB_FIGURES", os.environ.get("SNNLIB_FIGURES")
-    if out is not None:
-        os.environ[variable] = str(_writable(out))
-    try:
+    with patch.dict(os.environ, {} if out is None else {"SNNLIB_FIGURES": str(_writable(out))}):
         yield
-    finally:
-        os.environ.pop(variable, None)
-        if before is not None:
-            os.environ[variable] = before
 
 
 def as_path(option: str, given: str) -> Path:

@@ -31,7 +31,7 @@ def batches(split: Split, batch_size: int, generator: torch.Generator | None = N
     batch at the end is dropped, unless it is the only one: every training step then sees
     ``batch_size`` images. Without one, the whole split comes in order, as views of it.
 
-    Raises ``ValueError`` for a batch size below 1, or where there are no images.
+    Raises an `InputError` for a batch size below 1, or where there are no images.
     """
     whole("batch size", batch_size, 1, 2**31)
     whole("number of images", len(split), 1)

@@ -82,7 +82,7 @@ def load_dataset(
     ask at once, and one of them downloads. With ``hold_out``, so many training images, always the same ones,
     take the place of the test set: to choose by, so that the test set decides nothing.
 
-    Raises ``ValueError`` for an unknown name, a shape the images cannot be padded to, or more images held out than
+    Raises an `InputError` for an unknown name, a shape the images cannot be padded to, or more images held out than
     leave one to train on, and ``DataError`` for files that are missing, damaged or unreadable and cannot be had anew.
     """
     one_of("data set", name, DATASETS)
@@ -122,7 +122,7 @@ def _pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _fit(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Pad and repeat the channels of uint8 [N, C, H, W]; ``ValueError`` if they do not fit."""
+    """Pad and repeat the channels of uint8 [N, C, H, W]; an `InputError` if they do not fit."""
     sequence("shape", shape)
     for size in shape:
         whole(f"a number in shape {shown(shape)}", size, 0)

@@ -23,16 +23,16 @@ import torch
 from torch import Tensor, nn
 
 from snnlib.baselines.ann_to_snn import fold_batch_norm
-from snnlib.checks import InputError, Value, between, finite, positive, whole
+from snnlib.checks import InputError, Value, between, finite, instance, magnitude, moderate, whole
 from snnlib.conversion import with_dynamics
 from snnlib.fast import Currents, lif_steps
 from snnlib.models import CurrentShortcut
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Neuron, reset
-from snnlib.noise import Gaussian, Noise
-from snnlib.simulation import MOST_TIMESTEPS, Simulation
+from snnlib.noise import Bounded, Gaussian, Noise
+from snnlib.simulation import MOST_TIMESTEPS, Simulation, evaluating
 from snnlib.statistics import Frozen
-from snnlib.surrogate import Surrogate, Triangle, spike
+from snnlib.surrogate import Derivative, Surrogate, Triangle, spike
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,14 @@ class NoisyLIF(Value):
     kind: Literal["noisy_lif"] = "noisy_lif"
 
     def __post_init__(self) -> None:
+        instance("noise", self.noise, Bounded, "Gaussian()")
+        instance("first", self.first, Bounded, "Gaussian()")
+        instance("surrogate", self.surrogate, Derivative, "Triangle()")
         between("leak", self.leak, 0, math.inf)
         finite("bias", self.bias)
         finite("first_bias", self.first_bias)
-        positive("v_th", self.v_th)
-        finite("v_reset", self.v_reset)
+        magnitude("v_th", self.v_th)
+        moderate("v_reset", self.v_reset)
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         if state is None:
@@ -81,7 +84,7 @@ def fold(model: Spiking) -> Spiking:
     It shares the weights of ``model``.
 
     Raises:
-        ValueError: a neuron that is not `Converted` with `Frozen` statistics: the others' depend on the batch.
+        InputError: a neuron that is not `Converted` with `Frozen` statistics: the others' depend on the batch.
     """
     return with_dynamics(model, _folded)
 
@@ -106,7 +109,7 @@ def absorb(model: Spiking) -> Spiking:
     The first step had no bias, so it gets as much the other way. A copy.
 
     Raises:
-        ValueError: neurons that are not `NoisyLIF`.
+        InputError: neurons that are not `NoisyLIF`.
     """
     model = fold_batch_norm(_noisy(model))
     for neuron, add in _before(model):
@@ -122,7 +125,7 @@ def without_noise(model: Spiking) -> Spiking:
     Its first step gets the bias and the mean of N' like the others, as there is no N_noise to start with. A copy.
 
     Raises:
-        ValueError: neurons that are not `NoisyLIF`, a leak above 1.
+        InputError: neurons that are not `NoisyLIF`, a leak above 1.
     """
     model = absorb(model)
     for neuron, add in _before(model):
@@ -156,8 +159,8 @@ def clamped(model: Spiking, images: Tensor, generator: torch.Generator, timestep
             deviation = (d.leak * v - d.statistics.mean).abs() / (d.statistics.peak or math.inf)
             found[neuron].append(((deviation > 1).double().mean().item(), deviation.max().item()))
 
-    with torch.no_grad():
-        model.eval()(images, simulation=Simulation(generator, timesteps, observe))
+    with evaluating(model), torch.no_grad():
+        model(images, simulation=Simulation(generator, timesteps, observe))
     rows = []
     for name, neuron in model.neurons():
         shares, largest = zip(*found[neuron], strict=True)

@@ -45,7 +45,7 @@ def to_nir(model: Spiking, dt: float = 1e-4, input_shape: tuple[int, ...] | None
         A graph with metadata dt, left_open and not_expressed, one statement a line.
 
     Raises:
-        ValueError: other neurons, a leak of 1 or more, a layer that has no node, dt not above 0, no shape.
+        InputError: other neurons, a leak of 1 or more, a layer that has no node, dt not above 0, no shape.
     """
     positive("dt", dt)
     shape = input_shape or model.input_shape

@@ -93,7 +93,7 @@ def count(
         of neurons as part, its spikes (of an ANN, its activations above 0) and updates, neurons times T.
 
     Raises:
-        ValueError: neurons of another kind.
+        InputError: neurons of another kind.
     """
     if not hasattr(model.model, "encoder"):
         kind = type(model.model).__name__

@@ -29,6 +29,7 @@ from snnlib.experiments.titles import net_title
 from snnlib.experiments.what_noise_does.claims import ACCURACIES as CONTROLS
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.preset_folder import figures_of
+from snnlib.store import markdown
 from snnlib.store.paths import from_root, needs_repository, published_dir
 
 ERRORS = 3  # standard errors of their difference within which two means agree
@@ -162,9 +163,8 @@ def report(preset: str, listed: Collection[str] = OUTCOMES) -> str:
     p, own, published = _sides(preset)
     table, own_lacks, published_lacks = compare(own, published)
     parts = []
-    if len(rows := table[table.outcome.isin(listed)].to_numpy().tolist()):
-        lines = [COLUMNS, ["---"] * len(COLUMNS), *rows]
-        parts += ["\n".join(f"| {' | '.join(line)} |" for line in lines), f"*{RULE}*"]
+    if rows := [tuple(row) for row in table[table.outcome.isin(listed)].to_numpy().tolist()]:
+        parts += [markdown.lines(tuple(COLUMNS), rows), f"*{RULE}*"]
     if own_lacks:
         parts.append(f"{from_root(own)}: {', '.join(own_lacks)}: `make figures PRESET={quote(preset)}` makes them")
     if published_lacks:

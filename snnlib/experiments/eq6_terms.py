@@ -12,9 +12,11 @@ from torch import Tensor
 from snnlib.checks import whole
 from snnlib.network import Spiking
 from snnlib.neurons import Neuron
-from snnlib.simulation import MOST_TIMESTEPS, Simulation
+from snnlib.simulation import MOST_TIMESTEPS, Simulation, evaluating
 
 NOISE, POTENTIAL, RESIDUAL, SUM = "N_noise", "N(λV)", "N'", "N(λV) + N'"
+
+BINS = 75  # of a histogram
 
 
 def record(
@@ -39,8 +41,8 @@ def record(
         if t < timesteps:
             potentials[neuron].append(neuron.dynamics.memory(v))
 
-    with torch.no_grad():
-        model.eval()(images, simulation=Simulation(generator, timesteps, observe))
+    with evaluating(model), torch.no_grad():
+        model(images, simulation=Simulation(generator, timesteps, observe))
     found = {}
     for name, neuron in model.neurons():
         d, potential = neuron.dynamics, torch.cat(potentials[neuron]).flatten()
@@ -64,12 +66,12 @@ def moments(recorded: dict[str, dict[str, Tensor]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["layer", "term", "mean", "sd", "min", "max"])
 
 
-def histograms(recorded: dict[str, dict[str, Tensor]], bins: int = 75) -> pd.DataFrame:
+def histograms(recorded: dict[str, dict[str, Tensor]]) -> pd.DataFrame:
     """Densities on [-0.5, 1]: columns layer, term, left, right (of the bin), density."""
     tables = []
     for layer, terms in recorded.items():
         for term, x in terms.items():
-            density, edges = np.histogram(x.float().cpu().numpy(), bins, range=(-0.5, 1.0), density=True)
+            density, edges = np.histogram(x.float().cpu().numpy(), BINS, range=(-0.5, 1.0), density=True)
             tables.append(
                 pd.DataFrame({"layer": layer, "term": term, "left": edges[:-1], "right": edges[1:], "density": density})
             )

@@ -67,7 +67,6 @@ class Interactive:
 
     Args:
         draw: makes a figure from the controls' values.
-        dpi: of the picture.
         slow: computes what ``draw`` shows only once it is known, and keeps it; yields the part of it that is done. The
             picture is drawn before, at once, and again after. Where a control is moved meanwhile, it is left undone.
         **controls: any ipywidgets with a ``value``, named after the arguments of ``draw``.
@@ -79,11 +78,10 @@ class Interactive:
     def __init__(
         self,
         draw: Callable[..., Figure],
-        dpi: int = 150,
         slow: Callable[..., Iterator[float]] | None = None,
         **controls: widgets.ValueWidget,
     ) -> None:
-        self._draw, self._dpi, self._slow, self.controls = draw, dpi, slow, controls
+        self._draw, self._slow, self.controls = draw, slow, controls
         self._moves = 0
         self._waited_for: set[asyncio.Task] = set()  # the loop itself would forget them
         self.progress = widgets.FloatProgress(
@@ -111,7 +109,7 @@ class Interactive:
         return {name: control.value for name, control in self.controls.items()}
 
     def _render(self) -> bytes:
-        return png(self._draw(**self.values), self._dpi)
+        return png(self._draw(**self.values))
 
     def _computed(self) -> Iterator[float]:
         """What is slow, with a bar as long as it takes; nothing if it was computed before."""

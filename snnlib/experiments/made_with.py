@@ -10,6 +10,7 @@ import pandas as pd
 
 from snnlib.experiments.changed import is_changed
 from snnlib.runs import stored
+from snnlib.runs.pretrained import WEIGHTS
 from snnlib.store.files import StoreError, regular
 
 NAMES = ("run", "other_run", "runs", "our_runs", "opponent_runs")  # columns of the figures' CSV files that name runs
@@ -96,7 +97,7 @@ def _stored(name: str) -> dict[str, Any] | None:
         "sittings": len(sittings),
         "train_seconds": round(found["train_seconds"], 1),
         "wall_seconds": round(found["wall_seconds"], 1),
-        "weights_sha256": found["files"]["weights.safetensors"],
+        "weights_sha256": found["files"][WEIGHTS],
     }
 
 

@@ -15,7 +15,7 @@ from snnlib.models import INPUT_SHAPES, build
 from snnlib.network import Spiking
 from snnlib.neurons import SingleStep
 from snnlib.runs.run import Spec
-from snnlib.simulation import Simulation
+from snnlib.simulation import Simulation, evaluating
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def layers(model: nn.Module, image: Tensor, **options: Any) -> list[Layer]:
         found.append(Layer(module, output.numel()))
 
     hooks = [m.register_forward_hook(note) for m in model.modules() if not list(m.children())]
-    with torch.no_grad():
-        model.eval()(image, **options)
+    with evaluating(model), torch.no_grad():
+        model(image, **options)
     for hook in hooks:
         hook.remove()
     return found

@@ -20,6 +20,7 @@ from snnlib.checks import InputError, explain, short, shown
 from snnlib.conversion import network_of
 from snnlib.deploy.folding import NoisyLIF
 from snnlib.exact_memory import ExactMemory
+from snnlib.fast.all_steps import channels_last
 from snnlib.fast.process import usable
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Neuron, SingleStep
@@ -63,7 +64,7 @@ def save(net: nn.Module, path: str | Path, about: dict[str, Any] | None = None) 
         "input_shape": network.input_shape,
         "quiet": network.quiet,
         "over_time": network.over_time,
-        "channels_last": any(_channels_last(t) for t in network.model.state_dict().values()),
+        "channels_last": any(channels_last(t) for t in network.model.state_dict().values()),
     }
     info = _about(about or {}, {*info, "sha256"}) | info
     save_tensors(path, weights, info | {"sha256": _digest(weights, info)})
@@ -186,7 +187,3 @@ def _digest(weights: dict[str, Tensor], info: dict[str, Any]) -> str:
         found.update(f"{name} {t.dtype} {tuple(t.shape)} ".encode())
         found.update(t.flatten().view(torch.uint8).numpy().tobytes() if t.numel() else b"")
     return found.hexdigest()
-
-
-def _channels_last(t: Tensor) -> bool:
-    return t.ndim == 4 and not t.is_contiguous() and t.is_contiguous(memory_format=torch.channels_last)

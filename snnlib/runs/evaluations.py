@@ -67,6 +67,11 @@ class Evaluation(Checked):
         """The training images [N, C, H, W] to calibrate on, always the same ones."""
         return calibration_images(run.data(device), self.calibration)
 
+    @property
+    def views(self) -> int:
+        """How many images the net sees of each: itself, and with `flips` its mirror image."""
+        return 1 + self.flips
+
     def of(self, images: int) -> int:
         """How many of so many test images it is run on."""
         return images
@@ -264,10 +269,12 @@ def _trained_on_rates(spec: Spec) -> None:
         raise InputError(f"dynamics = {spec.dynamics.kind}: only a net trained as rate can be integrated")
 
 
+KINDS = {cls.__name__: cls for cls in (AsTrained, AsLIF, Conversion, Phased, AnnConversion, Integrated, Pipelined)}
+
+
 def read(spelled: Mapping[str, Any]) -> Evaluation:
     """The evaluation that was `Evaluation.spelled` so; an `InputError` if this version has none of that kind."""
-    kinds = {cls.__name__: cls for cls in (AsTrained, AsLIF, Conversion, Phased, AnnConversion, Integrated, Pipelined)}
     fields = dict(spelled)
     kind = fields.pop("kind", None)
-    one_of("evaluation", kind, kinds)
-    return kinds[kind](**fields)
+    one_of("evaluation", kind, KINDS)
+    return KINDS[kind](**fields)

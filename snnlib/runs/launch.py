@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import torch
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
@@ -97,12 +98,10 @@ def _as_before() -> Iterator[None]:
     kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
     handlers = {kind: signal.getsignal(kind) for kind in kinds} if main else {}
     elastic.setLevel(logging.CRITICAL + 1)
-    before = os.environ.get(_CPP)
-    os.environ[_CPP] = before or "ERROR"
     try:
-        yield
+        with patch.dict(os.environ, {_CPP: os.environ.get(_CPP) or "ERROR"}):
+            yield
     finally:
-        os.environ.pop(_CPP) if before is None else os.environ.update({_CPP: before})
         elastic.setLevel(level)
         for kind, handler in handlers.items():
             signal.signal(kind, handler)

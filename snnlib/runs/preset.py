@@ -119,9 +119,9 @@ class Preset(Checked):
         nets = self.notebooks[notebook].items()
         return {net: {arm: [Run(spec) for spec in specs] for arm, specs in arms.items()} for net, arms in nets}
 
-    def comparison_of_one(self, notebook: str, must: Collection[str], may: Collection[str] = ()) -> Comparison:
+    def comparison_of_one(self, notebook: str, must: Collection[str]) -> Comparison:
         """The same of a notebook's only net; an `InputError` if there are more."""
-        nets = self.comparison(notebook, must, may)
+        nets = self.comparison(notebook, must)
         if len(nets) != 1:
             raise InputError(f"preset {self.name}, notebook {notebook}: nets = {', '.join(nets)}: must be one")
         return next(iter(nets.values()))

@@ -17,6 +17,7 @@ from snnlib.checks import InputError
 from snnlib.fast.process import usable
 from snnlib.runs import checkpoints
 from snnlib.runs.evaluations import Evaluation, read
+from snnlib.runs.pretrained import WEIGHTS
 from snnlib.runs.provenance import now, provenance
 from snnlib.runs.run import Run, default_device, ensure
 from snnlib.store.files import DamagedError, check, explained, seal, set_aside, sha256, unseal, write
@@ -114,7 +115,7 @@ def _files(run: Run, evaluation: Evaluation) -> tuple[Path, Path, Path]:
 
 def _about(run: Run, evaluation: Evaluation) -> dict[str, Any]:
     """What an evaluation's numbers depend on."""
-    weights = run.metadata["files"]["weights.safetensors"]
+    weights = run.metadata["files"][WEIGHTS]
     return {"run": run.spec.name, "evaluation": evaluation.spelled, "weights": weights}
 
 

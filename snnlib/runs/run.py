@@ -228,7 +228,7 @@ def ensure(spec: Spec, device: torch.device | str | None = None, label: str = ""
     def move_aside(damage: DamagedError) -> None:
         if run.mend():
             return
-        aside = set_aside(*(run.folder / name for name in (*FILES, "metadata.json")))
+        aside = set_aside(*(run.folder / name for name in (*FILES, METADATA)))
         log.warning("%s; moved to %s with the rest of the run, which is trained anew", damage, aside)
 
     def make() -> Run:
@@ -237,7 +237,7 @@ def ensure(spec: Spec, device: torch.device | str | None = None, label: str = ""
         if not checkpoints.found(run.folder) and any((run.folder / name).exists() for name in FILES):
             aside = set_aside(*(run.folder / name for name in FILES))
             missing = "missing, so nothing vouches for the run's other files"
-            log.warning("%s: %s; moved to %s, the run is trained anew", run.folder / "metadata.json", missing, aside)
+            log.warning("%s: %s; moved to %s, the run is trained anew", run.folder / METADATA, missing, aside)
         if not checkpoints.found(run.folder) and pretrained.install(spec.name, run.folder):
             log.info("%s: its weights are published, nothing is trained", run.label)
             return run
@@ -300,7 +300,7 @@ def _train(run: Run, device: torch.device, rank: Rank) -> None:
     train_epochs(state, data, spec.recipe, **options)
     if not rank.leads:
         return
-    save_tensors(folder / "weights.safetensors", state.model.model.state_dict(), {"run": spec.name})
+    save_tensors(folder / WEIGHTS, state.model.model.state_dict(), {"run": spec.name})
     curves = zip(CURVES, (state.history, state.timing), strict=True)
     copies = {name: pd.DataFrame(rows).to_csv(index=False) for name, rows in curves}
     for name, content in copies.items():
@@ -315,5 +315,5 @@ def _train(run: Run, device: torch.device, rank: Rank) -> None:
         "wall_seconds": sum(sitting["wall_seconds"] for sitting in made_of),
         "sittings": made_of,
     }
-    write(folder / "metadata.json", seal(metadata))
+    write(folder / METADATA, seal(metadata))
     checkpoints.remove(checkpoints.found(folder))

@@ -42,7 +42,7 @@ def finished(name: str) -> Run | None:
 def readable(name: str) -> bool:
     """Whether a run's metadata is as it was written, by whichever version."""
     try:
-        return bool(unseal(runs_dir() / name / "metadata.json"))
+        return bool(unseal(runs_dir() / name / pretrained.METADATA))
     except StoreError:
         return False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +14,6 @@ from snnlib.checks import one_of, sequence, whole
 from snnlib.data.batches import batches, standardise
 from snnlib.data.sets import Dataset
 from snnlib.network import Spiking
-from snnlib.neurons import Neuron
 from snnlib.simulation import MOST_TIMESTEPS, simulate
 from snnlib.training.seeds import stream
 
@@ -104,33 +102,6 @@ def predict(
     index = pd.MultiIndex.from_product([noise_seeds, range(1, timesteps + 1)], names=["noise_seed", "timesteps"])
     shares = (found.sum(-1).double() / n).flatten(1).T.numpy()
     return Predictions(pd.DataFrame(shares, index, ["accuracy", "tied", "silent"]).reset_index(), found[0])
-
-
-def firing_rates(
-    model: Spiking,
-    data: Dataset,
-    timesteps: int = 10,
-    noise_seed: int = 0,
-    batch_size: int = 250,
-    precision: str = "float32",
-) -> pd.DataFrame:
-    """Mean spikes per neuron and time step on the test set.
-
-    Returns:
-        Columns layer (name, from the input on), rate (spikes per neuron and step, 0 to 1).
-    """
-    whole("timesteps", timesteps, 1, MOST_TIMESTEPS)
-    spikes: dict[Neuron, float] = defaultdict(float)
-
-    def observe(neuron: Neuron, t: int, s: Tensor, state: Tensor | None) -> None:
-        spikes[neuron] += s.float().mean().item() * len(s)
-
-    generator = stream(noise_seed, "evaluation", device=data.test.images.device)
-    for images, _ in batches(data.test, batch_size):
-        for _ in simulate(model, standardise(images, data), generator, timesteps, precision, observe):
-            pass
-    steps = timesteps * len(data.test)
-    return pd.DataFrame([(name, spikes[n] / steps) for name, n in model.neurons()], columns=["layer", "rate"])
 
 
 def calibration_images(data: Dataset, n: int, seed: int = 0) -> Tensor:

@@ -196,6 +196,8 @@ def test_starting_from_half_a_threshold_halves_the_error(timesteps: int) -> None
         (lambda: IF(v_th=-1.0), "v_th = -1.0: must be a finite number above 0"),
         (lambda: IF(height=0.0), "height = 0.0: must be a finite number above 0"),
         (lambda: IF(v_init=math.inf), "v_init = inf: must be a finite number"),
+        (lambda: IF(v_th=1e-300), "v_th = 1e-300: must be a number between 1e-06 and 1000000"),
+        (lambda: IF(surrogate=3), "surrogate = 3: must be such as Triangle()"),
     ],
 )
 def test_bad_values_are_refused(make: Any, message: str) -> None:

@@ -132,6 +132,14 @@ def test_a_qcfs_net_brings_its_thresholds() -> None:
     assert dynamics(to_spiking(model, images(2), v_init=0.5)) == [IF(v_init=0.65, v_th=1.3, height=1.3)] * 4
 
 
+def test_a_module_that_was_in_evaluation_mode_alone_stays_so() -> None:
+    model = trained().train()
+    norm = next(m for m in model.modules() if isinstance(m, nn.BatchNorm2d)).eval()
+    thresholds(model, images(8))
+    assert model.training
+    assert not norm.training
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_conversion_leaves_the_ann_as_it_was(training: bool) -> None:
     model = trained().train(training)

@@ -259,6 +259,8 @@ def test_runs_of_the_same_cost_are_measured_once(monkeypatch: pytest.MonkeyPatch
     assert len(clock.seen) == passes
     rates.training(spec(width=1 / 8))
     assert len(clock.seen) == 2 * passes
+    rates.training(spec(recipe={"optimizer": "muon"}))
+    assert len(clock.seen) == 3 * passes
 
 
 def test_a_measurement_uses_the_runs_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from snnlib.batch.jobs import LONG, jobs, work
+from snnlib.baselines.ann_neurons import ReLU
+from snnlib.batch.jobs import LONG, Multiplications, jobs, work
+from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import load_preset, preset_names
 from snnlib.runs.run import Run
 
@@ -48,11 +50,20 @@ def test_work_is_that_of_training_and_of_all_evaluations() -> None:
     assert work(run, p) == macs * (3 * 6000 * spec.recipe.epochs + 1000 * p.evaluation.timesteps)
 
 
+def test_mirrored_images_and_a_teacher_are_work_too() -> None:
+    rates, spec = Multiplications(), load_preset("smoke").runs("method")[0].spec
+    test = Conversion(timesteps=10)
+    assert rates.testing(spec, test.changed(flips=True)) == 2 * rates.testing(spec, test)
+    relu = spec.model_copy(update={"dynamics": ReLU(), "readout": "potential"})
+    taught = spec.model_copy(update={"readout": "potential", "teacher": relu})
+    assert rates.training(taught) == rates.training(spec) * 4 / 3  # its forward pass
+
+
 @pytest.mark.parametrize("name", preset_names())
 def test_direct_training_is_far_more_work_and_what_a_run_comes_after_is_there(name: str) -> None:
     p = load_preset(name)
     runs = p.all_runs()
-    assert all(run.spec.after is None or run.spec.after.name in runs for run in runs.values())
+    assert all(spec.name in runs for run in runs.values() for spec in run.spec.before)
 
     def net(run: Run) -> tuple[Any, ...]:
         return run.spec.dataset, run.spec.network, run.spec.width, run.spec.recipe.epochs, run.spec.seed

@@ -97,7 +97,7 @@ def published(preset: str) -> dict[str, str]:
 
 def test_of_smoke_the_notebooks_and_the_readme_show_what_is_published(own: Path) -> None:
     said = publishing.publish_preset(load_preset("smoke"))
-    assert said.startswith("published in figures/smoke, in notebooks/, README.md, docs/claims.md and docs/findings.md;")
+    assert said.startswith("published in figures/smoke, notebooks/, README.md, docs/claims.md and docs/findings.md;")
     assert [name for names in executed for name in names] == [*(n for n in NOTEBOOK_FILES if n != "claims"), "claims"]
     assert executed[-1] == ("claims",)  # when the others' files are published
     found = published("smoke")

@@ -66,6 +66,7 @@ def test_time_goes_with_the_fraction_and_the_steps() -> None:
     assert slow.training(direct) / slow.training(ours) == pytest.approx(4, rel=0.05)
     test = Conversion(timesteps=8)
     assert slow.testing(ours, test) < 8 * slow.training(ours) / 2
+    assert slow.testing(ours, test.changed(flips=True)) == pytest.approx(2 * slow.testing(ours, test))
 
 
 def test_a_small_net_waits_for_its_launches() -> None:

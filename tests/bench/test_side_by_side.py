@@ -14,6 +14,7 @@ from torch import Tensor
 from snnlib.bench import quick_starts, report, side_by_side
 from snnlib.bench.side_by_side import OURS, PAIRS, Pair, Timed, code, lines, summary
 from snnlib.checks import InputError
+from snnlib.cli.benchmark import bench
 from snnlib.data.sets import Dataset
 from snnlib.store.markdown import markers, part
 from snnlib.store.paths import DOCS, published_dir
@@ -121,6 +122,15 @@ def test_all_libraries_are_needed_and_three_rounds(monkeypatch: pytest.MonkeyPat
         report.bench_quick_starts()
     with pytest.raises(InputError, match="--rounds = 2: must be a whole number of at least 3"):
         report.bench_quick_starts(2)
+
+
+@pytest.mark.parametrize(
+    "two", [("--scaling", "--peers"), ("--peers", "--quick-starts"), ("--scaling", "--equal-time")]
+)
+def test_what_is_measured_is_one_thing_at_a_time(two: tuple[str, str]) -> None:
+    chosen = {name.removeprefix("--").replace("-", "_"): True for name in two}
+    with pytest.raises(InputError, match=r"--[a-z-]+ and --[a-z-]+: must be one of them at a time"):
+        bench(**chosen, publish=True)
 
 
 def test_nothing_is_published_before_it_is_measured(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

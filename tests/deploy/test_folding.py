@@ -165,3 +165,8 @@ def test_what_cannot_be_folded_is_refused() -> None:
             change(frozen())
     with pytest.raises(InputError, match="leak = -1"):
         NoisyLIF(leak=-1)
+    for field, value, allowed in (("noise", 3, "Gaussian"), ("first", None, "Gaussian"), ("surrogate", 3, "Triangle")):
+        with pytest.raises(InputError, match=f"{field} = {value}: must be such as {allowed}"):
+            NoisyLIF(**{field: value})
+    with pytest.raises(InputError, match="v_th = 1e-300: must be a number between"):
+        NoisyLIF(v_th=1e-300)

@@ -122,23 +122,6 @@ def test_all_are_tested_on_all_images_also_where_table_2_tests_conversions_on_fe
         assert one_pass.evaluations(fewer, run) == one_pass.evaluations(preset, run)
 
 
-def test_at_a_glance_is_the_mean_over_training_seeds() -> None:
-    net = {
-        "dataset": "d",
-        "network": "n",
-        "width": 1.0,
-        "augment": "none",
-        "readout": "potential",
-        "arm": "rate1",
-        "way": SPIKING,
-    }
-    rows = [{**net, "seed": s, "noise_seed": 0, "timesteps": t, "accuracy": a} for s, t, a in
-            [(0, 1, 0.5), (1, 1, 0.7), (0, 2, 0.8), (1, 2, 0.8)]]  # fmt: skip
-    found = one_pass.at_a_glance(pd.DataFrame(rows)).iloc[0]
-    assert found["mean"].tolist() == pytest.approx([60, 80])
-    assert found["sd"].tolist() == pytest.approx([np.std([50, 70], ddof=1), 0])
-
-
 def test_over_others_is_the_difference_of_accuracies_seed_by_seed(small_store: None, preset: Preset) -> None:
     table, found = one_pass.accuracies(preset), one_pass.over_others(preset)
     pairs = {("rate4", other) for other in ("potential", "half4", "direct4_short")} | {("rate1", "potential")}

@@ -19,7 +19,7 @@ from snnlib.data.sets import Dataset
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.simulation import Simulation, simulate
-from snnlib.training.evaluation import accuracy_over_time, calibration_images, firing_rates, predict
+from snnlib.training.evaluation import accuracy_over_time, calibration_images, predict
 from snnlib.training.seeds import stream
 
 T = 6
@@ -254,12 +254,9 @@ def test_pieces_of_a_noisy_net_go_on_with_its_noise_and_its_potentials(monkeypat
 def test_accuracy_does_not_depend_on_the_pieces(exact: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     model = lively(dynamics=LIF(), readout="potential")
     expected = counted(outputs(model, exact, 9, 90, generator()), exact.test.labels)
-    rates = []
     for chunk in (1, 4, 9, 16):
         monkeypatch.setattr(simulation, "CHUNK", chunk)
         assert accuracy_over_time(model, exact, 9).accuracy.tolist() == pytest.approx(expected, abs=1e-12)
-        rates.append(firing_rates(model, exact, 9).rate.tolist())
-    assert all(rate == pytest.approx(rates[0], rel=1e-6) for rate in rates)
 
 
 @pytest.mark.parametrize("dynamics", [LIF(), Converted(), SingleStep(), IF()], ids=lambda d: d.kind)
@@ -306,29 +303,7 @@ def test_a_simulation_needs_no_gradients_and_restores_the_mode_however_it_ends()
     assert model.training
 
 
-# --- firing rates ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dynamics", [LIF(), SingleStep()], ids=lambda d: d.kind)
-def test_firing_rates_are_spikes_per_neuron_and_step(exact: Dataset, dynamics: LIF | SingleStep) -> None:
-    model = lively(dynamics=dynamics)
-    spikes: dict[Neuron, int] = defaultdict(int)
-    size: dict[Neuron, int] = {}
-
-    def observe(neuron: Neuron, t: int, s: Tensor, state: Tensor | None) -> None:
-        spikes[neuron] += int((s == 1).sum())
-        size[neuron] = s[0].numel()
-
-    pixels = (exact.test.images / 255 - exact.mean) / exact.std
-    sim = Simulation(stream(3, "evaluation"), T, observe)
-    with torch.no_grad():
-        for part in pixels.split(40):
-            model(part, simulation=sim)
-    expected = [spikes[n] / (size[n] * T * 90) for _, n in model.neurons()]
-    table = firing_rates(model, exact, T, noise_seed=3, batch_size=40)
-    assert table.layer.tolist() == [name for name, _ in model.neurons()]
-    assert table.rate.tolist() == pytest.approx(expected, rel=1e-6)
-    assert all(0 < rate < 1 for rate in expected)
+# --- what it leaves ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -336,7 +311,6 @@ def test_evaluation_restores_the_mode_and_touches_no_weight(small: Dataset, trai
     model = lively().float().train(training)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     accuracy_over_time(model, small, 2)
-    firing_rates(model, small, 2)
     assert model.training is training
     assert all(m.training is training for m in model.modules())
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())

@@ -24,6 +24,7 @@ from snnlib.runs.run import Run, ensure
 from snnlib.simulation import simulate
 from snnlib.training.seeds import stream
 
+WITHIN = 0.005  # the largest loss of accuracy, a fraction, at which a lead is good enough, means over seeds
 FIXED, LEAD, SETTLED = "fixed T", "lead", "cannot be overtaken"
 COLUMNS = ["rule", "threshold", "mean_steps", "accuracy", "agreement"]
 
@@ -74,7 +75,7 @@ def steps_until_settled(outputs: Tensor) -> Tensor:
         Steps [N], 1 to T.
 
     Raises:
-        ValueError: outputs outside [0, 1]; a potential has no such bound.
+        InputError: outputs outside [0, 1]; a potential has no such bound.
     """
     if outputs.min() < 0 or outputs.max() > 1:
         low, high = outputs.min().item(), outputs.max().item()
@@ -94,13 +95,12 @@ def predictions(outputs: Tensor, steps: Tensor) -> Tensor:
     return outputs.cumsum(0)[steps - 1, image].argmax(-1)
 
 
-def tradeoff(outputs: Tensor, labels: Tensor, thresholds: Iterable[float] | None = None) -> pd.DataFrame:
-    """Average steps against accuracy: every fixed T, a lead of every threshold, and the exact rule if it applies.
+def tradeoff(outputs: Tensor, labels: Tensor) -> pd.DataFrame:
+    """Average steps against accuracy: every fixed T, a lead of 0 to T, and the exact rule if it applies.
 
     Args:
         outputs: [T, N, classes].
         labels: [N].
-        thresholds: leads; 0, 1, ..., T if not given.
 
     Returns:
         Columns rule, threshold (T or the lead; empty for the exact rule), mean_steps, accuracy (a fraction), agreement
@@ -108,8 +108,7 @@ def tradeoff(outputs: Tensor, labels: Tensor, thresholds: Iterable[float] | None
     """
     timesteps, n = outputs.shape[:2]
     rules = [(FIXED, t, torch.full((n,), t, device=outputs.device)) for t in range(1, timesteps + 1)]
-    thresholds = range(timesteps + 1) if thresholds is None else thresholds
-    rules += [(LEAD, threshold, steps_until_lead(outputs, threshold)) for threshold in thresholds]
+    rules += [(LEAD, threshold, steps_until_lead(outputs, threshold)) for threshold in range(timesteps + 1)]
     if outputs.min() >= 0 and outputs.max() <= 1:
         rules.append((SETTLED, np.nan, steps_until_settled(outputs)))
     full = outputs.sum(0).argmax(-1)
@@ -145,12 +144,11 @@ def by_seed(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby(keys, dropna=False, sort=False)[["mean_steps", "accuracy"]].mean()
 
 
-def steps_saved(table: pd.DataFrame, within: float = 0.005) -> str:
+def steps_saved(table: pd.DataFrame) -> str:
     """What the rules save, in words: mean over training seeds ± half of its 95 % interval.
 
     Args:
         table: from `tradeoffs`, nets of one kind.
-        within: largest loss of accuracy (a fraction) at which a lead counts as good enough, means over seeds.
     """
     seeds = by_seed(table)
     means = seeds.groupby(["rule", "threshold"], dropna=False, sort=False).mean()
@@ -164,13 +162,13 @@ def steps_saved(table: pd.DataFrame, within: float = 0.005) -> str:
             f"{'no' if (exact.agreement == 1).all() else 'some'} prediction differs from that of all of them"
         )
     leads = means.loc[LEAD]
-    good = leads[leads.accuracy >= full - within]
-    name = f"lead, within {100 * within:g} points of T = {timesteps:.0f}"
+    good = leads[leads.accuracy >= full - WITHIN]
+    name = f"lead, within {100 * WITHIN:g} points of T = {timesteps:.0f}"
     if good.empty:
         return "\n".join([*lines, f"{name}: none of the thresholds"])
     best = good.mean_steps.idxmin()
     fixed = means.loc[FIXED]
-    needed = fixed.index[fixed.accuracy >= full - within].min()
+    needed = fixed.index[fixed.accuracy >= full - WITHIN].min()
     steps = seeds.loc[LEAD].loc[best].mean_steps
     lines.append(
         f"{name}: a lead of {best:g} takes {interval(steps)} steps on average, a fixed T {needed:.0f} "

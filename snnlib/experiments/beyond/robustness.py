@@ -33,7 +33,7 @@ def noisy(data: Dataset, deviation: float, seed: int) -> Dataset:
             same seed draws the same pattern at every deviation. Pixels are not clipped to their range.
 
     Raises:
-        ValueError: a negative deviation, or one above 1,000.
+        InputError: a negative deviation, or one above 1,000.
     """
     between("input noise", deviation, 0, 1000)
     images = data.test.images

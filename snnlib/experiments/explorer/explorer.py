@@ -24,6 +24,8 @@ from snnlib.training.evaluation import accuracy_over_time
 MOST = 32  # time steps, as far as a picture has room for them
 PART = 100  # images between two looks at the progress
 
+ACCURACY: dict[tuple[Setting, int], list[float]] = {}  # at T = 1, 2, ..., of what was measured so far
+
 _images = cache(first_images)
 
 
@@ -85,10 +87,10 @@ class Explorer(Interactive):
     def draw(self, **values: Any) -> Figure:
         """The picture; accuracy is in it once `measure` was through."""
         (name, recording), test = self.recording(**values), self.images(**values).test
-        i = values["image"]
+        i, known = values["image"], ACCURACY.get((self.setting(**values), values["timesteps"]), [])
         return plot.explore(
             recording, test.images[i].permute(1, 2, 0).squeeze(-1).numpy(), self.images(**values).classes,
-            int(test.labels[i]), name, values["neuron"] - 1, known(self.setting(**values), values["timesteps"]),
+            int(test.labels[i]), name, values["neuron"] - 1, known,
             self.runs[values["net"]].spec.readout,
         )  # fmt: skip
 
@@ -98,8 +100,7 @@ class Explorer(Interactive):
         Each hundred has noise of its own.
         """
         setting, timesteps, data = self.setting(**values), values["timesteps"], self.images(**values)
-        found = known(setting, timesteps)
-        if found:
+        if (setting, timesteps) in ACCURACY:
             return
         right, n = np.zeros(timesteps), len(data.test)
         for number, start in enumerate(range(0, n, PART)):
@@ -108,7 +109,7 @@ class Explorer(Interactive):
             at = accuracy_over_time(setting.network(), replace(data, test=test), timesteps, (number,), PART)
             right += at.accuracy.to_numpy() * len(test)
             yield min(start + PART, n) / n
-        found.extend((right / n).tolist())
+        ACCURACY[setting, timesteps] = (right / n).tolist()
 
     @property
     def table(self) -> pd.DataFrame:
@@ -126,11 +127,5 @@ class Explorer(Interactive):
             "published": run.name, **net, "memory": setting.memory, "noise_kind": setting.noise,
             "noise_width": setting.width, "alpha": setting.alpha, "image": values["image"],
             "label": int(test.labels[values["image"]]), "timesteps": t,
-            "accuracy": known(setting, values["timesteps"]), "predicted": recording.predicted,
+            "accuracy": ACCURACY[setting, values["timesteps"]], "predicted": recording.predicted,
         })  # fmt: skip
-
-
-@cache
-def known(setting: Setting, timesteps: int) -> list[float]:
-    """Where the accuracies at T = 1, 2, ... are kept: empty until they are measured."""
-    return []

@@ -11,7 +11,7 @@ from torch import Tensor
 from snnlib.conversion import with_dynamics
 from snnlib.exact_memory import ExactMemory
 from snnlib.network import Spiking
-from snnlib.neurons import Converted, Dynamics, Neuron, SingleStep
+from snnlib.neurons import Converted, Dynamics, Neuron
 from snnlib.simulation import simulate
 from snnlib.training.seeds import stream
 
@@ -48,7 +48,7 @@ class Recording:
 class _Overheard:
     """A dynamics that does the same, and of which currents and sums are kept; the first of the batch's images."""
 
-    inner: SingleStep | Converted | ExactMemory
+    inner: Converted | ExactMemory
     currents: list[Tensor] = field(default_factory=list)
     sums: list[Tensor] = field(default_factory=list)
     memories: list[Tensor] = field(default_factory=list)
@@ -59,20 +59,13 @@ class _Overheard:
             s, after = self.inner.step(current, state, generator)
             h = after + s  # U(t) = U(t-1) + p - S
         else:
-            _, h = _unfired(self.inner).step(current, state, generator)  # V is H where nothing fires
+            _, h = replace(self.inner, v_th=NEVER).step(current, state, generator)  # V is H where nothing fires
             generator.set_state(before)
             s, after = self.inner.step(current, state, generator)
         self.currents.append(current[0].flatten().float())
         self.sums.append(h[0].flatten().float())
         self.memories.append(_memory(self.inner, current, state)[0].flatten().float())
         return s, after
-
-
-def _unfired(d: SingleStep | Converted) -> Converted:
-    """The same neuron, of which nothing fires; one without memory draws the same noise as at alpha = inf."""
-    if isinstance(d, Converted):
-        return replace(d, v_th=NEVER)
-    return Converted(d.noise, math.inf, d.noise.centre, v_th=NEVER)
 
 
 def _memory(d: Dynamics, current: Tensor, state: Tensor | None) -> Tensor:
@@ -85,7 +78,7 @@ def record(model: Spiking, image: Tensor, layer: str, timesteps: int, seed: int 
     """Run one image and keep what it does.
 
     Args:
-        model: an ensemble, a converted net, one with exact memory.
+        model: a converted net, with either memory.
         image: standardised, [C, H, W].
         layer: of which currents and sums are kept; a name of `Spiking.neurons`.
         timesteps: T.

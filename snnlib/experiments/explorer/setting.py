@@ -42,11 +42,10 @@ class Setting:
             InputError: noise too narrow for this alpha (Eq. 6).
         """
         noise = NOISES[self.noise](low=0.5 - self.width / 2, high=0.5 + self.width / 2)
-        match self.memory:
-            case "exact":
-                return convert(_trained(self.run), memory="exact", noise=noise)
-            case "none":
-                return convert(_trained(self.run), math.inf, noise=noise)
+        if self.memory == EXACT:
+            return convert(_trained(self.run), memory="exact", noise=noise)
+        if self.memory == NONE:
+            return convert(_trained(self.run), math.inf, noise=noise)
         return convert(_trained(self.run), self.alpha, leak=self.leak, noise=noise)
 
 
@@ -81,7 +80,7 @@ def nets() -> dict[str, Run]:
         InputError: there is none.
     """
     names = [name for name in pretrained.names() if pretrained.published(name, pretrained.WEIGHTS)]
-    runs = [run for name in names if (run := stored.finished(name)) and run.spec.noise in ("gaussian", "uniform")]
+    runs = [run for name in names if (run := stored.finished(name)) and run.spec.noise in NOISES]
     found: dict[str, Run] = {}
     for run in runs:
         called = f"{title(run.spec.columns())}, {run.spec.readout} read out"

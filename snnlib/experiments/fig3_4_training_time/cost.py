@@ -33,9 +33,7 @@ GIB, MIB = 2**30, 2**20
 SAME_STEP = {"equal_time": "ours"}  # arms that differ in the number of steps alone
 
 
-def training_cost(
-    races: Iterable[Comparison], memory_gib: float, repeats: int = 5, device: torch.device | str | None = None
-) -> pd.DataFrame:
+def training_cost(races: Iterable[Comparison], memory_gib: float, repeats: int = 5) -> pd.DataFrame:
     """Time and peak memory of a training step of each arm of each race, with the batch size of their recipe.
 
     An arm in `SAME_STEP` has no row: its step is another arm's. The largest batch is where the memory of a step,
@@ -45,7 +43,6 @@ def training_cost(
     Args:
         memory_gib: the limit, in GiB.
         repeats: of the time measurement.
-        device: the GPU if there is one, if not given.
 
     Returns:
         A row for each net and arm: the columns (`Spec.columns`) of the run whose net was measured, the first of the
@@ -59,7 +56,7 @@ def training_cost(
     positive("memory_gib", memory_gib)
     whole("repeats", repeats, least=2)
     limit = memory_gib * GIB
-    device = torch.device(device or default_device())
+    device = torch.device(default_device())
     rows = []
     for arms in races:
         specs = {arm: runs[0].spec for arm, runs in arms.items() if arm not in SAME_STEP}

@@ -20,6 +20,7 @@ from snnlib.training.seeds import stream
 
 NOISES = {"Gaussian, clipped": Gaussian(), "uniform": Uniform()}  # the paper's, and that of its Figure 6
 CURRENTS = (-0.5, 1.5)  # from, to
+POINTS = 201  # currents
 DRAWS = 20_000  # at each current
 
 
@@ -41,14 +42,14 @@ def distribution(noise: Noise, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(inside, f, x >= noise.high), np.where(inside, density, 0.0)
 
 
-def firing(surrogate: Surrogate, v_th: float = 1.0, points: int = 201) -> pd.DataFrame:
+def firing(surrogate: Surrogate, v_th: float = 1.0) -> pd.DataFrame:
     """P(I) in closed form and from draws, its derivative, and what training takes for it, for each of `NOISES`.
 
     Returns:
         Columns noise, current, probability, drawn (share of `DRAWS` neurons that fire; of every tenth current, else
         nan), derivative (of the probability), surrogate (at the mean of the noise), mean_surrogate (over the noise).
     """
-    currents = np.linspace(*CURRENTS, points)
+    currents = np.linspace(*CURRENTS, POINTS)
     tables = []
     for name, noise in NOISES.items():
         f, density = distribution(noise, v_th - currents)
@@ -57,7 +58,7 @@ def firing(surrogate: Surrogate, v_th: float = 1.0, points: int = 201) -> pd.Dat
         drawn = (x + numbers > 0).double().mean(1).numpy()
         table = pd.DataFrame({
             "noise": name, "current": currents, "probability": 1 - f,
-            "drawn": np.where(np.arange(points) % 10 == 0, drawn, math.nan), "derivative": density,
+            "drawn": np.where(np.arange(POINTS) % 10 == 0, drawn, math.nan), "derivative": density,
             "surrogate": surrogate(x[:, 0] + noise.centre).numpy(),
             "mean_surrogate": surrogate(x + numbers).mean(1).numpy(),
         })  # fmt: skip

@@ -9,7 +9,7 @@ import pandas as pd
 
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast
 from snnlib.experiments.fig3_4_training_time.cost import step_seconds
-from snnlib.experiments.over_seeds import NET, over_seeds, percent
+from snnlib.experiments.over_seeds import NET
 from snnlib.runs.arms import LEVELS
 from snnlib.runs.evaluations import Evaluation, Integrated, Phased, Pipelined
 from snnlib.runs.preset import Comparison, Preset
@@ -18,7 +18,7 @@ from snnlib.runs.run import Run
 
 NOTEBOOK = "one_pass"
 # All layers step together; so too, but the first `WARM_UP` outputs do not count; each layer waits; an ANN has no steps.
-SPIKING, WARMED, PIPELINED, AT_ONCE = WAYS = ("spiking", "spiking, first outputs dropped", "pipelined", "at once")
+SPIKING, WARMED, PIPELINED, AT_ONCE = ("spiking", "spiking, first outputs dropped", "pipelined", "at once")
 WARM_UP = 2
 AT = (1, 2, 4, 6, 8, 10)  # T, as far as the preset goes
 # Names of arms: what is trained, with random phases and with U = 1/2, and their other start of batch norm.
@@ -47,7 +47,7 @@ def steps(preset: Preset, timesteps: Sequence[int] = AT) -> list[int]:
 
 
 def evaluations(preset: Preset, run: Run, timesteps: Sequence[int] = AT) -> list[tuple[str, Evaluation]]:
-    """The ways in which a run is evaluated (of `WAYS`): each is one run in time, or for `PIPELINED` one T.
+    """The ways in which a run is evaluated (`SPIKING` and so on): each is one run in time, or for `PIPELINED` one T.
 
     Args:
         timesteps: of which it is one, as far as the preset goes.
@@ -156,13 +156,3 @@ def costs(preset: Preset, repeats: int = 9) -> pd.DataFrame:
             for arm, run in firsts.items()
         ]  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def at_a_glance(table: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy in percent, mean over training seeds and their sd: a row for each net, arm and way, a column for each T.
-
-    Args:
-        table: of `accuracies`, or its CSV.
-    """
-    found = over_seeds(percent(table, *NET, "arm", "way", "timesteps"))
-    return found[["mean", "sd"]].unstack("timesteps").sort_index(axis=1)

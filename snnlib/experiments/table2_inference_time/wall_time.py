@@ -27,7 +27,7 @@ ROUNDS = 5
 IMAGES = 100  # in a batch
 
 
-def with_times(found: pd.DataFrame, preset: Preset, device: torch.device | str | None = None) -> pd.DataFrame:
+def with_times(found: pd.DataFrame, preset: Preset) -> pd.DataFrame:
     """The table of `table2_inference_time.speedup.speedup` with the wall time of both sides, seed by seed.
 
     Each side is timed at the T that the table names, an opponent that is never as accurate at the last T that it was
@@ -41,7 +41,7 @@ def with_times(found: pd.DataFrame, preset: Preset, device: torch.device | str |
         median of their ratio within a round), which the true one exceeds where ``reached`` is false; and device, on
         which this was measured.
     """
-    device = torch.device(device or default_device())
+    device = torch.device(default_device())
     runs = {run.spec.name: run for _, run in members(compared(preset, [*found.our_timesteps]))}
     parts = []
     for _, rows in found.groupby([*ARCHITECTURE, "seed"], sort=False):
