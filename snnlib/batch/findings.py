@@ -48,7 +48,7 @@ SECTIONS = MappingProxyType({
         Question("one_pass_paper", "points of four levels over the paper's training, at T = 10"),
         Question("record", "CIFAR-10 at T = 6, trained on the rates of L = 4 steps, on two cores"),
         Question("record_waiting", "the same, each layer waiting for the one before"),
-        Question("record_one_step", "the same from the paper's own training, L = 1"),
+        Question("record_one_step", "the same from single steps with Gaussian noise, L = 1"),
     ),
 })  # fmt: skip
 

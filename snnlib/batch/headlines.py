@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +21,7 @@ HEADER = ("", "the paper", "ours", "seeds", "hours", "verdict", "command")
 HEADLINES = (
     Question("table2_mnist", "accuracy, MNIST, T = 10"),
     Question("table2_fashion_mnist", "accuracy, Fashion-MNIST, T = 10"),
-    Question("record_one_step", "accuracy, CIFAR-10, T = 6, the paper's training run here"),
+    Question("record_one_step", "accuracy, CIFAR-10, T = 6, single steps with our net and recipe"),
     Question("faster", "training faster than direct training"),
     Question("equal_time", "points over direct training in the same time"),
     Question("lossless", "points that conversion adds at T = 2", part=0),
@@ -45,7 +45,8 @@ def answered(found: Mapping[str, Answer]) -> str:
         row, folder, took = answer.row, answer.folder, ""
         if answer.tested:
             seconds = pd.read_csv(verified(folder / FILE)).set_index("run").train_seconds
-            took = hours([folder / f"{name}.csv" for name in row.tables.split(", ")], seconds)
+            nets = row.scale.split("; ") if row.scale else ()
+            took = hours([folder / f"{name}.csv" for name in row.tables.split(", ")], seconds, nets)
         command = row.command.partition(" snnlib ")[2].removesuffix(f" --preset {SCALES[-1]}")  # what it is without
         rows.append(
             (question.words, row.paper, answer.ours(question.part), row.n, took, f"**{row.verdict}**", f"`{command}`")
@@ -53,14 +54,15 @@ def answered(found: Mapping[str, Answer]) -> str:
     return lines(HEADER, rows)
 
 
-def hours(files: Iterable[Path], seconds: pd.Series) -> str:
+def hours(files: Iterable[Path], seconds: pd.Series, nets: Collection[str] = ()) -> str:
     """How long two cores trained the runs that CSV files name, a net on each core; "" where there are none.
 
     Args:
         files: of a claim's tables.
         seconds: of training, by the run's name.
+        nets: titles of those that decided it; all if none is given.
     """
-    names = set().union(*map(named_in, files)) & {*seconds.dropna().index}
+    names = set().union(*(named_in(file, nets) for file in files)) & {*seconds.dropna().index}
     return f"{seconds[[*names]].sum() / 2 / 3600:.2g}" if names else ""
 
 

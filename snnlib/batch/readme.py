@@ -36,7 +36,7 @@ def claims_markdown(ledger: Ledger, preset: str) -> str:
     table = ledger.claims
     nets = sorted({net for scale in table.scale if scale for net in scale.split("; ")})
     p = load_preset(preset)
-    scale = "the paper's scale" if p.name == "paper" else "far below the paper's scale, for which it settles nothing"
+    scale = "the paper's scale" if p.name == "paper" else "narrower or shorter trained than the paper's nets"
     if p.own:
         scale = "a preset of the reader's own"
     caption = (
@@ -69,8 +69,8 @@ def headlines(ledgers: Mapping[Path, Ledger]) -> str:
     told = (
         "*Each question at the largest [preset](docs/running.md#presets) that answers it. Ours: mean ± half of its "
         "95 % interval by training seeds ± by test images, or mean [interval], of the network or readout with the "
-        "lowest and of that with the highest; hours of training on two cores, of all nets in the table behind it; "
-        f"commands begin with `python -m snnlib`, their preset is `{SCALES[-1]}` if none is named. "
+        "lowest and of that with the highest; hours of training on two cores, all arms of the nets that decide it; "
+        f"commands begin with `python -m snnlib`, and are `{SCALES[-1]}`'s, of toys, where none is named. "
         f"[All {len(CLAIMS)} claims](docs/claims.md): {counts}.*"
     )
     return f"{answered(found)}\n\n{told}\n"

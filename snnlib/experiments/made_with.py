@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from snnlib.experiments.changed import is_changed
+from snnlib.experiments.over_seeds import ARCHITECTURE
+from snnlib.experiments.titles import net_title
 from snnlib.runs import stored
 from snnlib.runs.pretrained import WEIGHTS
 from snnlib.store.files import StoreError, regular
@@ -35,9 +37,17 @@ def runs_named(folder: Path) -> list[str]:
     return sorted(set().union(*map(named_in, files)))
 
 
-def named_in(file: Path) -> set[str]:
-    """The runs that a CSV file names, none if it cannot be read."""
-    return {name for _, cells in _read(file, NAMES).items() for cell in cells.dropna() for name in cell.split()}
+def named_in(file: Path, nets: Collection[str] = ()) -> set[str]:
+    """The runs that a CSV file names, none if it cannot be read.
+
+    Args:
+        nets: titles (`titles.net_title`) of those whose rows count, where rows say of which net they are.
+    """
+    table = _read(file, (*NAMES, *ARCHITECTURE))
+    if nets and {*ARCHITECTURE} <= {*table}:
+        titles = [net_title({**net, "width": float(net["width"])}) for net in table[ARCHITECTURE].to_dict("records")]
+        table = table[[title in nets for title in titles]]
+    return {name for column in NAMES for cell in table.get(column, pd.Series()).dropna() for name in cell.split()}
 
 
 def made_with(folder: Path) -> pd.DataFrame:

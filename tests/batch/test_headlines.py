@@ -34,6 +34,11 @@ def test_hours_are_of_two_cores_and_of_each_run_once(tmp_path: Path) -> None:
     assert hours(files[:1], seconds) == "1.5"
     assert hours(files, seconds) == "6.5"
     assert hours([tmp_path / "missing.csv"], seconds) == ""
+    net = {"dataset": "mnist", "network": "cnn", "width": 1.0, "augment": "none"}
+    rows = [{**net, "run": "one"}, {**net, "augment": "crop", "run": "two", "other_run": "three"}]
+    pd.DataFrame(rows).to_csv(tmp_path / "c.csv", index=False)
+    assert hours([tmp_path / "c.csv"], seconds, ["MNIST, crops, CNN, width 1"]) == "6"
+    assert hours([tmp_path / "c.csv"], seconds) == "6.5"
 
 
 def test_the_table_has_a_row_for_each_question(tmp_path: Path) -> None:

@@ -144,8 +144,8 @@ def test_the_readers_table_says_in_words_what_came_of_each_claim_and_at_what_sca
     assert all(sentence in text for sentence in RULE)
     assert f"| {table.claim[0]} | **holds** | CNN +1.0 (1 seed) |" in text
     assert "A check, without a verdict: silent without input: no fig7_silence.csv." in text
-    assert "far below the paper's scale" in text
-    assert "far below" not in readme.claims_markdown(found, "paper")
+    assert ": narrower or shorter trained than the paper's nets. Nets:" in text
+    assert "narrower" not in readme.claims_markdown(found, "paper")
     own = tmp_path / "mine.toml"
     own.write_text(toml(preset_as_written("paper", ["seeds=0,1"])))
     own_text = readme.claims_markdown(found, str(own))

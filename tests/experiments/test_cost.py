@@ -144,7 +144,7 @@ def table(small: Dataset) -> object:
 def test_the_table_has_a_row_for_each_arm(table) -> None:
     assert list(table.columns) == [
         *OURS.columns(), "batch_size", "arm", "timesteps", "device", "step_seconds", "step_seconds_sd",
-        "peak_bytes", "tape_bytes", "fixed_bytes", "image_bytes", "largest_batch", "memory_limit_bytes",
+        "step_flop", "peak_bytes", "tape_bytes", "fixed_bytes", "image_bytes", "largest_batch", "memory_limit_bytes",
     ]  # fmt: skip
     assert list(table.run) == [OURS.name, DIRECT.name]
     assert table[["arm", "timesteps", "batch_size"]].to_numpy().tolist() == [["ours", 1, 32], ["direct", 10, 32]]
@@ -153,6 +153,12 @@ def test_the_table_has_a_row_for_each_arm(table) -> None:
     assert alone[1] > 5 * alone[0]
     assert table.tape_bytes.tolist() == [4 * LENGTH, 0]
     assert table.fixed_bytes[0] > 4 * LENGTH
+
+
+def test_flop_are_those_of_convolutions_and_products_by_hand(table) -> None:
+    """Forward, for the inputs and for the weights; the first layer has none for its input, and a single step."""
+    first, others = 28 * 28 * 4 * 9, 14 * 14 * 4 * 8 * 9 + 7 * 7 * 8 * 8 * 9 + 3 * 3 * 8 * 32 + 32 * 10
+    assert table.step_flop.tolist() == [2 * 32 * (2 * first + 3 * t * others) for t in (1, 10)]
 
 
 def test_the_largest_batch_fits_and_a_larger_one_does_not(table, small: Dataset) -> None:

@@ -18,7 +18,7 @@ from snnlib.conversion import convert
 from snnlib.data.sets import Dataset
 from snnlib.experiments.fig2_accuracy_vs_timesteps import plot
 from snnlib.experiments.fig2_accuracy_vs_timesteps import table as fig2
-from snnlib.experiments.fig2_accuracy_vs_timesteps.claims import lower_end
+from snnlib.experiments.fig2_accuracy_vs_timesteps.claims import BEYOND, lower_end
 from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import STAR, accuracy_vs_timesteps
 from snnlib.experiments.over_seeds import NET, over_seeds, percent
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, SCALE, UNDECIDED, UNTESTED
@@ -234,13 +234,33 @@ def test_each_verdict_has_its_data(verdicts: Callable, table: pd.DataFrame, verd
     assert {pair[1] for pair in PAIRS} == {"cnn", "vgg16", "resnet18"}
 
 
+@pytest.mark.parametrize(
+    ("table", "verdict"),
+    [
+        (gains(-1, -1, left=3), REPRODUCED),  # whatever noise at T = 1 costs
+        (gains(5, 3, left=-3), NOT),
+        (gains(5, 3, left=0.1), UNDECIDED),  # 0.1 ± 0.3
+        (gains(5, 3).query("network != 'cnn'"), UNDECIDED),
+        (gains(5, 3).query("seed == 0"), UNDECIDED),
+        (gains(5, 3).query("inference == 'noise'"), UNTESTED),
+        (
+            pd.concat([gains(5, 3).query("readout == 'spikes'"), gains(5, 3, left=-3).query("readout != 'spikes'")]),
+            PARTLY,
+        ),
+    ],
+)
+def test_what_is_left_of_the_gain_has_each_verdict(verdicts: Callable, table: pd.DataFrame, verdict: str) -> None:
+    assert verdicts(among=BEYOND, fig2_gains=table)["gain_left"] == verdict
+
+
 def test_table_2_is_tested_at_its_scale_alone(verdicts: Callable) -> None:
     narrow = levels().assign(width=0.5)
     mini = levels().query("dataset == 'fashion_mnist'").assign(dataset="fashion_mnist_mini")
     for id in ("table2_mnist", "table2_fashion_mnist", "table2_cifar10"):
         assert verdicts(fig2_levels=narrow)[id] == verdicts(fig2_levels=mini)[id] == SCALE
     shown = verdicts("measured", fig2_levels=narrow)["table2_cifar10"]
-    assert shown == "needs CIFAR-10 at full width, here CIFAR-10 at width 0.5: 92.07 % at T = 10"
+    here = "ResNet-18 of width 0.5, readout potential: 92.07 ± 0.00 ± 0.10 % at T = 10"
+    assert shown == f"needs CIFAR-10 at full width, here {here}"
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,10 @@ def curve(arm: str, seconds: list[float], accuracies: list[float], seed: int = 0
         "timesteps": {"direct4": 4, "direct2": 2}.get(arm, 10), "device": "a machine",
     }  # fmt: skip
     epochs = np.arange(1, len(seconds) + 1)
-    columns = {"epoch": epochs, "steps": 100 * epochs, "seconds": seconds, "own_seconds": 1.0, "accuracy": accuracies}
+    columns = {
+        "epoch": epochs, "steps": 100 * epochs, "seconds": seconds, "flop": 1e12 * epochs, "own_seconds": 1.0,
+        "accuracy": accuracies,
+    }  # fmt: skip
     return pd.DataFrame({**dict.fromkeys(first, ""), **columns}).assign(**{**first, **fields})
 
 
@@ -74,12 +77,26 @@ def costs(ours: float = 0.1, direct: float = 0.5, **fields: Any) -> pd.DataFrame
     row = {
         "dataset": "fashion_mnist", "network": "cnn", "width": 1.0,
         "augment": "none", "batch_size": 50, "device": "a machine",
-        "step_seconds_sd": 0.01, "memory_limit_bytes": 8 * 2**30, **fields,
+        "step_seconds_sd": 0.01, "memory_limit_bytes": 8 * 2**30, "step_flop": 10**9, **fields,
     }  # fmt: skip
     arms = [
         {"arm": "ours", "timesteps": 1, "step_seconds": ours, "peak_bytes": 20 * 2**20, "largest_batch": 9000},
-        {"arm": "direct", "timesteps": 10, "step_seconds": direct, "peak_bytes": 160 * 2**20, "largest_batch": 1000},
-        {"arm": "tuned", "timesteps": 4, "step_seconds": 0.2, "peak_bytes": 2**20, "largest_batch": 1},
+        {
+            "arm": "direct",
+            "timesteps": 10,
+            "step_seconds": direct,
+            "peak_bytes": 160 * 2**20,
+            "largest_batch": 1000,
+            "step_flop": 9 * 10**9,
+        },
+        {
+            "arm": "tuned",
+            "timesteps": 4,
+            "step_seconds": 0.2,
+            "peak_bytes": 2**20,
+            "largest_batch": 1,
+            "step_flop": 3 * 10**9,
+        },
     ]
     return pd.DataFrame([{**row, **arm} for arm in arms])
 
@@ -98,7 +115,7 @@ def test_the_races_of_every_preset_are_between_the_papers_networks(name: str) ->
     assert networks == ["cnn", "vgg16", "resnet18"][: len(races)]
     assert len(races) == (1 if name == "smoke" else 3)  # so that smoke takes minutes
     for arms in races:
-        assert [arm for arm in arms if arm != "tuned"] == ["ours", "equal_time", "direct", "direct4", "direct2"]
+        assert [arm for arm in arms if arm != "tuned"] == ["ours", "equal_time", "direct", "direct4", "direct2", "relu"]
 
 
 @pytest.mark.parametrize("name", ["smoke", "cpu", "paper"])
@@ -224,23 +241,28 @@ def test_a_curve_has_the_steps_of_training_times_the_seconds_of_a_step(
     ):
         assert found[:3] == expected[:3]
         assert found[3:] == pytest.approx(expected[3:])
+    # 20 steps an epoch, of 1 GFLOP (ours), 9 (directly), 3 (tuned, after ours)
+    assert (table.flop / 1e9).tolist() == pytest.approx([40, 80, 100, 400, 90, 180, 720, 80 + 60])
 
 
 def test_figure_3_draws_the_mean_of_each_arm_its_seeds_and_the_benchmark() -> None:
     second = curve("ours", [1, 2, 3], [0.6, 0.75, 0.9], seed=1)
-    (ax,) = fig3.training_speed(pd.concat([OURS, second, DIRECT_RUN], ignore_index=True), {"cnn": 0.8}).axes
+    ax, flop = fig3.training_speed(pd.concat([OURS, second, DIRECT_RUN], ignore_index=True), {"cnn": 0.8}).axes
     lines = [np.array(line.get_xydata()) for line in ax.get_lines()]
     assert lines[0] == pytest.approx(np.array([(1, 65), (2, 80), (3, 85)]))
     assert [lines[i][-1].tolist() for i in (1, 2)] == [[3, 80], [3, 90]]
     assert lines[3][-1] == pytest.approx((16, 95))
     assert list(ax.get_lines()[4].get_ydata()) == [80, 80]
     assert len(lines) == 5 + 2  # and two markers at the last accuracies: nothing was trained for direct training's time
-    assert [t.get_text() for t in ax.texts] == ["80 % (paper: 92 %)", "95.0", "85.0±7.1"]
+    for panel in (ax, flop):
+        assert [t.get_text() for t in panel.texts] == ["80 % (paper: 92 %)", "95.0", "85.0±7.1"]
+    assert flop.get_lines()[0].get_xdata().tolist() == [1, 2, 3]  # epochs of 10¹² FLOP
+    assert "FLOP" in flop.get_xlabel()
 
 
 def test_figure_3_marks_where_arms_are_compared_at_equal_time() -> None:
     longer = curve("equal_time", [4, 8, 12, 15], [0.7, 0.8, 0.9, 0.96])
-    (ax,) = fig3.training_speed(pd.concat([OURS, longer, DIRECT_RUN], ignore_index=True), {"cnn": 0.8}).axes
+    ax, _ = fig3.training_speed(pd.concat([OURS, longer, DIRECT_RUN], ignore_index=True), {"cnn": 0.8}).axes
     lines = [tuple(line.get_xdata()) for line in ax.get_lines()]
     upright = [x[0] for x in lines if len(x) == 2 and x[0] == x[1]]
     assert upright == [4, 8, 16]
@@ -413,9 +435,9 @@ def test_figure_4_shows_what_is_saved_up_to_what_both_reach() -> None:
     assert texts[1:] == ["paper\n74 %", "paper, to 92 %: 135 in place of 528 s\nsaves 74 %, “about 75%”"]
     dashed = next(line for line in above.get_lines() if line.get_label() == "the paper's printed seconds")
     assert dashed.get_ydata()[0] == pytest.approx(100 * 393 / 528)
-    assert [bar.get_width() for bar in below.patches] == pytest.approx([5, 8, 9])
+    assert [bar.get_width() for bar in below.patches] == pytest.approx([5, 9, 8, 9])
     assert [t.get_text() for t in below.texts] == [
-        "5.0×   500 / 100 ms", "8.0×   160 / 20 MiB", "9.0×   9,000 / 1,000 images",
+        "5.0×   500 / 100 ms", "9.0×   9 / 1 GFLOP", "8.0×   160 / 20 MiB", "9.0×   9,000 / 1,000 images",
     ]  # fmt: skip
 
 
@@ -463,7 +485,7 @@ def test_figures_of_the_full_scale_are_drawn() -> None:
     times = time_to_benchmark(table, goals)
     for fig in (fig3.training_speed(table, goals), fig4.time_to_accuracy(times, step)):
         assert len(common.png(fig)) > 10_000
-    assert len(fig3.training_speed(table, goals).axes) == 3
+    assert len(fig3.training_speed(table, goals).axes) == 2 * 3
     texts = [t.get_text() for ax in fig4.time_to_accuracy(times, step).axes for t in ax.texts]
     assert not [t for t in texts if "e+" in t]
     assert "paper, to 90 %: 7,290 in place of 19,998 s\nsaves 64 %, “approximately 65%”" in texts

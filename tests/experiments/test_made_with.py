@@ -34,6 +34,35 @@ WITHOUT = {
 }
 
 
+# Of each figure the rows of the paper's step 3, as the preset runs it.
+STEP_3: dict[str, dict[str, object]] = {
+    "fig2_accuracy_vs_timesteps": {"ties": "first", "inference": "noise"},
+    "fig5_alpha": {"alpha": 4},
+    "fig6_noise_type": {},
+    "memories": {"memory": "paper's memory"},
+    "what_noise_does": {"inference": "step 3"},
+    "silent_choices": {"default": True},
+    "table2_accuracy_vs_timesteps": {"method": "ours"},
+    "beyond_equal_accuracy": {"net": "converted net"},
+}
+
+
+@pytest.mark.parametrize("preset", ["smoke", "cpu"])
+def test_a_run_has_one_accuracy_whatever_figure_tells_it(preset: str) -> None:
+    """Figures of one preset are published from one store: a run that was trained again has all of them anew."""
+    found = []
+    for name, columns in STEP_3.items():
+        if (file := published_dir() / preset / f"{name}.csv").exists():
+            table = pd.read_csv(file)
+            chosen = table[(table[[*columns]] == [*columns.values()]).all(axis=1)]
+            assert len(chosen), name
+            found.append(chosen[["run", "noise_seed", "timesteps", "accuracy"]].assign(figure=name))
+    by_run = pd.concat(found).groupby(["run", "noise_seed", "timesteps"])
+    assert by_run.figure.nunique().max() >= 3  # there is something to compare
+    differ = by_run.accuracy.agg(["min", "max"]).query("max - min > 1e-9").index.get_level_values("run")
+    assert not {*differ}
+
+
 def test_what_was_changed_in_a_notebook_is_not_the_presets(tmp_path: Path) -> None:
     Outputs(tmp_path).write_csv(pd.DataFrame({"run": ["usual"]}), "f")
     Outputs(tmp_path, {"width": 0.5}).write_csv(pd.DataFrame({"run": ["wider"]}), "f")

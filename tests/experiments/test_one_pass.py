@@ -76,15 +76,15 @@ def test_without_the_papers_training_or_enough_steps_there_are_no_points_over_it
     small_store: None, preset: Preset
 ) -> None:
     table = one_pass.accuracies(preset)
-    assert len(plot.one_pass(table).axes) == 2 * 4
-    assert len(plot.one_pass(table[table.arm != "potential"]).axes) == 2 * 3
-    assert len(plot.one_pass(one_pass.accuracies(preset, timesteps=(1, 2))).axes) == 2 * 3
+    assert len(plot.one_pass(table).axes) == 2 * 3
+    assert len(plot.one_pass(table[table.arm != "potential"]).axes) == 2 * 2
+    assert len(plot.one_pass(one_pass.accuracies(preset, timesteps=(1, 2))).axes) == 2 * 2
 
 
 def test_levels_stand_alone_where_nothing_else_was_trained(small_store: None, preset: Preset) -> None:
     table = one_pass.accuracies(preset)
     levels = table[table.arm.isin(["rate1", "rate2", "rate4", "half4", "potential"])]
-    assert len(plot.one_pass(levels).axes) == 4
+    assert len(plot.one_pass(levels).axes) == 3
 
 
 def test_a_preset_needs_the_papers_level(preset: Preset) -> None:

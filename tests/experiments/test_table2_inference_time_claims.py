@@ -136,19 +136,22 @@ def test_steps_to_high_accuracy_are_counted_on_a_level_that_both_reach(verdict: 
     assert verdict("steps_direct", table2_accuracy_vs_timesteps=sparse) == UNTESTED
 
 
-def test_direct_training_at_each_t_is_that_for_this_t_or_the_next_larger_one(verdict: Callable) -> None:
+def test_direct_training_at_each_t_is_the_net_that_is_best_there(verdict: Callable) -> None:
     table = table2()  # ours is good from T = 5 on, direct training at T = 10 at 10 alone
     ten = table.query("method == 'direct'")
-    # At later steps than it was trained for it is better still, and that does not count.
-    four = ten.assign(variant="at T = 4", accuracy=lambda t: 0.5 + 0.4 * (t.timesteps >= 3) + 0.05 * (t.timesteps > 4))
+    four = ten.assign(variant="at T = 4", accuracy=lambda t: 0.5 + 0.4 * (t.timesteps >= 3))
     three = verdict("steps_direct", "measured", table2_accuracy_vs_timesteps=pd.concat([table, four]))
     assert "CNN 5.0 against 3.0, -2.0 ± 0.0 fewer" in three
     assert verdict("steps_direct", table2_accuracy_vs_timesteps=pd.concat([four, table])) == NOT
-    two = four.assign(variant="at T = 2")  # poor at both: the rest is that of T = 4
+    two = four.assign(variant="at T = 2", accuracy=0.5)  # poor everywhere
     assert verdict("steps_direct", "measured", table2_accuracy_vs_timesteps=pd.concat([table, two, four])) == three
-    poor = four.assign(accuracy=0.5 + 0.4 * (four.timesteps > 4))
-    assert verdict("steps_direct", table2_accuracy_vs_timesteps=pd.concat([table, poor])) == REPRODUCED
-    assert verdict("steps_direct", table2_accuracy_vs_timesteps=table.assign(variant="v")) == UNTESTED
+    late = four.assign(accuracy=0.5 + 0.4 * (four.timesteps > 6))
+    assert verdict("steps_direct", table2_accuracy_vs_timesteps=pd.concat([table, late])) == REPRODUCED
+    # The best on average over seeds, not that of each seed: a net that is good at T = 1 with one seed alone is not.
+    lucky = four.assign(variant="at T = 1", accuracy=0.5 + 0.4 * ((four.timesteps >= 3) | (four.seed == 0)))
+    lucky.loc[lucky.seed != 0, "accuracy"] -= 0.3
+    with_lucky = pd.concat([table, four, lucky])
+    assert verdict("steps_direct", "measured", table2_accuracy_vs_timesteps=with_lucky) == three
 
 
 def test_fewer_steps_than_direct_training_in_each_network_and_seed(verdict: Callable) -> None:

@@ -1,4 +1,4 @@
-"""What one training step costs, in time and in memory, measured for all arms side by side.
+"""What one training step costs, in time, FLOP and memory, measured for all arms side by side.
 
 The wall times of training runs carry whatever else the machine did meanwhile. Here the arms take turns, so that
 the ratio of their times is that of their work.
@@ -14,6 +14,7 @@ from functools import partial
 
 import pandas as pd
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from snnlib.checks import positive, whole
@@ -34,7 +35,7 @@ SAME_STEP = {"equal_time": "ours"}  # arms that differ in the number of steps al
 
 
 def training_cost(races: Iterable[Comparison], memory_gib: float, repeats: int = 5) -> pd.DataFrame:
-    """Time and peak memory of a training step of each arm of each race, with the batch size of their recipe.
+    """Time, FLOP and peak memory of a training step of each arm of each race, with the batch size of their recipe.
 
     An arm in `SAME_STEP` has no row: its step is another arm's. The largest batch is where the memory of a step,
     a + b B, meets the limit; a and b come from the recipe's batch and half of it. Nothing is read from the run store,
@@ -47,8 +48,8 @@ def training_cost(races: Iterable[Comparison], memory_gib: float, repeats: int =
     Returns:
         A row for each net and arm: the columns (`Spec.columns`) of the run whose net was measured, the first of the
         arm, then batch_size, arm, timesteps, device, step_seconds (median) and step_seconds_sd over the repeats,
-        peak_bytes, tape_bytes (the part of it that is the noise tape), fixed_bytes (a), image_bytes (b),
-        largest_batch, memory_limit_bytes.
+        step_flop (`step_flop`), peak_bytes, tape_bytes (the part of it that is the noise tape), fixed_bytes (a),
+        image_bytes (b), largest_batch, memory_limit_bytes.
 
     Raises:
         InputError: a limit that is not above 0, or fewer than two repeats.
@@ -76,6 +77,7 @@ def training_cost(races: Iterable[Comparison], memory_gib: float, repeats: int =
                         "device": provenance(device)["device"],
                         "step_seconds": statistics.median(times),
                         "step_seconds_sd": statistics.stdev(times),
+                        "step_flop": step_flop(s, data),
                         "peak_bytes": peak,
                         "tape_bytes": tape,
                         "fixed_bytes": round(fixed),
@@ -116,6 +118,17 @@ def step_seconds(specs: list[Spec], data: Dataset, repeats: int) -> list[list[fl
         arms.append((partial(train, first(steps * spec.recipe.batch_size, data)), steps))
     rounds = [[seconds(train, device) / steps for train, steps in arms] for _ in range(repeats)]
     return [list(times) for times in zip(*rounds, strict=True)]
+
+
+def step_flop(spec: Spec, data: Dataset) -> int:
+    """FLOP of a training step, forward, backward and update, two of a multiply-accumulate, as PyTorch counts them.
+
+    Those of convolutions and products of matrices, not what is done value by value: neurons, batch norm, Adam.
+    """
+    train, images = trainer(spec, data), first(spec.recipe.batch_size, data)
+    with compiling(False), FlopCounterMode(display=False) as counter:
+        train(images)
+    return counter.get_total_flops()
 
 
 def peak_memory(spec: Spec, data: Dataset, batch_size: int) -> tuple[int, int]:

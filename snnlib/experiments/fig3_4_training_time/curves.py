@@ -33,10 +33,10 @@ def learning_curves(races: Iterable[Comparison], costs: pd.DataFrame) -> pd.Data
 
     Returns:
         The run's columns (`Spec.columns`), then arm, timesteps, device, epoch (a part of one where it is tested
-        within), steps (of the optimiser, so far), seconds (steps times the seconds of a step), own_seconds (the run's
-        own clock), accuracy (a fraction).
+        within), steps (of the optimiser, so far), seconds and flop (steps times those of a step), own_seconds (the
+        run's own clock), accuracy (a fraction).
     """
-    step = costs.set_index([*ARCHITECTURE, "arm"]).step_seconds
+    step = costs.set_index([*ARCHITECTURE, "arm"])[["step_seconds", "step_flop"]]
     tables = []
     for arms in races:
         for arm, runs in arms.items():
@@ -93,24 +93,25 @@ def printed_curves() -> pd.DataFrame:
     )
 
 
-def _learning_curve(run: Run, arm: str, step: pd.Series) -> pd.DataFrame:
-    """``step``: seconds of a step, by arm."""
+def _learning_curve(run: Run, arm: str, step: pd.DataFrame) -> pd.DataFrame:
+    """``step``: seconds and FLOP of a step, by arm."""
     spec = run.spec
-    before, own_before = 0.0, 0.0
+    each, before, own_before = step.loc[SAME_STEP.get(arm, arm)], 0 * step.loc["ours"], 0.0
     if spec.after:
         first = Run(spec.after)
-        before = _steps(first).sum() * step["ours"]
+        before = _steps(first).sum() * step.loc["ours"]
         own_before = first.timing.seconds.sum()
     steps = _steps(run).cumsum()
     timing = run.timing.assign(
         steps=steps,
-        seconds=before + steps * step[SAME_STEP.get(arm, arm)],
+        seconds=before.step_seconds + steps * each.step_seconds,
+        flop=before.step_flop + steps * each.step_flop,
         own_seconds=own_before + run.timing.seconds.cumsum(),
     )
     table = timing.merge(run.history, on="epoch", validate="one_to_one").dropna(subset="test_accuracy")
     table = table.rename(columns={"test_accuracy": "accuracy"})
     named = {**spec.columns(), "arm": arm, "timesteps": tested_at(spec), "device": run.device}
-    return table.assign(**named)[[*named, "epoch", "steps", "seconds", "own_seconds", "accuracy"]]
+    return table.assign(**named)[[*named, "epoch", "steps", "seconds", "flop", "own_seconds", "accuracy"]]
 
 
 def _steps(run: Run) -> pd.Series:

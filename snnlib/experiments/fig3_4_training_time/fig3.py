@@ -1,4 +1,4 @@
-"""Figure 3: test accuracy against the time spent on training."""
+"""Figure 3: test accuracy against what was spent on training, time and FLOP."""
 
 from __future__ import annotations
 
@@ -37,6 +37,11 @@ ARM_LOOKS = {
     "direct4": (ORANGE, "D", "--"),
     "direct2": (PURPLE, "v", "-."),
     "tuned": (GREEN, "P", "-"),
+    "relu": (BLACK, "X", "-."),
+}
+SPENT = {  # column, unit, words
+    "seconds": (1.0, "training time, s (steps × seconds of a step)"),
+    "flop": (1e12, "10¹² FLOP of training (convolutions and products)"),
 }
 GREY = "#777777"
 MARKED = 15  # evaluations of a line, up to which each has a marker
@@ -45,9 +50,10 @@ BELOW = 35  # points below the benchmark, at which the axis begins: the first st
 
 
 def training_speed(table: pd.DataFrame, benchmark: Mapping[str, float]) -> Figure:
-    """A panel for each net: each arm's mean over seeds, thin lines for the seeds, the benchmark of Fig. 4 dotted.
+    """Two panels for each net, against time and FLOP: each arm's mean over seeds, thin lines for the seeds.
 
-    Upright lines stand at the shares of direct training's time at which it is compared with ours at equal time.
+    The benchmark of Fig. 4 is dotted. Upright lines stand at the shares of direct training's time at which it is
+    compared with ours at equal time.
 
     Args:
         table: from `fig3_4_training_time.curves.learning_curves`.
@@ -55,13 +61,14 @@ def training_speed(table: pd.DataFrame, benchmark: Mapping[str, float]) -> Figur
     """
     nets = list(table.groupby(ARCHITECTURE, sort=False))
     with style():
-        fig, axes = grid(len(nets), 3.4, columns=1)
-        for ax, (_, net) in zip(axes[:, 0], nets, strict=True):
-            _panel(ax, net, 100 * benchmark[net.network.iloc[0]])
+        fig, axes = grid(len(SPENT) * len(nets), 3.4, columns=1)
+        panels = ((net, spent) for _, net in nets for spent in SPENT)
+        for ax, (net, spent) in zip(axes[:, 0], panels, strict=True):
+            _panel(ax, net, 100 * benchmark[net.network.iloc[0]], spent)
         entitle(
             fig,
-            "Accuracy against training time: mean over seeds, thin lines for",
-            "the seeds; right: the last accuracies, mean ± sd over seeds",
+            "Accuracy against training time and FLOP: mean over seeds,",
+            "thin lines for the seeds; right: the last accuracies, mean ± sd",
         )
         legend(fig, named(axes.flat), columns=1)
     return fig
@@ -73,24 +80,27 @@ def arm_label(arm: str, timesteps: int) -> str:
         "ours": f"ours: trained at T = 1, converted to T = {timesteps}",
         "equal_time": f"ours, for direct training's time, T = {timesteps}",
         "tuned": f"ours, then directly at T = {timesteps}",
+        "relu": "ReLU in place of the neurons: an ANN",
     }.get(arm, f"direct training at T = {timesteps}")
 
 
-def _panel(ax: Axes, net: pd.DataFrame, benchmark: float) -> None:
+def _panel(ax: Axes, net: pd.DataFrame, benchmark: float, spent: str) -> None:
     ends = []
+    unit, words = SPENT[spent]
+    net = net.assign(spent=net[spent] / unit)
     for arm, (colour, marker, line) in ARM_LOOKS.items():
         runs = net[net.arm == arm]
         if runs.empty:
             continue
         seeds = [run for _, run in runs.groupby("seed")]
-        mean = runs.groupby("epoch")[["seconds", "accuracy"]].mean()
+        mean = runs.groupby("epoch")[["spent", "accuracy"]].mean()
         look = {"color": colour, "ls": line}
         ax.plot(
-            mean.seconds, 100 * mean.accuracy, marker=marker, markevery=-(-len(mean) // MARKED),
+            mean.spent, 100 * mean.accuracy, marker=marker, markevery=-(-len(mean) // MARKED),
             label=arm_label(arm, runs.timesteps.iloc[0]), **look,
         )  # fmt: skip
         for run in seeds if len(seeds) > 1 else ():
-            ax.plot(run.seconds, 100 * run.accuracy, lw=0.6, alpha=0.5, label="_", **look)
+            ax.plot(run.spent, 100 * run.accuracy, lw=0.6, alpha=0.5, label="_", **look)
         last = runs.loc[runs.groupby("seed").epoch.idxmax()]
         ends.append((100 * last.accuracy, colour, marker))
     ax.axhline(benchmark, color=BLACK, ls=":", lw=1.2, label="benchmark of Figure 4")
@@ -100,9 +110,9 @@ def _panel(ax: Axes, net: pd.DataFrame, benchmark: float) -> None:
         f"{benchmark:g} % (paper: {100 * printed['benchmark']:g} %)", (0, benchmark),
         xycoords=("axes fraction", "data"), xytext=(3, 3), textcoords="offset points",
     )  # fmt: skip
-    low, high = net.seconds.min(), net.seconds.max()
-    for share in SHARES if "equal_time" in set(net.arm) else ():
-        at = share * net[net.arm == "direct"].seconds.max()
+    low, high = net.spent.min(), net.spent.max()
+    for share in SHARES if spent == "seconds" and "equal_time" in set(net.arm) else ():
+        at = share * net[net.arm == "direct"].spent.max()
         label = f"{', '.join(f'{100 * s:g}' for s in SHARES)} % of direct training's time"
         ax.axvline(at, color=GREY, ls=(0, (6, 3)), lw=0.9, zorder=0, label=label if share == SHARES[0] else "_")
     ax.set_xscale("log")
@@ -116,7 +126,7 @@ def _panel(ax: Axes, net: pd.DataFrame, benchmark: float) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda s, _: f"{s:,g}"))
     ax.set(
         title=f"{net_title(first)}, {counted([net.seed.nunique()], 'seed')}",
-        xlabel="training time, s (steps × seconds of a step)",
+        xlabel=words,
         ylabel="test accuracy, %",
     )
 

@@ -135,6 +135,10 @@ def _costs(ax: Axes, costs: pd.DataFrame) -> None:
             direct.step_seconds / ours.step_seconds,
             f"{_three(1e3 * direct.step_seconds)} / {_three(1e3 * ours.step_seconds)} ms",
         ),
+        "FLOP of a step": (
+            direct.step_flop / ours.step_flop,
+            f"{_three(direct.step_flop / 1e9)} / {_three(ours.step_flop / 1e9)} GFLOP",
+        ),
         "peak memory": (
             direct.peak_bytes / ours.peak_bytes,
             f"{_three(direct.peak_bytes / 2**20)} / {_three(ours.peak_bytes / 2**20)} MiB",

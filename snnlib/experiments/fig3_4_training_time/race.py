@@ -9,7 +9,7 @@ from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.run import Spec
 
 NOTEBOOK = "fig3_4_training_time"
-MUST, MAY = ("ours", "direct"), ("equal_time", "direct4", "direct2", "tuned")
+MUST, MAY = ("ours", "direct"), ("equal_time", "direct4", "direct2", "tuned", "relu")
 OPPONENTS = ("direct", "direct4", "direct2")
 SHARES = (0.25, 0.5, 1.0)  # of direct training's time, at which it is compared with ours at equal time
 PARTS = 4  # of the epochs, so that each share is a whole number of them
@@ -52,7 +52,7 @@ def raced(preset: Preset) -> list[Comparison]:
 
 def tested_at(spec: Spec) -> int:
     """T at which this run's test_accuracy is."""
-    return spec.timesteps if spec.dynamics.kind == "lif" else spec.recipe.test_timesteps
+    return spec.recipe.test_timesteps if spec.dynamics.kind == "single_step" else spec.timesteps
 
 
 def _check_tested(where: str, spec: Spec) -> None:

@@ -55,7 +55,7 @@ def method(steps: pd.DataFrame, densities: pd.DataFrame, net: dict) -> Figure:
         draws = counted([steps.noise_seeds.min()], "noise seed")
         above.suptitle(
             wrapped(
-                f"{title(net)} of width {net['width']:g}, readout {net['readout']}, seed {net['seed']}: "
+                f"{title(net)}, width {net['width']:g}, readout {net['readout']}, seed {net['seed']}",
                 "one set of weights, three dynamics",
                 f"test accuracy, mean ± standard deviation of {draws}",
             )
@@ -98,12 +98,11 @@ def _sketch(ax: Axes, row: pd.Series) -> None:
         ax.text(x, 8.7, f"output, {moment}", ha="center")
         if i:
             before = centres[i - 1]
-            dots = " …" if i == copies - 1 else ""
             if step == 3:
                 ax.annotate("", (x - 1.2, 5.7), (before + 1.2, 5.7), arrowprops={"arrowstyle": "->", "color": ORANGE})
-                ax.text((x + before) / 2, 6.0, f"λV{dots}", ha="center", color=VERMILION)
-            elif dots:
-                ax.text((x + before) / 2, 5.7, "…", ha="center", va="center")
+                ax.text((x + before) / 2, 6.0, "λV", ha="center", color=VERMILION)
+            if i == copies - 1:
+                ax.text((x + before) / 2, 4.9, "…", ha="center", va="center")
     spread = f" ± {row['std']:.2f}" if row.noise_seeds > 1 else ""
     ax.text(5, -0.3, f"T = {t}: {row['mean']:.2f}{spread} %", ha="center", weight="bold", color=BLUE)
     ax.set_title(names[step])

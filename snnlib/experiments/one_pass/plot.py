@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from snnlib.experiments.one_pass.table import AT_ONCE, HALF, PIPELINED, RANDOM, SPIKING, STARTS, WARM_UP, WARMED
+from snnlib.experiments.one_pass.table import AT_ONCE, HALF, PIPELINED, RANDOM, SPIKING, STARTS
 from snnlib.experiments.over_seeds import ARCHITECTURE, mean_and_sd, over_seeds, percent
 from snnlib.experiments.style import (
     BLACK,
@@ -37,7 +37,6 @@ FROM = 4  # T at which it begins: before, the levels differ by more than all tha
 TITLES = {
     SPIKING: "all layers step together",
     DIFFERENCE: DIFFERENCE,
-    WARMED: f"together, outputs of the\nfirst {WARM_UP} steps not counted",
     PIPELINED: "each layer waits for T steps\n(latency: layers × T)",
 }
 # What is compared, where there is such an arm: its look, and its name.

@@ -65,7 +65,7 @@ BEYOND = (
         f"{_TEST} pipelined: the answer comes after number of layers × T steps", PAPERS, PIPELINED,
     ),
     _claim(
-        "record_one_step", "so does the paper's own training, L = 1 alone",
+        "record_one_step", "so do single steps with Gaussian noise, L = 1, with the same net and recipe",
         f"accuracy on CIFAR-10 at T = {AT}, last epoch, of a net trained for one step, with the exact memory", PAPERS,
         arm=BASE,
     ),

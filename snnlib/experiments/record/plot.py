@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from snnlib.data.sets import SIZES
 from snnlib.experiments.one_pass.table import PIPELINED, SPIKING
 from snnlib.experiments.over_seeds import counted, mean_and_sd, over_seeds, percent
 from snnlib.experiments.record.table import AT, BASE, GOALS, MIRRORED, NET, NET_AND_ARM, TRICKS, ablation
@@ -55,9 +57,16 @@ def tricks(table: pd.DataFrame, timesteps: int = AT) -> Figure:
         for ax, (net, arms) in zip(axes, nets, strict=True):
             _arms(ax, arms, timesteps)
             name, dataset, width, hold_out = net
-            images = f"{hold_out} held-out training images" if hold_out else "test images"
-            ax.set(title=f"{name}, {short_title(dataset)},\nwidth {width:g}", xlabel=f"% right of {images}")
-        entitle(fig, "What each trick gives at equal epochs", f"({mean_and_sd(found.seeds.dropna())})")
+            images = f"{hold_out:,} held-out images" if hold_out else "the test images"
+            base = arms[arms.arm == BASE].iloc[0].spiking
+            error = 1.96 * math.sqrt(base * (100 - base) / (hold_out or SIZES[dataset][1]))
+            ax.set(title=f"{name}, {short_title(dataset)},\nwidth {width:g}")
+            ax.set_xlabel(f"% right of {images} (± {error:.1f})")
+        entitle(
+            fig,
+            f"What each trick gives ({mean_and_sd(found.seeds.dropna())};",
+            "below each axis: 95 % interval that so many images give)",
+        )
         legend(fig, named(axes))
     return fig
 
@@ -119,7 +128,8 @@ def reached(table: pd.DataFrame) -> Figure:
         entitle(
             fig,
             f"Trained in single passes ({counted(found.seeds.dropna(), 'training seed')})",
-            "(dots: each layer waits; dashes: images are seen mirrored too)",
+            "(dots: each layer waits; dashes: images are seen mirrored too;",
+            "behind a name: the time that training took one thread)",
         )
     return fig
 

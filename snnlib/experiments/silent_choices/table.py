@@ -79,6 +79,8 @@ def _of_net(net: str, arms: Comparison, usual: Conversion) -> Iterator[Setting]:
         others = [run for arm in known for run in arms.get(arm, ())]
         for run in [*default, *others] if others else ():
             yield Setting(net, choice, _value(choice, run.spec), run in default, run, usual)
+    if default[0].spec.hold_out:
+        return  # what is held out chooses between trainings; how a net is run is asked of those that are tested
     for choice, (field, values) in CONVERSION_CHOICES.items():
         first = getattr(usual, field)
         for value in (first, *(v for v in values if v != first)):

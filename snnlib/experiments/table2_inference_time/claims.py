@@ -48,7 +48,6 @@ REFERENCES, HALF_THRESHOLD, QCFS_NET = "references", "half threshold", "qcfs"
 FACTORS = {"time_factor": "wall time over ours", "step_factor": "steps over ours"}
 
 WITHIN = 0.5  # points below ours that still count as reached
-TRAINED_AT = "at T = "  # before the number of steps, the variant of a net trained directly
 CLAIMED = 100  # times the steps of ours (abstract: "more than 100 times faster inference speed")
 
 
@@ -77,7 +76,7 @@ def fewer_steps_than_direct(tables: Tables) -> Finding:
 
     table = tables.read(ACCURACIES)
     key = [*NET, "seed", "timesteps"]
-    direct = _trained_for(table[table.method == "direct"], key)
+    direct = _best_trained_directly(table[table.method == "direct"])
     ours, direct = (t.groupby(key, sort=False).accuracy.mean() for t in (table[table.method == "ours"], direct))
     at = pd.concat({"ours": ours, "direct": direct}, axis=1, join="inner")
     if at.empty:
@@ -85,13 +84,12 @@ def fewer_steps_than_direct(tables: Tables) -> Finding:
     return Finding(each_network(at, judge), "steps of ours and of direct training")
 
 
-def _trained_for(direct: pd.DataFrame, key: list[str]) -> pd.DataFrame:
-    """At each T the net that was trained directly for that T, or else for the fewest steps that are more."""
-    trained = pd.to_numeric(direct.variant.str.removeprefix(TRAINED_AT), errors="coerce")
-    if trained.isna().any():
-        raise NotTestedError(f"{ACCURACIES.name}.csv has direct training whose variant is not {TRAINED_AT}and a number")
-    enough = trained.where(trained >= direct.timesteps)
-    return direct[enough == enough.groupby([direct[name] for name in key]).transform("min")]
+def _best_trained_directly(direct: pd.DataFrame) -> pd.DataFrame:
+    """At each T the rows of the net, whatever T it was trained for, that is best there on average over seeds."""
+    at = [*NET, "timesteps"]
+    means = direct.groupby([*at, "variant"], sort=False).accuracy.mean().reset_index()
+    best = means.loc[means.groupby(at, sort=False).accuracy.idxmax(), [*at, "variant"]]
+    return direct.merge(best, on=[*at, "variant"])
 
 
 def hundredfold(tables: Tables, opponent: str, column: str) -> Finding:
@@ -196,7 +194,7 @@ CLAIMS = (
         "steps_direct", "fewer steps than direct training", "3.2",
         "Compared with spike-based BP methods, our method also requires fewer time steps to reach high accuracy.",
         f"first T at which each comes within {WITHIN:g} points of the lower of both accuracies at T = 10: ours is the "
-        "smaller, same readout; direct training at T is that for T, or for the next larger one that was trained",
+        "smaller, same readout; direct training at T is the net that is best there, whatever T it was trained for",
         "5 to 10 against 1 to 20", (ACCURACIES,), fewer_steps_than_direct,
     ),
 )  # fmt: skip

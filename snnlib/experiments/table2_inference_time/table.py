@@ -12,7 +12,7 @@ from snnlib.checks import InputError
 from snnlib.experiments.contrasts import Side, contrast
 from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds, percent
 from snnlib.experiments.paper import OUR_TIMESTEPS, TABLE2, TABLE2_DATASETS
-from snnlib.experiments.table2_inference_time.claims import TRAINED_AT, WITHIN
+from snnlib.experiments.table2_inference_time.claims import WITHIN
 from snnlib.runs.evaluations import AnnConversion, AsTrained, Conversion, Evaluation
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy, predictions
@@ -168,7 +168,7 @@ def label(arm: str, spec: Spec, evaluation: Evaluation) -> tuple[str, str]:
             return found, f"{levels if found == 'qcfs' else limit}, {start}"
         case AsTrained() if found in ("conversion", "qcfs"):
             return "ann", "ReLU" if found == "conversion" else f"QCFS, {levels}"
-    return found, f"{TRAINED_AT}{spec.timesteps}"
+    return found, f"at T = {spec.timesteps}"
 
 
 def by_line(table: pd.DataFrame) -> pd.DataFrame:
