@@ -52,8 +52,9 @@ class Multiplications:
     """Multiply-accumulates per image, about, in place of the seconds that `Throughput` takes a while to measure."""
 
     def training(self, spec: Spec) -> int:
+        passes = 3 * spec.timesteps  # a backward pass counts as two forward ones
         taught = _macs(spec.teacher.network, spec.teacher.width) if spec.teacher else 0
-        return 3 * _macs(spec.network, spec.width) * spec.timesteps + taught  # a backward pass counts as two forward
+        return passes * _macs(spec.network, spec.width) + taught
 
     def testing(self, spec: Spec, evaluation: Evaluation) -> int:
         return _macs(spec.network, spec.width) * evaluation.timesteps * evaluation.views
