@@ -11,21 +11,23 @@ from pathlib import Path
 
 import torch
 
+from snnlib.batch.done import outputs
 from snnlib.batch.evaluated import evaluations, of_notebook
 from snnlib.batch.jobs import computed, jobs
 from snnlib.batch.killed import log_file, status_file, training
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.resources import Cluster
-from snnlib.batch.workflow import BUILD, apart, outputs
+from snnlib.batch.workflow import apart
 from snnlib.runs.preset import load_preset
 from snnlib.runs.preset_folder import figures_of
 from snnlib.runs.run import Run
+from snnlib.store.paths import build_dir
 
 PRESET = load_preset(str(config.get("preset", "smoke")))
 RUNS = PRESET.all_runs()
 FIGURES = figures_of(PRESET)
 CODE = sorted(map(str, Path("snnlib").rglob("*.py")))
-LOGS = BUILD / PRESET.name
+LOGS = build_dir() / PRESET.name
 LOGS.mkdir(parents=True, exist_ok=True)
 CLUSTER = Cluster.of(config)
 GPU = int(torch.cuda.is_available())  # of this machine, which a cluster's jobs never see

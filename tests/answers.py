@@ -20,7 +20,7 @@ import torch
 from bad_input import RUN
 from toml_text import toml
 
-from snnlib.batch import publish, readme, workflow
+from snnlib.batch import process, publish, readme
 from snnlib.batch import train as batch
 from snnlib.batch.findings import SECTIONS
 from snnlib.bench import report as bench_report
@@ -214,7 +214,7 @@ def sandbox(tmp: Path, patch: pytest.MonkeyPatch) -> Iterator[Path]:
     patch.chdir(cwd)
     patch.setenv("SNNLIB_RUNS", str(tmp / "store"))
     patch.setenv("SNNLIB_FIGURES", str(tmp / "figures"))
-    patch.setattr(workflow, "BUILD", build_folder)
+    patch.setenv("SNNLIB_BUILD", str(build_folder))
     patch.setattr(readme, "README", tmp / "README.md")
     patch.setattr(readme, "DOCS", tmp)
     patch.setattr(bench_report, "DOCS", tmp)
@@ -238,7 +238,7 @@ def listing(tmp: Path) -> set[Path]:
 def _idle(patch: pytest.MonkeyPatch) -> None:
     """Let the commands check their input and do no more."""
     patch.setattr(papermill, "execute_notebook", lambda _, copy, *__, **___: Path(copy).write_text(""))
-    patch.setattr(workflow, "_snakemake", lambda *_: 0)
+    patch.setattr(process, "snakemake", lambda *_: 0)
     patch.setattr(publish, "_run", lambda *_: None)
     patch.setattr(batch, "train_runs", lambda *_: None)
     patch.setattr(bench_report, "bench_steps", lambda **_: "")

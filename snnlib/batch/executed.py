@@ -7,9 +7,8 @@ import os
 import re
 from pathlib import Path
 
-from snnlib.batch.workflow import BUILD
 from snnlib.runs.preset import Preset
-from snnlib.store.paths import NOTEBOOKS
+from snnlib.store.paths import NOTEBOOKS, build_dir
 from snnlib.store.sums import verified
 
 ID = "executed"  # of the cell that says at which preset
@@ -25,7 +24,7 @@ def executed(name: str, preset: Preset, folder: Path) -> str:
         StoreError: it was not drawn.
         DamagedError: it is not as it was drawn.
     """
-    book = json.loads(verified(BUILD / preset.name / f"{name}.ipynb").read_text(encoding="utf-8"))
+    book = json.loads(verified(build_dir() / preset.name / f"{name}.ipynb").read_text(encoding="utf-8"))
     title, *rest = (_cell(cell, folder) for cell in book["cells"])
     first, _, text = title["source"].partition("\n")
     told = (

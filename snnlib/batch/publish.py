@@ -11,12 +11,13 @@ from types import MappingProxyType
 from snnlib.batch import first_cell, readme
 from snnlib.batch.executed import executed
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
-from snnlib.batch.workflow import NOTEBOOKS, WorkflowError, environment, figures
+from snnlib.batch.process import WorkflowError, environment
+from snnlib.batch.workflow import figures
 from snnlib.checks import InputError, one_of
 from snnlib.experiments.made_with import made_with
 from snnlib.experiments.outputs import Outputs
 from snnlib.runs.preset import FOLDER, Preset
-from snnlib.store.paths import ROOT, from_root, published_dir
+from snnlib.store.paths import NOTEBOOKS, ROOT, from_root, published_dir
 from snnlib.store.published import copy
 from snnlib.store.sums import stand_alone, write_summed
 

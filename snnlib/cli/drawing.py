@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from snnlib.batch import readme
+from snnlib.batch.drawing import draw_notebook
 from snnlib.batch.profile import load_profile
-from snnlib.batch.workflow import draw_notebook, figures
+from snnlib.batch.workflow import figures
 from snnlib.cli.notebook_command import OPTION, parameters
 from snnlib.cli.options import PRESETS, Changes, Json, Out, PresetName, figures_in, print_json
 from snnlib.experiments import compare

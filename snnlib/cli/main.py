@@ -13,8 +13,8 @@ import typer
 
 from snnlib.batch import train as batch
 from snnlib.batch.parent import end_with_parent
+from snnlib.batch.process import WorkflowError
 from snnlib.batch.starting import INTERRUPTED, started
-from snnlib.batch.workflow import WorkflowError
 from snnlib.checks import InputError, short
 from snnlib.cli.commands import app
 from snnlib.data.sets import DataError

@@ -18,7 +18,7 @@ from filelock import Timeout
 
 from snnlib.checks import OneLine
 
-_ELSEWHERE = "SNNLIB_RUNS, SNNLIB_FIGURES and SNNLIB_DATA name other folders"
+_ELSEWHERE = "SNNLIB_RUNS, SNNLIB_FIGURES, SNNLIB_DATA and SNNLIB_BUILD name other folders"
 _WAY_OUT = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room",

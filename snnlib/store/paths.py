@@ -71,6 +71,11 @@ def figures_dir() -> Path:
     return _folder("SNNLIB_FIGURES", "figures/mine" if CHECKOUT else "snnlib-figures")
 
 
+def build_dir() -> Path:
+    """What the workflow leaves beside figures: executed notebooks, logs, its lock; ``SNNLIB_BUILD`` moves it."""
+    return _folder("SNNLIB_BUILD", "build")
+
+
 def published_dir() -> Path:
     """The figures and tables that the repository publishes; only what is asked to publish writes there."""
     return ROOT / "figures"

@@ -12,8 +12,8 @@ import yaml
 from filelock import FileLock
 from test_workflow import snakefile
 
+from snnlib.batch import process, slurm, workflow
 from snnlib.batch import profile as profiles
-from snnlib.batch import slurm, workflow
 from snnlib.batch.jobs import jobs
 from snnlib.batch.profile import PROFILES, load_profile
 from snnlib.batch.resources import MARGIN_MEMORY, OWN, OWN_GPU, Cluster, memory
@@ -223,8 +223,8 @@ def test_the_workflow_is_begun_with_the_profile(
     smoke: Preset, plugins: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[list[str]] = []
-    monkeypatch.setattr(workflow, "BUILD", tmp_path)
-    monkeypatch.setattr(workflow, "_snakemake", lambda arguments, look: given.append(arguments) or 0)
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path))
+    monkeypatch.setattr(process, "snakemake", lambda arguments, look: given.append(arguments) or 0)
     monkeypatch.setattr(slurm, "left_over", list)
     monkeypatch.setattr(workflow.slurm, "wait_for_left_over", lambda: given.append(["waited"]))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7,2")
@@ -243,9 +243,9 @@ def test_the_queue_is_not_asked_while_another_one_is_at_work(
     smoke: Preset, plugins: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its jobs are there by right; waiting for them would be a wait without end."""
-    monkeypatch.setattr(workflow, "BUILD", tmp_path)
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path))
     monkeypatch.setattr(workflow.slurm, "wait_for_left_over", lambda: pytest.fail("waited"))
-    with FileLock(tmp_path / "workflow.lock"), pytest.raises(workflow.WorkflowError, match="another `make figures`"):
+    with FileLock(tmp_path / "workflow.lock"), pytest.raises(process.WorkflowError, match="another `make figures`"):
         workflow.figures(smoke, profile=load_profile("slurm"))
 
 

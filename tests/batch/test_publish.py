@@ -54,7 +54,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
     monkeypatch.setattr(publishing, "figures", figures)
     monkeypatch.setattr(publishing, "_run", run)
-    monkeypatch.setattr(copies, "BUILD", tmp_path / "build")
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path / "build"))
     monkeypatch.setattr(copies, "NOTEBOOKS", tmp_path / "notebooks")
     yield tmp_path / "figures" / "mine"
     forget()

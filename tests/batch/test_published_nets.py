@@ -20,6 +20,8 @@ from snnlib.store.paths import ROOT
 PLACE = ROOT / "data" / "pretrained"
 RUNS = sorted(path.parent.name for path in PLACE.glob("*/metadata.json"))
 NETS = [name for name in RUNS if (PLACE / name / published.WEIGHTS).exists()]
+SLOW = "resnet18"  # ten steps of a thousand images take it a quarter of a minute
+TRIED = [pytest.param(name, marks=[pytest.mark.slow] if SLOW in name else []) for name in NETS]
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +50,7 @@ def test_every_published_run_is_whole_and_has_evaluations(name: str) -> None:
     assert run.metadata["sittings"][0]["packages"]["torch"]
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", TRIED)
 def test_published_weights_give_the_published_accuracy_on_the_images_that_travel_with_them(name: str) -> None:
     """One way of running each net, so that all are tried among them: a full-width net takes seconds for one."""
     run = ensure(stored.finished(name).spec)

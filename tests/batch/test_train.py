@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from snnlib.batch import process, workflow
 from snnlib.batch import train as batch
-from snnlib.batch import workflow
 from snnlib.batch.train import BatchError, failed, failure, train_runs, unfinished
 from snnlib.cli import main as command_line
 from snnlib.data.checksums import DataError
@@ -105,8 +105,8 @@ def test_the_workflow_lists_runs_and_notebooks_that_failed(
             write(tmp_path / "p" / f"{name}.log", f"a line\n{last}\n")
         return 1
 
-    monkeypatch.setattr(workflow, "BUILD", tmp_path)
-    monkeypatch.setattr(workflow, "_snakemake", snakemake)
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path))
+    monkeypatch.setattr(process, "snakemake", snakemake)
     with pytest.raises(BatchError) as found:
         workflow.figures(preset)
     assert str(found.value).splitlines()[1:] == [

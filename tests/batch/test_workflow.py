@@ -20,15 +20,16 @@ from filelock import FileLock, Timeout
 from snakemake.cli import parse_config
 from snakemake.utils import format as snakemake_format
 
-from snnlib.batch import first_cell, parent, workflow
+from snnlib.batch import done, first_cell, parent, process, workflow
+from snnlib.batch.drawing import draw_notebook
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
-from snnlib.batch.workflow import NOTEBOOKS, WorkflowError
+from snnlib.batch.process import WorkflowError
 from snnlib.checks import InputError
 from snnlib.experiments import compare
 from snnlib.runs.preset import as_written, load_preset
 from snnlib.runs.preset_file import toml
 from snnlib.store.files import sha256, write
-from snnlib.store.paths import ROOT, figures_dir, published_dir
+from snnlib.store.paths import NOTEBOOKS, ROOT, build_dir, figures_dir, published_dir
 from snnlib.store.sums import ENDING, sums, write_summed
 
 
@@ -67,7 +68,7 @@ def test_every_notebook_is_drawn_and_all_of_its_files_are_published_and_no_other
 
 def test_the_claims_follow_what_was_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path))
-    monkeypatch.setattr(workflow, "_snakemake", lambda *_: 0)
+    monkeypatch.setattr(process, "snakemake", lambda *_: 0)
     smoke = load_preset("smoke")
     assert workflow.figures(smoke).startswith("nothing to do")
 
@@ -75,22 +76,22 @@ def test_the_claims_follow_what_was_drawn(tmp_path: Path, monkeypatch: pytest.Mo
         write_summed({tmp_path / "smoke" / "claims.csv": "claim,section,verdict\nit rises,3.1,partly\n"})
         return 0
 
-    monkeypatch.setattr(workflow, "_snakemake", draw)
+    monkeypatch.setattr(process, "snakemake", draw)
     first, file, others, where, blank, verdicts, *rest = workflow.figures(smoke).split("\n")
     assert (first[:8], file, blank, verdicts) == ("drawn in", "  claims.csv", "", "partly: it rises (3.1)")
     assert others == f"up to date: {', '.join(name for name in NOTEBOOK_FILES if name != 'claims')}"
-    assert str(workflow.BUILD / "smoke") in where
+    assert str(build_dir() / "smoke") in where
     assert rest[0].startswith("1 partly; measured values: ")
     assert rest[-2:] == [
         compare.report("smoke", compare.UNLIKE).splitlines()[-1],
         f"each of these numbers: python -m snnlib compare --preset smoke --out {tmp_path}",
     ]
-    monkeypatch.setattr(workflow, "_snakemake", lambda *_: 0)
+    monkeypatch.setattr(process, "snakemake", lambda *_: 0)
     assert "verdict" not in workflow.figures(smoke, "trained")  # runs alone were asked for
 
 
 def test_only_one_workflow_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workflow, "BUILD", tmp_path)
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path))
     with FileLock(tmp_path / "workflow.lock"), pytest.raises(WorkflowError, match="another `make figures`"):
         workflow.figures(load_preset("smoke"))
 
@@ -120,13 +121,11 @@ Path("at_work").touch()
 time.sleep(60)
 """
 WORKFLOW = """
-import signal, sys
-from pathlib import Path
-from snnlib.batch import workflow
+import os, signal, sys
+from snnlib.batch import process
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the command line has it
-folder = sys.argv[1]
-workflow.BUILD = Path(folder)
-workflow._snakemake(["--snakefile", f"{folder}/Snakefile", "--directory", folder, "--cores", "1", "--nolock"])
+folder = os.environ["SNNLIB_BUILD"] = sys.argv[1]
+process.snakemake(["--snakefile", f"{folder}/Snakefile", "--directory", folder, "--cores", "1", "--nolock"])
 """
 
 
@@ -171,10 +170,10 @@ def test_snakemake_writes_down_its_plan_and_what_it_says(
         "rule two:\n    output: 'b'\n    shell: 'touch {output}'\n"
     )
     (tmp_path / "b").touch()
-    monkeypatch.setattr(workflow, "BUILD", tmp_path)
-    monkeypatch.setattr(workflow, "EVERY", 0.1)
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path))
+    monkeypatch.setattr(process, "EVERY", 0.1)
     looks: list[bool] = []
-    code = workflow._snakemake(
+    code = process.snakemake(
         ["--snakefile", f"{tmp_path}/Snakefile", "--directory", str(tmp_path), "--cores", "1", "--nolock"],
         lambda: looks.append((tmp_path / "a").exists()),
     )
@@ -188,15 +187,15 @@ def test_snakemake_writes_down_its_plan_and_what_it_says(
 def test_what_is_damaged_or_edited_is_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Snakemake looks at times; it is told of what only looks done."""
     monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path / "figures"))
-    monkeypatch.setattr(workflow, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(workflow, "incomplete", lambda _: [])
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path / "build"))
+    monkeypatch.setattr(done, "incomplete", lambda _: [])
     p = load_preset("smoke")
-    files = [file for name in NOTEBOOK_FILES for file in workflow.outputs(p, name) if file.suffix != ENDING]
+    files = [file for name in NOTEBOOK_FILES for file in done.outputs(p, name) if file.suffix != ENDING]
     assert len(files) == sum(len(own) + 1 for own in NOTEBOOK_FILES.values())
     evaluation = tmp_path / "runs" / "accuracy.json"
     write(evaluation, "{}")
     write_summed({file: f"{file.name} is whole\n" for file in files}, {evaluation: sha256(evaluation)})
-    assert workflow._not_as_they_look(p, ()) == []
+    assert done.not_as_they_look(p, ()) == []
     folder = tmp_path / "figures" / "smoke"
     emptied, cut, edited, copy, unknown, missing = (
         folder / "fig2_accuracy_vs_timesteps.png", folder / "method.svg", folder / "fig5_alpha.csv",
@@ -208,44 +207,44 @@ def test_what_is_damaged_or_edited_is_drawn_again(tmp_path: Path, monkeypatch: p
     copy.write_text("{}")
     sums(unknown).unlink()
     missing.unlink()  # of which Snakemake knows itself
-    assert set(workflow._not_as_they_look(p, ())) == set(map(str, (emptied, cut, edited, copy, unknown)))
-    assert workflow._not_as_they_look(p, ["trained"]) == []  # nobody asked for figures
-    assert workflow._not_as_they_look(p, ["method"]) == [str(cut)]
+    assert set(done.not_as_they_look(p, ())) == set(map(str, (emptied, cut, edited, copy, unknown)))
+    assert done.not_as_they_look(p, ["trained"]) == []  # nobody asked for figures
+    assert done.not_as_they_look(p, ["method"]) == [str(cut)]
 
 
 def test_what_was_made_from_other_runs_or_by_somebody_else_is_drawn_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path / "figures"))
-    monkeypatch.setattr(workflow, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(workflow, "incomplete", lambda _: [])
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path / "build"))
+    monkeypatch.setattr(done, "incomplete", lambda _: [])
     p = load_preset("smoke")
-    files = [file for file in workflow.outputs(p, "fig2_accuracy_vs_timesteps") if file.suffix != ENDING]
+    files = [file for file in done.outputs(p, "fig2_accuracy_vs_timesteps") if file.suffix != ENDING]
     evaluation = tmp_path / "runs" / "accuracy.json"
     write(evaluation, "{}")
     write_summed(dict.fromkeys(files, "drawn"), {evaluation: sha256(evaluation)})
-    assert workflow._not_as_they_look(p, ["fig2_accuracy_vs_timesteps"]) == []
+    assert done.not_as_they_look(p, ["fig2_accuracy_vs_timesteps"]) == []
     copied, drawn = files[1:], list(map(str, files[1:]))  # the first is the executed notebook
     evaluation.write_text('{"another": "store"}')
-    assert workflow._not_as_they_look(p, ["fig2_accuracy_vs_timesteps"]) == list(map(str, files))
+    assert done.not_as_they_look(p, ["fig2_accuracy_vs_timesteps"]) == list(map(str, files))
     write_summed(dict.fromkeys(copied, "published"))  # with sums, but of no runs that are here
-    assert workflow._not_as_they_look(p, ["fig2_accuracy_vs_timesteps"])[-len(drawn) :] == drawn
+    assert done.not_as_they_look(p, ["fig2_accuracy_vs_timesteps"])[-len(drawn) :] == drawn
 
 
 def test_it_is_told_which_figures_wait_for_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path / "figures"))
-    monkeypatch.setattr(workflow, "BUILD", tmp_path / "build")
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path / "build"))
     p = load_preset("smoke")
     first, *_ = p.runs("fig6_noise_type")
     caplog.set_level("INFO")
-    monkeypatch.setattr(workflow, "incomplete", lambda _: [first])
-    workflow._not_as_they_look(p, ["fig6_noise_type", "fig7_potential_dynamics"])
+    monkeypatch.setattr(done, "incomplete", lambda _: [first])
+    done.not_as_they_look(p, ["fig6_noise_type", "fig7_potential_dynamics"])
     assert caplog.messages == [f"runs that figures wait for: fig6_noise_type 1 of {len(p.runs('fig6_noise_type'))}"]
     caplog.clear()
-    monkeypatch.setattr(workflow, "incomplete", lambda _: [])
-    workflow._not_as_they_look(p, ["fig6_noise_type"])
+    monkeypatch.setattr(done, "incomplete", lambda _: [])
+    done.not_as_they_look(p, ["fig6_noise_type"])
     assert caplog.messages == []
 
 
@@ -256,7 +255,7 @@ def test_what_is_no_file_is_moved_out_of_the_way(
     """Snakemake would copy it before a job, which has no end, or fail."""
     monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path / "figures"))
     monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(workflow, "BUILD", tmp_path / "build")
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path / "build"))
     p = load_preset("smoke")
     run = next(iter(p.all_runs().values()))
     paths = [p.evaluations(run)[0].file(run), tmp_path / "figures" / "smoke" / "method.sha256"]
@@ -268,7 +267,7 @@ def test_what_is_no_file_is_moved_out_of_the_way(
             path.mkdir()
         else:
             path.symlink_to("/dev/zero" if kind == "device" else "/nowhere")
-    assert workflow._not_as_they_look(p, ()) == []
+    assert done.not_as_they_look(p, ()) == []
     for path in paths:
         assert f"{path}: no file, where one belongs; moved to" in caplog.text
         assert not os.path.lexists(path)
@@ -279,7 +278,7 @@ def test_a_path_may_hold_whatever_a_shell_reads_as_its_own(tmp_path: Path, monke
     """The jobs' commands, with folders of such names in them, are run by a shell that prints its words."""
     folder = tmp_path / "it's $HOME; & (a *) > b"
     folder.mkdir()
-    monkeypatch.setattr(workflow, "BUILD", folder)
+    monkeypatch.setenv("SNNLIB_BUILD", str(folder))
     said = snakefile("smoke")
     files = {name: folder / f"job.{name}" for name in ("status", "log")}
     files["status"].write_text("137")
@@ -294,8 +293,8 @@ def test_a_path_may_hold_whatever_a_shell_reads_as_its_own(tmp_path: Path, monke
 @pytest.mark.parametrize("name", ["2024", "1e5", "True", "null", "a.b-c", "smoke"])
 def test_snakemake_takes_any_preset_for_its_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[str] = []
-    monkeypatch.setattr(workflow, "_snakemake", lambda arguments, look: given.extend(arguments) or 0)
-    monkeypatch.setattr(workflow, "_not_as_they_look", lambda *_: [])
+    monkeypatch.setattr(process, "snakemake", lambda arguments, look: given.extend(arguments) or 0)
+    monkeypatch.setattr(workflow, "not_as_they_look", lambda *_: [])
     workflow.figures(load_preset("smoke").model_copy(update={"name": name}), "trained")
     assert parse_config([given[given.index("--config") + 1]]) == {"preset": name}
 
@@ -306,10 +305,10 @@ def test_jobs_and_notebooks_are_given_the_path_of_a_preset_of_ones_own(
     file = tmp_path / 'it\'s a: #1 "q" = $HOME ä' / "mine.toml"
     file.parent.mkdir()
     file.write_text(toml(as_written("smoke", ["width=0.03"])), encoding="utf-8")
-    monkeypatch.setattr(workflow, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(workflow, "_not_as_they_look", lambda *_: [])
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path / "build"))
+    monkeypatch.setattr(workflow, "not_as_they_look", lambda *_: [])
     given: list[str] = []
-    monkeypatch.setattr(workflow, "_snakemake", lambda arguments, look: given.extend(arguments) or 0)
+    monkeypatch.setattr(process, "snakemake", lambda arguments, look: given.extend(arguments) or 0)
     workflow.figures(load_preset(str(file)), "trained")
     config = parse_config([given[given.index("--config") + 1]])
     assert config == {"preset": str(file)}
@@ -324,11 +323,11 @@ def test_jobs_and_notebooks_are_given_the_path_of_a_preset_of_ones_own(
         copy.write_text("")
 
     monkeypatch.setattr(papermill, "execute_notebook", note)
-    workflow.draw_notebook("method", load_preset(str(file)))
+    draw_notebook("method", load_preset(str(file)))
     assert given[-1] == str(file)
 
 
-@pytest.mark.parametrize("variable", ["SNNLIB_RUNS", "SNNLIB_FIGURES"])
+@pytest.mark.parametrize("variable", ["SNNLIB_RUNS", "SNNLIB_FIGURES", "SNNLIB_BUILD"])
 def test_folders_that_snakemake_cannot_have_are_refused(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "/tmp/{a}")
     with pytest.raises(InputError, match=rf"{variable} = /tmp/{{a}}: must be without braces"):

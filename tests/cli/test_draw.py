@@ -11,7 +11,6 @@ import papermill
 import pytest
 from typer.testing import CliRunner, Result
 
-from snnlib.batch import workflow
 from snnlib.checks import InputError
 from snnlib.cli.commands import app
 from snnlib.cli.notebook_command import parameters
@@ -19,6 +18,7 @@ from snnlib.conversion import convert
 from snnlib.experiments.parameters import PARAMETERS
 from snnlib.runs.preset import as_written, load_preset
 from snnlib.runs.preset_file import toml
+from snnlib.store.paths import build_dir
 from snnlib.training.evaluation import accuracy_over_time
 
 
@@ -35,7 +35,7 @@ def executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, 
         asked.append(given)
         copy.write_text("")
 
-    monkeypatch.setattr(workflow, "BUILD", tmp_path / "build")
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path / "build"))
     monkeypatch.setattr(papermill, "execute_notebook", note)
     return asked
 
@@ -82,7 +82,7 @@ def test_parameters_reach_papermill_as_they_are_used_and_are_in_the_copys_name(e
     assert executed == [
         {"preset": "smoke", "alphas": [2, 3, float("inf")], "timesteps": 20, "nets": ["cnn"], "width": 0.5}
     ]
-    copy = workflow.BUILD / "smoke" / "fig5_alpha-alphas2_3_inf-timesteps20-netscnn-width0.5.ipynb"
+    copy = build_dir() / "smoke" / "fig5_alpha-alphas2_3_inf-timesteps20-netscnn-width0.5.ipynb"
     assert said == f"{copy}\n"
     assert {path.name for path in copy.parent.glob("*.ipynb")} == {copy.name}
 
@@ -90,7 +90,7 @@ def test_parameters_reach_papermill_as_they_are_used_and_are_in_the_copys_name(e
 def test_what_the_preset_has_is_no_change(executed: list[dict[str, Any]]) -> None:
     said = command("draw", "fig6_noise_type", "-p", "timesteps", "10", "-p", "seeds", "0,1,2").stdout
     assert executed == [{"preset": "smoke"}]
-    assert said == f"{workflow.BUILD / 'smoke' / 'fig6_noise_type.ipynb'}\n"
+    assert said == f"{build_dir() / 'smoke' / 'fig6_noise_type.ipynb'}\n"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_notebook_with_other_values_leaves_the_presets_own_untouched(
     content = as_written("smoke", changes)
     content["notebooks"] = {"fig5_alpha": [{"nets": ["cnn"], "arms": ["ours"], "seeds": [0]}]}
     file.write_text(toml(content))
-    monkeypatch.setattr(workflow, "BUILD", tmp_path / "build")
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path / "build"))
     monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path / "figures"))
     draw = ["draw", "fig5_alpha", "--preset", str(file)]

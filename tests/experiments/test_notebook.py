@@ -16,14 +16,13 @@ import pandas as pd
 import papermill
 import pytest
 
-from snnlib.batch.workflow import NOTEBOOKS
 from snnlib.checks import InputError
 from snnlib.experiments import notebook
 from snnlib.experiments.notebook import again, begin, evaluated_again
 from snnlib.experiments.parameters import PARAMETERS as KNOWN
 from snnlib.runs import preset
 from snnlib.runs.preset import load_preset
-from snnlib.store.paths import ROOT
+from snnlib.store.paths import NOTEBOOKS, ROOT
 
 BOOK = "fig7_potential_dynamics"
 PARAMETERS = 'preset = "smoke"  # the scale\nseed = 0  # of the noise'

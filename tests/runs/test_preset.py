@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from toml_text import toml
 
-from snnlib.batch.workflow import draw_notebook
+from snnlib.batch.drawing import draw_notebook
 from snnlib.checks import InputError
 from snnlib.cli import main as cli
 from snnlib.experiments.paper import EPOCHS

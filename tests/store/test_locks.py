@@ -115,7 +115,7 @@ def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pyt
         raise OSError(errno.ENOSYS, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", missing)
-    words = "no locks: SNNLIB_RUNS, SNNLIB_FIGURES and SNNLIB_DATA name other folders"
+    words = "no locks: SNNLIB_RUNS, SNNLIB_FIGURES, SNNLIB_DATA and SNNLIB_BUILD name other folders"
     with pytest.raises(StoreError, match=words), alone(tmp_path / "lock", "works"):
         pass
 

@@ -8,9 +8,11 @@ import pytest
 
 from snnlib.checks import InputError
 from snnlib.store import paths
-from snnlib.store.paths import ROOT, data_dir, figures_dir, is_checkout, needs_repository, runs_dir
+from snnlib.store.paths import ROOT, build_dir, data_dir, figures_dir, is_checkout, needs_repository, runs_dir
 
-FOLDERS = {"SNNLIB_RUNS": runs_dir, "SNNLIB_DATA": data_dir, "SNNLIB_FIGURES": figures_dir}
+FOLDERS = {
+    "SNNLIB_RUNS": runs_dir, "SNNLIB_DATA": data_dir, "SNNLIB_FIGURES": figures_dir, "SNNLIB_BUILD": build_dir,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("variable", FOLDERS)
