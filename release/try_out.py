@@ -22,7 +22,7 @@ NETS = """
 from snnlib.batch.pretrained import on_sample, sampled
 from snnlib.runs import pretrained, stored
 from snnlib.runs.evaluations import read
-from snnlib.runs.run import ensure
+from snnlib.runs.trained import ensure
 
 names = [name for name in pretrained.names() if pretrained.published(name, pretrained.WEIGHTS)]
 assert names

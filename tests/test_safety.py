@@ -20,7 +20,9 @@ from hostile import Bomb
 
 from snnlib.data.sets import Dataset
 from snnlib.runs import run as runs
-from snnlib.runs.run import Run, Spec, ensure
+from snnlib.runs import trained
+from snnlib.runs.run import Run, Spec
+from snnlib.runs.trained import ensure
 from snnlib.store.files import DamagedError, seal
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -181,7 +183,8 @@ def spec(tmp_path: Path, small: Dataset, monkeypatch: pytest.MonkeyPatch) -> Spe
     """Of a tiny run in an empty store."""
     monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path / "store"))
     monkeypatch.setattr(runs, "load_dataset", lambda *_, **__: small)
-    monkeypatch.setattr(runs, "default_device", lambda: "cpu")
+    for module in (runs, trained):
+        monkeypatch.setattr(module, "default_device", lambda: "cpu")
     recipe: dict[str, Any] = {"epochs": 2, "batch_size": 32, "lr": 1e-3}
     return Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=recipe)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from snnlib.data.sets import Dataset
-from snnlib.runs import checkpoints
+from snnlib.runs import checkpoints, trained
 from snnlib.runs import run as runs
 from snnlib.runs.run import Spec
 from snnlib.store.used import forget
@@ -29,7 +29,8 @@ def folder(tmp_path: Path, small: Dataset, monkeypatch: pytest.MonkeyPatch) -> P
     """An empty run store, whose runs train on the small set."""
     monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path / "store"))
     monkeypatch.setattr(runs, "load_dataset", lambda *_, **__: small)
-    monkeypatch.setattr(runs, "default_device", lambda: "cpu")
+    for module in (runs, trained):
+        monkeypatch.setattr(module, "default_device", lambda: "cpu")
     return tmp_path / "store"
 
 
@@ -46,13 +47,13 @@ def small_store(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Ite
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The label of each training that begins."""
     began: list[str] = []
-    original = runs.train_epochs
+    original = trained.train_epochs
 
     def spy(*args: Any, **kwargs: Any) -> Any:
         began.append(kwargs["label"])
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(runs, "train_epochs", spy)
+    monkeypatch.setattr(trained, "train_epochs", spy)
     return began
 
 

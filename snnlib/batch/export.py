@@ -10,7 +10,8 @@ from snnlib.checks import InputError, shown
 from snnlib.own.network_file import save
 from snnlib.runs import pretrained
 from snnlib.runs.evaluations import AsLIF, AsTrained, Conversion, Evaluation
-from snnlib.runs.run import Run, ensure
+from snnlib.runs.run import Run
+from snnlib.runs.trained import ensure
 from snnlib.store.files import write
 
 ENDINGS = (".safetensors", ".nir")

@@ -20,8 +20,9 @@ from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
 from snnlib.checks import OneLine
 from snnlib.fast.process import usable
-from snnlib.runs.run import Run, train
+from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec
+from snnlib.runs.trained import train
 from snnlib.training.ranks import Rank
 
 PATIENCE = timedelta(hours=6)  # of ranks that wait for the leading one, which tests the net for all

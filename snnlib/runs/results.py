@@ -19,7 +19,8 @@ from snnlib.runs import checkpoints
 from snnlib.runs.evaluations import Evaluation, read
 from snnlib.runs.pretrained import WEIGHTS
 from snnlib.runs.provenance import now, provenance
-from snnlib.runs.run import Run, default_device, ensure
+from snnlib.runs.run import Run, default_device
+from snnlib.runs.trained import ensure
 from snnlib.store.files import DamagedError, check, explained, seal, set_aside, sha256, unseal, write
 from snnlib.store.once import once
 from snnlib.store.tensors import load_tensors, save_tensors

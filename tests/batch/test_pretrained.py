@@ -21,10 +21,12 @@ from snnlib.data.sets import Dataset
 from snnlib.experiments.made_with import made_with
 from snnlib.runs import pretrained as published
 from snnlib.runs import run as runs
+from snnlib.runs import trained
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy, predictions
-from snnlib.runs.run import Run, ensure, known
+from snnlib.runs.run import Run
+from snnlib.runs.trained import ensure, known
 from snnlib.store.files import DamagedError
 from snnlib.store.tensors import load_tensors
 
@@ -199,7 +201,7 @@ def test_a_begun_training_goes_on(place: Path, tmp_path: Path, monkeypatch: pyte
     elsewhere(monkeypatch, tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(runs.pretrained, "published", lambda *_: False)
-        patch.setattr(runs, "save_tensors", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(trained, "save_tensors", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(BaseException):  # noqa: B017, PT011 - between the checkpoint and the weights
             ensure(QUICK)
     assert weights(ensure(QUICK).model()) == own

@@ -14,7 +14,7 @@ from snnlib.runs import pretrained as published
 from snnlib.runs import stored
 from snnlib.runs.evaluations import read
 from snnlib.runs.results import evaluated
-from snnlib.runs.run import ensure
+from snnlib.runs.trained import ensure
 from snnlib.store.paths import ROOT
 
 PLACE = ROOT / "data" / "pretrained"

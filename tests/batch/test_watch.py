@@ -14,7 +14,8 @@ from snnlib.batch.killed import log_file, status_file
 from snnlib.batch.watch import A_NOTEBOOK, Drawings, Logs, Trainings
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run, ensure
+from snnlib.runs.run import Run
+from snnlib.runs.trained import ensure
 from snnlib.store.files import write
 
 

@@ -30,7 +30,7 @@ from snnlib.experiments import compare
 from snnlib.experiments.outputs import Outputs
 from snnlib.runs.preset import FOLDER, as_written, load_preset
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import ensure
+from snnlib.runs.trained import ensure
 from snnlib.store.paths import figures_dir, published_dir
 from snnlib.training.evaluation import accuracy_over_time
 

@@ -25,7 +25,8 @@ from snnlib.runs import preset
 from snnlib.runs.evaluations import AsTrained, Conversion
 from snnlib.runs.preset import load_preset
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import FILES, Run, ensure
+from snnlib.runs.run import FILES, Run
+from snnlib.runs.trained import ensure
 from snnlib.store.files import DamagedError, StoreError
 from snnlib.store.paths import runs_dir
 

@@ -21,6 +21,7 @@ from snnlib.experiments.beyond import anytime, energy, robustness
 from snnlib.experiments.beyond import pairs as beyond_runs
 from snnlib.experiments.beyond import plot as beyond
 from snnlib.runs import run as runs
+from snnlib.runs import trained
 from snnlib.runs.evaluations import AsTrained, Conversion
 from snnlib.runs.preset import load_preset
 from snnlib.runs.preset import preset_names as preset_names
@@ -245,7 +246,7 @@ def test_needed_pairs_runs_by_seed() -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_pair_is_refused_before_any_training(p: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "train_epochs", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(trained, "train_epochs", lambda *_, **__: pytest.fail("trained"))
     with pytest.raises(InputError, match=message) as refused:
         beyond_runs.snn_ann_pairs(p)
     assert "\n" not in str(refused.value)

@@ -75,7 +75,8 @@ import os
 import signal
 import threading
 os.environ["SNNLIB_RUNS"] = {str(folder)!r}
-from snnlib.runs.run import Spec, ensure
+from snnlib.runs.run import Spec
+from snnlib.runs.trained import ensure
 ensure(Spec(**{LONG.model_dump(mode="json")}))
 """
     stop = threading.Thread(target=interrupt_once_begun, args=(kernel, folder / LONG.name))

@@ -29,7 +29,8 @@ from snnlib.experiments.explorer.setting import ALPHAS, MEMORIES, NOISES, Settin
 from snnlib.experiments.parameters import PARAMETERS
 from snnlib.network import Spiking
 from snnlib.noise import Gaussian, Uniform
-from snnlib.runs.run import Run, ensure
+from snnlib.runs.run import Run
+from snnlib.runs.trained import ensure
 from snnlib.simulation import simulate
 from snnlib.store.paths import published_dir
 from snnlib.training.evaluation import accuracy_over_time

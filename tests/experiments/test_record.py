@@ -21,7 +21,8 @@ from snnlib.models import build
 from snnlib.neurons import LIF, SingleStep
 from snnlib.runs.arms import ARMS
 from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.run import Run, ensure
+from snnlib.runs.run import Run
+from snnlib.runs.trained import ensure
 from snnlib.store.paths import ROOT
 from snnlib.store.sums import write_summed
 

@@ -32,7 +32,7 @@ from snnlib.runs.evaluations import AnnConversion, AsTrained
 from snnlib.runs.preset import Preset
 from snnlib.runs.provenance import provenance
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import ensure
+from snnlib.runs.trained import ensure
 from snnlib.simulation import CHUNK
 from snnlib.training import measure
 from snnlib.training.evaluation import accuracy_over_time, calibration_images, predict

@@ -23,6 +23,7 @@ from snnlib.runs.evaluations import Conversion
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
 from snnlib.store.files import StoreError
+from snnlib.training.loop import State
 
 WORDS = {
     "disk full": "No space left on device: make room",
@@ -88,7 +89,7 @@ def _begin(epochs: int) -> None:
         if epochs:
             save = checkpoints.save_checkpoint
 
-            def save_then_stop(place: Path, state: runs.State, about: dict[str, object]) -> None:
+            def save_then_stop(place: Path, state: State, about: dict[str, object]) -> None:
                 save(place, state, about)
                 if state.epoch == epochs:
                     checkpoints.save_checkpoint = save

@@ -13,10 +13,12 @@ import pytest
 
 from faults import job
 from snnlib.data.sets import Dataset
-from snnlib.runs import checkpoints, results
+from snnlib.runs import checkpoints, results, trained
 from snnlib.runs import run as runs
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import CURVES, FILES, Run, Spec, ensure
+from snnlib.runs.run import CURVES, FILES, Run, Spec
+from snnlib.runs.trained import ensure
+from snnlib.training.loop import State
 
 pytestmark = pytest.mark.faults
 
@@ -66,7 +68,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Iterator
     """``done`` and ``begun``: two finished runs with an evaluation, and the same two stopped after two epochs."""
     folder = tmp_path_factory.mktemp("damage")
 
-    def save_then_stop(at: Path, state: runs.State, about: dict) -> None:
+    def save_then_stop(at: Path, state: State, about: dict) -> None:
         save(at, state, about)
         if state.epoch == 2:
             raise StopError
@@ -175,7 +177,7 @@ def test_one_byte_of_a_curve_costs_no_training(
             whole = path.read_bytes()
             path.write_bytes(flip(whole, b"", rng))
             with monkeypatch.context() as patch:
-                patch.setattr(runs, "_train", None)
+                patch.setattr(trained, "_train", None)
                 accuracy(run, E)
             assert path.read_bytes() == whole
             assert len([*(run.folder / "damaged" / "1").iterdir()]) == 1

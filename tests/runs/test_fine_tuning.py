@@ -15,9 +15,9 @@ from snnlib.checks import InputError
 from snnlib.data.sets import Dataset
 from snnlib.neurons import LIF, SingleStep
 from snnlib.noise import Uniform
-from snnlib.runs import checkpoints
-from snnlib.runs import run as runs
-from snnlib.runs.run import Run, Spec, build_for, ensure
+from snnlib.runs import checkpoints, trained
+from snnlib.runs.run import Run, Spec, build_for
+from snnlib.runs.trained import ensure
 from snnlib.store import locks
 from snnlib.training.failures import TrainingError
 from snnlib.training.loop import initial_state, train_epochs
@@ -91,13 +91,13 @@ def test_a_teacher_is_an_ann_that_sees_the_same_images(teacher: Spec, wrong: str
 def first_weights(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, bytes]]:
     """The weights that each training began with, by its label."""
     seen: dict[str, dict[str, bytes]] = {}
-    original = runs.train_epochs
+    original = trained.train_epochs
 
     def spy(state: Any, *args: Any, **kwargs: Any) -> Any:
         seen[kwargs["label"]] = weights(state.model)
         return original(state, *args, **kwargs)
 
-    monkeypatch.setattr(runs, "train_epochs", spy)
+    monkeypatch.setattr(trained, "train_epochs", spy)
     return seen
 
 
@@ -187,7 +187,7 @@ def test_a_run_after_one_that_fails_is_not_begun(folder: Path, monkeypatch: pyte
     def fails(*_: Any, **__: Any) -> None:
         raise TrainingError("loss = nan")
 
-    monkeypatch.setattr(runs, "train_epochs", fails)
+    monkeypatch.setattr(trained, "train_epochs", fails)
     with pytest.raises(TrainingError):
         ensure(tuned())
     assert not Run(tuned()).folder.exists()

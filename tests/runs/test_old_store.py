@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 
 from snnlib.experiments.made_with import made_with
-from snnlib.runs import results
-from snnlib.runs import run as runs
+from snnlib.runs import results, trained
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
 from snnlib.runs.preset import Preset, load_preset, preset_names
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run, ensure
+from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec
+from snnlib.runs.trained import ensure
 from snnlib.training.loop import State
 
 # Written by commit 980eae4, the specs below by the names that they had there; names.json is what its presets named,
@@ -85,7 +85,7 @@ def test_no_evaluation_passes_for_one_that_kept_less() -> None:
 
 @pytest.mark.parametrize("spec", [SINGLE, RELU, TUNED], ids=lambda spec: spec.training)
 def test_a_finished_run_is_loaded(store: Path, spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "train_epochs", forbidden)
+    monkeypatch.setattr(trained, "train_epochs", forbidden)
     run = ensure(spec)
     assert run.damage() is None
     assert len(run.history) == 1
@@ -106,7 +106,7 @@ def then(spec: Spec, evaluation: Evaluation) -> pd.DataFrame:
 def test_what_was_evaluated_is_computed_anew_from_the_old_weights_to_the_same_numbers(
     store: Path, spec: Spec, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "train_epochs", forbidden)
+    monkeypatch.setattr(trained, "train_epochs", forbidden)
     assert results.known(Run(spec), evaluation) is None
     before, now = then(spec, evaluation), accuracy(Run(spec), evaluation)
     rest = [column for column in before if column != "accuracy"]
@@ -117,20 +117,20 @@ def test_what_was_evaluated_is_computed_anew_from_the_old_weights_to_the_same_nu
 def test_another_evaluation_of_an_old_run_is_computed_from_its_weights(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "train_epochs", forbidden)
+    monkeypatch.setattr(trained, "train_epochs", forbidden)
     table = accuracy(Run(SINGLE), Conversion(**COMMON, alpha=3.0))
     assert list(table.timesteps) == [1, 2]
 
 
 def test_a_run_that_was_begun_goes_on_after_its_checkpoint(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     began = []
-    train_epochs = runs.train_epochs
+    train_epochs = trained.train_epochs
 
     def seen(state: State, *args: Any, **kwargs: Any) -> State:
         began.append(state.epoch)
         return train_epochs(state, *args, **kwargs)
 
-    monkeypatch.setattr(runs, "train_epochs", seen)
+    monkeypatch.setattr(trained, "train_epochs", seen)
     run = ensure(BEGUN)
     assert began == [1]
     assert list(run.history.epoch) == [1, 2]

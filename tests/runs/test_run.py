@@ -19,9 +19,10 @@ from tiny_runs import TINY, InterruptError, spec
 from snnlib.data.sets import Dataset
 from snnlib.fast.process import PRECISIONS
 from snnlib.neurons import SingleStep
-from snnlib.runs import checkpoints
+from snnlib.runs import checkpoints, trained
 from snnlib.runs import run as runs
-from snnlib.runs.run import Run, Spec, build_for, ensure
+from snnlib.runs.run import Run, Spec, build_for
+from snnlib.runs.trained import ensure
 from snnlib.store import locks
 from snnlib.store.files import StoreError
 from snnlib.training.failures import TrainingError
@@ -169,7 +170,7 @@ def test_a_failed_training_leaves_the_last_good_checkpoint(folder: Path, monkeyp
         raise TrainingError("loss = nan")
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "train_epochs", fails)
+        patch.setattr(trained, "train_epochs", fails)
         with pytest.raises(TrainingError):
             ensure(spec())
     assert not Run(spec()).done
@@ -198,13 +199,14 @@ import torch
 torch.set_num_threads(1)
 from dataclasses import replace
 from snnlib.runs import run as runs
+from snnlib.runs import trained
 from snnlib.data.sets import Split, load_dataset
 
 mini = load_dataset("fashion_mnist_mini")
 part = lambda s: Split(s.images[::50], s.labels[::50])
 runs.load_dataset = lambda *_, **__: replace(mini, train=part(mini.train), test=part(mini.test))
 here, me = Path({here!r}), sys.argv[1]
-train = runs.train_epochs
+train = trained.train_epochs
 
 def train_epochs(*args, **kwargs):
     (here / f"trained-{{me}}").touch()
@@ -214,9 +216,9 @@ def train_epochs(*args, **kwargs):
     time.sleep(1)  # the other one is waiting by now, and has said so
     return train(*args, **kwargs)
 
-runs.train_epochs = train_epochs
+trained.train_epochs = train_epochs
 (here / f"asks-{{me}}").touch()
-run = runs.ensure(runs.Spec.model_validate_json({spec!r}), "cpu")
+run = trained.ensure(runs.Spec.model_validate_json({spec!r}), "cpu")
 assert run.done
 print(run.metadata["files"]["weights.safetensors"])
 run.model("cpu")

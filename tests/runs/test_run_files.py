@@ -16,10 +16,11 @@ from conftest import weights
 from safetensors import safe_open
 from tiny_runs import DAMAGE, TINY, InterruptError, spec, spoil, stop_after
 
-from snnlib.runs import checkpoints
+from snnlib.runs import checkpoints, trained
 from snnlib.runs import run as runs
 from snnlib.runs.provenance import SAME
-from snnlib.runs.run import CURVES, FILES, Run, Spec, build_for, ensure
+from snnlib.runs.run import CURVES, FILES, Run, Spec, build_for
+from snnlib.runs.trained import ensure
 from snnlib.store import tensors as store
 from snnlib.store.files import DamagedError, StoreError, seal, set_aside, sha256, write
 
@@ -59,10 +60,10 @@ def test_metadata_tells_the_sittings_of_a_run_apart(folder: Path, monkeypatch: p
     """Whoever goes on with a run may do so on another machine, or with another version."""
     with monkeypatch.context() as patch:
         stop_after(1, patch)
-        patch.setattr(runs, "provenance", lambda device: {"device": "one", "git": {"commit": "a" * 40}})
+        patch.setattr(trained, "provenance", lambda device: {"device": "one", "git": {"commit": "a" * 40}})
         with pytest.raises(InterruptError):
             ensure(spec())
-    monkeypatch.setattr(runs, "provenance", lambda device: {"device": "another", "git": {"commit": "b" * 40}})
+    monkeypatch.setattr(trained, "provenance", lambda device: {"device": "another", "git": {"commit": "b" * 40}})
     run = ensure(spec())
     first, second = run.metadata["sittings"]
     assert (first["device"], first["git"]["commit"][0], first["epochs"]) == ("one", "a", [1, 1])
@@ -109,7 +110,7 @@ def test_curves_are_mended_from_their_copies_and_nothing_is_trained(
     run = ensure(spec(recipe={**TINY["recipe"], "epochs": 1}))
     before = {file: (run.folder / file).read_bytes() for file in (*FILES, "metadata.json")}
     content = spoil(run.folder / name, how)
-    monkeypatch.setattr(runs, "_train", None)
+    monkeypatch.setattr(trained, "_train", None)
     assert ensure(run.spec).damage() is None
     assert {file: (run.folder / file).read_bytes() for file in before} == before
     aside = run.folder / "damaged" / "1"

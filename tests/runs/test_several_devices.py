@@ -17,15 +17,17 @@ import psutil
 import pytest
 
 from snnlib.runs import checkpoints
-from snnlib.runs.run import Run, ensure
+from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec
+from snnlib.runs.trained import ensure
 from snnlib.training.failures import TrainingError
 
 torchrun = pytest.mark.torchrun
 
 ENSURE = """
 import sys
-from snnlib.runs.run import Spec, ensure
+from snnlib.runs.run import Spec
+from snnlib.runs.trained import ensure
 try:
     ensure(Spec.model_validate_json(sys.argv[1]), "cpu")
 except Exception as error:

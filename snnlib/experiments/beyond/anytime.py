@@ -20,7 +20,8 @@ from snnlib.data.sets import Dataset
 from snnlib.experiments.beyond.pairs import above_zero, interval
 from snnlib.network import Spiking
 from snnlib.runs.evaluations import Evaluation
-from snnlib.runs.run import Run, ensure
+from snnlib.runs.run import Run
+from snnlib.runs.trained import ensure
 from snnlib.simulation import simulate
 from snnlib.training.seeds import stream
 

@@ -18,7 +18,8 @@ from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair, above_zero, in
 from snnlib.experiments.over_seeds import at_timesteps, counted
 from snnlib.runs.evaluations import AsTrained, Conversion, Evaluation
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run, ensure
+from snnlib.runs.run import Run
+from snnlib.runs.trained import ensure
 
 SKIPPING = f"{ANN}, zeros skipped"
 EQUAL = 0.5  # points below the ReLU net that still count as equal

@@ -16,7 +16,8 @@ from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair, above_zero, in
 from snnlib.experiments.over_seeds import counted, percent
 from snnlib.runs.evaluations import AsTrained, Conversion, Evaluation
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run, ensure
+from snnlib.runs.run import Run
+from snnlib.runs.trained import ensure
 from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.seeds import stream
 

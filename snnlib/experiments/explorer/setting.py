@@ -12,7 +12,8 @@ from snnlib.experiments.titles import title
 from snnlib.network import Spiking
 from snnlib.noise import Gaussian, Uniform
 from snnlib.runs import pretrained, stored
-from snnlib.runs.run import Run, ensure
+from snnlib.runs.run import Run
+from snnlib.runs.trained import ensure
 
 PAPER, EXACT, NONE = MEMORIES = ("paper's", "exact", "none")
 NOISES = {"gaussian": Gaussian, "uniform": Uniform}

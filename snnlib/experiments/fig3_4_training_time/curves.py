@@ -17,7 +17,8 @@ from snnlib.experiments.fig3_4_training_time.race import MUST, tested_at
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.runs.preset import Comparison
-from snnlib.runs.run import Run, known
+from snnlib.runs.run import Run
+from snnlib.runs.trained import known
 
 FIRST = 20  # percent: twice what guessing gets
 

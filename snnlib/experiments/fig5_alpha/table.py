@@ -27,7 +27,8 @@ from snnlib.neurons import Neuron
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run, ensure
+from snnlib.runs.run import Run
+from snnlib.runs.trained import ensure
 from snnlib.simulation import simulate
 from snnlib.training.evaluation import calibration_images
 from snnlib.training.seeds import stream

@@ -19,7 +19,8 @@ from snnlib.experiments.nets import by_net
 from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.titles import net_title
 from snnlib.runs.evaluations import Conversion
-from snnlib.runs.run import Run, ensure
+from snnlib.runs.run import Run
+from snnlib.runs.trained import ensure
 from snnlib.training.evaluation import predict
 
 AT = (10, 100, 1000)  # T: what is ahead before is another question
