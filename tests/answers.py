@@ -36,7 +36,8 @@ from snnlib.runs import preset
 from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.preset_file import LARGEST
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 from snnlib.store.markdown import markers
 from snnlib.store.paths import ROOT
 

@@ -15,7 +15,7 @@ from snnlib.runs import evaluations, preset, preset_file
 from snnlib.runs.arms import ARMS
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Preset
-from snnlib.runs.run import Spec
+from snnlib.runs.spec import Spec
 from snnlib.training.recipe import Recipe
 
 ENTRY = ("notebooks", "method", 0)  # in a file

@@ -22,8 +22,9 @@ from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.checks import InputError, one_of
 from snnlib.conversion import convert
 from snnlib.data.batches import batches
+from snnlib.data.checksums import DataError
 from snnlib.data.moving_bars import moving_bars
-from snnlib.data.sets import DataError, Dataset, Split, load_dataset
+from snnlib.data.sets import Dataset, Split, load_dataset
 from snnlib.deploy.folding import clamped, fold
 from snnlib.deploy.nir_export import to_nir
 from snnlib.deploy.operations import count

@@ -21,7 +21,8 @@ from hostile import Bomb
 from snnlib.data.sets import Dataset
 from snnlib.runs import run as runs
 from snnlib.runs import trained
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 from snnlib.runs.trained import ensure
 from snnlib.store.files import DamagedError, seal
 
@@ -142,7 +143,8 @@ from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_times
 from snnlib.experiments.fig2_accuracy_vs_timesteps.table import accuracies
 from snnlib.experiments.outputs import Outputs
 from snnlib.runs.evaluations import Conversion
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 from snnlib.store.paths import figures_dir
 
 recipe = {"epochs": 1, "batch_size": 250, "lr": 1e-3}

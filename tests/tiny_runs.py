@@ -11,7 +11,7 @@ import pytest
 from snnlib.data.sets import Dataset
 from snnlib.runs import checkpoints, trained
 from snnlib.runs import run as runs
-from snnlib.runs.run import Spec
+from snnlib.runs.spec import Spec
 from snnlib.store.used import forget
 
 TINY: dict[str, Any] = {

@@ -21,7 +21,8 @@ from snnlib.runs.checkpoints import epochs_done
 from snnlib.runs.evaluations import AsTrained, Conversion, Evaluation
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import known
-from snnlib.runs.run import Run, Spec, default_device
+from snnlib.runs.run import Run, default_device
+from snnlib.runs.spec import Spec
 from snnlib.store.files import DamagedError
 from snnlib.training.progress import quiet
 

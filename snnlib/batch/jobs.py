@@ -10,7 +10,8 @@ from snnlib.batch.evaluated import evaluations
 from snnlib.experiments.table1_networks import size
 from snnlib.runs.evaluations import Evaluation
 from snnlib.runs.preset import Preset
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 
 SHARE = 1 / 25  # of all work, what a job of cheap nets should have at least
 LONG = 1e13  # multiply-accumulates, minutes of a core: more than a job of several should have

@@ -13,7 +13,8 @@ from snnlib.data.sets import Dataset, Split
 from snnlib.models import INPUT_SHAPES
 from snnlib.network import Spiking
 from snnlib.runs.evaluations import Evaluation
-from snnlib.runs.run import Run, Spec, build_for, default_device
+from snnlib.runs.run import Run, build_for, default_device
+from snnlib.runs.spec import Spec
 from snnlib.simulation import CHUNK
 from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.loop import initial_state, one_epoch

@@ -16,7 +16,7 @@ from snnlib.experiments.outputs import Outputs
 from snnlib.runs.arms import ARMS
 from snnlib.runs.preset import Preset, nets_as_written
 from snnlib.runs.preset_folder import claimed
-from snnlib.runs.run import Spec
+from snnlib.runs.spec import Spec
 from snnlib.runs.trained import ensure
 from snnlib.store.paths import figures_dir
 from snnlib.training.failures import DeviceError, TrainingError

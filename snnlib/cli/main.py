@@ -17,7 +17,7 @@ from snnlib.batch.process import WorkflowError
 from snnlib.batch.starting import INTERRUPTED, started
 from snnlib.checks import InputError, short
 from snnlib.cli.commands import app
-from snnlib.data.sets import DataError
+from snnlib.data.checksums import DataError
 from snnlib.store.files import StoreError
 from snnlib.training.failures import TrainingError
 

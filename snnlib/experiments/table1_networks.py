@@ -14,7 +14,7 @@ from snnlib.experiments.paper import EPOCHS, STRUCTURES
 from snnlib.models import INPUT_SHAPES, build
 from snnlib.network import Spiking
 from snnlib.neurons import SingleStep
-from snnlib.runs.run import Spec
+from snnlib.runs.spec import Spec
 from snnlib.simulation import Simulation, evaluating
 
 

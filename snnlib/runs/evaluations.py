@@ -22,7 +22,8 @@ from snnlib.network import Spiking
 from snnlib.neurons import FIRST_STEPS, LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.noise import Gaussian, Noise
 from snnlib.rate import Rate, integrated
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 from snnlib.simulation import MOST_TIMESTEPS
 from snnlib.training.evaluation import MOST_NOISE_SEEDS, TIES, calibration_images
 

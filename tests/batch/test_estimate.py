@@ -19,7 +19,8 @@ from snnlib.network import Spiking
 from snnlib.runs import checkpoints, preset, results
 from snnlib.runs.evaluations import AnnConversion, AsTrained, Conversion, Evaluation
 from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.run import FILES, Run, Spec, build_for
+from snnlib.runs.run import FILES, Run, build_for
+from snnlib.runs.spec import Spec
 from snnlib.simulation import CHUNK, Simulation
 from snnlib.store.files import seal, sha256, write
 from snnlib.store.tensors import save_tensors

@@ -13,7 +13,8 @@ from snnlib.batch.train import BatchError, failed, failure, train_runs, unfinish
 from snnlib.cli import main as command_line
 from snnlib.data.checksums import DataError
 from snnlib.runs.preset import Preset
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 from snnlib.store.files import StoreError, UnwritableError, write
 from snnlib.training.failures import DeviceError, TrainingError
 

@@ -19,7 +19,8 @@ from snnlib.checks import InputError
 from snnlib.cli import training as command_line
 from snnlib.runs import preset as presets
 from snnlib.runs.preset import Preset, load_preset, nets_as_written
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 from snnlib.store.paths import published_dir
 from snnlib.training.failures import DeviceError, TrainingError
 

@@ -17,7 +17,7 @@ from tiny_data import IDX_FILES, idx_bytes, random_images, write
 from torchvision.datasets import CIFAR10
 
 from snnlib.data import sets as data
-from snnlib.data.sets import DataError
+from snnlib.data.checksums import DataError
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from torchvision.datasets import CIFAR10, MNIST
 
 from snnlib.data import sets as data
 from snnlib.data import torchvision_sets
-from snnlib.data.sets import DataError, Dataset
+from snnlib.data.checksums import DataError
+from snnlib.data.sets import Dataset
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import torch
 from tiny_data import random_images
 
 from snnlib.data import sets as data
-from snnlib.data.sets import DataError, Dataset
+from snnlib.data.checksums import DataError
+from snnlib.data.sets import Dataset
 
 
 @pytest.fixture(scope="module")

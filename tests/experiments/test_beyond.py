@@ -26,7 +26,8 @@ from snnlib.runs.evaluations import AsTrained, Conversion
 from snnlib.runs.preset import load_preset
 from snnlib.runs.preset import preset_names as preset_names
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 from snnlib.simulation import Simulation
 
 E = Conversion(timesteps=4, noise_seeds=(3, 5), batch_size=30, calibration=40, statistics="frozen")

@@ -27,7 +27,8 @@ from snnlib.experiments.fig3_4_training_time.cost import (
     training_cost,
 )
 from snnlib.fast.noise_tape import LENGTH, SHORT, clipped_normal, tapes_read
-from snnlib.runs.run import Run, Spec, build_for
+from snnlib.runs.run import Run, build_for
+from snnlib.runs.spec import Spec
 from snnlib.training import measure
 from snnlib.training.loop import initial_state, train_epochs
 

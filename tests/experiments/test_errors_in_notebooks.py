@@ -75,7 +75,7 @@ import os
 import signal
 import threading
 os.environ["SNNLIB_RUNS"] = {str(folder)!r}
-from snnlib.runs.run import Spec
+from snnlib.runs.spec import Spec
 from snnlib.runs.trained import ensure
 ensure(Spec(**{LONG.model_dump(mode="json")}))
 """

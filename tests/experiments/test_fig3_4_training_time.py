@@ -22,7 +22,8 @@ from snnlib.experiments.fig3_4_training_time.paired import seconds_to_benchmark
 from snnlib.experiments.fig3_4_training_time.race import NOTEBOOK, SHARES, raced
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.runs.preset import Comparison, Preset, load_preset
-from snnlib.runs.run import FILES, Run, Spec
+from snnlib.runs.run import FILES, Run
+from snnlib.runs.spec import Spec
 from snnlib.store.files import seal, sha256
 from snnlib.training.evaluation import Predictions
 

@@ -30,7 +30,8 @@ from snnlib.runs import run as runs
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import load_preset, preset_names
 from snnlib.runs.results import predictions
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 from snnlib.runs.trained import ensure
 from snnlib.simulation import Simulation
 from snnlib.training.evaluation import accuracy_over_time, calibration_images

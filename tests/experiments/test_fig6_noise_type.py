@@ -29,7 +29,8 @@ from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import load_preset
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 from snnlib.runs.trained import ensure
 from snnlib.training.evaluation import accuracy_over_time
 

@@ -16,7 +16,8 @@ from snnlib.experiments.made_with import NAMES, made_with, overview, runs_named
 from snnlib.experiments.outputs import Outputs
 from snnlib.runs import run as runs
 from snnlib.runs.preset import load_preset
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 from snnlib.runs.trained import ensure
 from snnlib.store.files import seal, sha256, unseal
 from snnlib.store.paths import published_dir

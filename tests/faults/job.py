@@ -26,7 +26,8 @@ from snnlib.experiments.outputs import Outputs
 from snnlib.runs import checkpoints
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.results import predictions
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 from snnlib.store import holders, locks
 from snnlib.store.files import check, unseal
 from snnlib.store.paths import figures_dir, runs_dir

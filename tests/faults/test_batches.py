@@ -24,7 +24,8 @@ from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.train import failure
 from snnlib.runs.checkpoints import epochs_done
 from snnlib.runs.results import known
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 from snnlib.store.paths import ROOT
 
 pytestmark = pytest.mark.faults

@@ -18,7 +18,8 @@ import pytest
 from faults import job
 from snnlib.runs.checkpoints import epochs_done
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 
 pytestmark = pytest.mark.faults
 
@@ -28,7 +29,8 @@ CELL = """
 import time
 from pathlib import Path
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 from faults import job
 run = Run(Spec.model_validate_json({spec!r}))
 Path({name!r}).touch()

@@ -14,7 +14,7 @@ from hostile import Bomb
 
 from snnlib.data import sets as data
 from snnlib.data import torchvision_sets
-from snnlib.data.sets import DataError
+from snnlib.data.checksums import DataError
 
 pytestmark = pytest.mark.faults
 

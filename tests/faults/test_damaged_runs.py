@@ -15,8 +15,10 @@ from faults import job
 from snnlib.data.sets import Dataset
 from snnlib.runs import checkpoints, results, trained
 from snnlib.runs import run as runs
+from snnlib.runs.pretrained import CURVES
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import CURVES, FILES, Run, Spec
+from snnlib.runs.run import FILES, Run
+from snnlib.runs.spec import Spec
 from snnlib.runs.trained import ensure
 from snnlib.training.loop import State
 

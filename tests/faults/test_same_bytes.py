@@ -27,7 +27,7 @@ BEFORE = {
 IMPORTS = """
 from faults import job
 from snnlib.neurons import LIF
-from snnlib.runs.run import Spec
+from snnlib.runs.spec import Spec
 from snnlib.runs.trained import ensure
 from snnlib.training.recipe import Recipe
 """

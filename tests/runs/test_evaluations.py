@@ -10,7 +10,8 @@ from snnlib.noise import Gaussian
 from snnlib.runs import preset
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
 from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 
 
 def evaluations(ann_timesteps: int = 128, **fields: object) -> list[Evaluation]:

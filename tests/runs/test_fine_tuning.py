@@ -16,7 +16,8 @@ from snnlib.data.sets import Dataset
 from snnlib.neurons import LIF, SingleStep
 from snnlib.noise import Uniform
 from snnlib.runs import checkpoints, trained
-from snnlib.runs.run import Run, Spec, build_for
+from snnlib.runs.run import Run, build_for
+from snnlib.runs.spec import Spec
 from snnlib.runs.trained import ensure
 from snnlib.store import locks
 from snnlib.training.failures import TrainingError

@@ -15,7 +15,7 @@ from snnlib.cli import main as cli
 from snnlib.experiments.paper import EPOCHS
 from snnlib.runs import preset
 from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.run import Spec
+from snnlib.runs.spec import Spec
 
 
 @pytest.mark.parametrize("name", preset.preset_names())

@@ -11,7 +11,7 @@ import pytest
 from snnlib.checks import InputError
 from snnlib.runs.preset import Preset, as_written, load_preset, preset_names
 from snnlib.runs.preset_file import toml
-from snnlib.runs.run import Spec
+from snnlib.runs.spec import Spec
 
 
 def specs(preset: Preset, *changes: str) -> list[Spec]:

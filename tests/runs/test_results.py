@@ -21,7 +21,8 @@ from snnlib.runs import results
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
 from snnlib.runs.results import accuracy, known, predictions
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 from snnlib.runs.trained import ensure
 from snnlib.store.files import DamagedError, seal, unseal, write
 from snnlib.training.evaluation import accuracy_over_time, calibration_images, predict

@@ -21,7 +21,8 @@ from snnlib.fast.process import PRECISIONS
 from snnlib.neurons import SingleStep
 from snnlib.runs import checkpoints, trained
 from snnlib.runs import run as runs
-from snnlib.runs.run import Run, Spec, build_for
+from snnlib.runs.run import Run, build_for
+from snnlib.runs.spec import Spec
 from snnlib.runs.trained import ensure
 from snnlib.store import locks
 from snnlib.store.files import StoreError
@@ -201,6 +202,7 @@ from dataclasses import replace
 from snnlib.runs import run as runs
 from snnlib.runs import trained
 from snnlib.data.sets import Split, load_dataset
+from snnlib.runs.spec import Spec
 
 mini = load_dataset("fashion_mnist_mini")
 part = lambda s: Split(s.images[::50], s.labels[::50])
@@ -218,7 +220,7 @@ def train_epochs(*args, **kwargs):
 
 trained.train_epochs = train_epochs
 (here / f"asks-{{me}}").touch()
-run = trained.ensure(runs.Spec.model_validate_json({spec!r}), "cpu")
+run = trained.ensure(Spec.model_validate_json({spec!r}), "cpu")
 assert run.done
 print(run.metadata["files"]["weights.safetensors"])
 run.model("cpu")

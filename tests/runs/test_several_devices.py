@@ -26,7 +26,7 @@ torchrun = pytest.mark.torchrun
 
 ENSURE = """
 import sys
-from snnlib.runs.run import Spec
+from snnlib.runs.spec import Spec
 from snnlib.runs.trained import ensure
 try:
     ensure(Spec.model_validate_json(sys.argv[1]), "cpu")

@@ -15,7 +15,8 @@ from snnlib.checks import InputError
 from snnlib.neurons import LIF, Converted, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.rate import Rate
-from snnlib.runs.run import Spec, build_for
+from snnlib.runs.run import build_for
+from snnlib.runs.spec import Spec
 from snnlib.surrogate import Arctan
 from snnlib.training.recipe import Recipe
 

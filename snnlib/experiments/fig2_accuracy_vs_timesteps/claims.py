@@ -12,9 +12,9 @@ import pandas as pd
 from scipy.special import ndtri
 
 from snnlib.data.sets import SIZES
-from snnlib.experiments.evidence import CONFIDENCE, Claim, Effect, Finding, Item, each_network, exceeds, networks
+from snnlib.experiments.evidence import Claim, Effect, Finding, Item, each_network, exceeds, networks
 from snnlib.experiments.fig2_accuracy_vs_timesteps.table import CONSTANT, NOISE
-from snnlib.experiments.over_seeds import NET
+from snnlib.experiments.over_seeds import CONFIDENCE, NET
 from snnlib.experiments.paper import TABLE2_OURS
 from snnlib.experiments.tables import CONTRAST_COLUMNS, RUN_COLUMNS, SCALE, NotTestedError, Table, Tables
 from snnlib.experiments.titles import TITLES, short_title

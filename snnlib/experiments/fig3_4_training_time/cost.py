@@ -25,7 +25,8 @@ from snnlib.fast.compiled import compiling
 from snnlib.fast.noise_tape import tapes_read
 from snnlib.runs.preset import Comparison
 from snnlib.runs.provenance import provenance
-from snnlib.runs.run import Spec, build_for, default_device
+from snnlib.runs.run import build_for, default_device
+from snnlib.runs.spec import Spec
 from snnlib.training.loop import initial_state, one_epoch
 from snnlib.training.measure import peak_bytes, seconds
 

@@ -6,7 +6,7 @@ import math
 
 from snnlib.checks import InputError
 from snnlib.runs.preset import Comparison, Preset
-from snnlib.runs.run import Spec
+from snnlib.runs.spec import Spec
 
 NOTEBOOK = "fig3_4_training_time"
 MUST, MAY = ("ours", "direct"), ("equal_time", "direct4", "direct2", "tuned", "relu")

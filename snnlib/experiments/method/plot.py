@@ -30,7 +30,7 @@ def method(steps: pd.DataFrame, densities: pd.DataFrame, net: dict) -> Figure:
     Args:
         steps: columns step (1, 2, 3), timesteps, mean, std (accuracy in percent, over noise seeds), noise_seeds.
         densities: from `eq6_terms.histograms`.
-        net: the run's columns, `snnlib.runs.run.Spec.columns`.
+        net: the run's columns, `snnlib.runs.spec.Spec.columns`.
     """
     layers = list(densities.layer.unique())
     rows = -(-len(layers) // _COLUMNS)

@@ -22,7 +22,8 @@ from snnlib.neurons import FIRST_STEPS
 from snnlib.runs.evaluations import Conversion, Evaluation
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 
 NOTEBOOK = "silent_choices"
 READOUT, SURROGATE, GAUSSIAN, BATCH_NORM = "readout", "surrogate gradient", "Gaussian in [0, 1]", "batch norm"

@@ -16,7 +16,8 @@ from snnlib.experiments.table2_inference_time.claims import WITHIN
 from snnlib.runs.evaluations import AnnConversion, AsTrained, Conversion, Evaluation
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy, predictions
-from snnlib.runs.run import Run, Spec
+from snnlib.runs.run import Run
+from snnlib.runs.spec import Spec
 
 NOTEBOOK = "table2_inference_time"
 # What an arm is in the table.
