@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from snnlib.experiments.evidence import Effect, Item, exceeds, judged
+from snnlib.experiments.effects import Effect
+from snnlib.experiments.evidence import Item, exceeds, judged
 
 # Of the other's time, that ours may take: a measured ratio of the steps repeats to some 5 % on one machine.
 LEAST_SHARE, MOST_SHARE = 0.8, 1.05

@@ -1,4 +1,4 @@
-"""A claim and what its verdict rests on: effects with their intervals, network by network. docs/verdicts.md in code."""
+"""A claim and what its verdict rests on: what its effects say, network by network. docs/verdicts.md in code."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-import numpy as np
 import pandas as pd
-from scipy.special import ndtri, stdtrit
 
-from snnlib.experiments.over_seeds import CONFIDENCE, NET, geometric_interval
+from snnlib.experiments.effects import LEAST_SEEDS, Effect, Factor
+from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.paper import NETWORKS
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Table, Tables
 from snnlib.experiments.titles import TITLES
@@ -26,7 +25,6 @@ OUTCOMES = {  # what each may turn out to be
     UNCLEAR: {YES, PART, NO}, MISSING: {YES, PART, NO},
 }  # fmt: skip
 
-LEAST_SEEDS = 3  # fewer decide nothing
 HALF = 0.5  # of a claimed factor or saving: above it the claim holds in part
 CLOSE = 1.0  # points between two accuracies that the paper calls close
 
@@ -40,80 +38,6 @@ RULE = (
     "Partly: in part in one, or yes in one and no in another.",
     "Undecided: the networks that are undecided, or have no runs, could make it another verdict.",
 )
-
-
-@dataclass(frozen=True)
-class Effect:
-    """An effect in each training seed, and the standard error that its mean has from the choice of test images."""
-
-    values: Sequence[float]
-    image_error: float = 0.0
-
-    @classmethod
-    def of(cls, rows: pd.DataFrame) -> Effect:
-        """From the rows of a `contrasts.contrast`."""
-        return cls(rows.points.tolist(), float(rows.image_error.iloc[0]) if len(rows) else 0.0)
-
-    @property
-    def mean(self) -> float:
-        return float(self._rounded.mean())
-
-    @property
-    def of_seeds(self) -> float:
-        """Half-width of the interval that the training seeds give: t(0.975, n - 1) s / sqrt(n); inf for one seed."""
-        n = len(self.values)
-        if n < 2:
-            return math.inf
-        return float(stdtrit(n - 1, (1 + CONFIDENCE) / 2) * self._rounded.std(ddof=1) / math.sqrt(n))
-
-    @property
-    def of_images(self) -> float:
-        """Half-width of the interval that the test images give."""
-        return float(ndtri((1 + CONFIDENCE) / 2) * self.image_error)
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Low and high end; everything is possible with fewer than `LEAST_SEEDS` seeds."""
-        if len(self.values) < LEAST_SEEDS:
-            return -math.inf, math.inf
-        half = math.hypot(self.of_seeds, self.of_images)
-        return self.mean - half, self.mean + half
-
-    def shown(self, form: str = "+.1f", unit: str = "") -> str:
-        """Mean ± of seeds ± of images."""
-        halves = [self.of_seeds] if len(self.values) > 1 else []
-        halves += [self.of_images] if self.image_error else []
-        spread = "".join(f" ± {half:{form.removeprefix('+')}}" for half in halves)
-        return f"{self.mean:{form}}{spread}{unit}"
-
-    @property
-    def _rounded(self) -> np.ndarray:
-        return np.round(np.asarray(self.values, np.float64), 9)  # equal accuracies differ by nothing, not by a rounding
-
-
-@dataclass(frozen=True)
-class Factor:
-    """A ratio of times, or of steps, in each training seed: its mean and interval are those of its logarithm."""
-
-    values: Sequence[float]
-
-    @property
-    def mean(self) -> float:
-        return self._rounded[0]
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Low and high end; everything is possible with fewer than `LEAST_SEEDS` seeds."""
-        return self._rounded[1:] if len(self.values) >= LEAST_SEEDS else (0.0, math.inf)
-
-    def shown(self, form: str = ".1f", unit: str = "×", told: Callable[[float], float] = float) -> str:
-        """Mean and, of enough seeds, both ends of the interval, each as ``told``, which must never fall, has it."""
-        mean, *ends = (f"{told(value):{form}}" for value in self._rounded)
-        return f"{mean} [{', '.join(ends)}]{unit}" if len(self.values) >= LEAST_SEEDS else f"{mean}{unit}"
-
-    @property
-    def _rounded(self) -> tuple[float, ...]:
-        return tuple(round(value, 9) for value in geometric_interval(self.values))  # exp(log(100)) is above 100
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from snnlib.batch.answers import SCALES, answers, ours, published
 from snnlib.batch.ledger import Ledger, ledger
 from snnlib.checks import InputError
 from snnlib.experiments.claims import BEYOND, CLAIMS
-from snnlib.experiments.evidence import Claim, Effect, Finding, Item, exceeds, missing
+from snnlib.experiments.effects import Effect
+from snnlib.experiments.evidence import Claim, Finding, Item, exceeds, missing
 from snnlib.experiments.tables import PARTLY, SCALE, NotTestedError, Tables
 from snnlib.runs.preset import preset_names
 from snnlib.store.paths import published_dir

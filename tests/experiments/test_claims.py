@@ -24,7 +24,7 @@ from claim_tables import (
     without,
 )
 
-from snnlib.experiments import evidence
+from snnlib.experiments import effects
 from snnlib.experiments.claims import BEYOND, CLAIMS, decide, decide_beyond, told
 from snnlib.experiments.evidence import Claim
 from snnlib.experiments.outputs import Outputs
@@ -164,7 +164,7 @@ def test_a_row_has_what_a_reader_needs_to_judge_it(verdicts: Callable, tmp_path:
 def test_who_asks_for_more_seeds_than_there_are_decides_nothing(
     verdicts: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evidence, "LEAST_SEEDS", 6)  # as the notebook of claims has it to try
+    monkeypatch.setattr(effects, "LEAST_SEEDS", 6)  # as the notebook of claims has it to try
     found = verdicts()
     assert {id for id, verdict in found.items() if verdict != UNDECIDED} == SEEDLESS
 

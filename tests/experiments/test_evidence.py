@@ -8,6 +8,7 @@ from itertools import product
 import pandas as pd
 import pytest
 
+from snnlib.experiments.effects import Effect, Factor
 from snnlib.experiments.evidence import (
     AT_LEAST_PART,
     AT_MOST_PART,
@@ -16,8 +17,6 @@ from snnlib.experiments.evidence import (
     PART,
     UNCLEAR,
     YES,
-    Effect,
-    Factor,
     Finding,
     Item,
     each_network,

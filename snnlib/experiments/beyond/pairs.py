@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from snnlib.experiments.evidence import LEAST_SEEDS, Effect, exceeds
+from snnlib.experiments.effects import LEAST_SEEDS, Effect
+from snnlib.experiments.evidence import exceeds
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run
 

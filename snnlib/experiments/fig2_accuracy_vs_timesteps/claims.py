@@ -12,7 +12,8 @@ import pandas as pd
 from scipy.special import ndtri
 
 from snnlib.data.sets import SIZES
-from snnlib.experiments.evidence import Claim, Effect, Finding, Item, each_network, exceeds, networks
+from snnlib.experiments.effects import Effect
+from snnlib.experiments.evidence import Claim, Finding, Item, each_network, exceeds, networks
 from snnlib.experiments.fig2_accuracy_vs_timesteps.table import CONSTANT, NOISE
 from snnlib.experiments.over_seeds import CONFIDENCE, NET
 from snnlib.experiments.paper import TABLE2_OURS

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast, level
-from snnlib.experiments.evidence import Effect
+from snnlib.experiments.effects import Effect
 from snnlib.experiments.nets import first_nets
 from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.paper import OUR_TIMESTEPS

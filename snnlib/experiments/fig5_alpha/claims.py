@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from snnlib.experiments.effects import Effect
 from snnlib.experiments.evidence import (
     CLOSE,
     HALF,
@@ -15,7 +16,6 @@ from snnlib.experiments.evidence import (
     UNCLEAR,
     YES,
     Claim,
-    Effect,
     Finding,
     Item,
     each_network,

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from snnlib.experiments.evidence import Effect
+from snnlib.experiments.effects import Effect
 from snnlib.experiments.fig5_alpha.claims import IN_PART, LOSSLESS
 from snnlib.experiments.over_seeds import ARCHITECTURE, counted
 from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, leftmost, legend, named, style

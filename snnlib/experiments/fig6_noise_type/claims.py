@@ -7,7 +7,8 @@ from functools import partial
 
 import pandas as pd
 
-from snnlib.experiments.evidence import CLOSE, Claim, Effect, Finding, Item, each_network, exceeds, within
+from snnlib.experiments.effects import Effect
+from snnlib.experiments.evidence import CLOSE, Claim, Finding, Item, each_network, exceeds, within
 from snnlib.experiments.tables import CONTRAST_COLUMNS, RUN_COLUMNS, Table, Tables
 
 FIG6 = Table("fig6_noise_type", RUN_COLUMNS)

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from snnlib.experiments.evidence import LEAST_SEEDS, Effect
+from snnlib.experiments.effects import LEAST_SEEDS, Effect
 from snnlib.experiments.over_seeds import NET, at_timesteps, mean_and_sd
 from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, leftmost, legend, named, style
 from snnlib.experiments.titles import panel_title, printed_accuracy

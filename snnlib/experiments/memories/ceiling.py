@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from snnlib.experiments.contrasts import image_error
-from snnlib.experiments.evidence import Effect, exceeds
+from snnlib.experiments.effects import Effect
+from snnlib.experiments.evidence import exceeds
 from snnlib.experiments.memories.table import ENSEMBLE, EXACT, PAPER, memories
 from snnlib.experiments.nets import by_net
 from snnlib.experiments.over_seeds import NET

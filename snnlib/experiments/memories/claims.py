@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from snnlib.experiments.evidence import Claim, Effect, Factor, Finding, Item, each_network, exceeds, judged, missing
+from snnlib.experiments.effects import Effect, Factor
+from snnlib.experiments.evidence import Claim, Finding, Item, each_network, exceeds, judged, missing
 from snnlib.experiments.memories.table import ENSEMBLE, EXACT
 from snnlib.experiments.over_seeds import percent
 from snnlib.experiments.tables import CONTRAST_COLUMNS, RUN_COLUMNS, Table, Tables

@@ -6,8 +6,9 @@ from functools import partial
 
 import pandas as pd
 
+from snnlib.experiments.effects import Effect
 from snnlib.experiments.equal_time import LEAST_SHARE, MOST_SHARE, at_equal_time
-from snnlib.experiments.evidence import CLOSE, Claim, Effect, Finding, Item, each_network, exceeds, missing
+from snnlib.experiments.evidence import CLOSE, Claim, Finding, Item, each_network, exceeds, missing
 from snnlib.experiments.one_pass.table import OF_DIRECT
 from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.tables import NET_COLUMNS, Table, Tables

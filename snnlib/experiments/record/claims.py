@@ -9,7 +9,8 @@ from functools import partial
 
 import pandas as pd
 
-from snnlib.experiments.evidence import Claim, Effect, Finding, Item, each_network, exceeds
+from snnlib.experiments.effects import Effect
+from snnlib.experiments.evidence import Claim, Finding, Item, each_network, exceeds
 from snnlib.experiments.one_pass.table import PIPELINED, SPIKING
 from snnlib.experiments.record.table import AT, BASE, GOALS
 from snnlib.experiments.tables import NET_COLUMNS, SCALE, NotTestedError, Table, Tables

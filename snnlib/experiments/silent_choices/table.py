@@ -15,7 +15,7 @@ import pandas as pd
 
 from snnlib.conversion import STATISTICS
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast
-from snnlib.experiments.evidence import Effect
+from snnlib.experiments.effects import Effect
 from snnlib.experiments.over_seeds import over_seeds, percent, plus_minus
 from snnlib.experiments.tables import RUN_COLUMNS, Table
 from snnlib.neurons import FIRST_STEPS

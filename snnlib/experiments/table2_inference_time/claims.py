@@ -11,18 +11,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from snnlib.experiments.evidence import (
-    CLOSE,
-    HALF,
-    Claim,
-    Effect,
-    Factor,
-    Finding,
-    Item,
-    each_network,
-    exceeds,
-    missing,
-)
+from snnlib.experiments.effects import Effect, Factor
+from snnlib.experiments.evidence import CLOSE, HALF, Claim, Finding, Item, each_network, exceeds, missing
 from snnlib.experiments.over_seeds import ARCHITECTURE, NET
 from snnlib.experiments.tables import CONTRAST_COLUMNS, NET_COLUMNS, NotTestedError, Table, Tables
 

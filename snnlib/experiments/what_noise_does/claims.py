@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from snnlib.experiments.evidence import Claim, Effect, Finding, Item, each_network, exceeds
+from snnlib.experiments.effects import Effect
+from snnlib.experiments.evidence import Claim, Finding, Item, each_network, exceeds
 from snnlib.experiments.tables import CONTRAST_COLUMNS, RUN_COLUMNS, Table, Tables
 from snnlib.experiments.what_noise_does.table import AS_LIF, AT_MEAN, CONSTANT, NOISE, STEP_3, Way, between
 

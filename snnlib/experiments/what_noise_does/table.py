@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast
-from snnlib.experiments.evidence import Effect
+from snnlib.experiments.effects import Effect
 from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.titles import net_title
 from snnlib.runs.evaluations import Evaluation
