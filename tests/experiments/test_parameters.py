@@ -69,7 +69,7 @@ ONLY = {  # where it is another kind of value, or one of the notebook's own
 }  # fmt: skip
 EVERY = [(notebook, name) for notebook, known in PARAMETERS.items() for name in known]
 ALONE = {
-    (notebook, "nets") for notebook in (TABLE2, RACE, "one_pass", "record", "silent_choices")
+    (notebook, "nets") for notebook in (TABLE2, RACE, "memories", "one_pass", "record", "silent_choices")
 }  # one net in preset smoke
 
 
