@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from snnlib.checks import InputError
 from snnlib.runs.preset import Preset
-from snnlib.store.paths import ROOT, runs_dir
+from snnlib.store.paths import ROOT, build_dir, runs_dir
 
 log = logging.getLogger("snnlib")
 
@@ -23,7 +23,8 @@ LISTED = 20  # jobs that one line names
 def name_prefix(preset: Preset) -> str:
     """How the names of a workflow's jobs begin: with the preset's, and what is the same for every call of this clone.
 
-    Only one workflow is at work in a clone, so what has such a name before one begins was left by another.
+    Only one workflow is at work in a clone and its folder, so what has such a name before one begins was left by
+    another.
     """
     word = re.sub(r"[^A-Za-z0-9]+", "-", preset.name)[:25].strip("-")
     return f"snnlib-{word}-{_clone()}"
@@ -65,5 +66,5 @@ def wait_for_left_over(queue: Callable[[], list[str]] = left_over) -> None:
 
 
 def _clone() -> str:
-    """Eight letters for this clone and its run store."""
-    return hashlib.sha256(f"{ROOT}\n{runs_dir()}".encode()).hexdigest()[:8]
+    """Eight letters for this clone, its run store, and the folder in which one workflow is at work."""
+    return hashlib.sha256(f"{ROOT}\n{runs_dir()}\n{build_dir()}".encode()).hexdigest()[:8]

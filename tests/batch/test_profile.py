@@ -212,11 +212,13 @@ def test_a_queue_that_cannot_be_asked_is_told(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("name", ["smoke", "my preset, 100 % wider than anything else that there is", "ünïcode", "---"])
 def test_a_prefix_is_one_that_the_plugin_takes(smoke: Preset, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which wants at most 50 letters, digits, - and _; another store or preset has another one."""
+    """Which wants at most 50 letters, digits, - and _; another store, preset or workflow's folder has another one."""
     prefix = name_prefix(smoke.model_copy(update={"name": name}))
     assert re.fullmatch(r"snnlib-[A-Za-z0-9_-]{1,43}", prefix)
-    monkeypatch.setenv("SNNLIB_RUNS", "elsewhere")
-    assert name_prefix(smoke.model_copy(update={"name": name})) != prefix
+    for variable in ("SNNLIB_RUNS", "SNNLIB_BUILD"):
+        with monkeypatch.context() as patch:
+            patch.setenv(variable, "elsewhere")
+            assert name_prefix(smoke.model_copy(update={"name": name})) != prefix
 
 
 def test_the_workflow_is_begun_with_the_profile(
