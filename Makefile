@@ -11,6 +11,8 @@ PIN    := $(if $(LOCKED),--constraint requirements.lock)
 LOCKED_EXTRAS := notebooks test export site release browser slurm
 # Snakemake's jobs and the notebooks' kernels find the environment on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Many images of containers set it, and then each of some hundred processes compiles PyTorch and Jupyter for itself.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: figures publish test test-slow test-browser test-torchrun test-faults test-slurm publish-faults first-cells lab site release lock locked lint clean
 .DEFAULT_GOAL := help

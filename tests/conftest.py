@@ -22,6 +22,7 @@ pytest_plugins = ["step_by_step", "tiny_data", "tiny_runs"]
 
 os.environ["SNNLIB_PRETRAINED"] = "no folder"  # what the repository publishes is known without training
 torch.set_num_threads(1)  # tensors here are too small to share
+os.fsync = lambda descriptor: None  # no test cuts the power, and a disk takes milliseconds for each file
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and then by all that tests start
 
 
