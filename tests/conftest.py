@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -22,6 +23,7 @@ pytest_plugins = ["step_by_step", "tiny_data", "tiny_runs"]
 
 os.environ["SNNLIB_PRETRAINED"] = "no folder"  # what the repository publishes is known without training
 torch.set_num_threads(1)  # tensors here are too small to share
+gc.set_threshold(50_000)  # millions of objects live through the session: to look at each is a twentieth of its time
 os.fsync = lambda descriptor: None  # no test cuts the power, and a disk takes milliseconds for each file
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and then by all that tests start
 

@@ -167,6 +167,10 @@ class Preset(Checked):
 
     def all_runs(self) -> dict[str, Run]:
         """Every run of the preset once, by name; their labels tell them apart."""
+        return dict(self._all_runs)
+
+    @cached_property
+    def _all_runs(self) -> dict[str, Run]:
         runs = self._each_once()
         called = labels(run.spec for run in runs.values())
         return {name: Run(run.spec, label=called[name]) for name, run in runs.items()}

@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator, field_validator
 
 from snnlib.checks import Checked, InputError, fields, one_of, short, shown
 from snnlib.runs.arms import ARMS, merged
@@ -27,7 +27,14 @@ SECTIONS = ("recipe", "nets", "notebooks")  # of a file, below what stands for i
 
 T = TypeVar("T", bound=Checked)
 
-Nets = dict[str, dict[str, tuple[Spec, ...]]]  # a notebook's specs by net and arm, each arm's in the order of the seeds
+
+def _spec(given: object, check: ValidatorFunctionWrapHandler) -> Spec:
+    """A preset has hundreds: one that is a spec already was checked when it was made."""
+    return given if isinstance(given, Spec) else check(given)
+
+
+# A notebook's specs by net and arm, each arm's in the order of the seeds.
+Nets = dict[str, dict[str, tuple[Annotated[Spec, WrapValidator(_spec)], ...]]]
 
 
 class Entry(Checked):
