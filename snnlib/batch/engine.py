@@ -2,7 +2,7 @@
 
 ``python -m snnlib.batch.engine FOLDER ...`` passes the rest on to Snakemake. The lock is this process's own, not its
 parent's: if that is killed, nobody else begins while this one is still at work. What Snakemake says is for a log:
-readers are told by `snnlib.batch.watch`, from the files that its jobs leave.
+readers are told by `snnlib.batch.tell`, from the files that its jobs leave.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def _nir(run: Run, file: Path, conversion: dict[str, Any]) -> str:
 def _spiking(run: Run, conversion: dict[str, Any]) -> Evaluation:
     """How a run's net spikes over time, in neurons that NIR has."""
     kind = run.spec.dynamics.kind
-    if kind == "single_step" and run.spec.noise not in ("none", "constant"):
+    if run.spec.noisy:
         return Conversion(**conversion, statistics="frozen")
     if conversion:
         raise InputError(f"{' and '.join(conversion)}: only a net that is trained with noise is converted by that")

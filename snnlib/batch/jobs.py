@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from snnlib.batch.estimate import all_of
 from snnlib.batch.evaluated import evaluations
 from snnlib.experiments.table1_networks import size
 from snnlib.runs.evaluations import Evaluation
@@ -61,11 +62,9 @@ class Multiplications:
         return _macs(spec.network, spec.width) * evaluation.timesteps * evaluation.views
 
 
-def work(run: Run, preset: Preset) -> int:
-    """Multiply-accumulates of training and evaluating a run."""
-    rates, (training, test) = Multiplications(), run.spec.images
-    tests = sum(e.of(test) * len(e.noise_seeds) * rates.testing(run.spec, e) for e in evaluations(preset, run))
-    return run.spec.recipe.epochs * training * rates.training(run.spec) + tests
+def work(run: Run, preset: Preset) -> float:
+    """Multiply-accumulates of training, testing and evaluating a run, of one of its devices."""
+    return all_of(run, preset).seconds(Multiplications())
 
 
 def _nets(runs: Iterable[Run], preset: Preset) -> list[list[Run]]:

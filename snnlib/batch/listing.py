@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from snnlib.batch import train as batch
 from snnlib.batch.estimate import span
 from snnlib.batch.evaluated import usual
+from snnlib.batch.train import FAILURE
 from snnlib.checks import InputError
 from snnlib.runs import pretrained, stored
 from snnlib.runs.labels import labels
@@ -111,7 +111,7 @@ def state(name: str, run: Run | None) -> str:
         if run.damage():
             return "damaged"
         return "published" if "published" in run.metadata else "trained"
-    return "failed" if (folder / batch.FAILURE).exists() else "begun"
+    return "failed" if (folder / FAILURE).exists() else "begun"
 
 
 def table(rows: Collection[Mapping[str, Any]], of_preset: bool = False) -> str:

@@ -75,7 +75,7 @@ class Cluster(Checked):
         if self.gpu:
             seconds = all_of(run, preset).seconds(Roofline(H100, LIKELY[0]))
         else:
-            seconds = work(run, preset) / THREAD_RATE / recipe.threads / recipe.devices
+            seconds = work(run, preset) / THREAD_RATE / recipe.threads
         return math.ceil((START + MARGIN_TIME * seconds / self.speed) / 60)
 
     def _asked(self, gpus: int, mb: Callable[[], int], minutes: Callable[[], int]) -> dict[str, int | Ask]:

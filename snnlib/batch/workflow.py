@@ -10,8 +10,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from snnlib.batch import gpus, process, slurm
-from snnlib.batch import train as batch
+from snnlib.batch import gpus, process, slurm, train
 from snnlib.batch.done import asked, not_as_they_look, whole
 from snnlib.batch.drawing import notebook_names
 from snnlib.batch.engine import LOG
@@ -120,13 +119,13 @@ def _made(preset: Preset, targets: Collection[str], start: float, teller: Teller
     return [*lines, f"executed notebooks and logs: {build / preset.name}, Snakemake's: {build / LOG}"] if lines else []
 
 
-def _failed(preset: Preset, targets: Collection[str], trainings: Jobs, start: float) -> batch.BatchError:
+def _failed(preset: Preset, targets: Collection[str], trainings: Jobs, start: float) -> train.BatchError:
     """What is not as the targets want it, and why, as far as the jobs since then could tell."""
     of_all, folder = set(targets) <= {"all", "trained"}, build_dir() / preset.name
-    failed = batch.unfinished(preset, start, logs(trainings, folder)) if of_all else batch.failed(preset, start)
+    failed = train.unfinished(preset, start, logs(trainings, folder)) if of_all else train.failed(preset, start)
     failed |= _undrawn(preset, start) | killed(preset, trainings, folder, start)
     of = f"{len(preset.all_runs())} runs and {len(notebook_names())} notebooks"
-    return batch.BatchError(failed or {"Snakemake": f"failed, see {build_dir() / LOG}"}, of)
+    return train.BatchError(failed or {"Snakemake": f"failed, see {build_dir() / LOG}"}, of)
 
 
 def _without_braces(preset: Preset) -> None:

@@ -11,10 +11,10 @@ from typing import NoReturn
 
 import typer
 
-from snnlib.batch import train as batch
 from snnlib.batch.parent import end_with_parent
 from snnlib.batch.process import WorkflowError
 from snnlib.batch.starting import INTERRUPTED, started
+from snnlib.batch.train import BatchError
 from snnlib.checks import InputError, short
 from snnlib.cli.commands import app
 from snnlib.data.checksums import DataError
@@ -48,7 +48,7 @@ def main() -> None:
         _fail(_usage(error))
     except (InputError, DataError, StoreError, TrainingError, WorkflowError) as error:
         _fail(str(error))
-    except batch.BatchError as error:  # a part of it; the rest is done
+    except BatchError as error:  # a part of it; the rest is done
         print(error, file=sys.stderr)
         sys.exit(1)
     except OSError as error:  # of the output, or of what lies outside of the stores

@@ -7,7 +7,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from snnlib.batch import train as batch
+from snnlib.batch.train import train_runs
 from snnlib.checks import InputError, one_of, shown, whole
 from snnlib.cli import choose
 from snnlib.cli.options import (
@@ -34,7 +34,7 @@ def train_preset(names: Names = None, preset: PresetName = "smoke", changes: Cha
     """Train runs of a preset, or resume or skip them, and evaluate each as the preset says."""
     p = load_preset(preset, changes or ())
     runs = choose.several(names, p)
-    batch.train_runs(runs, p)
+    train_runs(runs, p)
     print(f"{len(runs)} run{'s' * (len(runs) > 1)}: trained and evaluated")
 
 

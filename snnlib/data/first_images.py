@@ -20,7 +20,7 @@ def _files(name: str) -> tuple[Path, Path]:
     return pretrained_dir() / f"{name}-test{IMAGES}.safetensors", pretrained_dir() / f"{name}-test{IMAGES}.sha256"
 
 
-def first_images(name: str, device: torch.device | str = "cpu") -> Dataset:
+def first_images(name: str) -> Dataset:
     """A data set with its first thousand test images, in their order, and no training images.
 
     Its mean and deviation are those of all training images.
@@ -37,7 +37,7 @@ def first_images(name: str, device: torch.device | str = "cpu") -> Dataset:
         if name not in there:
             raise InputError(f"test images of {name}: must be one of {', '.join(there) or 'none'} ({digest.parent})")
         expected = digest.read_text(encoding="ascii").strip()
-    found, _ = load_tensors(check(images, expected), device)
+    found, _ = load_tensors(check(images, expected))
     none = Split(found["images"][:0], found["labels"][:0].long())
     test = Split(found["images"], found["labels"].long())
     return Dataset(name, none, test, found["mean"], found["std"], CLASSES[name])

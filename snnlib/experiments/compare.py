@@ -86,15 +86,15 @@ def _last_epoch(table: pd.DataFrame) -> pd.Series:
 SOURCES = (
     Source("Fig. 2", FIG2, ("ties", "inference"), _at(1, 5, 10)),
     Source("Figs. 3, 4, at the end", FIG3, ("arm",), _last_epoch),
-    Source("Fig. 5", FIG5, ("alpha",), _at(10)),
+    Source("Fig. 5", FIG5, ("noise", "alpha"), _at(10)),
     Source("Fig. 6", FIG6, ("noise",), _at(1, 10)),
-    Source("what noise does", CONTROLS, ("inference",), _at(1, 10)),
+    Source("what noise does", CONTROLS, ("noise", "inference"), _at(1, 10)),
     Source("silent choices", CHOICES, ("choice", "value"), _at(10)),
     Source(
         "Table 2", ACCURACIES, ("method", "variant"),
         lambda table: table.timesteps.isin((5, 10)) | (table.method == "ann"),
     ),
-    Source("memories", MEMORIES, ("memory",), _at(1, 2, 10)),
+    Source("memories", MEMORIES, ("noise", "memory"), _at(1, 2, 10)),
     Source("one pass", ONE_PASS, ("arm", "way"), _at(1, 4, 10)),
     Source("the record", RECORD, ("net", "arm", "way"), lambda table: _at(1, 6)(table) & (table.hold_out == 0)),
 )  # fmt: skip

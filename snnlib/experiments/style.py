@@ -143,11 +143,11 @@ def style() -> mpl.rc_context:
     return mpl.rc_context(STYLE)
 
 
-def png(fig: Figure, dpi: int = 150) -> bytes:
+def png(fig: Figure) -> bytes:
     """The figure as PNG, the same bytes for the same figure."""
     buffer = io.BytesIO()
     with style():
-        fig.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+        fig.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     return buffer.getvalue()
 
 

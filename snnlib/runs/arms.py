@@ -84,7 +84,7 @@ PRINTED = {
 SGD = {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 5e-4, "schedule": "triangle"}
 
 # A comparison lists its arms, and a figure draws them, in this order. Each has a peak learning rate of its own, chosen
-# with the same effort, since the best rate for ours need not be another's. Those on which no claim rests take ours'.
+# with the same effort, since the best rate for ours need not be another's, or takes that of the one that it is `like`.
 ARMS = {
     "ours": Arm("the paper's method: one step, Gaussian noise on [0, 1], spikes read out", {}),
     "potential": Arm("ours, read out as the ANNs below are", POTENTIAL_READOUT),

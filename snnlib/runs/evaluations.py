@@ -23,7 +23,7 @@ from snnlib.neurons import FIRST_STEPS, LIF, Converted, Dynamics, Neuron, Single
 from snnlib.noise import Gaussian, Noise
 from snnlib.rate import Rate, integrated
 from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
+from snnlib.runs.spec import ANNS, Spec
 from snnlib.simulation import MOST_TIMESTEPS
 from snnlib.training.evaluation import MOST_NOISE_SEEDS, TIES, calibration_images
 
@@ -223,7 +223,7 @@ class AnnConversion(Evaluation):
 
     def fits(self, spec: Spec) -> None:
         kind = spec.dynamics.kind
-        if kind not in ("relu", "qcfs"):
+        if kind not in ANNS:
             raise InputError(f"dynamics = {kind}: only a net trained as relu or qcfs can be converted by percentile")
         if kind == "qcfs" and self.percentile != 100:
             raise InputError(

@@ -20,7 +20,7 @@ from snnlib.store.files import StoreError, regular
 from snnlib.store.paths import CHECKOUT, NOTEBOOKS
 from snnlib.training.recipe import Recipe
 
-LARGEST = 20_000  # bytes, six times what a preset takes; over a dotted key of a megabyte, tomllib sits for an hour
+LARGEST = 20_000  # bytes, more than a preset takes; over a dotted key of a megabyte, tomllib sits for an hour
 NET_FIELDS = ("dataset", "network", "width", "hold_out", "recipe")
 TELLING_APART = ("dataset", "network", "width", "augment")  # `Spec.columns` by which tables tell nets apart
 SECTIONS = ("recipe", "nets", "notebooks")  # of a file, below what stands for itself

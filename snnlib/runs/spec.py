@@ -68,10 +68,8 @@ class Spec(Checked):
         if kind in ANNS and self.readout != "potential":
             raise InputError(f"readout = {self.readout}: must be potential for {kind} nets, whose output is analog")
         if self.dataset == "cifar10" and INPUT_SHAPES[self.network][0] == 1:
-            raise InputError(
-                f"network = {self.network}: must be vgg5, vgg8, resnet8, resnet8_256, vgg16 or resnet18 for cifar10, "
-                "whose images have colours"
-            )
+            fit = ", ".join(name for name, shape in INPUT_SHAPES.items() if shape[0] == 3)
+            raise InputError(f"network = {self.network}: must be one of {fit} for cifar10, whose images have colours")
         if self.hold_out >= SIZES[self.dataset][0]:
             raise InputError(
                 f"hold_out = {self.hold_out}: must be fewer than the {SIZES[self.dataset][0]} training images"
@@ -81,7 +79,7 @@ class Spec(Checked):
                 f"recipe.batch_size = {self.recipe.batch_size}: must be at most {self.images[0]}, the training images, "
                 f"where devices = {self.recipe.devices} share it"
             )
-        if self.noise not in ("none", "constant"):
+        if self.noisy:
             noise = self.dynamics.noise
             try:
                 Converted(noise)  # as it is tested between epochs
@@ -137,6 +135,11 @@ class Spec(Checked):
         if not isinstance(d, SingleStep) or not (d.noise.half_width or d.noise.centre):
             return "none"
         return d.noise.kind if d.noise.half_width else "constant"
+
+    @property
+    def noisy(self) -> bool:
+        """Whether noise was drawn in training."""
+        return self.noise not in ("none", "constant")
 
     @property
     def images(self) -> tuple[int, int]:

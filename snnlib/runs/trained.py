@@ -26,8 +26,8 @@ from snnlib.training.whitening import whiten_first
 log = logging.getLogger("snnlib")
 
 
-def known(spec: Spec) -> Run:
-    """A run whose metadata and curves are known: published, loaded or trained. Its weights may not be there."""
+def with_curves(spec: Spec) -> Run:
+    """A run with its metadata and curves: published, loaded, or trained now. Its weights may not be there."""
     run = Run(spec)
     return run if run.published and not run.done and run.damage() is None else ensure(spec)
 

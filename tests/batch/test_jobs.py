@@ -42,12 +42,14 @@ def test_the_costliest_job_is_begun_first_and_cheap_nets_share_one() -> None:
     )
 
 
-def test_work_is_that_of_training_and_of_all_evaluations() -> None:
+def test_work_is_that_of_training_of_the_tests_between_and_of_all_evaluations() -> None:
     p = load_preset("smoke")
     run = p.runs("method")[0]
     spec = run.spec
     macs = 28 * 28 * 8 * 9 + 14 * 14 * 8 * 16 * 9 + 7 * 7 * 16 * 16 * 9 + 3 * 3 * 16 * 64 + 64 * 10  # at an eighth
-    assert work(run, p) == macs * (3 * 6000 * spec.recipe.epochs + 1000 * p.evaluation.timesteps)
+    between = 4 * spec.recipe.epochs  # a quarter of an epoch apart
+    passes = between * spec.recipe.test_timesteps + p.evaluation.timesteps
+    assert work(run, p) == macs * (3 * 6000 * spec.recipe.epochs + 1000 * passes)
 
 
 def test_mirrored_images_and_a_teacher_are_work_too() -> None:

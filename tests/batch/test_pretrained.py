@@ -26,7 +26,7 @@ from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy, predictions
 from snnlib.runs.run import Run
-from snnlib.runs.trained import ensure, known
+from snnlib.runs.trained import ensure, with_curves
 from snnlib.store.files import DamagedError
 from snnlib.store.tensors import load_tensors
 
@@ -62,7 +62,7 @@ def test_what_is_known_of_a_run_is_known_elsewhere_without_training(
     found = predictions(run, E)
     assert found.table.equals(expected.table)
     assert torch.equal(found.right, expected.right)
-    assert known(run.spec).history.equals(history)
+    assert with_curves(run.spec).history.equals(history)
     assert run.metadata == metadata
     assert to_do(run, preset_of(run)) is None
     assert jobs(preset_of(run)) == []

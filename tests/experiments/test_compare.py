@@ -150,16 +150,24 @@ def test_every_figure_counts_at_its_key_numbers(folders: tuple[Path, Path]) -> N
     table, _, _ = compare.compare(own, own)
     assert list(zip(table["where"], table.what, table.own, strict=True)) == [
         ("Figs. 3, 4, at the end", "ours, T = 10", "81.0 ± 1.4 (2)"),
-        ("Fig. 5", "alpha 2, T = 10", "81.0 ± 1.4 (2)"),
-        ("Fig. 5", "alpha inf, T = 10", "81.0 ± 1.4 (2)"),
+        ("Fig. 5", "gaussian, alpha 2, T = 10", "81.0 ± 1.4 (2)"),
+        ("Fig. 5", "gaussian, alpha inf, T = 10", "81.0 ± 1.4 (2)"),
         ("Fig. 6", "gaussian, T = 10", "81.0 ± 1.4 (2)"),
         ("Fig. 6", "uniform, T = 10", "81.0 ± 1.4 (2)"),
-        ("what noise does", "step 3, T = 10", "81.0 ± 1.4 (2)"),
+        ("what noise does", "gaussian, step 3, T = 10", "81.0 ± 1.4 (2)"),
         ("silent choices", "readout, spikes, T = 10", "81.0 ± 1.4 (2)"),
         ("Table 2", "ours, x, T = 5", "80.0 ± 1.4 (2)"),
         ("Table 2", "ours, x, T = 10", "81.0 ± 1.4 (2)"),
         ("Table 2", "ann, ReLU, T = 1", "81.0 ± 1.4 (2)"),
     ]
+
+
+@pytest.mark.parametrize("preset", ["smoke", "cpu"])
+def test_no_two_published_numbers_are_told_as_the_same(preset: str) -> None:
+    published = paths.published_dir() / preset
+    table, _, _ = compare.compare(published, published)
+    assert len(table) > 100
+    assert not table.duplicated(["where", "net", "what"]).any()
 
 
 # --- for readers -----------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from snnlib.experiments import equal_time
+from snnlib.experiments import at_equal_time
 from snnlib.experiments.evidence import CLOSE, HALF
 from snnlib.experiments.fig2_accuracy_vs_timesteps import claims as fig2
 from snnlib.experiments.fig3_4_training_time import claims as training
@@ -21,7 +21,7 @@ PROMISED = {
     "conversion is lossless": [alpha.LOSSLESS, alpha.IN_PART],
     "75, 70, 65 % less training time": [round(saving, 1) for saving in SAVINGS],
     "3-5 times faster": [training.FASTER, HALF * training.FASTER],
-    "ahead at equal time": [100 * equal_time.MOST_SHARE, 100 * equal_time.LEAST_SHARE],
+    "ahead at equal time": [100 * at_equal_time.MOST_SHARE, 100 * at_equal_time.LEAST_SHARE],
     "accuracy stays high": [-training.STILL_HIGH],
     "over 100 times faster inference, in time and in steps": [
         inference.WITHIN, inference.CLAIMED, HALF * inference.CLAIMED,
@@ -33,7 +33,7 @@ PROMISED = {
     "that gap closes by T = 10": [CLOSE],
     "the potential oscillates": [potential.SWING],
     "one pass is as accurate as direct training in the same time": [
-        -CLOSE, 100 * equal_time.MOST_SHARE, 100 * equal_time.LEAST_SHARE,
+        -CLOSE, 100 * at_equal_time.MOST_SHARE, 100 * at_equal_time.LEAST_SHARE,
     ],
     "single passes reach the paper's CIFAR-10 accuracy": [record.PAPERS],
     "they reach 94 %, airbench's goal": [record.NEXT],

@@ -74,7 +74,7 @@ def _memory(d: Dynamics, current: Tensor, state: Tensor | None) -> Tensor:
     return torch.full_like(current, d.beta) if state is None else d.memory(state)
 
 
-def record(model: Spiking, image: Tensor, layer: str, timesteps: int, seed: int = 0) -> Recording:
+def record(model: Spiking, image: Tensor, layer: str, timesteps: int) -> Recording:
     """Run one image and keep what it does.
 
     Args:
@@ -82,7 +82,6 @@ def record(model: Spiking, image: Tensor, layer: str, timesteps: int, seed: int 
         image: standardised, [C, H, W].
         layer: of which currents and sums are kept; a name of `Spiking.neurons`.
         timesteps: T.
-        seed: of the noise.
     """
     overheard: dict[str, _Overheard] = {}
     names = {neuron: name for name, neuron in model.neurons()}
@@ -98,7 +97,7 @@ def record(model: Spiking, image: Tensor, layer: str, timesteps: int, seed: int 
     def observe(neuron: Neuron, t: int, spikes: Tensor, state: object) -> None:
         fired[neuron].append(spikes[0].flatten() > 0)
 
-    generator = stream(seed, "evaluation", device=image.device)
+    generator = stream(0, "evaluation", device=image.device)
     outputs = [out[:, 0] for _, out in simulate(twin, image[None], generator, timesteps, observe=observe)]
     heard = overheard[layer]
     return Recording(

@@ -12,8 +12,8 @@ from functools import partial
 
 import pandas as pd
 
+from snnlib.experiments.at_equal_time import LEAST_SHARE, MOST_SHARE, at_equal_time, bound_sign
 from snnlib.experiments.effects import Effect, Factor
-from snnlib.experiments.equal_time import LEAST_SHARE, MOST_SHARE, at_equal_time, bound_sign
 from snnlib.experiments.evidence import HALF, NO, YES, Claim, Finding, Item, each_network, exceeds, judged, over
 from snnlib.experiments.fig3_4_training_time.paired import (
     CONTRASTS,

@@ -18,7 +18,7 @@ from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.runs.preset import Comparison
 from snnlib.runs.run import Run
-from snnlib.runs.trained import known
+from snnlib.runs.trained import with_curves
 
 FIRST = 20  # percent: twice what guessing gets
 
@@ -43,14 +43,14 @@ def learning_curves(races: Iterable[Comparison], costs: pd.DataFrame) -> pd.Data
         for arm, runs in arms.items():
             for run in runs:
                 net = step.loc[tuple(run.spec.columns()[name] for name in ARCHITECTURE)]
-                tables.append(_learning_curve(known(run.spec), arm, net))
+                tables.append(_learning_curve(with_curves(run.spec), arm, net))
     return pd.concat(tables, ignore_index=True)
 
 
 def time_to_benchmark(table: pd.DataFrame, benchmark: Mapping[str, float]) -> pd.DataFrame:
     """Figure 4: when each run of `learning_curves` was first evaluated at or above a benchmark accuracy.
 
-    Benchmarks are the network's own, and every whole percent, from `FIRST` on, between the first and the best accuracy
+    Benchmarks are the network's own, and every whole percent, from `FIRST` on, between the lowest and the best accuracy
     of the arms that every race has.
 
     Returns:
@@ -61,8 +61,8 @@ def time_to_benchmark(table: pd.DataFrame, benchmark: Mapping[str, float]) -> pd
     for _, net in table.groupby(ARCHITECTURE, sort=False):
         own = benchmark[net.network.iloc[0]]
         racing = net[net.arm.isin(MUST)].accuracy
-        first = max(math.ceil(100 * racing.min()), FIRST)
-        goals = {n / 100 for n in range(first, math.floor(100 * racing.max()) + 1)} | {own}
+        lowest = max(math.ceil(100 * racing.min()), FIRST)
+        goals = {n / 100 for n in range(lowest, math.floor(100 * racing.max()) + 1)} | {own}
         for _, run in net.groupby("run", sort=False):
             run = run.sort_values("epoch")
             last = run.iloc[-1]

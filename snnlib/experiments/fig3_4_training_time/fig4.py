@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from snnlib.experiments.equal_time import bound_sign
+from snnlib.experiments.at_equal_time import bound_sign
 from snnlib.experiments.fig3_4_training_time.claims import printed_saving
 from snnlib.experiments.fig3_4_training_time.fig3 import ARM_LOOKS
 from snnlib.experiments.fig3_4_training_time.paired import seconds_to_benchmark

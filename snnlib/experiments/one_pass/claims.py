@@ -6,8 +6,8 @@ from functools import partial
 
 import pandas as pd
 
+from snnlib.experiments.at_equal_time import LEAST_SHARE, MOST_SHARE, at_equal_time
 from snnlib.experiments.effects import Effect
-from snnlib.experiments.equal_time import LEAST_SHARE, MOST_SHARE, at_equal_time
 from snnlib.experiments.evidence import CLOSE, Claim, Finding, Item, each_network, exceeds, missing
 from snnlib.experiments.one_pass.table import OF_DIRECT
 from snnlib.experiments.over_seeds import NET
