@@ -12,7 +12,7 @@ import pandas as pd
 
 from snnlib.batch.answers import SCALES, answers, published
 from snnlib.batch.findings import findings
-from snnlib.batch.headlines import answered, without_runs
+from snnlib.batch.headlines import HEADLINES, answered, without_runs
 from snnlib.batch.ledger import Ledger, as_written
 from snnlib.checks import InputError
 from snnlib.experiments.claims import CLAIMS
@@ -66,11 +66,13 @@ def headlines(ledgers: Mapping[Path, Ledger]) -> str:
     """
     found = answers(ledgers)
     counts = "; ".join(f"at `{folder.name}` {verdict_counts(ledger.claims)}" for folder, ledger in ledgers.items())
+    toys = any(found[question.claim].preset == SCALES[-1] for question in HEADLINES)
+    usual = f"; with no preset they are `{SCALES[-1]}`'s, of toys" if toys else ""
     told = (
         "*Each question at the largest [preset](docs/running.md#presets) that answers it. Ours: mean ± half of its "
         "95 % interval by training seeds ± by test images, or mean [interval], of the network or readout with the "
         "lowest and of that with the highest; hours of training on two cores, all arms of the nets that decide it; "
-        f"commands begin with `python -m snnlib`; with no preset they are `{SCALES[-1]}`'s, of toys. "
+        f"commands begin with `python -m snnlib`{usual}. "
         f"[All {len(CLAIMS)} claims](docs/claims.md): {counts}.*"
     )
     return f"{answered(found)}\n\n{told}\n"
