@@ -21,7 +21,6 @@ from bad_input import RUN
 from toml_text import toml
 
 from snnlib.batch import process, publish, readme
-from snnlib.batch import train as batch
 from snnlib.batch.findings import SECTIONS
 from snnlib.bench import report as bench_report
 from snnlib.checks import InputError
@@ -241,7 +240,7 @@ def _idle(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(papermill, "execute_notebook", lambda _, copy, *__, **___: Path(copy).write_text(""))
     patch.setattr(process, "snakemake", lambda *_: 0)
     patch.setattr(publish, "_run", lambda *_: None)
-    patch.setattr(batch, "train_runs", lambda *_: None)
+    patch.setattr(training_commands, "train_runs", lambda *_: None)
     patch.setattr(bench_report, "bench_steps", lambda **_: "")
     patch.setattr(bench_report, "bench_scaling", lambda *_: "")
     patch.setattr(data, "_full", _missing)

@@ -128,7 +128,7 @@ def test_ctrl_c_is_one_line_and_its_own_exit_code(
     def stopped(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli.batch, "train_runs", stopped)
+    monkeypatch.setattr("snnlib.cli.training.train_runs", stopped)
     monkeypatch.setattr(sys, "argv", ["snnlib", "train"])
     with pytest.raises(SystemExit) as stop:
         cli.main()

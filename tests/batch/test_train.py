@@ -133,7 +133,7 @@ def test_the_exit_code_of_a_batch_that_failed_in_part_is_one(
     def fails(*_: object) -> None:
         raise BatchError({"a": "diverged"}, "2 runs")
 
-    monkeypatch.setattr(batch, "train_runs", fails)
+    monkeypatch.setattr("snnlib.cli.training.train_runs", fails)
     monkeypatch.setattr("sys.argv", ["snnlib", "train"])
     with pytest.raises(SystemExit) as stop:
         command_line.main()

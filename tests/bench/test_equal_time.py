@@ -106,6 +106,7 @@ def test_all_have_the_same_net_recipe_and_images() -> None:
     assert specs["direct4_short"].timesteps == 4
 
 
+@pytest.mark.slow
 def test_it_is_trained_told_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From end to end with tiny nets: interrupted in the midst, it trains nothing twice."""
     specs = tiny()

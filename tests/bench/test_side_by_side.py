@@ -22,6 +22,7 @@ from snnlib.store.paths import DOCS, published_dir
 SIDES = [(pair, who) for pair in PAIRS for who in (pair.library, OURS)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pair", "who"), SIDES, ids=lambda value: getattr(value, "library", value))
 def test_a_quick_start_learns(pair: Pair, who: str, small: Dataset) -> None:
     if who != OURS and side_by_side.installed(who) is None:

@@ -158,7 +158,7 @@ def test_a_preset_is_printed_as_it_is_or_with_other_values(tmp_path: Path) -> No
 def test_runs_are_those_with_other_values(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     changed = load_preset("smoke", ["width=0.03", "seeds=7"])
     asked = []
-    monkeypatch.setattr("snnlib.batch.train.train_runs", lambda runs, p: asked.extend(runs) or asked.append(p))
+    monkeypatch.setattr("snnlib.cli.training.train_runs", lambda runs, p: asked.extend(runs) or asked.append(p))
 
     def noted(run: Any, evaluation: Any) -> pd.DataFrame:
         asked.extend([run, evaluation])
