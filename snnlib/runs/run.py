@@ -66,8 +66,8 @@ class Run:
     def metadata(self) -> dict[str, Any]:
         """Spec, hashes of the other files, seconds, and ``sittings``: what each stretch of training was made with.
 
-        It also has ``copies`` of `CURVES`, which could not be had again without training. Of published
-        weights it has the hashes, under ``published``.
+        It also has ``copies`` of `CURVES`, which could not be had again without training; older ones have none. Of
+        published weights it has the hashes, under ``published``.
 
         Raises:
             DamagedError: it is not as it was written, or it is another run's.
@@ -122,7 +122,7 @@ class Run:
         """Write `CURVES` anew that are damaged, from the metadata's copies; whether the run is whole then."""
         with suppress(DamagedError):
             found = self.metadata
-            for name, content in found["copies"].items():
+            for name, content in found.get("copies", {}).items():
                 try:
                     check(self.folder / name, found["files"][name])
                 except DamagedError as damage:

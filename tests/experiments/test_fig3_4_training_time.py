@@ -172,7 +172,7 @@ FAIR = {"ours": spec(), "equal_time": spec(**LONGER), "direct": spec(**DIRECT)}
 def test_an_unfair_race_is_refused_before_training(
     changed: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training_time, "known", None)
+    monkeypatch.setattr(training_time, "with_curves", None)
     with pytest.raises(InputError, match=words) as error:
         race(**{**FAIR, **changed})
     assert str(error.value).startswith(f"preset p, notebook {NOTEBOOK}, net net")

@@ -75,7 +75,7 @@ def refusal(folder: Path, text: str) -> str:
         ({"width": "wide"}, ["width", "'wide'", "number"]),
         ({"width": True}, ["width = True", "not be true or false"]),
         ({"width": 17}, ["width = 17", "at most 16"]),
-        ({"dataset": "cifar10"}, ["network = cnn", "vgg16 or resnet18 for cifar10"]),
+        ({"dataset": "cifar10"}, ["network = cnn", "vgg16, resnet18 for cifar10"]),
         ({"recipe": {"epochs": 0}}, ["Recipe: epochs = 0", "greater than or equal to 1"]),
         ({"recipe": {"epoch": 3}}, ["epoch = 3", "no such field"]),
         ({"recipe": {"schedule": "step"}}, ["schedule", "'step'", "one_cycle"]),
