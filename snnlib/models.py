@@ -5,14 +5,14 @@ Batch norm follows every convolution unless it is left out, none follows a linea
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from snnlib.checks import InputError, one_of, positive, shown, whole
+from snnlib.layers import Convolution, CurrentShortcut, Residual, in_sequence, with_batch_norm, without_batch_norm
 from snnlib.network import Spiking
 from snnlib.neurons import Dynamics, Neuron
 
@@ -20,74 +20,6 @@ READOUTS = ("spikes", "potential")
 VGG5 = (112, "P", 224, "P", 448, "P", 448)  # 1.75 times as wide as VGG8, at the end less: 14 % fewer multiplications
 VGG8 = (64, "P", 128, 128, "P", 256, 256, "P", 512, 512)
 VGG16 = (64, 64, "P", 128, 128, "P", 256, 256, 256, "P", 512, 512, 512, "P", 512, 512, 512, "P")
-
-
-class Residual(nn.Module):
-    """ResNet's basic block: the two branches' currents are added before the second neuron fires."""
-
-    def __init__(self, c_in: int, c_out: int, stride: int, neuron: Callable[[], Neuron], conv: Convolution) -> None:
-        super().__init__()
-        self.main = nn.Sequential(*conv(c_in, c_out, stride), neuron(), *conv(c_out, c_out))
-        same = stride == 1 and c_in == c_out
-        self.shortcut = nn.Identity() if same else nn.Sequential(*conv(c_in, c_out, stride, kernel=1))
-        self.neuron = neuron()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.neuron(self.main(x) + self.shortcut(x))
-
-
-class CurrentShortcut(nn.Module):
-    """Currents that pass by a layer of neurons and are added to what its spikes become: a shortcut before firing.
-
-    So gradients reach every layer past the neurons (Hu et al. 2021, arXiv:2112.08954). What passes is no spike but a
-    sum of weighed ones: the earlier spikes could as well arrive a second time, through the same weights.
-    """
-
-    def __init__(self, c: int, neuron: Callable[[], Neuron], conv: Convolution) -> None:
-        super().__init__()
-        self.main = nn.Sequential(neuron(), *conv(c, c))
-
-    def forward(self, current: Tensor) -> Tensor:
-        return current + self.main(current)
-
-
-class Pointwise(nn.Conv2d):
-    """A 1x1 convolution that takes its pixels, every stride-th, before it multiplies: the same sums in the same order.
-
-    Left to PyTorch, with 2 to 7 input channels in channels_last, oneDNN's AVX2 kernel writes the weight gradient past
-    its buffer: wrong gradients, a hang or a crash (oneDNN issue 6035, PyTorch 2.13).
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        # The mean of one pixel: unlike that of a slice, its gradient keeps the layout of x, and sums before it theirs.
-        return F.conv2d(F.avg_pool2d(x, 1, self.stride), self.weight, self.bias)
-
-
-def convolution(c_in: int, c_out: int, stride: int, kernel: int, bias: bool) -> nn.Conv2d:
-    """One that keeps the size of its images at stride 1."""
-    cls = Pointwise if kernel == 1 else nn.Conv2d
-    return cls(c_in, c_out, kernel, stride, padding=kernel // 2, bias=bias)
-
-
-def with_batch_norm(c_in: int, c_out: int, stride: int = 1, kernel: int = 3) -> tuple[nn.Module, nn.Module]:
-    """A convolution, then batch norm, which makes a bias redundant."""
-    return convolution(c_in, c_out, stride, kernel, bias=False), nn.BatchNorm2d(c_out)
-
-
-def without_batch_norm(c_in: int, c_out: int, stride: int = 1, kernel: int = 3) -> tuple[nn.Module]:
-    """The same convolution with a bias and without batch norm."""
-    return (convolution(c_in, c_out, stride, kernel, bias=True),)
-
-
-def in_sequence(
-    encoder: Iterable[nn.Module], neuron: Callable[[], Neuron], layers: Iterable[nn.Module]
-) -> nn.Sequential:
-    """What comes before the first neuron, that neuron, and the rest; the names are those of weights in all runs."""
-    parts = {"encoder": nn.Sequential(*encoder), "first": neuron(), "layers": nn.Sequential(*layers)}
-    return nn.Sequential(OrderedDict(parts))
-
-
-Convolution = Callable[..., tuple[nn.Module, ...]]  # `with_batch_norm` or `without_batch_norm`
 
 
 def channels(n: int, width: float) -> int:
@@ -98,116 +30,107 @@ def channels(n: int, width: float) -> int:
     return scaled
 
 
-def cnn(
-    shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution
-) -> nn.Module:
+@dataclass(frozen=True)
+class Parts:
+    """What any of the networks is built from."""
+
+    shape: tuple[int, int, int]  # of an image: channels, height, width
+    classes: int
+    width: float
+    neuron: Callable[[], Neuron]
+    conv: Convolution
+
+    def channels(self, n: int) -> int:
+        return channels(n, self.width)
+
+    def readout(self, c: int, shrunk: int) -> tuple[nn.Module, nn.Module]:
+        """One linear layer on c channels whose sides are so many times shorter than the image's."""
+        _, h, w = self.shape
+        return nn.Flatten(), nn.Linear(c * (h // shrunk) * (w // shrunk), self.classes)
+
+
+def cnn(parts: Parts) -> nn.Module:
     """64C3-AP2-128C3-AP2-128C3-AP2-512FC-10FC."""
-    c, h, w = shape
-    a, b, fc = (channels(n, width) for n in (64, 128, 512))
+    conv, neuron = parts.conv, parts.neuron
+    c, h, w = parts.shape
+    a, b, fc = (parts.channels(n) for n in (64, 128, 512))
     layers = (
         nn.AvgPool2d(2), *conv(a, b), neuron(),
         nn.AvgPool2d(2), *conv(b, b), neuron(),
         nn.AvgPool2d(2), nn.Flatten(),
         nn.Linear(b * (h // 8) * (w // 8), fc), neuron(),
-        nn.Linear(fc, classes),
+        nn.Linear(fc, parts.classes),
     )  # fmt: skip
     return in_sequence(conv(c, a), neuron, layers)
 
 
-def vgg16(
-    shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution
-) -> nn.Module:
+def vgg16(parts: Parts) -> nn.Module:
     """VGG-16's thirteen convolutions for 32x32 images, average pooling, then one linear layer."""
-    return _chain(VGG16, shape, classes, width, neuron, conv)
+    return _chain(VGG16, parts)
 
 
-def vgg8(
-    shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution
-) -> nn.Module:
+def vgg8(parts: Parts) -> nn.Module:
     """Seven convolutions for 32x32 images, average pooling to 4x4, then one linear layer.
 
     Not in the paper: what takes VGG-16 hours on a CPU takes this one minutes.
     """
-    return _chain(VGG8, shape, classes, width, neuron, conv)
+    return _chain(VGG8, parts)
 
 
-def vgg5(
-    shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution
-) -> nn.Module:
+def vgg5(parts: Parts) -> nn.Module:
     """`vgg8` with one convolution at each resolution, wider in its stead. Not in the paper."""
-    return _chain(VGG5, shape, classes, width, neuron, conv)
+    return _chain(VGG5, parts)
 
 
-def resnet8(
-    shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution
-) -> nn.Module:
+def resnet8(parts: Parts) -> nn.Module:
     """`vgg8` with a `CurrentShortcut` round the second convolution at each resolution below the first."""
-    return _with_shortcuts((128, 256, 512), shape, classes, width, neuron, conv)
+    return _with_shortcuts((128, 256, 512), parts)
 
 
-def resnet8_256(
-    shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution
-) -> nn.Module:
+def resnet8_256(parts: Parts) -> nn.Module:
     """`resnet8` with as many channels at the last resolution as at the one before (as airbench, Jordan 2024)."""
-    return _with_shortcuts((128, 256, 256), shape, classes, width, neuron, conv)
+    return _with_shortcuts((128, 256, 256), parts)
 
 
-def _with_shortcuts(
-    plan: tuple[int, ...],
-    shape: tuple[int, ...],
-    classes: int,
-    width: float,
-    neuron: Callable[[], Neuron],
-    conv: Convolution,
-) -> nn.Module:
-    """64 channels, then at each half of a resolution so many, in two convolutions; a linear layer at the end."""
-    c = channels(64, width)
-    encoder = conv(shape[0], c)
+def resnet18(parts: Parts) -> nn.Module:
+    """ResNet-18 for 32x32 images: a 3x3 stem without pooling, eight basic blocks, one linear layer."""
+    c = parts.channels(64)
+    encoder = parts.conv(parts.shape[0], c)
     layers: list[nn.Module] = []
-    for n in plan:
-        first = conv(c, c := channels(n, width))
-        layers.extend((nn.AvgPool2d(2), *first, CurrentShortcut(c, neuron, conv), neuron()))
-    layers.extend((nn.Flatten(), nn.Linear(c * (shape[1] // 8) * (shape[2] // 8), classes)))
-    return in_sequence(encoder, neuron, layers)
+    for stage, n in enumerate((64, 128, 256, 512)):
+        for block in range(2):
+            stride = 2 if stage and not block else 1
+            layers.append(Residual(c, c := parts.channels(n), stride, parts.neuron, parts.conv))
+    _, h, w = parts.shape
+    layers.extend((nn.AvgPool2d((-(-h // 8), -(-w // 8))), nn.Flatten(), nn.Linear(c, parts.classes)))
+    return in_sequence(encoder, parts.neuron, layers)
 
 
-def _chain(
-    plan: tuple[int | str, ...],
-    shape: tuple[int, ...],
-    classes: int,
-    width: float,
-    neuron: Callable[[], Neuron],
-    conv: Convolution,
-) -> nn.Module:
+def _chain(plan: tuple[int | str, ...], parts: Parts) -> nn.Module:
     """A convolution for each number of channels, average pooling by 2 at each "P", then one linear layer."""
     first, *rest = plan
-    c = channels(first, width)
-    encoder = conv(shape[0], c)
+    c = parts.channels(first)
+    encoder = parts.conv(parts.shape[0], c)
     layers: list[nn.Module] = []
     for n in rest:
         if n == "P":
             layers.append(nn.AvgPool2d(2))
         else:
-            layers.extend((*conv(c, channels(n, width)), neuron()))
-            c = channels(n, width)
-    shrunk = 2 ** plan.count("P")
-    layers.extend((nn.Flatten(), nn.Linear(c * (shape[1] // shrunk) * (shape[2] // shrunk), classes)))
-    return in_sequence(encoder, neuron, layers)
+            layers.extend((*parts.conv(c, c := parts.channels(n)), parts.neuron()))
+    layers.extend(parts.readout(c, 2 ** plan.count("P")))
+    return in_sequence(encoder, parts.neuron, layers)
 
 
-def resnet18(
-    shape: tuple[int, ...], classes: int, width: float, neuron: Callable[[], Neuron], conv: Convolution
-) -> nn.Module:
-    """ResNet-18 for 32x32 images: a 3x3 stem without pooling, eight basic blocks, one linear layer."""
-    c = channels(64, width)
-    encoder = conv(shape[0], c)
+def _with_shortcuts(plan: tuple[int, ...], parts: Parts) -> nn.Module:
+    """64 channels, then at each half of a resolution so many, in two convolutions; a linear layer at the end."""
+    c = parts.channels(64)
+    encoder = parts.conv(parts.shape[0], c)
     layers: list[nn.Module] = []
-    for stage, n in enumerate((64, 128, 256, 512)):
-        for block in range(2):
-            layers.append(Residual(c, channels(n, width), 2 if stage and not block else 1, neuron, conv))
-            c = channels(n, width)
-    layers.extend((nn.AvgPool2d((-(-shape[1] // 8), -(-shape[2] // 8))), nn.Flatten(), nn.Linear(c, classes)))
-    return in_sequence(encoder, neuron, layers)
+    for n in plan:
+        first = parts.conv(c, c := parts.channels(n))
+        layers.extend((nn.AvgPool2d(2), *first, CurrentShortcut(c, parts.neuron, parts.conv), parts.neuron()))
+    layers.extend(parts.readout(c, 2 ** len(plan)))
+    return in_sequence(encoder, parts.neuron, layers)
 
 
 # A network, the images it takes, and the smallest image side that its pooling leaves something of.
@@ -267,9 +190,8 @@ def build(
         raise InputError(f"input_shape = {shape}: must be (channels, height, width)")
     if min(shape[1:]) < SMALLEST_SIDE[network]:
         raise InputError(f"input_shape = {shape}: {network} needs at least {SMALLEST_SIDE[network]} pixels a side")
-    model = NETWORKS[network](
-        shape, classes, width, lambda: Neuron(dynamics), with_batch_norm if batch_norm else without_batch_norm
-    )
+    conv = with_batch_norm if batch_norm else without_batch_norm
+    model = NETWORKS[network](Parts(shape, classes, width, lambda: Neuron(dynamics), conv))
     if readout == "spikes":
         model.layers.append(Neuron(dynamics))
     for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):

@@ -31,8 +31,8 @@ from snnlib.data import checksums as files
 from snnlib.data import sets as data
 from snnlib.experiments import notebook
 from snnlib.models import build
-from snnlib.runs import preset
-from snnlib.runs.evaluations import Evaluation
+from snnlib.runs import preset_found
+from snnlib.runs.evaluation import Evaluation
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.preset_file import LARGEST
 from snnlib.runs.run import Run
@@ -208,8 +208,8 @@ def sandbox(tmp: Path, patch: pytest.MonkeyPatch) -> Iterator[Path]:
     cwd, presets, build_folder = tmp / "cwd", tmp / "presets", tmp / "build"
     for folder in (cwd, presets):
         folder.mkdir()
-    for name in preset.preset_names():
-        (presets / f"{name}.toml").write_text((preset.FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    for name in preset_found.preset_names():
+        (presets / f"{name}.toml").write_text((preset_found.FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
     (presets / "bad.toml").write_text("")
     patch.chdir(cwd)
     patch.setenv("SNNLIB_RUNS", str(tmp / "store"))
@@ -223,7 +223,7 @@ def sandbox(tmp: Path, patch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp / "findings.md").write_text("\n".join(mark for name in SECTIONS for mark in markers(name)))
     _idle(patch)
     before = listing(tmp)
-    patch.setattr(preset, "FOLDER", presets)
+    patch.setattr(preset_found, "FOLDER", presets)
     yield presets
     assert not listing(tmp) - before
 

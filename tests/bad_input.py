@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from snnlib import noise, surrogate
 from snnlib.baselines import ann_neurons as ann
 from snnlib.experiments.parameters import PARAMETERS
-from snnlib.runs import evaluations, preset, preset_file
+from snnlib.runs import evaluations, preset, preset_file, preset_found
 from snnlib.runs.arms import ARMS
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Preset
@@ -112,7 +112,7 @@ parameter_cases = st.tuples(st.sampled_from(parameters), values | st.just(10**50
 
 # --- TOML ------------------------------------------------------------------------------------
 
-SMOKE = (preset.FOLDER / "smoke.toml").read_text(encoding="utf-8")
+SMOKE = (preset_found.FOLDER / "smoke.toml").read_text(encoding="utf-8")
 deep = ".".join("a" * 8_000)
 
 BOMBS = [

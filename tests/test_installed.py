@@ -22,7 +22,7 @@ import json, os, sys
 
 import snnlib
 from snnlib.cli.commands import app
-from snnlib.runs.preset import preset_names
+from snnlib.runs.preset_found import preset_names
 from snnlib.runs.trained import ensure
 from snnlib.runs.spec import Spec
 from snnlib.store.paths import data_dir, figures_dir, runs_dir

@@ -15,7 +15,8 @@ from conftest import generator, images, lively
 from torch import Tensor, nn
 
 from snnlib.baselines.ann_neurons import IF, ReLU
-from snnlib.models import INPUT_SHAPES, Pointwise, build
+from snnlib.layers import Pointwise
+from snnlib.models import INPUT_SHAPES, build
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.simulation import Simulation

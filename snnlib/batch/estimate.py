@@ -18,7 +18,8 @@ from snnlib.batch.evaluated import evaluations
 from snnlib.batch.throughput import Throughput
 from snnlib.runs import pretrained
 from snnlib.runs.checkpoints import epochs_done
-from snnlib.runs.evaluations import AsTrained, Conversion, Evaluation
+from snnlib.runs.evaluation import Evaluation
+from snnlib.runs.evaluations import AsTrained, Conversion
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import known
 from snnlib.runs.run import Run, default_device

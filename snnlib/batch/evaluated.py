@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from snnlib.experiments.one_pass import table as one_pass
 from snnlib.experiments.record import table as record
-from snnlib.runs.evaluations import Evaluation
+from snnlib.runs.evaluation import Evaluation
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run
 

@@ -9,7 +9,8 @@ from typing import Any
 from snnlib.checks import InputError, shown
 from snnlib.own.network_file import save
 from snnlib.runs import pretrained
-from snnlib.runs.evaluations import AsLIF, AsTrained, Conversion, Evaluation
+from snnlib.runs.evaluation import Evaluation
+from snnlib.runs.evaluations import AsLIF, AsTrained, Conversion
 from snnlib.runs.run import Run
 from snnlib.runs.trained import ensure
 from snnlib.store.files import write

@@ -9,7 +9,7 @@ from pathlib import Path
 from snnlib.batch.estimate import all_of
 from snnlib.batch.evaluated import evaluations
 from snnlib.experiments.table1_networks import size
-from snnlib.runs.evaluations import Evaluation
+from snnlib.runs.evaluation import Evaluation
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec

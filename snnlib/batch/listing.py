@@ -14,7 +14,8 @@ from snnlib.batch.train import FAILURE
 from snnlib.checks import InputError
 from snnlib.runs import pretrained, stored
 from snnlib.runs.labels import labels
-from snnlib.runs.preset import Preset, load_preset, preset_names
+from snnlib.runs.preset import Preset, load_preset
+from snnlib.runs.preset_found import preset_names
 from snnlib.runs.results import accuracy, known
 from snnlib.runs.run import Run
 from snnlib.store.files import DamagedError

@@ -16,7 +16,8 @@ from snnlib.checks import InputError, between
 from snnlib.data.first_images import IMAGES, first_images, write_first_images
 from snnlib.fast.process import pinned
 from snnlib.runs import pretrained
-from snnlib.runs.evaluations import Conversion, Evaluation, Phased
+from snnlib.runs.evaluation import Evaluation
+from snnlib.runs.evaluations import Conversion, Phased
 from snnlib.runs.pretrained import CURVES, METADATA, WEIGHTS
 from snnlib.runs.results import accuracy, evaluated
 from snnlib.runs.run import Run

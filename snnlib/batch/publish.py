@@ -16,7 +16,8 @@ from snnlib.batch.workflow import figures
 from snnlib.checks import InputError, one_of
 from snnlib.experiments.made_with import made_with
 from snnlib.experiments.outputs import Outputs
-from snnlib.runs.preset import FOLDER, Preset
+from snnlib.runs.preset import Preset
+from snnlib.runs.preset_found import FOLDER
 from snnlib.store.paths import NOTEBOOKS, ROOT, from_root, published_dir
 from snnlib.store.published import copy
 from snnlib.store.sums import stand_alone, write_summed

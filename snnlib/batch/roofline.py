@@ -16,7 +16,7 @@ from torch import nn
 from snnlib.batch.estimate import estimate
 from snnlib.experiments.table1_networks import Layer, layers_of
 from snnlib.neurons import Neuron
-from snnlib.runs.evaluations import Evaluation
+from snnlib.runs.evaluation import Evaluation
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import build_for
 from snnlib.runs.spec import Spec

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from snnlib.data.sets import Dataset, Split
 from snnlib.models import INPUT_SHAPES
 from snnlib.network import Spiking
-from snnlib.runs.evaluations import Evaluation
+from snnlib.runs.evaluation import Evaluation
 from snnlib.runs.run import Run, build_for, default_device
 from snnlib.runs.spec import Spec
 from snnlib.simulation import CHUNK

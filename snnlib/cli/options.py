@@ -14,7 +14,7 @@ from unittest.mock import patch
 import typer
 
 from snnlib.checks import InputError, short, shown
-from snnlib.runs.preset import preset_names
+from snnlib.runs.preset_found import preset_names
 from snnlib.store.paths import published_dir
 
 

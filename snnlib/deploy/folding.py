@@ -26,7 +26,7 @@ from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.checks import InputError, Value, between, finite, instance, magnitude, moderate, whole
 from snnlib.conversion import with_dynamics
 from snnlib.fast import Currents, lif_steps
-from snnlib.models import CurrentShortcut
+from snnlib.layers import CurrentShortcut
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Neuron, reset
 from snnlib.noise import Bounded, Gaussian, Noise

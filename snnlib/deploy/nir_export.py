@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.checks import InputError, positive
 from snnlib.deploy.folding import NoisyLIF, without_noise
-from snnlib.models import CurrentShortcut, Residual
+from snnlib.layers import CurrentShortcut, Residual
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Neuron
 
@@ -37,7 +37,7 @@ def to_nir(model: Spiking, dt: float = 1e-4, input_shape: tuple[int, ...] | None
 
     Args:
         model: its neurons are `LIF`, or `NoisyLIF` (`snnlib.deploy.folding.fold`); its layers stand in
-            ``nn.Sequential``, `snnlib.models.Residual` and `snnlib.models.CurrentShortcut`.
+            ``nn.Sequential``, `snnlib.layers.Residual` and `snnlib.layers.CurrentShortcut`.
         dt: seconds that a time step is to last; any will do, as long as the simulator takes the same.
         input_shape: of an input without its batch axis, where the model does not say.
 

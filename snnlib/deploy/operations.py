@@ -55,7 +55,7 @@ from snnlib.data.sets import Dataset
 from snnlib.deploy.folding import NoisyLIF
 from snnlib.exact_memory import ExactMemory
 from snnlib.in_time import plain
-from snnlib.models import Residual
+from snnlib.layers import Residual
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.noise import Gaussian

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from snnlib.checks import InputError
-from snnlib.runs.evaluations import Evaluation
+from snnlib.runs.evaluation import Evaluation
 from snnlib.runs.results import predictions
 from snnlib.runs.run import Run
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import re
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from itertools import product
@@ -18,26 +16,20 @@ from snnlib.models import NETWORKS
 from snnlib.noise import Gaussian
 from snnlib.runs import preset_file, preset_notebook
 from snnlib.runs.arms import merged
-from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation, Integrated
+from snnlib.runs.evaluation import Evaluation
+from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Integrated
 from snnlib.runs.labels import labels
 from snnlib.runs.preset_changes import LONGEST, changed
 from snnlib.runs.preset_file import Nets
+from snnlib.runs.preset_found import NAME, read, shipped
 from snnlib.runs.run import Run
 from snnlib.simulation import MOST_TIMESTEPS
 from snnlib.training.recipe import Recipe
 
-FOLDER = Path(__file__).parent / "presets"
 STAGES = (64, 256)  # time steps of a converted ANN before it goes on to `Preset.ann_timesteps`
 WRITTEN_OUT = ("nets", "recipe")  # in the file, of which the notebooks' runs are made
-NAME = r"\w[\w.-]{0,99}"  # of a preset, and so of its folder under figures/
-TAKEN = ("bench",)  # a folder beside those of the presets
 
 Comparison = dict[str, list[Run]]  # runs by arm; all arms have the same seeds in the same order
-
-
-def preset_names() -> list[str]:
-    """The presets that there are."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 class Preset(Checked):
@@ -64,7 +56,7 @@ class Preset(Checked):
     @property
     def own(self) -> bool:
         """Whether it is a file of the reader's own, not one that ships."""
-        return self.file is not None and self.file.parent != FOLDER
+        return self.file is not None and not shipped(self.file)
 
     @property
     def given(self) -> str:
@@ -192,7 +184,7 @@ def load_preset(given: str, changes: Collection[str] = ()) -> Preset:
         InputError: an unknown preset, a file that cannot be read, or a value in it that cannot be used, named with
             the file; a file that has the name of a preset that ships and is another; a change that cannot be made.
     """
-    file, content = _read(given)
+    file, content = read(given)
     preset = _checked(given, file, content)
     return _checked(given, file, changed(content, changes), " with --set") if changes else preset
 
@@ -208,7 +200,7 @@ def changed_for(notebook: str, preset: Preset, changes: Mapping[str, Any]) -> Pr
         InputError: the preset has no runs for the notebook, or a change cannot be made.
     """
     preset.runs(notebook)
-    file, content = _read(preset.given)
+    file, content = read(preset.given)
     how = f" with {preset_notebook.in_words(changes)}"
     found = _checked(preset.given, file, preset_notebook.changed(content, notebook, changes), how)
     return found.model_copy(update={"notebooks": preset_notebook.read_out(found.notebooks, changes)})
@@ -217,7 +209,7 @@ def changed_for(notebook: str, preset: Preset, changes: Mapping[str, Any]) -> Pr
 def as_written(given: str, changes: Collection[str] = ()) -> dict[str, Any]:
     """What a preset's file holds, with changes if there are any; arguments and errors as of `load_preset`."""
     load_preset(given, changes)
-    return changed(_read(given)[1], changes)
+    return changed(read(given)[1], changes)
 
 
 def nets_as_written(given: str) -> dict[str, dict[str, Any]]:
@@ -233,32 +225,6 @@ def nets_as_written(given: str) -> dict[str, dict[str, Any]]:
     return {net: merged(common, written) for net, written in content["nets"].items()}
 
 
-def _read(given: str) -> tuple[Path, dict[str, Any]]:
-    """A preset's file and what it holds, not yet checked."""
-    names = preset_names()
-    if given in names:
-        return FOLDER / f"{given}.toml", preset_file.read_toml(FOLDER / f"{given}.toml")
-    where = f"preset = {shown(given)}"
-    if not (isinstance(given, str) and (os.sep in given or given.endswith(".toml"))):
-        raise InputError(f"{where}: must be one of {', '.join(names)}, or the path of a TOML file")
-    try:
-        file = Path(os.path.abspath(Path(given).expanduser()))
-        if not re.fullmatch(rf"{NAME}\.toml", file.name) or file.stem.casefold() in TAKEN:
-            allowed = f"letters, digits, dots, - and _, then .toml, and not {'.toml, '.join(TAKEN)}.toml"
-            raise InputError(f"must be the path of a file whose name is {allowed}")
-        if not str(file).isprintable():
-            raise InputError("must be a path of printable characters")
-        content = preset_file.read_toml(file)
-    except (InputError, RuntimeError) as error:  # RuntimeError: ~somebody
-        raise InputError(f"{where}: {error}") from None
-    ships = {name.casefold(): FOLDER / f"{name}.toml" for name in names}.get(file.stem.casefold())
-    if ships is None or ships == file:
-        return file, content
-    if preset_file.read_toml(ships) != content:
-        raise InputError(f"{where}: has the name of preset {ships.stem}, which ships, and differs from it; rename it")
-    return ships, content
-
-
 def _checked(given: str, file: Path, content: Mapping[str, Any], how: str = "") -> Preset:
     """The preset that a file's content is; ``how``: what was made of it, for errors."""
     content = dict(content)
@@ -269,5 +235,5 @@ def _checked(given: str, file: Path, content: Mapping[str, Any], how: str = "") 
             content["notebooks"] = preset_file.written_out(content["notebooks"], **common)
         return Preset(name=file.stem, file=file, **content)
     except InputError as error:
-        where = file.name if file.parent == FOLDER else f"preset = {shown(given)}"
+        where = file.name if shipped(file) else f"preset = {shown(given)}"
         raise InputError(f"{where}{how}: {error}") from None

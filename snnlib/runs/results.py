@@ -16,7 +16,8 @@ from torch import Tensor
 from snnlib.checks import InputError
 from snnlib.fast.process import usable
 from snnlib.runs import checkpoints
-from snnlib.runs.evaluations import Evaluation, read
+from snnlib.runs.evaluation import Evaluation
+from snnlib.runs.evaluations import read
 from snnlib.runs.pretrained import WEIGHTS
 from snnlib.runs.provenance import now, provenance
 from snnlib.runs.run import Run, default_device

@@ -14,7 +14,7 @@ from snnlib.experiments.claims import BEYOND, CLAIMS
 from snnlib.experiments.effects import Effect
 from snnlib.experiments.evidence import Claim, Finding, Item, exceeds, missing
 from snnlib.experiments.tables import PARTLY, SCALE, NotTestedError, Tables
-from snnlib.runs.preset import preset_names
+from snnlib.runs.preset_found import preset_names
 from snnlib.store.paths import published_dir
 
 NOWHERE = Tables(Path("nowhere"))

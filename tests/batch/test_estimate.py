@@ -16,8 +16,9 @@ from snnlib.batch.throughput import FEW, Throughput, Untrained
 from snnlib.cli import runs as commands
 from snnlib.data.sets import Dataset
 from snnlib.network import Spiking
-from snnlib.runs import checkpoints, preset, results
-from snnlib.runs.evaluations import AnnConversion, AsTrained, Conversion, Evaluation
+from snnlib.runs import checkpoints, preset_found, results
+from snnlib.runs.evaluation import Evaluation
+from snnlib.runs.evaluations import AnnConversion, AsTrained, Conversion
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.run import FILES, Run, build_for
 from snnlib.runs.spec import Spec
@@ -289,7 +290,7 @@ def test_a_stand_in_has_random_images_of_the_right_shape_and_touches_no_store(fo
 
 
 def test_the_command_lists_states_and_seconds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any) -> None:
-    monkeypatch.setattr(preset, "FOLDER", tmp_path)
+    monkeypatch.setattr(preset_found, "FOLDER", tmp_path)
     monkeypatch.setattr(estimate, "Throughput", Fixed)
     monkeypatch.setattr(estimate, "_cores", lambda: 2)
     for module in (estimate, commands):

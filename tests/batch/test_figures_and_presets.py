@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from snnlib.runs.preset import load_preset, preset_names
+from snnlib.runs.preset import load_preset
+from snnlib.runs.preset_found import preset_names
 from snnlib.store.paths import published_dir
 from snnlib.store.sums import ENDING, made_from
 

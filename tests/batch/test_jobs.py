@@ -9,7 +9,8 @@ import pytest
 from snnlib.baselines.ann_neurons import ReLU
 from snnlib.batch.jobs import LONG, Multiplications, jobs, work
 from snnlib.runs.evaluations import Conversion
-from snnlib.runs.preset import load_preset, preset_names
+from snnlib.runs.preset import load_preset
+from snnlib.runs.preset_found import preset_names
 from snnlib.runs.run import Run
 
 

@@ -17,7 +17,7 @@ from snnlib.batch import tune as tuning
 from snnlib.batch.tune import held_out, rates, tune, tuned_arms
 from snnlib.checks import InputError
 from snnlib.cli import training as command_line
-from snnlib.runs import preset as presets
+from snnlib.runs import preset_found
 from snnlib.runs.preset import Preset, load_preset, nets_as_written
 from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec
@@ -54,7 +54,7 @@ ARMS = {
 @pytest.fixture
 def preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Preset:
     (tmp_path / "p.toml").write_text(toml(CONTENT))
-    monkeypatch.setattr(presets, "FOLDER", tmp_path)
+    monkeypatch.setattr(preset_found, "FOLDER", tmp_path)
     monkeypatch.setenv("SNNLIB_FIGURES", str(tmp_path / "figures"))
     return load_preset("p")
 
@@ -103,7 +103,7 @@ def test_every_rate_of_smoke_is_the_one_that_was_chosen() -> None:
 
 def load_real(name: str) -> Preset:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(presets, "FOLDER", Path(presets.__file__).parent / "presets")
+        patch.setattr(preset_found, "FOLDER", Path(preset_found.__file__).parent / "presets")
         return load_preset(name)
 
 

@@ -28,7 +28,8 @@ from snnlib.cli.options import figures_in, print_json
 from snnlib.conversion import convert
 from snnlib.experiments import compare
 from snnlib.experiments.outputs import Outputs
-from snnlib.runs.preset import FOLDER, as_written, load_preset
+from snnlib.runs.preset import as_written, load_preset
+from snnlib.runs.preset_found import FOLDER
 from snnlib.runs.results import accuracy
 from snnlib.runs.trained import ensure
 from snnlib.store.paths import figures_dir, published_dir

@@ -21,7 +21,7 @@ from snnlib.cli import choose
 from snnlib.cli.commands import app
 from snnlib.data import first_images
 from snnlib.data.sets import Dataset
-from snnlib.runs import preset
+from snnlib.runs import preset_found
 from snnlib.runs.evaluations import AsTrained, Conversion
 from snnlib.runs.preset import load_preset
 from snnlib.runs.results import accuracy
@@ -349,7 +349,7 @@ def test_what_a_killed_removal_left_goes_with_the_next(folder: Path) -> None:
 def test_no_preset_of_a_readers_own_has_to_be_readable(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preset, "FOLDER", tmp_path)
+    monkeypatch.setattr(preset_found, "FOLDER", tmp_path)
     (tmp_path / "bad.toml").write_text("x")
     ensure(spec(**QUICK))
     assert len(listed()) == 1

@@ -24,7 +24,7 @@ from snnlib.runs import run as runs
 from snnlib.runs import trained
 from snnlib.runs.evaluations import AsTrained, Conversion
 from snnlib.runs.preset import load_preset
-from snnlib.runs.preset import preset_names as preset_names
+from snnlib.runs.preset_found import preset_names
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec

@@ -23,7 +23,8 @@ from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import STAR, accuracy_vs
 from snnlib.experiments.over_seeds import NET, over_seeds, percent
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, SCALE, UNDECIDED, UNTESTED
 from snnlib.noise import Gaussian
-from snnlib.runs.preset import Preset, load_preset, preset_names
+from snnlib.runs.preset import Preset, load_preset
+from snnlib.runs.preset_found import preset_names
 from snnlib.runs.results import predictions
 from snnlib.training.evaluation import predict
 

@@ -28,7 +28,8 @@ from snnlib.experiments.fig5_alpha import table as alpha
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import Conversion
-from snnlib.runs.preset import load_preset, preset_names
+from snnlib.runs.preset import load_preset
+from snnlib.runs.preset_found import preset_names
 from snnlib.runs.results import predictions
 from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec

@@ -20,7 +20,7 @@ from snnlib.checks import InputError
 from snnlib.experiments import notebook
 from snnlib.experiments.notebook import again, begin, evaluated_again
 from snnlib.experiments.parameters import PARAMETERS as KNOWN
-from snnlib.runs import preset
+from snnlib.runs import preset_found
 from snnlib.runs.preset import load_preset
 from snnlib.store.paths import NOTEBOOKS, ROOT
 
@@ -173,7 +173,7 @@ def test_nothing_else_has_a_parameters_name(path: Path) -> None:
 
 def test_every_preset_has_runs_for_the_same_notebooks() -> None:
     names = {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
-    groups = {name: load_preset(name).notebooks for name in preset.preset_names()}
+    groups = {name: load_preset(name).notebooks for name in preset_found.preset_names()}
     for notebooks in groups.values():
         assert set(notebooks) == set(groups["smoke"])
         assert set(notebooks) <= names
@@ -181,9 +181,9 @@ def test_every_preset_has_runs_for_the_same_notebooks() -> None:
 
 
 def test_a_preset_without_a_notebooks_runs_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    content = (preset.FOLDER / "smoke.toml").read_text()
+    content = (preset_found.FOLDER / "smoke.toml").read_text()
     (tmp_path / "half.toml").write_text(content.replace("fig5_alpha = ", "claims = "))
-    monkeypatch.setattr(preset, "FOLDER", tmp_path)
+    monkeypatch.setattr(preset_found, "FOLDER", tmp_path)
     with pytest.raises(InputError, match="preset half, runs for notebook = 'fig5_alpha': must be one of method, fig2_"):
         begin("fig5_alpha", "half")[0].runs("fig5_alpha")
     with pytest.raises(InputError, match="preset half, runs for notebook = 'fig5_alpha': must be one of method, fig2_"):

@@ -26,7 +26,7 @@ from snnlib.experiments.table2_inference_time import text
 from snnlib.experiments.table2_inference_time import wall_time as inference_time
 from snnlib.experiments.table2_inference_time.names import conversion_title
 from snnlib.experiments.table2_inference_time.wall_time import with_times
-from snnlib.runs import preset
+from snnlib.runs import preset, preset_found
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import AnnConversion, AsTrained
 from snnlib.runs.preset import Preset
@@ -228,7 +228,7 @@ def made(*kinds: str, timesteps: int = 10, more: tuple[str, ...] = ()) -> Preset
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", preset.preset_names())
+@pytest.mark.parametrize("name", preset_found.preset_names())
 def test_every_preset_has_the_runs(name: str) -> None:
     assert table2.compared(preset.load_preset(name))
 

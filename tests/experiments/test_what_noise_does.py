@@ -26,7 +26,8 @@ from snnlib.experiments.what_noise_does.plot import what_noise_does
 from snnlib.experiments.what_noise_does.table import between
 from snnlib.neurons import LIF
 from snnlib.noise import Gaussian
-from snnlib.runs.preset import Preset, load_preset, preset_names
+from snnlib.runs.preset import Preset, load_preset
+from snnlib.runs.preset_found import preset_names
 from snnlib.runs.run import Run
 from snnlib.training.evaluation import accuracy_over_time
 

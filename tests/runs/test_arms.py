@@ -9,7 +9,8 @@ import pytest
 from snnlib.neurons import SingleStep
 from snnlib.noise import Gaussian
 from snnlib.runs.arms import ARMS, LEVELS, merged
-from snnlib.runs.preset import load_preset, nets_as_written, preset_names
+from snnlib.runs.preset import load_preset, nets_as_written
+from snnlib.runs.preset_found import preset_names
 from snnlib.runs.spec import Spec
 from snnlib.training.recipe import Recipe
 

@@ -7,8 +7,9 @@ import math
 import pytest
 
 from snnlib.noise import Gaussian
-from snnlib.runs import preset
-from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
+from snnlib.runs import preset_found
+from snnlib.runs.evaluation import Evaluation
+from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec
@@ -87,7 +88,7 @@ def test_a_converted_ann_is_run_longer_and_longer(most: int, stages: tuple[int, 
         assert {e.timesteps for e in converted} == {stages[0]}
 
 
-@pytest.mark.parametrize("name", preset.preset_names())
+@pytest.mark.parametrize("name", preset_found.preset_names())
 def test_every_run_of_a_preset_has_its_evaluations(name: str) -> None:
     p = load_preset(name)
     for run in p.all_runs().values():

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnlib.runs.labels import labels
-from snnlib.runs.preset import load_preset, preset_names
+from snnlib.runs.preset import load_preset
+from snnlib.runs.preset_found import preset_names
 from snnlib.runs.spec import Spec
 
 NET = {"dataset": "fashion_mnist", "network": "cnn"}

@@ -13,8 +13,10 @@ import pytest
 
 from snnlib.experiments.made_with import made_with
 from snnlib.runs import results, trained
-from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
-from snnlib.runs.preset import Preset, load_preset, preset_names
+from snnlib.runs.evaluation import Evaluation
+from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
+from snnlib.runs.preset import Preset, load_preset
+from snnlib.runs.preset_found import preset_names
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec
@@ -23,7 +25,7 @@ from snnlib.training.loop import State
 
 # Written by commit 980eae4, the specs below by the names that they had there; names.json is what its presets named,
 # with the evaluations of each run. Neither is ever written anew: that would prove nothing. Evaluations keep more since,
-# which images are right, so those of then are computed anew (`evaluations.FORMAT`); preset smoke has other runs.
+# which images are right, so those of then are computed anew (`evaluation.FORMAT`); preset smoke has other runs.
 STORE = Path(__file__).parent / "old_store"
 
 NET = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 0.02}

@@ -13,12 +13,12 @@ from snnlib.batch.drawing import draw_notebook
 from snnlib.checks import InputError
 from snnlib.cli import main as cli
 from snnlib.experiments.paper import EPOCHS
-from snnlib.runs import preset
+from snnlib.runs import preset_found
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.spec import Spec
 
 
-@pytest.mark.parametrize("name", preset.preset_names())
+@pytest.mark.parametrize("name", preset_found.preset_names())
 def test_every_preset_loads_and_names_each_run_once(name: str) -> None:
     p = load_preset(name)
     runs = p.all_runs()
@@ -41,7 +41,7 @@ def test_smoke_needs_no_download() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(preset, "FOLDER", tmp_path)
+    monkeypatch.setattr(preset_found, "FOLDER", tmp_path)
     return tmp_path
 
 
@@ -333,7 +333,7 @@ def test_a_run_comes_after_the_one_with_its_seed(folder: Path) -> None:
     assert all((s.recipe.epochs, s.recipe.lr, s.timesteps) == (1, 0.5, 4) for s in specs)
 
 
-@pytest.mark.parametrize("name", preset.preset_names())
+@pytest.mark.parametrize("name", preset_found.preset_names())
 def test_what_a_run_comes_after_is_a_run_of_the_same_preset(name: str) -> None:
     """So that it is trained once for both and shown beside what was made of it."""
     runs = load_preset(name).all_runs()

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from snnlib.checks import InputError
-from snnlib.runs.preset import Preset, as_written, load_preset, preset_names
+from snnlib.runs.preset import Preset, as_written, load_preset
 from snnlib.runs.preset_file import toml
+from snnlib.runs.preset_found import preset_names
 from snnlib.runs.spec import Spec
 
 

@@ -19,7 +19,8 @@ from snnlib.neurons import LIF, SingleStep
 from snnlib.noise import Gaussian, Uniform
 from snnlib.runs import results
 from snnlib.runs import run as runs
-from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion, Evaluation
+from snnlib.runs.evaluation import Evaluation
+from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
 from snnlib.runs.results import accuracy, known, predictions
 from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec

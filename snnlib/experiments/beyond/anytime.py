@@ -19,7 +19,7 @@ from snnlib.data.batches import batches, standardise
 from snnlib.data.sets import Dataset
 from snnlib.experiments.beyond.pairs import above_zero, interval
 from snnlib.network import Spiking
-from snnlib.runs.evaluations import Evaluation
+from snnlib.runs.evaluation import Evaluation
 from snnlib.runs.run import Run
 from snnlib.runs.trained import ensure
 from snnlib.simulation import simulate

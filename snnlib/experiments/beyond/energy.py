@@ -16,7 +16,8 @@ from snnlib.data.sets import Dataset
 from snnlib.deploy.operations import ACCUMULATE, DRAW, LOOKUP, MAC, SPIKE, UPDATE, count
 from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair, above_zero, interval
 from snnlib.experiments.over_seeds import at_timesteps, counted
-from snnlib.runs.evaluations import AsTrained, Conversion, Evaluation
+from snnlib.runs.evaluation import Evaluation
+from snnlib.runs.evaluations import AsTrained, Conversion
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
 from snnlib.runs.trained import ensure

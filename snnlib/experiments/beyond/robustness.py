@@ -14,7 +14,8 @@ from snnlib.data.sets import Dataset, Split
 from snnlib.deploy.folding import fold, without_noise
 from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair, above_zero, interval
 from snnlib.experiments.over_seeds import counted, percent
-from snnlib.runs.evaluations import AsTrained, Conversion, Evaluation
+from snnlib.runs.evaluation import Evaluation
+from snnlib.runs.evaluations import AsTrained, Conversion
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
 from snnlib.runs.trained import ensure

@@ -11,7 +11,8 @@ import pandas as pd
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast
 from snnlib.experiments.nets import by_net, first_nets
 from snnlib.experiments.over_seeds import NET, at_timesteps
-from snnlib.runs.evaluations import Conversion, Evaluation, Phased
+from snnlib.runs.evaluation import Evaluation
+from snnlib.runs.evaluations import Conversion, Phased
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run

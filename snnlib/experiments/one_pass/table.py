@@ -11,7 +11,8 @@ from snnlib.experiments.contrasts import COLUMNS, Side, contrast
 from snnlib.experiments.fig3_4_training_time.cost import step_seconds
 from snnlib.experiments.over_seeds import NET
 from snnlib.runs.arms import LEVELS
-from snnlib.runs.evaluations import Evaluation, Integrated, Phased, Pipelined
+from snnlib.runs.evaluation import Evaluation
+from snnlib.runs.evaluations import Integrated, Phased, Pipelined
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run

@@ -12,7 +12,7 @@ from snnlib.experiments.one_pass import table as one_pass
 from snnlib.experiments.one_pass.table import AT_ONCE, PIPELINED, SPIKING
 from snnlib.experiments.over_seeds import over_seeds, percent
 from snnlib.experiments.table1_networks import size
-from snnlib.runs.evaluations import Evaluation
+from snnlib.runs.evaluation import Evaluation
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import known
 from snnlib.runs.run import Run

@@ -19,7 +19,8 @@ from snnlib.experiments.effects import Effect
 from snnlib.experiments.over_seeds import over_seeds, percent, plus_minus
 from snnlib.experiments.tables import RUN_COLUMNS, Table
 from snnlib.neurons import FIRST_STEPS
-from snnlib.runs.evaluations import Conversion, Evaluation
+from snnlib.runs.evaluation import Evaluation
+from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run

@@ -13,7 +13,8 @@ from snnlib.experiments.contrasts import Side, contrast
 from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds, percent
 from snnlib.experiments.paper import OUR_TIMESTEPS, TABLE2, TABLE2_DATASETS
 from snnlib.experiments.table2_inference_time.claims import WITHIN
-from snnlib.runs.evaluations import AnnConversion, AsTrained, Conversion, Evaluation
+from snnlib.runs.evaluation import Evaluation
+from snnlib.runs.evaluations import AnnConversion, AsTrained, Conversion
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy, predictions
 from snnlib.runs.run import Run

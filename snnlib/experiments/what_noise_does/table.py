@@ -15,7 +15,7 @@ from snnlib.experiments.contrasts import COLUMNS, Side, contrast
 from snnlib.experiments.effects import Effect
 from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.titles import net_title
-from snnlib.runs.evaluations import Evaluation
+from snnlib.runs.evaluation import Evaluation
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import predictions
 from snnlib.runs.run import Run
