@@ -198,3 +198,9 @@ def build(
         for parameter, value in zip((norm.weight, norm.bias), norm_start, strict=True):
             nn.init.constant_(parameter, value)
     return Spiking(model, shape, folds=True).to(memory_format=torch.channels_last)
+
+
+def without_last_neurons(model: Spiking) -> Spiking:
+    """A net of readout "spikes", of `build`, with its weights as one of readout "potential"; the net is taken apart."""
+    del model.model.layers[-1]
+    return Spiking(model.model, model.input_shape, folds=True)

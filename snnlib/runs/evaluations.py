@@ -14,6 +14,7 @@ from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.checks import ADDED, InputError, one_of
 from snnlib.conversion import STATISTICS, convert, with_dynamics
 from snnlib.exact_memory import ExactMemory
+from snnlib.models import without_last_neurons
 from snnlib.network import Spiking
 from snnlib.neurons import FIRST_STEPS, LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.noise import Gaussian, Noise
@@ -57,6 +58,9 @@ class Conversion(Evaluation):
     statistics: Literal[STATISTICS] = "layer"
     first_step: Literal[FIRST_STEPS] = "noise"
     noise: Noise | None = None  # N_noise, where it is not that of training
+    output: Annotated[Literal["spikes", "current"], ADDED] = (
+        "spikes"  # of a layer that fires; its current, before it does
+    )
 
     @model_validator(mode="after")
     def _convertible(self) -> Conversion:
@@ -73,6 +77,8 @@ class Conversion(Evaluation):
         trained = spec.dynamics
         if not isinstance(trained, SingleStep):
             raise InputError(f"dynamics = {trained.kind}: only a net trained as single_step can be converted by alpha")
+        if self.output == "current" and spec.readout != "spikes":
+            raise InputError(f"output = current: {spec.label} has no other; readout = {spec.readout}")
         noise = self.noise or trained.noise
         try:
             Converted(noise, self.alpha, self.beta, self.leak)
@@ -81,8 +87,11 @@ class Conversion(Evaluation):
 
     def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
         images = self.images(run, device) if self.statistics == "frozen" else None
+        model = run.model(device)
+        if self.output == "current":
+            model = without_last_neurons(model)
         return convert(
-            run.model(device), self.alpha, self.beta, self.leak, self.statistics, images,
+            model, self.alpha, self.beta, self.leak, self.statistics, images,
             timesteps=max(self.timesteps, 2), first_step=self.first_step, noise=self.noise,
         )  # fmt: skip
 

@@ -68,10 +68,13 @@ def gap(one: float, ten: float, spread: float = 0.1) -> pd.DataFrame:
 
 
 def controls(
-    rise: float, as_it_is: float, step_3: float = 9, lif: float = 9, trains: float = 3,
+    rise: float, as_it_is: float, step_3: float = 9, lif: float = 9, trains: float = 3, now: float = 2,
     pairs: list = PAIRS, spread: float = 0.1,
 ) -> pd.DataFrame:  # fmt: skip
-    """Ours at T = 10 over itself at T = 1, and over each way to run the net trained with 1/2; both readouts."""
+    """Ours at T = 10 over itself at T = 1, and over each way to run the net trained with 1/2; both readouts.
+
+    ``now``: the current of the layer that spikes, at T = 1, over its spikes at T = 10.
+    """
     ours, alone = ("gaussian", "step 3", 10), ("gaussian", "constant 1/2", 1)
     found = [
         (ours, ("gaussian", "step 3", 1), rise),
@@ -81,6 +84,7 @@ def controls(
         (ours, ("constant", "LIF", 10), lif),
         (alone, ("constant", "constant 1/2", 1), trains),
         (ours, ("none", "Eq. 4", 1), -9.0),  # decides nothing
+        (("gaussian", "step 3, output current", 1), ours, now),
     ]
     names = ("noise", "inference", "timesteps")
     return pd.concat(
@@ -88,7 +92,8 @@ def controls(
             points, pairs, spread, readout,
             **dict(zip(names, one, strict=True)), **dict(zip([f"other_{n}" for n in names], other, strict=True)),
         )
-        for one, other, points in found for readout in ("spikes", "potential")
+        for one, other, points in found
+        for readout in ("spikes", "potential") if readout == "spikes" or "current" not in one[1]
     )  # fmt: skip
 
 
@@ -315,7 +320,7 @@ FAILS: Set = {
     "fig5_lossless": losses({2: -4, 5: -3, 10: -2}),
     "fig5_effects": alpha_effects(7, 8, {2.5: -3, 8: 2, math.inf: 2}),
     "fig6_gaps": gap(-2, 3),
-    "what_noise_does_contrasts": controls(-1, -6, trains=-3),
+    "what_noise_does_contrasts": controls(-1, -6, trains=-3, now=-5),
     "fig7_potential_dynamics": autocorrelations(-0.05),
     "memories": with_memories(3, 9),
     "memories_contrasts": over_memories(-0.9),

@@ -32,6 +32,7 @@ PROMISED = {
     "other α end close together": [CLOSE],
     "that gap closes by T = 10": [CLOSE],
     "the potential oscillates": [potential.SWING],
+    "what spikes gain with T is there at T = 1": [-CLOSE],
     "one pass is as accurate as direct training in the same time": [
         -CLOSE, 100 * at_equal_time.MOST_SHARE, 100 * at_equal_time.LEAST_SHARE,
     ],
