@@ -181,7 +181,7 @@ def test_least_and_most_are_told_part_by_part(verdicts: Callable) -> None:
     assert verdicts("least", fig2_gains=both)["rises"] == "5; -1"
     assert verdicts("most", fig2_gains=both)["rises"] == "7.25; 3"
     noise = {"what_noise_does_contrasts": controls(8, 6, trains=2)}
-    assert verdicts("least", **noise) == {"noise_gains": "8; 6", "noise_trains": "2", "current_now": "2"}
+    assert verdicts("least", **noise) == {"noise_gains": "8; 6", "noise_trains": "2"}
     assert verdicts("least", fig5_effects=HOLDS["fig5_effects"])["alpha_2"] == ""  # two numbers in each network
 
 

@@ -22,6 +22,8 @@ from snnlib.experiments.fig2_accuracy_vs_timesteps.claims import BEYOND, lower_e
 from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import STAR, accuracy_vs_timesteps
 from snnlib.experiments.over_seeds import NET, over_seeds, percent
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, SCALE, UNDECIDED, UNTESTED
+from snnlib.models import build
+from snnlib.neurons import SingleStep
 from snnlib.noise import Gaussian
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.preset_found import preset_names
@@ -64,7 +66,8 @@ def test_accuracies_are_those_of_each_way(small_store: None, small: Dataset) -> 
     p = preset()
     nets = fig2.compared(p)
     table = fig2.accuracies(nets, p.evaluation)
-    assert len(table) == 4 * 2 * (2 * 10 + 1)  # runs, ties; noise seeds and T, and one without noise
+    # Runs, ties; noise seeds and T, and one without noise. Two runs with spikes, whose currents do not tie.
+    assert len(table) == 4 * 2 * (2 * 10 + 1) + 2 * 2 * 10
     run = nets["net"]["ours"][1]
     ways = {"noise": (convert(run.model(), statistics="layer"), 10, (0, 4))}
     ways["constant"] = (
@@ -77,6 +80,12 @@ def test_accuracies_are_those_of_each_way(small_store: None, small: Dataset) -> 
             rows = table[(table.run == run.spec.name) & (table.inference == inference) & (table.ties == ties)]
             expected = predict(model, small, timesteps, seeds, 30, ties=ties).table
             assert rows[list(expected)].reset_index(drop=True).equals(expected)
+    as_potential = build("cnn", SingleStep(), width=1 / 16, readout="potential").eval()
+    as_potential.load_state_dict(run.model().state_dict())
+    expected = predict(convert(as_potential, statistics="layer"), small, 10, (0, 4), 30).table
+    rows = table[(table.run == run.spec.name) & (table.inference == "current")]
+    assert rows[list(expected)].reset_index(drop=True).equals(expected)
+    assert set(table[table.inference == "current"].readout) == {"spikes"}
 
 
 def test_the_first_net_of_each_network_and_readout_is_asked_more(small_store: None) -> None:
@@ -85,12 +94,12 @@ def test_the_first_net_of_each_network_and_readout_is_asked_more(small_store: No
     nets = {name: some.comparison_of_one(fig2.NOTEBOOK, must=["ours"]) for name, some in both.items()}
     table, found = fig2.accuracies(nets, p.evaluation), fig2.gains(nets, p.evaluation)
     ways = table.groupby("width")[["ties", "inference"]].nunique()
-    assert ways.loc[1 / 16].tolist() == [2, 2]
+    assert ways.loc[1 / 16].tolist() == [2, 3]
     assert ways.loc[1 / 8].tolist() == [1, 1]
     assert set(found[found.width == 1 / 8].inference) == {"noise"}
     assert ["constant" in line for line in fig2.what_is_left(found).splitlines()[1:]] == [True, False]
     asked, other = accuracy_vs_timesteps(table).axes[:2]
-    assert [len(ax.containers) for ax in (asked, other)] == [2, 1]  # without noise at T = 1, too
+    assert [len(ax.containers) for ax in (asked, other)] == [3, 1]  # without noise at T = 1, and currents, too
 
 
 def test_gains_are_differences_of_the_accuracies(small_store: None) -> None:
@@ -99,7 +108,7 @@ def test_gains_are_differences_of_the_accuracies(small_store: None) -> None:
     table, found = fig2.accuracies(nets, p.evaluation), fig2.gains(nets, p.evaluation)
     at = percent(table, "readout", "ties", "inference", "timesteps")
     steps = found[["later", "earlier", "inference"]].drop_duplicates().itertuples(index=False, name=None)
-    assert list(steps) == [(5, 1, "noise"), (10, 5, "noise"), (10, 1, "noise"), (10, 1, "constant")]
+    assert list(steps) == [(5, 1, "noise"), (10, 5, "noise"), (10, 1, "noise"), (10, 1, "constant"), (10, 1, "current")]
     for row in found.itertuples():
         later, earlier = (
             at[row.readout, row.ties, inference, t, row.seed]
@@ -128,7 +137,7 @@ def test_a_preset_of_fewer_steps_has_the_gains_that_there_are(small_store: None)
     p = preset(timesteps=5)
     found = fig2.gains(fig2.compared(p), p.evaluation)
     assert set(found[["later", "earlier", "inference"]].itertuples(index=False, name=None)) == {
-        (5, 1, "noise"), (5, 1, "constant"),
+        (5, 1, "noise"), (5, 1, "constant"), (5, 1, "current"),
     }  # fmt: skip
 
 
@@ -137,6 +146,7 @@ def test_more_steps_have_their_gain_too_and_it_is_what_is_told(small_store: None
     found = fig2.gains(fig2.compared(p), p.evaluation)
     assert set(found[["later", "earlier", "inference"]].itertuples(index=False, name=None)) == {
         (5, 1, "noise"), (10, 5, "noise"), (10, 1, "noise"), (12, 1, "noise"), (12, 1, "constant"),
+        (12, 1, "current"),
     }  # fmt: skip
     assert fig2.what_is_left(found).startswith("Points at T = 12 over T = 1, ")
 
@@ -149,10 +159,12 @@ def by_hand(ties: str, inference: str, points: list[float]) -> pd.DataFrame:
 
 def test_what_is_left_of_a_gain_is_said_where_there_is_one() -> None:
     random, constant = by_hand("random", "noise", [7, 8, 9]), by_hand("random", "constant", [2, 2, 2])
-    found = fig2.what_is_left(pd.concat([by_hand("first", "noise", [9, 10, 11]), random, constant]))
+    current = by_hand("first", "current", [1, 1, 1])
+    found = fig2.what_is_left(pd.concat([by_hand("first", "noise", [9, 10, 11]), random, constant, current]))
     assert found.splitlines()[1] == (
         "MNIST, CNN, width 1, readout spikes: +10.0 ± 2.5 ± 1.0; with ties at random +8.0 ± 2.5 ± 1.0 (80 %); "
-        "these over T = 1 with the constant 1/2 +2.0 ± 0.0 ± 1.0 (20 %)"
+        "these over T = 1 with the constant 1/2 +2.0 ± 0.0 ± 1.0 (20 %); "
+        "over the output layer's current at T = 1 +1.0 ± 0.0 ± 1.0 (10 %)"
     )
     unclear = fig2.what_is_left(pd.concat([by_hand("first", "noise", [-1, 1, 3]), random, constant]))
     assert "%)" not in unclear
@@ -162,25 +174,27 @@ def test_what_is_left_of_a_gain_is_said_where_there_is_one() -> None:
 
 
 def shown() -> pd.DataFrame:
-    """`rising` with ties broken either way, and T = 1 without noise, ten points higher; a net that does not rise."""
+    """`rising` with ties broken either way, T = 1 without noise, ten points higher, and currents, two points lower; a
+    net that does not rise.
+    """
     rows = rising().assign(run="r", inference="noise", ties="first", tied=0.3, silent=0.1)
     constant = rows[(rows.timesteps == 1) & (rows.noise_seed == 0)].assign(inference="constant")
     first = pd.concat([rows, constant.assign(accuracy=constant.accuracy + 0.1)])
     both = pd.concat([first, first.assign(ties="random", accuracy=first.accuracy - 0.02)])
-    return pd.concat([both, both.assign(readout="potential", accuracy=0.93, tied=0.0, silent=0.0)])
+    current = rows.assign(inference="current", accuracy=rows.accuracy - 0.02, tied=0.0, silent=0.0)
+    return pd.concat([both, current, both.assign(readout="potential", accuracy=0.93, tied=0.0, silent=0.0)])
 
 
-def test_figure_2_shows_both_readouts_both_ties_and_the_papers_values() -> None:
+def test_figure_2_shows_both_readouts_currents_and_the_papers_values() -> None:
     (above,) = accuracy_vs_timesteps(shown()).axes
     assert "MNIST" in above.get_title()
     assert "width 1" in above.get_title()
-    usual, constant = above.containers[:2]
+    usual, current, constant = above.containers[:3]
     at = over_seeds(percent(rising(), *NET, "timesteps"))
     assert np.allclose(usual.lines[0].get_ydata(), at["mean"])
     assert constant.lines[0].get_xydata().tolist() == [pytest.approx([1 - 0.12 - STAR, 65])]
-    dashed = [line for line in above.get_lines() if line.get_linestyle() == "--"]
-    assert len(dashed) == 1  # of the readout that ties
-    assert np.allclose(dashed[0].get_ydata(), at["mean"] - 2)
+    assert np.allclose(current.lines[0].get_ydata(), at["mean"] - 2)
+    assert [line.get_linestyle() for line in above.get_lines()].count("--") == 1  # of the readout that spikes
     paper = next(line for line in above.get_lines() if line.get_marker() == "D")
     assert list(paper.get_xydata().ravel()) == [5, 99.61, 10, 99.64]
     assert {text.get_text() for text in above.texts} >= {"99.61", "99.64", "93.00"}  # ours in as many digits
@@ -252,6 +266,24 @@ def test_each_verdict_has_its_data(verdicts: Callable, table: pd.DataFrame, verd
 )
 def test_what_is_left_of_the_gain_has_each_verdict(verdicts: Callable, table: pd.DataFrame, verdict: str) -> None:
     assert verdicts(among=BEYOND, fig2_gains=table)["gain_left"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("table", "verdict"),
+    [
+        (gains(5, 3, current=0.5), REPRODUCED),
+        (gains(5, 3, current=-5), REPRODUCED),  # better at T = 1 than spikes ever are
+        (gains(5, 3, current=1.5), NOT),
+        (gains(5, 3, current=1), UNDECIDED),
+        (pd.concat([gains(5, 3).query("network == 'cnn'"), gains(5, 3, current=4).query("network != 'cnn'")]), PARTLY),
+        (gains(5, 3).query("network != 'cnn'"), UNDECIDED),
+        (gains(5, 3).query("inference != 'current'"), UNTESTED),
+    ],
+)
+def test_the_current_at_one_step_is_held_against_spikes_at_ten(
+    verdicts: Callable, table: pd.DataFrame, verdict: str
+) -> None:
+    assert verdicts(among=BEYOND, fig2_gains=table)["current_now"] == verdict
 
 
 def test_table_2_is_tested_at_its_scale_alone(verdicts: Callable) -> None:

@@ -24,8 +24,7 @@ from snnlib.experiments.what_noise_does import table as noise
 from snnlib.experiments.what_noise_does.claims import BEYOND
 from snnlib.experiments.what_noise_does.plot import what_noise_does
 from snnlib.experiments.what_noise_does.table import between
-from snnlib.models import build
-from snnlib.neurons import LIF, SingleStep
+from snnlib.neurons import LIF
 from snnlib.noise import Gaussian
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.preset_found import preset_names
@@ -111,9 +110,6 @@ def test_each_way_is_what_its_name_says(small_store: None, small: Dataset) -> No
     assert rows(ours, "step 2").equals(tested(ensemble(ours.model()), 4, (0, 3)))
     assert rows(ours, "step 3").equals(tested(convert(ours.model(), statistics="layer"), 4, (0, 3)))
     assert rows(ours, "constant 1/2").equals(tested(with_dynamics(ours.model(), lambda _: half), 1, (0,)))
-    before = build("cnn", SingleStep(), width=1 / 16, readout="potential").eval()
-    before.load_state_dict(ours.model().state_dict())
-    assert rows(ours, "step 3, output current").equals(tested(convert(before, statistics="layer"), 4, (0, 3)))
     assert rows(constant, "constant 1/2").equals(tested(with_dynamics(constant.model(), lambda _: half), 1, (0,)))
     assert rows(constant, "step 2").equals(
         tested(convert(constant.model(), math.inf, noise=Gaussian(), statistics="layer"), 4, (0, 3))
@@ -124,9 +120,7 @@ def test_each_way_is_what_its_name_says(small_store: None, small: Dataset) -> No
     assert rows(constant, "LIF").equals(tested(with_dynamics(constant.model(), lambda _: LIF()), 4, (0,)))
     assert rows(none, "Eq. 4").equals(tested(none.model(), 1, (0,)))
     assert rows(none, "LIF").equals(tested(with_dynamics(none.model(), lambda _: LIF()), 4, (0,)))
-    potentials = table[table.readout == "potential"]
-    assert set(potentials.noise) == {"gaussian", "constant"}
-    assert "step 3, output current" not in set(potentials.inference)
+    assert set(table[table.readout == "potential"].noise) == {"gaussian", "constant"}
 
 
 def test_contrasts_are_differences_of_the_accuracies(small_store: None) -> None:
@@ -134,8 +128,7 @@ def test_contrasts_are_differences_of_the_accuracies(small_store: None) -> None:
     at = percent(noise.accuracies(p), "readout", "noise", "inference", "timesteps")
     found = noise.contrasts(p)
     ways = noise.pairs(4)
-    # Two seeds; potentials have no net trained by Eq. 4, in two pairs, and no other output, in three.
-    assert len(found) == 2 * (len(ways) + len(ways) - 2 - 3)
+    assert len(found) == 2 * (len(ways) + len(ways) - 2)  # seeds; the potential readout has no net trained by Eq. 4
     for row in found.itertuples():
         one = at[row.readout, row.noise, row.inference, row.timesteps, row.seed]
         other = at[row.readout, row.other_noise, row.other_inference, row.other_timesteps, row.seed]
@@ -158,7 +151,7 @@ def test_the_words_are_those_of_the_table() -> None:
     assert "  T = 10 over T = 1, with noise: +8.0 ± 0.2 ± 0.2" in text
     assert "  T = 10 over T = 1 without noise at inference: +3.0 ± 0.2 ± 0.2" in text
     assert "  ours at T = 10 over a net trained by Eq. 4, as it is: -9.0 ± 0.2 ± 0.2" in text
-    assert len(text) == 1 + len(PAIRS) * (1 + 8 + 1 + 7)  # spikes have a current as well
+    assert len(text) == 1 + 2 * len(PAIRS) * (1 + 7)
 
 
 # --- picture ---------------------------------------------------------------------------------
@@ -260,17 +253,6 @@ def test_beyond_the_paper_each_verdict_has_its_data(verdicts: Callable) -> None:
     assert of(controls(8, 6).query("network != 'cnn'")) == UNDECIDED
     assert of(controls(8, 6).query("seed == 0")) == UNDECIDED
     assert of(controls(8, 6).query("other_inference == 'step 3'")) == UNTESTED
-
-
-def test_the_current_at_one_step_is_held_against_spikes_at_ten(verdicts: Callable) -> None:
-    def of(table: pd.DataFrame) -> str:
-        return verdicts(among=BEYOND, what_noise_does_contrasts=table)["current_now"]
-
-    assert of(controls(8, 6, now=-0.5)) == REPRODUCED
-    assert of(controls(8, 6, now=-1.5)) == NOT
-    assert of(controls(8, 6, now=-1)) == UNDECIDED
-    assert of(pd.concat([controls(8, 6, pairs=PAIRS[:1]), controls(8, 6, now=-5, pairs=PAIRS[1:])])) == PARTLY
-    assert of(controls(8, 6).query("inference != 'step 3, output current'")) == UNTESTED
 
 
 def test_no_claim_beyond_the_paper_is_in_the_papers_ledger() -> None:

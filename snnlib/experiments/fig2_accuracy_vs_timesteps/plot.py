@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from snnlib.experiments.fig2_accuracy_vs_timesteps.table import CONSTANT, FIRST, NOISE, RANDOM
+from snnlib.experiments.fig2_accuracy_vs_timesteps.table import CONSTANT, CURRENT, FIRST, NOISE
 from snnlib.experiments.over_seeds import ARCHITECTURE, counted, mean_and_sd, over_seeds
 from snnlib.experiments.paper import TABLE2_OURS
 from snnlib.experiments.style import BLACK, BLUE, GREEN, VERMILION, Picture, entitle, grid, leftmost, legend, style
@@ -17,9 +17,9 @@ from snnlib.experiments.titles import panel_title
 
 READOUTS = {"spikes": (BLUE, "o"), "potential": (VERMILION, "s")}
 STARS = {"spikes": "*", "potential": (4, 1, 0)}  # five points and four
+READ_AS_CURRENT = {"marker": "o", "mfc": "white", "ls": "--", "lw": 0.9, "zorder": 3}  # where spikes are read as a rule
 SHARES = {"tied": ("several are largest", "-"), "silent": ("no output has fired", ":")}
 SHIFT = 0.12  # of a readout's points from their T, so that error bars stand apart
-FEW = 0.002  # of the images: as rarely as mean currents tie, it moves no point
 DARK = "#444444"  # of what stands for either readout
 STAR = 0.6  # by which the point without noise stands left of T = 1
 
@@ -79,18 +79,17 @@ def _readouts(table: pd.DataFrame) -> list[str]:
 def _accuracy(ax: Axes, net: pd.DataFrame) -> None:
     first = net.iloc[0]
     printed = TABLE2_OURS.get(first.dataset, {})
-    for readout, rows in net.groupby("readout", sort=False):
+    for readout, rows in net[net.ties == FIRST].groupby("readout", sort=False):
         colour, marker = READOUTS[readout]
         shift = -SHIFT if readout == "spikes" else SHIFT
-        at = _over_seeds(rows[rows.inference == NOISE], "accuracy", "ties", "timesteps")
-        usual = at.loc[FIRST]
-        x = usual.index + shift
-        ax.errorbar(x, usual["mean"], usual.sd.fillna(0), color=colour, marker=marker)
-        if RANDOM in at.index and rows.tied.max() > FEW:
-            ax.plot(x, at.loc[RANDOM, "mean"], ls="--", lw=0.9, color=colour, marker=marker, mfc="white", zorder=3)
-        without = rows[(rows.inference == CONSTANT) & (rows.ties == FIRST)]
-        if len(without):
-            constant = _over_seeds(without, "accuracy", "timesteps")
+        by = {way: _over_seeds(found, "accuracy", "timesteps") for way, found in rows.groupby("inference")}
+        usual = by[NOISE]
+        ax.errorbar(usual.index + shift, usual["mean"], usual.sd.fillna(0), color=colour, marker=marker)
+        if CURRENT in by:
+            current = by[CURRENT]
+            ax.errorbar(current.index + shift, current["mean"], current.sd.fillna(0), color=colour, **READ_AS_CURRENT)
+        if CONSTANT in by:
+            constant = by[CONSTANT]
             ax.errorbar(
                 constant.index + shift - STAR, constant["mean"], constant.sd.fillna(0), color=colour,
                 marker=STARS[readout], ms=12, mec=BLACK, mew=0.6, ls="", zorder=4,
@@ -132,8 +131,11 @@ def _over_seeds(rows: pd.DataFrame, column: str, *by: str) -> pd.DataFrame:
 
 def _handles(table: pd.DataFrame) -> dict[str, object]:
     there = _readouts(table)
-    handles: dict[str, object] = {f"readout {readout}": _handle(*READOUTS[readout]) for readout in there}
-    handles["ties broken at random"] = _handle(DARK, "o", ls="--", lw=0.9, mfc="white")
+    handles: dict[str, object] = {}
+    for readout in there:
+        handles[f"readout {readout}"] = _handle(*READOUTS[readout])
+        if CURRENT in set(table[table.readout == readout].inference):
+            handles["the same, currents read"] = _handle(READOUTS[readout][0], **READ_AS_CURRENT)
     handles["T = 1, ½ for the noise"] = tuple(
         _handle(READOUTS[readout][0], STARS[readout], ls="", ms=11, mec=BLACK, mew=0.6) for readout in there
     )

@@ -20,7 +20,8 @@ from snnlib.training.evaluation import TIES
 
 NOTEBOOK = "fig2_accuracy_vs_timesteps"
 STEPS = ((5, 1), (10, 5), (10, 1))  # later and earlier T
-NOISE, CONSTANT = INFERENCE = ("noise", "constant")  # what it is run with; constant: 1/2, the mean of noise
+# What it is run with: noise; the constant 1/2, its mean; noise, the output layer's current read in place of its spikes.
+NOISE, CONSTANT, CURRENT = INFERENCE = ("noise", "constant", "current")
 FIRST, RANDOM = TIES
 
 
@@ -30,7 +31,8 @@ def compared(preset: Preset) -> dict[str, Comparison]:
 
 
 def accuracies(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
-    """Accuracy at every T; of nets that are `asked_more` with ties broken at random, and at T = 1 without noise, too.
+    """Accuracy at every T; of nets that are `asked_more` also with ties broken at random, at T = 1 without noise, and,
+    where spikes are read, of the currents that arrive there.
 
     Trains what is missing.
 
@@ -68,12 +70,12 @@ def gains(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
 
     Returns:
         Columns `NET`, noise, ties, later and earlier (T), inference (of the earlier; the
-        later one has noise), then those of `contrast`.
+        later one has noise, and its spikes read), then those of `contrast`.
     """
     last = evaluation.timesteps
     pairs = dict.fromkeys((*STEPS, (last, 1)))
     steps = [(later, earlier, NOISE) for later, earlier in pairs if earlier < later <= last]
-    steps += [(last, 1, CONSTANT)] if last > 1 else []
+    steps += [(last, 1, CONSTANT), (last, 1, CURRENT)] if last > 1 else []
     tables = []
     for runs, by_ties in _ways(nets, evaluation):
         for ties, by in by_ties.items():
@@ -113,8 +115,11 @@ def what_is_left(table: pd.DataFrame) -> str:
         named = dict(zip(NET, net, strict=True))
         line = f"{net_title(named)}, readout {named['readout']}: {by[FIRST, NOISE].shown()}"
         if (RANDOM, CONSTANT) in by:
-            random, constant = (_with_share(by[RANDOM, way], by[FIRST, NOISE]) for way in INFERENCE)
+            random, constant = (_with_share(by[RANDOM, way], by[FIRST, NOISE]) for way in (NOISE, CONSTANT))
             line += f"; with ties at random {random}; these over T = 1 with the constant 1/2 {constant}"
+        if (FIRST, CURRENT) in by:
+            current = _with_share(by[FIRST, CURRENT], by[FIRST, NOISE])
+            line += f"; over the output layer's current at T = 1 {current}"
         lines.append(line)
     return "\n".join(lines)
 
@@ -153,4 +158,7 @@ def _ways(
             continue
         usual = {NOISE: evaluation, CONSTANT: evaluation.at_mean}
         tied = any(predictions(run, e).table.tied.any() for run in runs for e in usual.values())
-        yield runs, {ties: {name: e.changed(ties=ties) if tied else e for name, e in usual.items()} for ties in TIES}
+        found = {ties: {name: e.changed(ties=ties) if tied else e for name, e in usual.items()} for ties in TIES}
+        if runs[0].spec.readout == "spikes":
+            found[FIRST][CURRENT] = evaluation.changed(output="current")
+        yield runs, found

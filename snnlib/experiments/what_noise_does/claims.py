@@ -1,13 +1,13 @@
-"""The claim on noise in training, and how it is decided; beyond the paper, what its gains are made of."""
+"""The claim on noise in training, and how it is decided; beyond the paper, what its gain with T is made of."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from snnlib.experiments.effects import Effect
-from snnlib.experiments.evidence import CLOSE, Claim, Finding, Item, each_network, exceeds
+from snnlib.experiments.evidence import Claim, Finding, Item, each_network, exceeds
 from snnlib.experiments.tables import CONTRAST_COLUMNS, RUN_COLUMNS, Table, Tables
-from snnlib.experiments.what_noise_does.table import AS_LIF, AT_MEAN, CONSTANT, CURRENT, NOISE, STEP_3, Way, between
+from snnlib.experiments.what_noise_does.table import AS_LIF, AT_MEAN, CONSTANT, NOISE, STEP_3, Way, between
 
 ACCURACIES = Table("what_noise_does", {**RUN_COLUMNS, "inference": "text"})
 CONTROLS = Table(
@@ -41,15 +41,6 @@ def noise_trains(tables: Tables) -> Finding:
     return Finding(each_network(tables.read(CONTROLS), judge), "points over the net trained with 1/2")
 
 
-def current_now(tables: Tables) -> Finding:
-    def judge(label: str, rows: pd.DataFrame) -> list[Item]:
-        return [exceeds(label, Effect.of(between(rows, Way(NOISE, CURRENT, 1), OURS)), -CLOSE)]
-
-    table = tables.read(CONTROLS)
-    items = each_network(table[table.readout == "spikes"], judge)
-    return Finding(items, "points of the output layer's current at T = 1 over its spikes at T = 10")
-
-
 CLAIMS = (
     Claim(
         "noise_gains", "noise in training raises accuracy", "abstract",
@@ -69,12 +60,5 @@ BEYOND = (
         "with each readout, at T = 1 with the constant 1/2 in place of noise, the net trained with noise above the one "
         "trained with the constant",
         "not compared", (CONTROLS,), noise_trains,
-    ),
-    Claim(
-        "current_now", "what spikes gain with T is there at T = 1, in the output layer's current", "3.1",
-        "as T increases, the accuracy of the SNN improves dramatically",
-        "of nets whose output layer fires: its current at T = 1, with noise, over its spikes at T = 10: "
-        f"above -{CLOSE:g} point",
-        "not compared", (CONTROLS,), current_now,
     ),
 )  # fmt: skip

@@ -10,17 +10,7 @@ from matplotlib.lines import Line2D
 from snnlib.experiments.over_seeds import ARCHITECTURE, NET, mean_and_sd, over_seeds, percent
 from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, legend, style
 from snnlib.experiments.titles import net_title
-from snnlib.experiments.what_noise_does.table import (
-    AS_LIF,
-    AT_MEAN,
-    CONSTANT,
-    CURRENT,
-    EQ_4,
-    NOISE,
-    NONE,
-    STEP_2,
-    STEP_3,
-)
+from snnlib.experiments.what_noise_does.table import AS_LIF, AT_MEAN, CONSTANT, EQ_4, NOISE, NONE, STEP_2, STEP_3
 
 GREY = "#777777"
 # Of each training: colour, marker, shift of its points, name.
@@ -29,7 +19,6 @@ LOOKS = {
     CONSTANT: (VERMILION, "s", 0.1, "trained with the constant ½, its mean"),
     NONE: (GREY, "^", 0.0, "trained with nothing in its place (Eq. 4)"),
 }
-READ_AS_CURRENT, ASIDE = "the paper's, its output layer's current read", 0.27  # name; shift of its points
 
 
 def what_noise_does(table: pd.DataFrame) -> Figure:
@@ -44,7 +33,6 @@ def what_noise_does(table: pd.DataFrame) -> Figure:
         f"step 2\nT = {last}": ((STEP_2, last),), f"step 3\nT = {last}": ((STEP_3, last),),
         f"LIF\nT = {last}": ((AS_LIF, last),),
     }  # fmt: skip
-    currents = {1: 1, 3: last}  # at noise, T = 1, and at step 3
     nets = list(table[ARCHITECTURE].drop_duplicates().itertuples(index=False, name=None))
     readouts = list(dict.fromkeys(table.readout))
     at = over_seeds(percent(table, *NET, "noise", "inference", "timesteps")).sort_index()
@@ -52,7 +40,7 @@ def what_noise_does(table: pd.DataFrame) -> Figure:
         panels = [(*net, readout) for readout in readouts for net in nets]
         fig, axes = grid(len(panels), 2.4, columns=1)
         for ax, net in zip(axes[:, 0], panels, strict=True):
-            _panel(ax, at.xs(net, level=NET), places, currents)
+            _panel(ax, at.xs(net, level=NET), places)
             of = dict(zip(NET, net, strict=True))
             ax.set(title=f"{net_title(of)}, readout {of['readout']}", ylabel="test accuracy, %")
         entitle(
@@ -62,16 +50,11 @@ def what_noise_does(table: pd.DataFrame) -> Figure:
             f"({mean_and_sd(at.seeds)}; axes differ; ↓: lies below)",
         )
         trained = [noise for noise in LOOKS if noise in set(table.noise)]
-        handles = {LOOKS[noise][3]: _handle(noise) for noise in trained}
-        if CURRENT in set(table.inference):
-            handles[READ_AS_CURRENT] = Line2D([], [], color=BLUE, marker="o", mfc="white", ls="")
-        legend(fig, handles, columns=1)
+        legend(fig, {LOOKS[noise][3]: _handle(noise) for noise in trained}, columns=1)
     return fig
 
 
-def _panel(
-    ax: Axes, net: pd.DataFrame, places: dict[str, tuple[tuple[str, int], ...]], currents: dict[int, int]
-) -> None:
+def _panel(ax: Axes, net: pd.DataFrame, places: dict[str, tuple[tuple[str, int], ...]]) -> None:
     apart = len(places) - 1  # plain LIF neurons: a way of its own, no step on the way from 1/2 to step 3
     rows = pd.DataFrame(
         [
@@ -80,15 +63,7 @@ def _panel(
         ],
         columns=["x", "noise", "mean", "sd"],
     ).fillna({"sd": 0.0})  # fmt: skip
-    read = pd.DataFrame(
-        [
-            (x, *net.loc[NOISE, CURRENT, t][["mean", "sd"]])
-            for x, t in currents.items()
-            if (NOISE, CURRENT, t) in net.index
-        ],
-        columns=["x", "mean", "sd"],
-    ).fillna({"sd": 0.0})
-    line = pd.concat([rows[rows.x < apart], read])
+    line = rows[rows.x < apart]
     low, high = (line["mean"] - line.sd).min(), (line["mean"] + line.sd).max()
     room = 0.22 * max(high - low, 6)
     ax.set(xlim=(-0.6, len(places) - 0.4), ylim=(low - room, high + room))
@@ -97,11 +72,6 @@ def _panel(
         inside = found[found["mean"] - found.sd > low - room]
         ax.errorbar(inside.x + shift, inside["mean"], inside.sd, color=colour, marker=marker, ls="")
         ax.plot(*found[found.x < apart][["x", "mean"]].add([shift, 0]).T.to_numpy(), color=colour, lw=1.2)
-    ax.errorbar(read.x + ASIDE, read["mean"], read.sd, color=BLUE, marker="o", mfc="white", ls="")
-    for point in read.itertuples():
-        side = 1 if point.x < 2 else -1  # above at noise, below at step 3, away from the values of others
-        at, va = (point.x + ASIDE, point.mean + side * point.sd), "bottom" if side > 0 else "top"
-        ax.annotate(f"{point.mean:.1f}", at, (0, 4 * side), textcoords="offset points", ha="center", va=va, color=BLUE)
     for _, found in rows.groupby("x"):
         _write(ax, found.sort_values("mean"), low - room)
     ax.axvline(apart - 0.5, color=BLACK, lw=0.6, ls=":")

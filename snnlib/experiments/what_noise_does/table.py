@@ -22,9 +22,7 @@ from snnlib.runs.run import Run
 
 NOTEBOOK = "what_noise_does"
 NOISE, CONSTANT, NONE = TRAINED = ("gaussian", "constant", "none")  # `Spec.noise` of ours and of its controls
-AT_MEAN, STEP_2, STEP_3, CURRENT, AS_LIF, EQ_4 = INFERENCE = (
-    "constant 1/2", "step 2", "step 3", "step 3, output current", "LIF", "Eq. 4",
-)  # fmt: skip
+AT_MEAN, STEP_2, STEP_3, AS_LIF, EQ_4 = INFERENCE = ("constant 1/2", "step 2", "step 3", "LIF", "Eq. 4")
 # Arms of each readout, spikes and potential: trained with noise, with the constant, without either.
 ARMS = (("ours", "constant", "no_noise"), ("potential", "constant_potential"))
 
@@ -52,8 +50,7 @@ def evaluations(preset: Preset, run: Run) -> dict[str, Evaluation]:
     if run.spec.noise == CONSTANT:
         return dict(zip((AT_MEAN, AS_LIF, STEP_2, STEP_3), preset.evaluations(run), strict=True))
     e = preset.evaluation
-    found = {AT_MEAN: e.at_mean, STEP_2: e.changed(alpha=math.inf), STEP_3: e}
-    return found | {CURRENT: e.changed(output="current")} if run.spec.readout == "spikes" else found
+    return {AT_MEAN: e.at_mean, STEP_2: e.changed(alpha=math.inf), STEP_3: e}
 
 
 def accuracies(preset: Preset) -> pd.DataFrame:
@@ -76,12 +73,8 @@ def accuracies(preset: Preset) -> pd.DataFrame:
 def pairs(last: int) -> dict[str, tuple[Way, Way]]:
     """What is compared, the one way less the other, in words."""
     ours, alone, plain = Way(NOISE, STEP_3, last), Way(NOISE, AT_MEAN, 1), Way(CONSTANT, AT_MEAN, 1)
-    once, current = Way(NOISE, STEP_3, 1), Way(NOISE, CURRENT, 1)
     return {
-        f"T = {last} over T = 1, with noise": (ours, once),
-        "the output layer's current over its spikes, T = 1": (current, once),
-        f"that current, T = {last} over T = 1": (Way(NOISE, CURRENT, last), current),
-        f"that current at T = 1 over spikes at T = {last}": (current, ours),
+        f"T = {last} over T = 1, with noise": (ours, Way(NOISE, STEP_3, 1)),
         f"T = {last} over T = 1 without noise at inference": (ours, alone),
         "taking the noise away at T = 1": (alone, Way(NOISE, STEP_2, 1)),
         f"the memory of step 3 over step 2, T = {last}": (ours, Way(NOISE, STEP_2, last)),
@@ -108,16 +101,11 @@ def contrasts(preset: Preset) -> pd.DataFrame:
             trained = {arms[name][0].spec.noise: arms[name] for name in names if name in arms}
             net = {name: trained[NOISE][0].spec.columns()[name] for name in NET}
             for one, other in pairs(preset.evaluation.timesteps).values():
-                if _is_there(one, trained, preset) and _is_there(other, trained, preset):
+                if other.noise in trained:
                     table = contrast(*(_side(preset, trained[way.noise], way) for way in (one, other)))
                     keys = net | asdict(one) | {f"other_{name}": value for name, value in asdict(other).items()}
                     tables.append(table.assign(**keys)[[*keys, *COLUMNS]])
     return pd.concat(tables, ignore_index=True)
-
-
-def _is_there(way: Way, trained: dict[str, list[Run]], preset: Preset) -> bool:
-    """Whether a net was trained so, and has an output that can be read so."""
-    return way.noise in trained and way.inference in evaluations(preset, trained[way.noise][0])
 
 
 def _side(preset: Preset, runs: list[Run], way: Way) -> Side:
