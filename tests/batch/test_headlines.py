@@ -23,7 +23,7 @@ def test_every_question_is_answered_by_a_claim() -> None:
     ids = [question.claim for question in HEADLINES]
     assert len(ids) == len(set(ids)) <= 8  # a screen
     assert set(ids) <= {*BY_ID}
-    assert "gain_left" in ids  # why accuracy rises with T
+    assert "current_now" in ids  # why accuracy rises with T
 
 
 def test_hours_are_of_two_cores_and_of_each_run_once(tmp_path: Path) -> None:
