@@ -1,4 +1,4 @@
-"""What Table 1's networks are made of besides PyTorch's own layers: convolutions, blocks, and their order."""
+"""What the networks are made of besides PyTorch's own layers: convolutions, blocks, and their order."""
 
 from __future__ import annotations
 

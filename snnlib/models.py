@@ -1,4 +1,4 @@
-"""The networks of Table 1, CNN, VGG-16 and ResNet-18, and three shorter ones: ordinary PyTorch around `Neuron`.
+"""The networks of Table 1, CNN, VGG-16 and ResNet-18, and four shorter ones: ordinary PyTorch around `Neuron`.
 
 Batch norm follows every convolution unless it is left out, none follows a linear layer: the paper does not say.
 """
@@ -43,7 +43,7 @@ class Parts:
     def channels(self, n: int) -> int:
         return channels(n, self.width)
 
-    def readout(self, c: int, shrunk: int) -> tuple[nn.Module, nn.Module]:
+    def classifier(self, c: int, shrunk: int) -> tuple[nn.Module, nn.Module]:
         """One linear layer on c channels whose sides are so many times shorter than the image's."""
         _, h, w = self.shape
         return nn.Flatten(), nn.Linear(c * (h // shrunk) * (w // shrunk), self.classes)
@@ -117,7 +117,7 @@ def _chain(plan: tuple[int | str, ...], parts: Parts) -> nn.Module:
             layers.append(nn.AvgPool2d(2))
         else:
             layers.extend((*parts.conv(c, c := parts.channels(n)), parts.neuron()))
-    layers.extend(parts.readout(c, 2 ** plan.count("P")))
+    layers.extend(parts.classifier(c, 2 ** plan.count("P")))
     return in_sequence(encoder, parts.neuron, layers)
 
 
@@ -129,7 +129,7 @@ def _with_shortcuts(plan: tuple[int, ...], parts: Parts) -> nn.Module:
     for n in plan:
         first = parts.conv(c, c := parts.channels(n))
         layers.extend((nn.AvgPool2d(2), *first, CurrentShortcut(c, parts.neuron, parts.conv), parts.neuron()))
-    layers.extend(parts.readout(c, 2 ** len(plan)))
+    layers.extend(parts.classifier(c, 2 ** len(plan)))
     return in_sequence(encoder, parts.neuron, layers)
 
 
@@ -201,6 +201,9 @@ def build(
 
 
 def without_last_neurons(model: Spiking) -> Spiking:
-    """A net of readout "spikes", of `build`, with its weights as one of readout "potential"; the net is taken apart."""
+    """A net that `build` made with readout "spikes" becomes one with readout "potential", of the same weights.
+
+    The one that is given is taken apart.
+    """
     del model.model.layers[-1]
     return Spiking(model.model, model.input_shape, folds=True)

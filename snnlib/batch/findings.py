@@ -22,7 +22,7 @@ SECTIONS = MappingProxyType({
         Question("rises", "points from T = 1 to 5, with noise", part=0),
         Question("rises", "points from T = 5 to 10"),
         Question("gain_left", "points from T = 1 without noise to T = 10 with it"),
-        Question("current_now", "points of the current where spikes are read, at T = 1, over spikes at T = 10"),
+        Question("current_now", "points of currents at T = 1, where spikes are read, over spikes at T = 10"),
     ),
     "memory": (
         Question("lossless", "points of step 3, the paper's memory, over step 2, at T = 2", part=0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 import torch
@@ -24,6 +25,7 @@ from snnlib.runs.run import Run
 from snnlib.runs.spec import ANNS, Spec
 from snnlib.simulation import MOST_TIMESTEPS
 
+OUTPUTS = ("trained", "quiet", "current")
 MOST_AT_ONCE = 100_000  # images and time steps in one pass: gigabytes in the wider nets
 
 
@@ -58,9 +60,8 @@ class Conversion(Evaluation):
     statistics: Literal[STATISTICS] = "layer"
     first_step: Literal[FIRST_STEPS] = "noise"
     noise: Noise | None = None  # N_noise, where it is not that of training
-    output: Annotated[Literal["spikes", "current"], ADDED] = (
-        "spikes"  # of a layer that fires; its current, before it does
-    )
+    # Where spikes are read: those of neurons with the constant 1/2 in place of noise and memory, or what arrives there.
+    output: Annotated[Literal[OUTPUTS], ADDED] = "trained"
 
     @model_validator(mode="after")
     def _convertible(self) -> Conversion:
@@ -77,8 +78,8 @@ class Conversion(Evaluation):
         trained = spec.dynamics
         if not isinstance(trained, SingleStep):
             raise InputError(f"dynamics = {trained.kind}: only a net trained as single_step can be converted by alpha")
-        if self.output == "current" and spec.readout != "spikes":
-            raise InputError(f"output = current: {spec.label} has no other; readout = {spec.readout}")
+        if self.output != "trained" and spec.readout != "spikes":
+            raise InputError(f"output = {self.output}: {spec.label} has no spikes there; readout = {spec.readout}")
         noise = self.noise or trained.noise
         try:
             Converted(noise, self.alpha, self.beta, self.leak)
@@ -86,14 +87,20 @@ class Conversion(Evaluation):
             raise InputError(f"{spec.label}, noise low and high = {noise.low} and {noise.high}: {error}") from None
 
     def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
+        self.fits(run.spec)
         images = self.images(run, device) if self.statistics == "frozen" else None
         model = run.model(device)
         if self.output == "current":
             model = without_last_neurons(model)
-        return convert(
+        converted = convert(
             model, self.alpha, self.beta, self.leak, self.statistics, images,
             timesteps=max(self.timesteps, 2), first_step=self.first_step, noise=self.noise,
         )  # fmt: skip
+        if self.output != "quiet":
+            return converted
+        *_, (_, last) = converted.neurons()
+        quiet = replace(last.dynamics, noise=Gaussian(low=0.5, high=0.5), alpha=math.inf)
+        return with_dynamics(converted, lambda neuron: quiet if neuron is last else neuron.dynamics)
 
     @property
     def at_mean(self) -> Conversion:

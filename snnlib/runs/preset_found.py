@@ -26,7 +26,7 @@ def shipped(file: Path) -> bool:
 
 
 def read(given: str) -> tuple[Path, dict[str, Any]]:
-    """A preset's file and what it holds, not yet checked; arguments and errors are those of `load_preset`."""
+    """A preset's file and what it holds, not yet checked; errors are those of `load_preset`."""
     names = preset_names()
     if given in names:
         return FOLDER / f"{given}.toml", read_toml(FOLDER / f"{given}.toml")

@@ -23,7 +23,7 @@ from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import STAR, accuracy_vs
 from snnlib.experiments.over_seeds import NET, over_seeds, percent
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, SCALE, UNDECIDED, UNTESTED
 from snnlib.models import build
-from snnlib.neurons import SingleStep
+from snnlib.neurons import LIF, SingleStep
 from snnlib.noise import Gaussian
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.preset_found import preset_names
@@ -66,8 +66,8 @@ def test_accuracies_are_those_of_each_way(small_store: None, small: Dataset) -> 
     p = preset()
     nets = fig2.compared(p)
     table = fig2.accuracies(nets, p.evaluation)
-    # Runs, ties; noise seeds and T, and one without noise. Two runs with spikes, whose currents do not tie.
-    assert len(table) == 4 * 2 * (2 * 10 + 1) + 2 * 2 * 10
+    # Runs, ties; noise seeds and T, and one without noise. Two runs with spikes, whose ties then are broken in one way.
+    assert len(table) == 4 * 2 * (2 * 10 + 1) + 2 * 2 * (10 + 1)
     run = nets["net"]["ours"][1]
     ways = {"noise": (convert(run.model(), statistics="layer"), 10, (0, 4))}
     ways["constant"] = (
@@ -85,7 +85,13 @@ def test_accuracies_are_those_of_each_way(small_store: None, small: Dataset) -> 
     expected = predict(convert(as_potential, statistics="layer"), small, 10, (0, 4), 30).table
     rows = table[(table.run == run.spec.name) & (table.inference == "current")]
     assert rows[list(expected)].reset_index(drop=True).equals(expected)
-    assert set(table[table.inference == "current"].readout) == {"spikes"}
+    half = LIF(v_th=0.5)  # current + 1/2 above 1, from rest
+    quiet = convert(run.model(), statistics="layer")
+    list(quiet.neurons())[-1][1].dynamics = half
+    expected = predict(quiet, small, 1, (0, 4), 30).table
+    rows = table[(table.run == run.spec.name) & (table.inference == "quiet output")]
+    assert rows[list(expected)].reset_index(drop=True).equals(expected)
+    assert set(table[table.inference.isin(["quiet output", "current"])].readout) == {"spikes"}
 
 
 def test_the_first_net_of_each_network_and_readout_is_asked_more(small_store: None) -> None:
@@ -94,7 +100,7 @@ def test_the_first_net_of_each_network_and_readout_is_asked_more(small_store: No
     nets = {name: some.comparison_of_one(fig2.NOTEBOOK, must=["ours"]) for name, some in both.items()}
     table, found = fig2.accuracies(nets, p.evaluation), fig2.gains(nets, p.evaluation)
     ways = table.groupby("width")[["ties", "inference"]].nunique()
-    assert ways.loc[1 / 16].tolist() == [2, 3]
+    assert ways.loc[1 / 16].tolist() == [2, 4]
     assert ways.loc[1 / 8].tolist() == [1, 1]
     assert set(found[found.width == 1 / 8].inference) == {"noise"}
     assert ["constant" in line for line in fig2.what_is_left(found).splitlines()[1:]] == [True, False]
@@ -108,7 +114,12 @@ def test_gains_are_differences_of_the_accuracies(small_store: None) -> None:
     table, found = fig2.accuracies(nets, p.evaluation), fig2.gains(nets, p.evaluation)
     at = percent(table, "readout", "ties", "inference", "timesteps")
     steps = found[["later", "earlier", "inference"]].drop_duplicates().itertuples(index=False, name=None)
-    assert list(steps) == [(5, 1, "noise"), (10, 5, "noise"), (10, 1, "noise"), (10, 1, "constant"), (10, 1, "current")]
+    assert list(steps) == [
+        (5, 1, "noise"),
+        (10, 5, "noise"),
+        (10, 1, "noise"),
+        *((10, 1, way) for way in ("constant", "quiet output", "current")),
+    ]
     for row in found.itertuples():
         later, earlier = (
             at[row.readout, row.ties, inference, t, row.seed]
@@ -137,7 +148,7 @@ def test_a_preset_of_fewer_steps_has_the_gains_that_there_are(small_store: None)
     p = preset(timesteps=5)
     found = fig2.gains(fig2.compared(p), p.evaluation)
     assert set(found[["later", "earlier", "inference"]].itertuples(index=False, name=None)) == {
-        (5, 1, "noise"), (5, 1, "constant"), (5, 1, "current"),
+        (5, 1, way) for way in ("noise", "constant", "quiet output", "current")
     }  # fmt: skip
 
 
@@ -146,7 +157,7 @@ def test_more_steps_have_their_gain_too_and_it_is_what_is_told(small_store: None
     found = fig2.gains(fig2.compared(p), p.evaluation)
     assert set(found[["later", "earlier", "inference"]].itertuples(index=False, name=None)) == {
         (5, 1, "noise"), (10, 5, "noise"), (10, 1, "noise"), (12, 1, "noise"), (12, 1, "constant"),
-        (12, 1, "current"),
+        (12, 1, "quiet output"), (12, 1, "current"),
     }  # fmt: skip
     assert fig2.what_is_left(found).startswith("Points at T = 12 over T = 1, ")
 
@@ -159,12 +170,12 @@ def by_hand(ties: str, inference: str, points: list[float]) -> pd.DataFrame:
 
 def test_what_is_left_of_a_gain_is_said_where_there_is_one() -> None:
     random, constant = by_hand("random", "noise", [7, 8, 9]), by_hand("random", "constant", [2, 2, 2])
-    current = by_hand("first", "current", [1, 1, 1])
-    found = fig2.what_is_left(pd.concat([by_hand("first", "noise", [9, 10, 11]), random, constant, current]))
+    quiet, current = by_hand("first", "quiet output", [5, 5, 5]), by_hand("first", "current", [1, 1, 1])
+    found = fig2.what_is_left(pd.concat([by_hand("first", "noise", [9, 10, 11]), random, constant, quiet, current]))
     assert found.splitlines()[1] == (
         "MNIST, CNN, width 1, readout spikes: +10.0 ± 2.5 ± 1.0; with ties at random +8.0 ± 2.5 ± 1.0 (80 %); "
         "these over T = 1 with the constant 1/2 +2.0 ± 0.0 ± 1.0 (20 %); "
-        "over the output layer's current at T = 1 +1.0 ± 0.0 ± 1.0 (10 %)"
+        "over T = 1 without noise in the output layer +5.0 ± 0.0 ± 1.0 (50 %), its current read +1.0 ± 0.0 ± 1.0 (10 %)"
     )
     unclear = fig2.what_is_left(pd.concat([by_hand("first", "noise", [-1, 1, 3]), random, constant]))
     assert "%)" not in unclear

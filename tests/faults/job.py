@@ -21,7 +21,7 @@ from filelock import FileLock
 from pollution import POLLUTIONS
 
 from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
-from snnlib.experiments.fig2_accuracy_vs_timesteps.table import INFERENCE
+from snnlib.experiments.fig2_accuracy_vs_timesteps.table import CONSTANT, NOISE
 from snnlib.experiments.outputs import Outputs
 from snnlib.runs import checkpoints
 from snnlib.runs.evaluations import Conversion
@@ -47,7 +47,7 @@ FIGURE = "job"
 def work(spec: Spec = SPEC) -> None:
     """Everything, or what of it is missing."""
     table = predictions(Run(spec), EVALUATION).table
-    table = pd.concat(table.assign(ties=ties, inference=inference) for ties in TIES for inference in INFERENCE)
+    table = pd.concat(table.assign(ties=ties, inference=inference) for ties in TIES for inference in (NOISE, CONSTANT))
     Outputs(figures_dir() / "faults").write_figure(accuracy_vs_timesteps(table), table, FIGURE)
 
 

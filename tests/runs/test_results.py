@@ -155,6 +155,13 @@ def test_a_constant_leaves_no_noise_to_put_a_potential_in_place_of(store: None, 
         E.changed(alpha=alpha, noise=constant)
 
 
+@pytest.mark.parametrize("output", ["quiet", "current"])
+def test_only_of_a_net_that_spikes_the_output_can_be_another_one(small_store: None, output: str) -> None:
+    match = f"output = {output}: .* has no spikes there; readout = potential"
+    with pytest.raises(InputError, match=match):
+        E.changed(output=output).network(Run(tiny(readout="potential")))
+
+
 # --- other evaluations than step 3 -----------------------------------------------------------
 
 SILENT = SingleStep(Gaussian(high=0.0), v_th=0.9)  # no noise
@@ -222,7 +229,7 @@ def test_a_conversions_first_step_reaches_every_neuron(run: Run, first_step: str
     [
         (AnnConversion(), {}, "dynamics = SingleStep: a net of ReLU or QCFS neurons can be converted"),
         (AnnConversion(percentile=99.0), QCFS4, "percentile = 99.0: must be 100 for a qcfs net"),
-        (Conversion(), RELU, "dynamics = relu: steps 2 and 3 start from a net trained as single_step"),
+        (Conversion(), RELU, "dynamics = relu: only a net trained as single_step can be converted by alpha"),
         (AsLIF(), RELU, "dynamics = relu: AsLIF takes the weights of a net trained as single_step"),
     ],
 )

@@ -17,7 +17,7 @@ from snnlib.experiments.titles import panel_title
 
 READOUTS = {"spikes": (BLUE, "o"), "potential": (VERMILION, "s")}
 STARS = {"spikes": "*", "potential": (4, 1, 0)}  # five points and four
-READ_AS_CURRENT = {"marker": "o", "mfc": "white", "ls": "--", "lw": 0.9, "zorder": 3}  # where spikes are read as a rule
+READ_AS_CURRENT = {"marker": "o", "mfc": "white", "ls": "--", "lw": 0.9, "zorder": 3}
 SHARES = {"tied": ("several are largest", "-"), "silent": ("no output has fired", ":")}
 SHIFT = 0.12  # of a readout's points from their T, so that error bars stand apart
 DARK = "#444444"  # of what stands for either readout

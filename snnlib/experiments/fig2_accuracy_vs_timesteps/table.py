@@ -20,8 +20,9 @@ from snnlib.training.evaluation import TIES
 
 NOTEBOOK = "fig2_accuracy_vs_timesteps"
 STEPS = ((5, 1), (10, 5), (10, 1))  # later and earlier T
-# What it is run with: noise; the constant 1/2, its mean; noise, the output layer's current read in place of its spikes.
-NOISE, CONSTANT, CURRENT = INFERENCE = ("noise", "constant", "current")
+# What it is run with: noise; the constant 1/2, its mean; noise in all layers but one that spikes at the end; noise, the
+# current read that arrives at that layer.
+NOISE, CONSTANT, QUIET, CURRENT = INFERENCE = ("noise", "constant", "quiet output", "current")
 FIRST, RANDOM = TIES
 
 
@@ -32,7 +33,7 @@ def compared(preset: Preset) -> dict[str, Comparison]:
 
 def accuracies(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
     """Accuracy at every T; of nets that are `asked_more` also with ties broken at random, at T = 1 without noise, and,
-    where spikes are read, of the currents that arrive there.
+    where spikes are read, at T = 1 without noise in that layer, and of the currents that arrive there.
 
     Trains what is missing.
 
@@ -75,7 +76,7 @@ def gains(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
     last = evaluation.timesteps
     pairs = dict.fromkeys((*STEPS, (last, 1)))
     steps = [(later, earlier, NOISE) for later, earlier in pairs if earlier < later <= last]
-    steps += [(last, 1, CONSTANT), (last, 1, CURRENT)] if last > 1 else []
+    steps += [(last, 1, way) for way in (CONSTANT, QUIET, CURRENT)] if last > 1 else []
     tables = []
     for runs, by_ties in _ways(nets, evaluation):
         for ties, by in by_ties.items():
@@ -118,8 +119,8 @@ def what_is_left(table: pd.DataFrame) -> str:
             random, constant = (_with_share(by[RANDOM, way], by[FIRST, NOISE]) for way in (NOISE, CONSTANT))
             line += f"; with ties at random {random}; these over T = 1 with the constant 1/2 {constant}"
         if (FIRST, CURRENT) in by:
-            current = _with_share(by[FIRST, CURRENT], by[FIRST, NOISE])
-            line += f"; over the output layer's current at T = 1 {current}"
+            quiet, current = (_with_share(by[FIRST, way], by[FIRST, NOISE]) for way in (QUIET, CURRENT))
+            line += f"; over T = 1 without noise in the output layer {quiet}, its current read {current}"
         lines.append(line)
     return "\n".join(lines)
 
@@ -131,7 +132,7 @@ def _with_share(effect: Effect, gain: Effect) -> str:
 
 
 def asked_more(nets: dict[str, Comparison]) -> list[Run]:
-    """The runs of the first net of each network and readout: how ties are broken says little more of another one."""
+    """The runs of the first net of each network and readout, of which all questions are asked."""
     return first_nets((run for runs in _arms(nets) for run in runs), "network", "readout")
 
 
@@ -149,7 +150,8 @@ def _ways(
 ) -> Iterator[tuple[list[Run], dict[str, dict[str, Conversion]]]]:
     """Each net's runs, and how they are evaluated, by who wins ties and by inference.
 
-    Where no outputs tie, as potentials do not, all is evaluated only once.
+    Where no outputs tie, all is evaluated only once; ties of currents, which are as rare as those of potentials, and of
+    one layer without noise are broken in one way.
     """
     more = asked_more(nets)
     for runs in _arms(nets):
@@ -160,5 +162,6 @@ def _ways(
         tied = any(predictions(run, e).table.tied.any() for run in runs for e in usual.values())
         found = {ties: {name: e.changed(ties=ties) if tied else e for name, e in usual.items()} for ties in TIES}
         if runs[0].spec.readout == "spikes":
-            found[FIRST][CURRENT] = evaluation.changed(output="current")
+            found[FIRST][QUIET] = evaluation.changed(ties=FIRST, output="quiet", timesteps=1)
+            found[FIRST][CURRENT] = evaluation.changed(ties=FIRST, output="current")
         yield runs, found
