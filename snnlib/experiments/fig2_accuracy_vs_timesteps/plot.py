@@ -82,7 +82,7 @@ def _accuracy(ax: Axes, net: pd.DataFrame) -> None:
     for readout, rows in net[net.ties == FIRST].groupby("readout", sort=False):
         colour, marker = READOUTS[readout]
         shift = -SHIFT if readout == "spikes" else SHIFT
-        by = {way: _over_seeds(found, "accuracy", "timesteps") for way, found in rows.groupby("inference")}
+        by = {way: _over_seeds(found, "accuracy") for way, found in rows.groupby("inference")}
         usual = by[NOISE]
         ax.errorbar(usual.index + shift, usual["mean"], usual.sd.fillna(0), color=colour, marker=marker)
         if CURRENT in by:
@@ -120,13 +120,13 @@ def _ties(ax: Axes, net: pd.DataFrame) -> None:
         for share, (_, line) in SHARES.items():
             if share == "silent" and readout != "spikes":
                 continue  # that readout has no output neurons
-            at = _over_seeds(found, share, "timesteps")
+            at = _over_seeds(found, share)
             ax.plot(at.index, at["mean"], ls=line, color=colour, marker=marker)
 
 
-def _over_seeds(rows: pd.DataFrame, column: str, *by: str) -> pd.DataFrame:
-    """In percent, over training seeds, each averaged over its noise seeds."""
-    return over_seeds(rows.groupby([*by, "seed"], sort=False)[column].mean() * 100)
+def _over_seeds(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """In percent by T, over training seeds, each averaged over its noise seeds."""
+    return over_seeds(rows.groupby(["timesteps", "seed"], sort=False)[column].mean() * 100)
 
 
 def _handles(table: pd.DataFrame) -> dict[str, object]:
