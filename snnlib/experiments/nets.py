@@ -22,3 +22,8 @@ def first_nets(runs: Iterable[Run], *columns: str) -> list[Run]:
     for its in by_net(runs).values():
         nets.setdefault(tuple(its[0].spec.columns()[name] for name in columns), its)
     return [run for its in nets.values() for run in its]
+
+
+def first_seeds(runs: Iterable[Run]) -> list[Run]:
+    """The first training seed of each net and noise."""
+    return [its[0] for its in by_net(runs).values()]

