@@ -25,7 +25,7 @@ from snnlib.runs.trained import ensure
 from snnlib.training.evaluation import predict
 
 AT = (10, 100, 1000)  # T: what is ahead before is another question
-IMAGES = 30
+IMAGES = 100
 
 
 def accuracies(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:

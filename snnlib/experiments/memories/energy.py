@@ -15,7 +15,7 @@ from snnlib.runs.evaluations import Conversion
 from snnlib.runs.run import Run
 
 PRICED = (ENSEMBLE, PAPER, EVEN, EXACT)
-COLUMNS = ["energy_nj", "of_ensemble", "of_ensemble_sd", "draws", "lookups", "draw_pj", "lookup_pj"]
+COLUMNS = ["energy_nj", "of_ensemble", "draws", "lookups", "draw_pj", "lookup_pj"]
 IMAGES = 250  # on which operations are counted: means of so many spikes hardly differ from those of all
 
 
@@ -24,14 +24,15 @@ def at_equal_accuracy(needed: pd.DataFrame, runs: Iterable[Run], evaluation: Con
 
     Args:
         needed: of `snnlib.experiments.memories.table.steps_needed`.
-        runs: those named there.
+        runs: on which operations are counted, of those named there; trained if they are not.
         evaluation: as for `snnlib.experiments.memories.table.accuracies`.
 
     Returns:
-        ``needed`` with `COLUMNS`, which are nan where no T is enough and for other memories; means over training seeds:
+        ``needed`` with `COLUMNS`, means over these runs; nan where no T is enough, for other memories and for nets of
+        which no run is given:
 
-        - energy_nj: the proxy with draws and look-ups for free; of_ensemble and of_ensemble_sd: its share of the
-          ensemble's, in the same training seed.
+        - energy_nj: the proxy with draws and look-ups for free; of_ensemble: its share of the ensemble's, in the same
+          training seed.
         - draws, lookups: how many.
         - draw_pj: from which cost of a draw on the proxy is below the ensemble's, with free look-ups; below 0 it is for
           any. nan where it draws as often, or more.
@@ -40,13 +41,14 @@ def at_equal_accuracy(needed: pd.DataFrame, runs: Iterable[Run], evaluation: Con
     named = {run.spec.name: run for run in runs}
     rows = []
     for net, of_net in needed.groupby([*NET, "noise"], sort=False):
-        its = [named[name] for name in of_net.runs.iloc[0].split()]
+        its = [named[name] for name in of_net.runs.iloc[0].split() if name in named]
+        if not its:
+            continue
         steps = of_net.set_index("memory").steps.dropna()
         counts = {m: [_at(run, evaluation, m, int(steps[m])) for run in its] for m in PRICED if m in steps}
         for memory, tables in counts.items():
             each = pd.DataFrame(map(_cost, tables, counts[ENSEMBLE]))
-            share = {"of_ensemble_sd": each.of_ensemble.std()}
-            rows.append({**dict(zip([*NET, "noise"], net, strict=True)), "memory": memory, **each.mean(), **share})
+            rows.append({**dict(zip([*NET, "noise"], net, strict=True)), "memory": memory, **each.mean()})
     keys = [*NET, "noise", "memory"]
     return needed.merge(pd.DataFrame(rows)[[*keys, *COLUMNS]], how="left", on=keys)
 
