@@ -22,9 +22,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from snnlib.checks import Value, between, instance, magnitude
+from snnlib.checks import between, instance, magnitude
 from snnlib.fast import Currents, phase_steps, phases
 from snnlib.noise import Bounded, Gaussian, Noise
+from snnlib.spelling import Value
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from typing import Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from snnlib.checks import InputError, Value, between, instance, magnitude, moderate, number, one_of
+from snnlib.checks import InputError, between, instance, magnitude, moderate, number, one_of
 from snnlib.fast import Currents, in_two_passes, lif_steps, memory_step, noisy_spike
 from snnlib.in_time import InTime, in_time, plain
 from snnlib.noise import Bounded, Gaussian, Noise
 from snnlib.simulation import Simulation, current_pass, global_generator
+from snnlib.spelling import Value
 from snnlib.statistics import Layer, Statistics
 from snnlib.surrogate import Derivative, Surrogate, Triangle, spike
 

@@ -17,8 +17,9 @@ import torch
 from pydantic import Discriminator
 from torch import Tensor
 
-from snnlib.checks import InputError, Value, magnitude, moderate
+from snnlib.checks import InputError, magnitude, moderate
 from snnlib.fast import clipped_normal, erf_
+from snnlib.spelling import Value
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from snnlib.baselines.ann_neurons import IF
-from snnlib.checks import InputError, Value, between, whole
+from snnlib.checks import InputError, between, whole
 from snnlib.conversion import with_dynamics
 from snnlib.fast import Currents, phases, spike_rate
 from snnlib.network import Spiking
 from snnlib.neurons import Neuron
+from snnlib.spelling import Value
 
 
 @dataclass(frozen=True)

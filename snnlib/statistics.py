@@ -14,8 +14,9 @@ import torch
 from pydantic import Discriminator
 from torch import Tensor
 
-from snnlib.checks import Value, between, finite
+from snnlib.checks import between, finite
 from snnlib.fast import largest_deviation, leaked_statistics
+from snnlib.spelling import Value
 
 
 @dataclass(frozen=True)

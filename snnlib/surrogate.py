@@ -15,7 +15,8 @@ import torch
 from pydantic import Discriminator
 from torch import Tensor
 
-from snnlib.checks import Value, magnitude
+from snnlib.checks import magnitude
+from snnlib.spelling import Value
 
 
 class Derivative(Value):

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from snnlib.checks import ADDED, Checked, Formerly, InputError, Value
+from snnlib.checks import InputError
+from snnlib.spelling import ADDED, Checked, Formerly, Value
 
 
 @dataclass(frozen=True)

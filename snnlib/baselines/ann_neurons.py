@@ -12,8 +12,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from snnlib.checks import Value, between, instance, magnitude, moderate, whole
+from snnlib.checks import between, instance, magnitude, moderate, whole
 from snnlib.fast import Currents, phases
+from snnlib.spelling import Value
 from snnlib.surrogate import Derivative, Surrogate, Triangle, spike
 
 

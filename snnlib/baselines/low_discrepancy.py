@@ -9,10 +9,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from snnlib.checks import Value, instance, magnitude
+from snnlib.checks import instance, magnitude
 from snnlib.fast import Currents
 from snnlib.fast.phase_steps import GRID, firing_probability, phases
 from snnlib.noise import Bounded, Gaussian, Noise
+from snnlib.spelling import Value
 
 STEP = round((math.sqrt(5) - 1) / 2 / GRID) * GRID  # 0.618, the golden ratio: multiples of it spread evenly mod 1
 

@@ -13,13 +13,14 @@ from snnlib.batch.estimate import all_of
 from snnlib.batch.evaluated import evaluations
 from snnlib.batch.jobs import work
 from snnlib.batch.roofline import H100, LIKELY, Roofline
-from snnlib.checks import Checked, InputError
+from snnlib.checks import InputError
 from snnlib.experiments.table1_networks import layers_of
 from snnlib.models import INPUT_SHAPES, build
 from snnlib.neurons import SingleStep
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run
 from snnlib.simulation import CHUNK
+from snnlib.spelling import Checked
 
 THREAD_RATE = 1e9  # multiply-accumulates a second, at least
 START = 60  # seconds until a job trains: Python, PyTorch and Snakemake from a busy file system

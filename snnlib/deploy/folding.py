@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from snnlib.baselines.ann_to_snn import fold_batch_norm
-from snnlib.checks import InputError, Value, between, finite, instance, magnitude, moderate, whole
+from snnlib.checks import InputError, between, finite, instance, magnitude, moderate, whole
 from snnlib.conversion import with_dynamics
 from snnlib.fast import Currents, lif_steps
 from snnlib.layers import CurrentShortcut
@@ -31,6 +31,7 @@ from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Neuron, reset
 from snnlib.noise import Bounded, Gaussian, Noise
 from snnlib.simulation import MOST_TIMESTEPS, Simulation, evaluating
+from snnlib.spelling import Value
 from snnlib.statistics import Frozen
 from snnlib.surrogate import Derivative, Surrogate, Triangle, spike
 

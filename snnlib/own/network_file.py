@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from snnlib.activations import ACTIVATIONS
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
-from snnlib.checks import InputError, explain, short, shown
+from snnlib.checks import InputError, short, shown
 from snnlib.conversion import network_of
 from snnlib.deploy.folding import NoisyLIF
 from snnlib.exact_memory import ExactMemory
@@ -27,6 +27,7 @@ from snnlib.neurons import LIF, Converted, Neuron, SingleStep
 from snnlib.rate import Rate
 from snnlib.relu_calls import Call, activation_calls
 from snnlib.replace_relu import assembled
+from snnlib.spelling import explain
 from snnlib.store.files import DamagedError
 from snnlib.store.tensors import load_tensors, save_tensors
 

@@ -11,11 +11,12 @@ import torch
 from pydantic import ConfigDict, Field, field_validator
 from torch import Tensor
 
-from snnlib.checks import ADDED, Checked, InputError, shown
+from snnlib.checks import InputError, shown
 from snnlib.network import Spiking
 from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec
 from snnlib.simulation import MOST_TIMESTEPS
+from snnlib.spelling import ADDED, Checked
 from snnlib.training.evaluation import MOST_NOISE_SEEDS, TIES, calibration_images
 
 # Raised when the same evaluation would give other numbers, or keeps more of them.

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from snnlib.baselines.ann_to_snn import to_spiking
 from snnlib.baselines.low_discrepancy import LowDiscrepancy
-from snnlib.checks import ADDED, InputError, one_of
+from snnlib.checks import InputError, one_of
 from snnlib.conversion import STATISTICS, convert, with_dynamics
 from snnlib.exact_memory import ExactMemory
 from snnlib.models import without_last_neurons
@@ -24,6 +24,7 @@ from snnlib.runs.evaluation import Evaluation, NoiseSeeds
 from snnlib.runs.run import Run
 from snnlib.runs.spec import ANNS, Spec
 from snnlib.simulation import MOST_TIMESTEPS
+from snnlib.spelling import ADDED
 
 OUTPUTS = ("trained", "quiet", "current")
 MOST_AT_ONCE = 100_000  # images and time steps in one pass: gigabytes in the wider nets

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from snnlib.checks import Checked, InputError, fields, one_of, shown
+from snnlib.checks import InputError, fields, one_of, shown
 from snnlib.models import NETWORKS
 from snnlib.noise import Gaussian
 from snnlib.runs import preset_file, preset_notebook
@@ -24,6 +24,7 @@ from snnlib.runs.preset_file import Nets
 from snnlib.runs.preset_found import NAME, read, shipped
 from snnlib.runs.run import Run
 from snnlib.simulation import MOST_TIMESTEPS
+from snnlib.spelling import Checked
 from snnlib.training.recipe import Recipe
 
 STAGES = (64, 256)  # time steps of a converted ANN before it goes on to `Preset.ann_timesteps`

@@ -13,9 +13,10 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator, field_validator
 
-from snnlib.checks import Checked, InputError, fields, one_of, short, shown
+from snnlib.checks import InputError, fields, one_of, short, shown
 from snnlib.runs.arms import ARMS, merged
 from snnlib.runs.spec import Spec
+from snnlib.spelling import Checked
 from snnlib.store.files import StoreError, regular
 from snnlib.store.paths import CHECKOUT, NOTEBOOKS
 from snnlib.training.recipe import Recipe

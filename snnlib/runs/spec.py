@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, field_validator, model_validator
 
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
-from snnlib.checks import ADDED, Checked, InputError
+from snnlib.checks import InputError
 from snnlib.data.sets import DATASETS, SIZES
 from snnlib.models import INPUT_SHAPES, NETWORKS, READOUTS, check_width
 from snnlib.neurons import LIF, Converted, SingleStep
 from snnlib.rate import Rate
+from snnlib.spelling import ADDED, Checked
 from snnlib.training.recipe import Recipe
 
 IN_TIME = ("lif", "if")  # trained directly, through time

@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from snnlib.checks import ADDED, Checked, Formerly, InputError
+from snnlib.checks import InputError
 from snnlib.fast.compiled import compiling
 from snnlib.fast.process import PRECISIONS, pinned, threads
+from snnlib.spelling import ADDED, Checked, Formerly
 from snnlib.training.losses import LOSSES
 from snnlib.training.optimizers import OPTIMIZERS, SCHEDULES
 
