@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from snnlib.experiments.over_seeds import ARCHITECTURE, NET, mean_and_sd, over_seeds, percent
 from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, legend, style
-from snnlib.experiments.titles import net_title
+from snnlib.experiments.titles import panel_title
 from snnlib.experiments.what_noise_does.table import AS_LIF, AT_MEAN, CONSTANT, EQ_4, NOISE, NONE, STEP_2, STEP_3
 
 GREY = "#777777"
@@ -38,11 +38,11 @@ def what_noise_does(table: pd.DataFrame) -> Figure:
     at = over_seeds(percent(table, *NET, "noise", "inference", "timesteps")).sort_index()
     with style():
         panels = [(*net, readout) for readout in readouts for net in nets]
-        fig, axes = grid(len(panels), 2.4, columns=1)
+        fig, axes = grid(len(panels), 2.6, columns=1)
         for ax, net in zip(axes[:, 0], panels, strict=True):
             _panel(ax, at.xs(net, level=NET), places)
             of = dict(zip(NET, net, strict=True))
-            ax.set(title=f"{net_title(of)}, readout {of['readout']}", ylabel="test accuracy, %")
+            ax.set(title=f"{panel_title(of)}, readout {of['readout']}", ylabel="test accuracy, %")
         entitle(
             fig,
             "What noise does: at each place the same weights,",
