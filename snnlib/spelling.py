@@ -115,7 +115,7 @@ def explain(error: ValidationError, where: str) -> InputError:
     parts = []
     for e in errors[:_ERRORS]:
         name = ".".join(short(str(part)) for part in e["loc"])
-        if e["type"] == "value_error":  # one of the checks above, which names its value itself
+        if e["type"] == "value_error":  # one of `snnlib.checks`, which names its value itself
             parts.append(e["msg"].removeprefix("Value error, ").removeprefix(f"{where}: "))
         elif e["type"] == "missing":
             parts.append(f"{name}: is missing")

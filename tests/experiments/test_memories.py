@@ -202,6 +202,7 @@ def test_what_each_costs_at_the_steps_that_it_needs(small_store: None, tiny: lis
     assert of_one.energy_nj[EXACT] == pytest.approx(own[1] / 1e3)
     more = pd.concat([needed, needed.assign(noise="uniform", runs="of-no-run-that-is-given")])
     assert energy.at_equal_accuracy(more, tiny, EVALUATION).energy_nj.count() == 3
+    assert energy.at_equal_accuracy(needed, [], EVALUATION).energy_nj.isna().all()
     # With draws, or look-ups, at these prices both cost the same.
     assert (own + found.draw_pj[EXACT] * neurons).mean() == pytest.approx(
         (ensemble + found.draw_pj[EXACT] * 3 * neurons).mean()

@@ -50,7 +50,7 @@ def at_equal_accuracy(needed: pd.DataFrame, runs: Iterable[Run], evaluation: Con
             each = pd.DataFrame(map(_cost, tables, counts[ENSEMBLE]))
             rows.append({**dict(zip([*NET, "noise"], net, strict=True)), "memory": memory, **each.mean()})
     keys = [*NET, "noise", "memory"]
-    return needed.merge(pd.DataFrame(rows)[[*keys, *COLUMNS]], how="left", on=keys)
+    return needed.merge(pd.DataFrame(rows, columns=[*keys, *COLUMNS]), how="left", on=keys)
 
 
 def _at(run: Run, evaluation: Conversion, memory: str, timesteps: int) -> pd.DataFrame:
