@@ -104,7 +104,8 @@ def ceiling(table: pd.DataFrame) -> Figure:
         last = at.xs(ENSEMBLE, level="memory")[at.columns.max()]
         sd = np.nan_to_num(last.std())
         ax.axhspan(last.mean() - sd, last.mean() + sd, color="grey", alpha=0.3, lw=0)
-        ax.axhline(last.mean(), color="grey", lw=1, label=f"{ENSEMBLE} at T = {at.columns.max()} (band: ± sd)")
+        band = " (band: ± sd)" if len(last) > 1 else ""
+        ax.axhline(last.mean(), color="grey", lw=1, label=f"{ENSEMBLE} at T = {at.columns.max()}{band}")
         for memory in (ENSEMBLE, PAPER, EXACT):
             of_seeds = at.xs(memory, level="memory")
             ax.errorbar(at.columns, of_seeds.mean(), yerr=_sd(of_seeds), label=memory, **LOOKS[memory])
