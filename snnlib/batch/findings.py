@@ -14,7 +14,7 @@ HEADER = ("question", "measured", "seeds", "the claim", "preset and table")
 SECTIONS = MappingProxyType({
     "noise": (
         Question("noise_trains", "points that noise in training gives at T = 1, run without noise"),
-        Question("noise_gains", "points of noise in training, at T = 10, over the best without"),
+        Question("noise_gains", "points of noise in training, at T = 10, over ½ in its place at its best"),
         Question("gaussian", "points of Gaussian over uniform noise at T = 1"),
         Question("gap_closes", "the same at T = 10"),
     ),
@@ -36,14 +36,14 @@ SECTIONS = MappingProxyType({
         Question("equal_time", "points over direct training in the same time"),
         Question("accuracy_kept", "points over direct training after as many epochs"),
         Question("memory", "direct training's peak memory over ours"),
-        Question("one_pass_direct", "points of single passes on four levels over direct training at T = 4, same time"),
+        Question("one_pass_direct", "points of single passes on four levels over direct training at T = 4, in its time or more"),
     ),
     "rivals": (
-        Question("speed_conversion", "times faster at T = 10 than conversion as the paper knew it"),
-        Question("speed_half_threshold", "than conversion from half a threshold (2021)"),
-        Question("speed_qcfs", "than QCFS (2022)"),
+        Question("speed_conversion", "times faster on the clock, at T = 10, than conversion as the paper knew it"),
+        Question("speed_half_threshold", "the same, conversion from half a threshold (2021)"),
+        Question("speed_qcfs", "the same, QCFS (2022)"),
         Question("as_conversion", "points over the ReLU net itself, at T = 10"),
-        Question("steps_direct", "steps of ours and of direct training"),
+        Question("steps_direct", "steps of ours, of direct training, and what that saves"),
     ),
     "instead": (
         Question("one_pass_paper", "points of four levels over the paper's training, at T = 10"),

@@ -81,8 +81,9 @@ class Factor:
 
     def shown(self, form: str = ".1f", unit: str = "×", told: Callable[[float], float] = float) -> str:
         """Mean and, of enough seeds, both ends of the interval, each as ``told``, which must never fall, has it."""
-        mean, *ends = (f"{told(value):{form}}" for value in self._rounded)
-        return f"{mean} [{', '.join(ends)}]{unit}" if len(self.values) >= LEAST_SEEDS else f"{mean}{unit}"
+        known = self._rounded if len(self.values) >= LEAST_SEEDS else self._rounded[:1]
+        mean, *ends = (f"{told(value):{form}}" for value in known)
+        return f"{mean} [{', '.join(ends)}]{unit}" if ends else f"{mean}{unit}"
 
     @property
     def _rounded(self) -> tuple[float, ...]:

@@ -129,7 +129,7 @@ def test_ours_is_as_accurate_as_conversion_in_one_network_and_not_in_another(ver
 
 def test_steps_to_high_accuracy_are_counted_on_a_level_that_both_reach(verdict: Callable) -> None:
     table = table2()
-    assert "CNN 5.0 against 10.0, +5.0 ± 0.0 fewer" in verdict(
+    assert "CNN 5.0 against 10.0, +5.0 ± 0.0 saved" in verdict(
         "steps_direct", "measured", table2_accuracy_vs_timesteps=table
     )
     sparse = table.query("timesteps in (1, 10)")
@@ -141,7 +141,7 @@ def test_direct_training_at_each_t_is_the_net_that_is_best_there(verdict: Callab
     ten = table.query("method == 'direct'")
     four = ten.assign(variant="at T = 4", accuracy=lambda t: 0.5 + 0.4 * (t.timesteps >= 3))
     three = verdict("steps_direct", "measured", table2_accuracy_vs_timesteps=pd.concat([table, four]))
-    assert "CNN 5.0 against 3.0, -2.0 ± 0.0 fewer" in three
+    assert "CNN 5.0 against 3.0, -2.0 ± 0.0 saved" in three
     assert verdict("steps_direct", table2_accuracy_vs_timesteps=pd.concat([four, table])) == NOT
     two = four.assign(variant="at T = 2", accuracy=0.5)  # poor everywhere
     assert verdict("steps_direct", "measured", table2_accuracy_vs_timesteps=pd.concat([table, two, four])) == three

@@ -61,7 +61,7 @@ def fewer_steps_than_direct(tables: Tables) -> Finding:
             return [missing(label, "not at every T")]
         steps = pd.DataFrame([_steps_to_high(seed) for seed in seeds], columns=["ours", "direct"])
         fewer = Effect((steps.direct - steps.ours).tolist())
-        shown = f"{steps.ours.mean():.1f} against {steps.direct.mean():.1f}, {fewer.shown()} fewer"
+        shown = f"{steps.ours.mean():.1f} against {steps.direct.mean():.1f}, {fewer.shown()} saved"
         return [exceeds(label, fewer, 0, shown=shown)]
 
     table = tables.read(ACCURACIES)
