@@ -136,7 +136,7 @@ def test_a_factors_interval_is_that_of_its_logarithm() -> None:
     assert Factor([9.0, 10.0, 11.0]).shown() == "10.0 [7.8, 12.8]×"  # s of the logarithms is 0.1004
     assert Factor([4.0, 4.0, 4.0]).shown(".0f", " %", lambda x: 100 * (1 - 1 / x)) == "75 [75, 75] %"
     assert Factor([4.0]).shown() == "4.0×"
-    assert Factor([4.0]).shown(".0f", " %", lambda x: 100 * (1 - 1 / x)) == "75 %"  # its ends, 0 and inf, are not asked for
+    assert Factor([4.0]).shown(".0f", " %", lambda x: 100 * (1 - 1 / x)) == "75 %"
 
 
 @pytest.mark.parametrize("threshold", [3, 50, 100, 7.1])

@@ -37,7 +37,7 @@ def learning_curves(races: Iterable[Comparison], costs: pd.DataFrame) -> pd.Data
         within), steps (of the optimiser, so far), seconds and flop (steps times those of a step), own_seconds (the
         run's own clock), accuracy (a fraction).
     """
-    step = costs.set_index([*ARCHITECTURE, "arm"])[["step_seconds", "step_flop"]]
+    step = costs.set_index([*ARCHITECTURE, "arm"])[["step_seconds", "step_flop"]].sort_index()
     tables = []
     for arms in races:
         for arm, runs in arms.items():
