@@ -430,7 +430,7 @@ def test_figure_4_shows_what_is_saved_up_to_what_both_reach() -> None:
     # Of ln(2/4) and ln(3/8), the t interval with n - 1 = 1: tan(0.475 π) times half their difference.
     factor = (4 / 3) ** (math.tan(0.475 * math.pi) / 2)
     ends = [100 * (1 - math.sqrt(2 / 4 * 3 / 8) * by) for by in (factor, 1 / factor)]
-    assert texts[0] == f"ours, to 75 %: saves 57 %, 95 % interval {ends[0]:.0f} to {ends[1]:.0f} %"
+    assert texts[0] == f"ours, to 75 %: saves 57 % [{ends[0]:.0f}, {ends[1]:.0f}]"
     (bar,) = above.collections
     assert bar.get_segments()[0][:, 1] == pytest.approx(ends)
     assert texts[1:] == ["paper\n74 %", "paper, to 92 %: 135 in place of 528 s\nsaves 74 %, “about 75%”"]

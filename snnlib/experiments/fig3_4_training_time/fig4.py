@@ -40,7 +40,7 @@ def time_to_accuracy(times: pd.DataFrame, costs: pd.DataFrame) -> Figure:
             fig,
             "Training time saved until both reach an accuracy;",
             "below, what a step costs (geometric mean over seeds, thin",
-            "lines for the seeds; bar: its 95 % interval)",
+            "lines for the seeds; bar, in brackets: its 95 % interval)",
         )
         lines = named(axes[:, 0])
         legend(fig, dict(sorted(lines.items(), key=lambda item: not item[0].startswith("against"))), columns=1)
@@ -96,7 +96,7 @@ def _own_benchmark(ax: Axes, pairs: pd.DataFrame, colour: str, marker: str) -> N
         text = f"saves {bound_sign(more, less)}{mean:.0f} %"
         look = {"color": colour, "marker": marker, "mfc": "white", "ms": 6, "label": "_"}
         if len(pairs) > 1:
-            text += f", 95 % interval {low:.0f} to {high:.0f} %"
+            text += f" [{low:.0f}, {high:.0f}]"
             ax.errorbar(goal, mean, yerr=[[mean - low], [high - mean]], **look)
         else:
             ax.errorbar(goal, mean, **look)
