@@ -34,15 +34,16 @@ from snnlib.store.paths import from_root, needs_repository, published_dir
 
 ERRORS = 3  # standard errors of their difference within which two means agree
 
-IDENTICAL, AGREES, DIFFERS, ONLY_OWN, ONLY_PUBLISHED = OUTCOMES = (
-    "identical", "agrees", "differs", "only own", "only published",
+IDENTICAL, AGREES, DIFFERS, UNDECIDED, ONLY_OWN, ONLY_PUBLISHED = OUTCOMES = (
+    "identical", "agrees", "differs", "undecided", "only own", "only published",
 )  # fmt: skip
-UNLIKE = (DIFFERS, ONLY_OWN, ONLY_PUBLISHED)
+UNLIKE = (DIFFERS, UNDECIDED, ONLY_OWN, ONLY_PUBLISHED)
 RULE = (
     "Accuracies in percent, mean ± standard deviation over training seeds (how many), each seed the mean of its noise "
     f"seeds. They differ if the means are further apart than {ERRORS} standard errors of their difference. The "
     "standard deviation is pooled over the seeds of both sides, but never smaller than that of one test set of "
-    "N images, √(p (1 - p) / N) at accuracy p. Verdicts on claims agree if they are the same. Identical: from files of "
+    "N images, √(p (1 - p) / N) at accuracy p; of one seed on each side it says no more, so means further apart are "
+    "undecided. Verdicts on claims agree if they are the same. Identical: from files of "
     "the same bytes. Times and memory are left out: they are the machine's, and what they decide is in the verdicts."
 )
 NET_AND_NOISE = [*NET, "noise"]
@@ -208,7 +209,8 @@ def _numbers(source: Source, own: pd.DataFrame, published: pd.DataFrame, same: b
         if name in ours and name in theirs:
             difference = float(ours[name].mean() - theirs[name].mean())
             most = tolerance(ours[name], theirs[name], SIZES[name[0]][1])
-            outcome = IDENTICAL if same else AGREES if abs(difference) <= most + 1e-9 else DIFFERS
+            apart = UNDECIDED if len(ours[name]) == len(theirs[name]) == 1 else DIFFERS
+            outcome = IDENTICAL if same else AGREES if abs(difference) <= most + 1e-9 else apart
             row |= {"difference": f"{difference:+.1f}", "allowed": f"{most:.1f}", "outcome": outcome}
         else:
             row["outcome"] = ONLY_OWN if name in ours else ONLY_PUBLISHED

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from snnlib.cli.commands import app
 from snnlib.experiments import compare
-from snnlib.experiments.compare import AGREES, DIFFERS, IDENTICAL, ONLY_OWN, ONLY_PUBLISHED
+from snnlib.experiments.compare import AGREES, DIFFERS, IDENTICAL, ONLY_OWN, ONLY_PUBLISHED, UNDECIDED
 from snnlib.store import paths
 from snnlib.store.sums import write_summed
 
@@ -90,11 +90,20 @@ def test_numbers_agree_or_differ_by_their_spread(folders: tuple[Path, Path]) -> 
     }  # fmt: skip
 
 
-def test_one_seed_each_is_held_against_one_test_set(folders: tuple[Path, Path]) -> None:
-    """At 80 % of 10,000 images the sd is 0.4 points, so 3 √2 0.4 = 1.7 are allowed."""
+def test_one_seed_each_is_held_against_one_test_set_and_differs_never(folders: tuple[Path, Path]) -> None:
+    """At 80 % of 10,000 images the sd is 0.4 points, so 3 √2 0.4 = 1.7 are allowed; seeds may lie further apart."""
     own, published = folders
     put(own, fig2({"cnn": [81.6], "vgg16": [82.0]}))
     put(published, fig2({"cnn": [80], "vgg16": [80]}))
+    found = outcomes(own, published)
+    assert (found["CNN", "first, noise, T = 10"], found["VGG-16", "first, noise, T = 10"]) == (AGREES, UNDECIDED)
+
+
+def test_two_seeds_of_one_side_tell_of_the_spread(folders: tuple[Path, Path]) -> None:
+    """Sd √2 of the two, so a third may be 3 √2 √(1/2 + 1) = 5.2 from their mean."""
+    own, published = folders
+    put(own, fig2({"cnn": [80], "vgg16": [80]}))
+    put(published, fig2({"cnn": [84, 86], "vgg16": [85, 87]}))
     found = outcomes(own, published)
     assert (found["CNN", "first, noise, T = 10"], found["VGG-16", "first, noise, T = 10"]) == (AGREES, DIFFERS)
 
