@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from snnlib.experiments.fig2_accuracy_vs_timesteps.table import CONSTANT, CURRENT, FIRST, NOISE
-from snnlib.experiments.over_seeds import ARCHITECTURE, counted, mean_and_sd, over_seeds
+from snnlib.experiments.over_seeds import ARCHITECTURE, mean_and_sd, over_seeds
 from snnlib.experiments.paper import TABLE2_OURS
 from snnlib.experiments.style import BLACK, BLUE, GREEN, VERMILION, Picture, entitle, grid, leftmost, legend, style
 from snnlib.experiments.titles import panel_title
@@ -47,7 +47,7 @@ def ties(table: pd.DataFrame) -> Figure:
     """
     fig = _panels(table, 1.8, _ties, "images, %")
     with style():
-        entitle(fig, "How often classes tie after T steps", f"(mean of {counted(_seeds(table), 'training seed')})")
+        entitle(fig, "How often classes tie after T steps", f"({mean_and_sd(_seeds(table))})")
         lines = {words: _handle(DARK, "", ls=ls) for words, ls in SHARES.values()}
         legend(fig, {f"readout {readout}": _handle(*READOUTS[readout]) for readout in _readouts(table)} | lines)
     return fig
@@ -121,7 +121,7 @@ def _ties(ax: Axes, net: pd.DataFrame) -> None:
             if share == "silent" and readout != "spikes":
                 continue  # that readout has no output neurons
             at = _over_seeds(found, share)
-            ax.plot(at.index, at["mean"], ls=line, color=colour, marker=marker)
+            ax.errorbar(at.index, at["mean"], at.sd.fillna(0), ls=line, color=colour, marker=marker)
 
 
 def _over_seeds(rows: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -32,8 +32,8 @@ def compared(preset: Preset) -> dict[str, Comparison]:
 
 
 def accuracies(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
-    """Accuracy at every T; of nets that are `asked_more` also with ties broken at random, at T = 1 without noise, and,
-    where spikes are read, at T = 1 without noise in that layer, and of the currents that arrive there.
+    """Accuracy at every T; of nets that are `asked_more` also at T = 1 without noise, and, where spikes are read, with
+    ties broken at random, at T = 1 without noise in that layer, and of the currents that arrive there.
 
     Trains what is missing.
 
@@ -115,9 +115,11 @@ def what_is_left(table: pd.DataFrame) -> str:
         by = {key: Effect.of(group) for key, group in found.groupby(["ties", "inference"], sort=False)}
         named = dict(zip(NET, net, strict=True))
         line = f"{net_title(named)}, readout {named['readout']}: {by[FIRST, NOISE].shown()}"
+        if (FIRST, CONSTANT) in by:
+            line += f"; over T = 1 with the constant 1/2 {_with_share(by[FIRST, CONSTANT], by[FIRST, NOISE])}"
         if (RANDOM, CONSTANT) in by:
-            random, constant = (_with_share(by[RANDOM, way], by[FIRST, NOISE]) for way in (NOISE, CONSTANT))
-            line += f"; with ties at random {random}; these over T = 1 with the constant 1/2 {constant}"
+            random, both = (_with_share(by[RANDOM, way], by[FIRST, NOISE]) for way in (NOISE, CONSTANT))
+            line += f"; with ties at random {random}, and over T = 1 with the constant 1/2 {both}"
         if (FIRST, CURRENT) in by:
             quiet, current = (_with_share(by[FIRST, way], by[FIRST, NOISE]) for way in (QUIET, CURRENT))
             line += f"; over T = 1 without noise in the output layer {quiet}, its current read {current}"
@@ -150,18 +152,16 @@ def _ways(
 ) -> Iterator[tuple[list[Run], dict[str, dict[str, Conversion]]]]:
     """Each net's runs, and how they are evaluated, by who wins ties and by inference.
 
-    Where no outputs tie, all is evaluated only once; ties of currents, which are as rare as those of potentials, and of
-    one layer without noise are broken in one way.
+    Currents read at the end hardly ever tie, and ties of one layer without noise are broken in one way.
     """
     more = asked_more(nets)
     for runs in _arms(nets):
-        if runs[0] not in more:
-            yield runs, {FIRST: {NOISE: evaluation.changed(ties=FIRST)}}
-            continue
-        usual = {NOISE: evaluation, CONSTANT: evaluation.at_mean}
-        tied = any(predictions(run, e).table.tied.any() for run in runs for e in usual.values())
-        found = {ties: {name: e.changed(ties=ties) if tied else e for name, e in usual.items()} for ties in TIES}
-        if runs[0].spec.readout == "spikes":
-            found[FIRST][QUIET] = evaluation.changed(ties=FIRST, output="quiet", timesteps=1)
-            found[FIRST][CURRENT] = evaluation.changed(ties=FIRST, output="current")
+        first = evaluation.changed(ties=FIRST)
+        found = {FIRST: {NOISE: first}}
+        if runs[0] in more:
+            found[FIRST][CONSTANT] = first.at_mean
+            if runs[0].spec.readout == "spikes":
+                found[FIRST][QUIET] = first.changed(output="quiet", timesteps=1)
+                found[FIRST][CURRENT] = first.changed(output="current")
+                found[RANDOM] = {way: found[FIRST][way].changed(ties=RANDOM) for way in (NOISE, CONSTANT)}
         yield runs, found
