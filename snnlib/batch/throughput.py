@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 
 import torch
 from tqdm import tqdm
 
-from snnlib.data.sets import Dataset, Split
-from snnlib.models import INPUT_SHAPES
-from snnlib.network import Spiking
+from snnlib.data.sets import Dataset
 from snnlib.runs.evaluation import Evaluation
-from snnlib.runs.run import Run, build_for, default_device
+from snnlib.runs.run import build_for, default_device
 from snnlib.runs.spec import Spec
+from snnlib.runs.untrained import Untrained
 from snnlib.simulation import CHUNK
 from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.loop import initial_state, one_epoch
@@ -89,24 +87,6 @@ class Throughput:
             timed(images)  # claims the memory
             per_image = statistics.median(timed(images) for _ in range(3))
         return per_image
-
-
-@dataclass(frozen=True)
-class Untrained(Run):
-    """Stands for a run before there is one: the net with its initial weights, and this many random images."""
-
-    images: int
-
-    def model(self, device: torch.device | str | None = None) -> Spiking:
-        return build_for(self.spec).to(device).eval()
-
-    def data(self, device: torch.device | str | None = None) -> Dataset:
-        generator = torch.Generator().manual_seed(0)
-        channels, *side = INPUT_SHAPES[self.spec.network]
-        images = torch.randint(256, (self.images, channels, *side), dtype=torch.uint8, generator=generator)
-        split = Split(images.to(device), torch.arange(self.images, device=device) % 10)
-        half = torch.full((channels, 1, 1), 0.5, device=device)
-        return Dataset(self.spec.dataset, split, split, half, half, tuple("0123456789"))
 
 
 def _cost(spec: Spec) -> Hashable:

@@ -12,7 +12,7 @@ from toml_text import toml
 
 from snnlib.batch import estimate, throughput
 from snnlib.batch.estimate import duration, time_left, to_do
-from snnlib.batch.throughput import FEW, Throughput, Untrained
+from snnlib.batch.throughput import FEW, Throughput
 from snnlib.cli import runs as commands
 from snnlib.data.sets import Dataset
 from snnlib.network import Spiking
@@ -22,6 +22,7 @@ from snnlib.runs.evaluations import AnnConversion, AsTrained, Conversion
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.run import FILES, Run, build_for
 from snnlib.runs.spec import Spec
+from snnlib.runs.untrained import Untrained
 from snnlib.simulation import CHUNK, Simulation
 from snnlib.store.files import seal, sha256, write
 from snnlib.store.tensors import save_tensors

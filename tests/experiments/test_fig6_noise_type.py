@@ -103,6 +103,11 @@ def test_accuracies_are_the_first_and_the_last_of_both_arms(
     whole = accuracy_over_time(convert(pair[1].model(), statistics="layer"), small, 3, (0, 4), 30)
     expected = whole[whole.timesteps != 2].reset_index(drop=True)
     assert table[table.noise == "uniform"][list(expected)].reset_index(drop=True).equals(expected)
+
+
+def test_noises_are_those_of_either_arm_of_which_nothing_needs_to_be_trained() -> None:
+    fields = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "recipe": {"epochs": 1}}
+    pair = [Run(Spec(**fields, dynamics=SingleStep(noise))) for noise in (Gaussian(), Uniform())]
     found = noise_type.noises(pair, Conversion(alpha=3)).set_index(["trained with", "term"])
     for noise, sd in (("gaussian", 1 / 4), ("uniform", 1 / math.sqrt(3))):  # of a half-width
         assert list(found.kind[noise]) == [noise, noise]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from snnlib.data.sets import Dataset
 from snnlib.deploy import operations
 from snnlib.exact_memory import ExactMemory
 from snnlib.experiments.evidence import NO, UNCLEAR, YES
-from snnlib.experiments.memories import ceiling, claims, energy, plot
+from snnlib.experiments.memories import ceiling, claims, energy, plot, rates
 from snnlib.experiments.memories.rates import chance_of_rates
 from snnlib.experiments.memories.table import (
     ENSEMBLE,
@@ -166,6 +167,15 @@ def test_chance_is_counted_on_over_passes() -> None:
     assert len(found) == 2 * 5
     ratio = found[found.timesteps == 1].sd.to_numpy() / found[found.timesteps == 40].sd.to_numpy()
     np.testing.assert_allclose(ratio, np.sqrt(40), rtol=0.35)
+
+
+def test_chance_is_that_of_a_net_that_is_trained_first(
+    small_store: None, tiny: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "chance_of_rates", partial(chance_of_rates, copies=2, timesteps=[2]))
+    found = rates.with_each_memory(tiny[0], EVALUATION)
+    assert list(found.groupby("memory", sort=False).layer.count().items()) == [(m, 5) for m in (ENSEMBLE, PAPER, EXACT)]
+    assert found.sd.between(0, 0.5).all()
 
 
 def test_the_exact_memory_is_held_against_each_other_one_on_the_same_images(small_store: None, tiny: list[Run]) -> None:

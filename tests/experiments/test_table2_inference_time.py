@@ -32,6 +32,7 @@ from snnlib.runs.evaluations import AnnConversion, AsTrained
 from snnlib.runs.preset import Preset
 from snnlib.runs.provenance import provenance
 from snnlib.runs.results import accuracy
+from snnlib.runs.run import Run
 from snnlib.runs.trained import ensure
 from snnlib.simulation import CHUNK
 from snnlib.training import measure
@@ -380,7 +381,7 @@ def test_contrasts_are_those_of_the_stored_accuracies(trained: Preset) -> None:
 
 
 def test_wall_time_is_that_of_both_sides(trained: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step of ours takes 3 s and one of an opponent 1 s, whatever the batch; each call 2 s more."""
+    """A step of ours takes 3 s and one of an opponent 1 s, whatever the batch; each call 2 s more. No net is done."""
     clock = {"now": 0.0}
     asked = []
 
@@ -397,6 +398,7 @@ def test_wall_time_is_that_of_both_sides(trained: Preset, monkeypatch: pytest.Mo
     ours, relu, qcfs = (arms[arm][0].spec.name for arm in ("ours", "relu", "qcfs"))
     net = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "augment": "none"}
     common = {**net, "seed": 0, "run": ours}
+    monkeypatch.setattr(Run, "done", False)
     found = pd.DataFrame([
         {**common, "our_timesteps": 5, "other_run": relu, "steps_needed": 12, "last_timesteps": 64},
         {**common, "our_timesteps": 10, "other_run": relu, "steps_needed": 40, "last_timesteps": 64},
@@ -406,8 +408,8 @@ def test_wall_time_is_that_of_both_sides(trained: Preset, monkeypatch: pytest.Mo
     assert set(timed.device) == {provenance(torch.device("cpu"))["device"]}
     piece = (2 + CHUNK) / CHUNK / 32
     assert list(timed.time_factor) == pytest.approx([14 / 17, 40 * piece, 1001 * piece])  # the last one at least
-    assert list(timed.our_seconds) == pytest.approx([17 / 90, 32 / 90, 32 / 90])  # 90 images
-    assert timed.opponent_seconds[2] == pytest.approx((2 + CHUNK) * 1001 / CHUNK / 90)
+    assert list(timed.our_seconds) == pytest.approx([0.17, 0.32, 0.32])  # 100 images
+    assert timed.opponent_seconds[2] == pytest.approx((2 + CHUNK) * 1001 / CHUNK / 100)
     assert set(asked) == {("converted", 5), ("converted", 10), ("if", 12), ("if", CHUNK)}
     order = asked[: len(set(asked)) + 1]  # pieces of both opponents
     assert asked == order * (inference_time.ROUNDS + 1)  # side by side in every round

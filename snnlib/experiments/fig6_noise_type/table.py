@@ -13,6 +13,7 @@ from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
+from snnlib.runs.untrained import Untrained
 from snnlib.training.seeds import stream
 
 NOTEBOOK = "fig6_noise_type"
@@ -45,14 +46,11 @@ def accuracy_by_noise(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFra
 
 
 def noises(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
-    """N_noise, and N' after conversion, of the first net with each noise: kind, range and drawn standard deviation.
-
-    The runs must be trained.
-    """
+    """N_noise, and N' after conversion, of the first net with each noise: kind, range and drawn standard deviation."""
     first = {run.spec.noise: run for run in reversed(list(runs))}
     rows = []
     for name in NOISES:
-        dynamics = evaluation.network(first[name]).first.dynamics
+        dynamics = evaluation.network(Untrained(first[name].spec, evaluation.calibration)).first.dynamics
         for term, noise in ((eq6_terms.NOISE, dynamics.noise), (eq6_terms.RESIDUAL, dynamics.residual)):
             sd = noise.sample((DRAWS,), stream(0, "noise")).std().item()
             rows.append((name, term, noise.kind, noise.low, noise.high, round(sd, 3)))

@@ -16,6 +16,7 @@ from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.run import Run
+from snnlib.runs.trained import ensure
 from snnlib.simulation import simulate
 from snnlib.training.seeds import stream
 
@@ -25,6 +26,7 @@ IMAGES, COPIES = 4, 16  # on which rates are looked at, and how often each is ru
 
 def with_each_memory(run: Run, evaluation: Conversion) -> pd.DataFrame:
     """`chance_of_rates` of a net as the ensemble, with the paper's memory and with the exact one, by ``memory``."""
+    ensure(run.spec)
     data = run.data("cpu")
     images = standardise(data.test.images[:IMAGES], data)
     tables = []
