@@ -246,7 +246,8 @@ def test_a_tests_net_is_converted_and_a_long_one_is_measured_on_a_piece(monkeypa
     rates = Throughput("cpu")
     single, relu = spec(), spec(dynamics={"kind": "relu"}, readout="potential")
     assert rates.testing(single, Conversion(timesteps=10)) == pytest.approx(10 * 1e-4)
-    assert {(net.first.dynamics.kind, t, training) for net, _, t, training in clock.seen} == {("converted", 10, False)}
+    seen = {(net.first.dynamics.kind, t, training) for net, _, t, training in clock.seen}
+    assert seen == {("single_step", 1, True), ("converted", 10, False)}  # one pass for batch norm's statistics
     clock.seen.clear()
     assert rates.testing(relu, AnnConversion(timesteps=200, percentile=99.9)) == pytest.approx(200 * 1e-4)
     kinds = {(net.first.dynamics.kind, t) for net, _, t, _ in clock.seen}
@@ -285,6 +286,14 @@ def test_a_stand_in_has_random_images_of_the_right_shape_and_touches_no_store(fo
     assert data.train.images.float().std() > 60  # uniform on 0 ... 255: 73.9
     Throughput("cpu").testing(run.spec, Conversion(timesteps=2))
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("network", ["vgg16", "resnet18"])
+def test_a_stand_in_has_currents_in_every_layer(network: str) -> None:
+    """Else conversion has no threshold: with batch norm as it begins they shrink from layer to layer."""
+    run = Untrained(spec(network=network, dynamics={"kind": "relu"}, readout="potential"), 20)
+    net = AnnConversion(percentile=99).network(run, "cpu")
+    assert all(neuron.dynamics.v_th > 0.1 for _, neuron in net.neurons())
 
 
 # --- the command -----------------------------------------------------------------------------

