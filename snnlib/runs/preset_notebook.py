@@ -33,7 +33,7 @@ def changed(content: Mapping[str, Any], notebook: str, changes: Mapping[str, Any
     entries = [{**deepcopy(e), "nets": [net]} for e in content["notebooks"][notebook] for net in e["nets"]]
     if "nets" in changes:
         for net in changes["nets"]:
-            one_of("nets", net, [entry["nets"][0] for entry in entries])
+            one_of("nets", net, dict.fromkeys(entry["nets"][0] for entry in entries))
         entries = [entry for entry in entries if entry["nets"][0] in changes["nets"]]
     nets = {entry["nets"][0]: deepcopy(content["nets"][entry["nets"][0]]) for entry in entries}
     new = {**deepcopy(dict(content)), "nets": nets, "notebooks": {notebook: entries}}

@@ -47,6 +47,12 @@ def test_nets_are_some_of_the_notebooks_and_others_are_left_as_they_are(smoke: P
         specs(smoke, FIG5, nets=["cnn", "mlp"])
 
 
+def test_a_net_that_stands_in_two_entries_is_named_once() -> None:
+    named = "mnist_half, race_cnn, race_vgg16, race_resnet18$"
+    with pytest.raises(InputError, match=f"^nets = 'mlp': must be one of {named}"):
+        specs(load_preset("cpu"), "table2_inference_time", nets=["mlp"])
+
+
 def test_arms_are_those_of_every_net_with_its_seeds(smoke: Preset) -> None:
     found = specs(smoke, "one_pass", arms=["rate8", "rate1"])
     assert [*found["cnn"]] == ["rate1", "rate8"]  # in the order of ARMS
