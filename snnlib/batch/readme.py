@@ -72,7 +72,7 @@ def headlines(ledgers: Mapping[Path, Ledger]) -> str:
         "*Each question at the largest [preset](docs/running.md#presets) that answers it. Ours: mean ± half of its "
         "95 % interval by training seeds ± by test images, or mean [interval], of the network or readout with the "
         "lowest and of that with the highest; hours of training on two cores, all arms of the nets that decide it; "
-        f"commands begin with `python -m snnlib`{usual}, draw what is published in a minute and, with "
+        f"commands begin with `python -m snnlib`{usual}, draw what is published in minutes and, with "
         "`SNNLIB_PRETRAINED=none`, train it anew. "
         f"[All {len(CLAIMS)} claims](docs/claims.md): {counts}.*"
     )

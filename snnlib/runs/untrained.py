@@ -5,34 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from snnlib.data.batches import standardise
 from snnlib.data.sets import Dataset, Split
 from snnlib.models import INPUT_SHAPES
 from snnlib.network import Spiking
 from snnlib.runs.run import Run, build_for
-from snnlib.simulation import Simulation
-from snnlib.training.seeds import stream
 
 
 @dataclass(frozen=True)
 class Untrained(Run):
     """Stands for a run before there is one: the net with its initial weights, and this many random images.
 
-    Batch norm has seen these: as it begins, deep layers would get next to no current.
+    Batch norm has seen these, in a single step: as it begins, deep layers would get next to no current.
     """
 
     images: int
 
     def model(self, device: torch.device | str | None = None) -> Spiking:
-        net, data = build_for(self.spec).to(device).train(), self.data(device)
-        for module in net.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.momentum = None  # a single pass sets its statistics
-        generator = stream(self.spec.seed, "noise", device=device or "cpu")
-        with torch.no_grad():
-            net(standardise(data.train.images, data), simulation=Simulation(generator, self.spec.timesteps))
+        net, data = build_for(self.spec).to(device), self.data(device)
+        with torch.random.fork_rng():
+            torch.manual_seed(self.spec.seed)
+            update_bn([standardise(data.train.images, data)], net)
         return net.eval()
 
     def data(self, device: torch.device | str | None = None) -> Dataset:

@@ -204,7 +204,8 @@ class Clock:
         self.now, self.seen = 0.0, []
         forward = Spiking.forward
 
-        def counted(net: Spiking, images: torch.Tensor, simulation: Simulation) -> torch.Tensor:
+        def counted(net: Spiking, images: torch.Tensor, simulation: Simulation | None = None) -> torch.Tensor:
+            simulation = simulation or Simulation()
             self.now += per_image_step * len(images) * simulation.timesteps * (3 if net.training else 1)
             self.seen.append((net, len(images), simulation.timesteps, net.training))
             return forward(net, images, simulation=simulation)
