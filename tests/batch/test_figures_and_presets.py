@@ -22,6 +22,6 @@ def test_published_figures_are_of_the_presets_runs(name: str) -> None:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_published_figures_rest_on_nothing_that_a_clone_lacks(name: str) -> None:
-    for file in (published_dir() / name).glob(f"*{ENDING}"):
+    for file in (published_dir() / name).rglob(f"*{ENDING}"):
         others = [source for source in made_from(file) if source.startswith("..")]
         assert not others, f"{file}: rests on {others[0]}"
