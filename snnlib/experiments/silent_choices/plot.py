@@ -115,7 +115,7 @@ def _point(ax: Axes, y: float, row: pd.Series, seeds: pd.Series, filled: bool) -
 
 
 def _number(row: pd.Series) -> str:
-    always_same = row["mean"] == 0 and row.sd == 0
+    always_same = row["mean"] == 0 and not row.sd > 0  # of one seed there is no sd
     return "same" if always_same else shown(row["mean"], row.half)
 
 
