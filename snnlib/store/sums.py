@@ -64,9 +64,10 @@ def made_from(path: Path) -> list[str]:
 
 def stand_alone(folder: Path) -> None:
     """Let the files of a folder rest on nothing outside of it: whoever gets a copy of it has no more."""
-    for file in folder.glob(f"*{ENDING}"):
+    whole = folder.resolve()
+    for file in whole.rglob(f"*{ENDING}"):
         known = _read(file)
-        inside = {name: found for name, found in known.items() if not name.startswith(os.pardir)}
+        inside = {name: found for name, found in known.items() if (file.parent / name).resolve().is_relative_to(whole)}
         if inside != known:
             write(file, _lines(inside))
 

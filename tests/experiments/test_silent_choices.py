@@ -386,3 +386,10 @@ def test_the_picture_is_that_of_the_csv(seeds: int) -> None:
     tables = made_up(seeds), paired(seeds)
     again = [pd.read_csv(io.StringIO(table.to_csv(index=False))) for table in tables]
     assert filled(*again) == filled(*tables)
+
+
+@pytest.mark.parametrize("sd", [0.0, np.nan])
+def test_what_changes_no_answer_is_the_same_of_one_seed_too(sd: float) -> None:
+    half = 0.1 if sd == 0 else np.inf
+    assert plotting._number(pd.Series({"mean": 0.0, "sd": sd, "half": half})) == "same"
+    assert plotting._number(pd.Series({"mean": 0.2, "sd": sd, "half": half})) != "same"

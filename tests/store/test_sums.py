@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from snnlib.store.files import DamagedError, sha256, write
-from snnlib.store.sums import made_from, record, sums, verified, write_summed
+from snnlib.store.sums import made_from, record, stand_alone, sums, verified, write_summed
 
 
 @pytest.fixture
@@ -85,3 +85,15 @@ def test_a_missing_file_and_a_pipe_are_named(files: list[Path]) -> None:
     os.mkfifo(sums(files[1]))
     with pytest.raises(DamagedError, match=r"fig\.sha256 does not have it"):
         verified(files[1])
+
+
+def test_a_folder_that_stands_alone_rests_on_nothing_outside_of_it_at_any_depth(tmp_path: Path) -> None:
+    run, table = tmp_path / "runs" / "metadata.json", tmp_path / "figures" / "fig.csv"
+    inner = table.parent / "tuning" / "tuning.csv"
+    for path in (run, table):
+        write(path, path.name)
+    write_summed({inner: "lr"}, {path: sha256(path) for path in (run, table)})
+    assert len(made_from(inner)) == 2
+    stand_alone(table.parent)
+    assert made_from(inner) == [os.path.join("..", "fig.csv")]
+    assert verified(inner) == inner
