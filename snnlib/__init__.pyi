@@ -18,6 +18,7 @@ from .own.network_file import load as load
 from .own.network_file import save as save
 from .replace_relu import spiking as spiking
 from .surrogate import Arctan as Arctan
+from .surrogate import Density as Density
 from .surrogate import Rectangle as Rectangle
 from .surrogate import Sigmoid as Sigmoid
 from .surrogate import Triangle as Triangle

@@ -15,7 +15,7 @@ import torch
 from pydantic import Discriminator
 from torch import Tensor
 
-from snnlib.checks import magnitude
+from snnlib.checks import magnitude, moderate
 from snnlib.spelling import Value
 
 
@@ -28,6 +28,10 @@ class Derivative(Value):
     def derive_(self, x: Tensor) -> Tensor:
         """The same, in place of x."""
         raise NotImplementedError
+
+    def of_noisy_(self, x: Tensor, noise: Tensor) -> Tensor:
+        """The same, where ``noise`` is the part of x that was drawn; not to be written to."""
+        return self.derive_(x)
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,31 @@ class Sigmoid(Derivative):
         return s.addcmul_(s, s, value=-1.0).mul_(self.slope)
 
 
-Surrogate = Annotated[Triangle | Rectangle | Arctan | Sigmoid, Discriminator("kind")]
+@dataclass(frozen=True)
+class Density(Derivative):
+    """The density of a normal, ``exp(-(x / sigma)^2 / 2) / (sigma sqrt(2 pi))``.
+
+    Noise that was drawn is taken as its ``mean``. With the sigma and mean of Gaussian noise, by default the usual one,
+    this is the noise's own density at V_th - I, the slope of the probability with which the neuron fires (Ma et al.
+    2023, Patterns 4:100831).
+    """
+
+    sigma: float = 0.125
+    mean: float = 0.5
+    kind: Literal["density"] = "density"
+
+    def __post_init__(self) -> None:
+        magnitude("density sigma", self.sigma)
+        moderate("density mean", self.mean)
+
+    def derive_(self, x: Tensor) -> Tensor:
+        return x.div_(self.sigma).square_().mul_(-0.5).exp_().div_(self.sigma * math.sqrt(2 * math.pi))
+
+    def of_noisy_(self, x: Tensor, noise: Tensor) -> Tensor:
+        return self.derive_(x.sub_(noise).add_(self.mean))
+
+
+Surrogate = Annotated[Triangle | Rectangle | Arctan | Sigmoid | Density, Discriminator("kind")]
 
 
 class _Spike(torch.autograd.Function):

@@ -22,7 +22,7 @@ ENTRY = ("notebooks", "method", 0)  # in a file
 RUN = ("notebooks", "method", "net", "ours", 0)  # in Python
 DYNAMICS = get_args(get_args(get_type_hints(Spec, include_extras=True)["dynamics"])[0])
 NOISES = (noise.Gaussian, noise.MaxNormalised, noise.Uniform)
-SURROGATES = (surrogate.Triangle, surrogate.Rectangle, surrogate.Arctan, surrogate.Sigmoid)
+SURROGATES = (surrogate.Triangle, surrogate.Rectangle, surrogate.Arctan, surrogate.Sigmoid, surrogate.Density)
 EVALUATIONS = tuple(evaluations.KINDS.values())
 
 # --- values ----------------------------------------------------------------------------------

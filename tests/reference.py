@@ -174,6 +174,11 @@ def sigmoid(x, slope=4.0):
     return slope * s * (1 - s)
 
 
+def normal(x, sigma=0.125):
+    """Surrogate dS/dH of Eq. 2: the density of a normal."""
+    return norm.pdf(_floats(x), scale=sigma)
+
+
 # ------------------------------------------------------------- beyond the paper: a memory that changes no law
 
 

@@ -24,7 +24,7 @@ from snnlib.baselines.ann_neurons import IF
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Neuron
 from snnlib.simulation import Simulation
-from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Triangle
+from snnlib.surrogate import Arctan, Density, Rectangle, Sigmoid, Triangle
 
 T = 8
 PI = float(np.pi)
@@ -42,6 +42,7 @@ SURROGATES: list[tuple[Any, Callable[[Tensor], Tensor]]] = [
     (Rectangle(), lambda x: (x + 0.5).clamp(0, 1)),
     (Arctan(), lambda x: torch.atan(PI / 2 * 2 * x) / PI + 0.5),
     (Sigmoid(), lambda x: 1 / (1 + torch.exp(-4 * x))),
+    (Density(0.3), lambda x: torch.erf(x / (0.3 * 2**0.5)) / 2 + 0.5),
 ]
 each_surrogate = pytest.mark.parametrize(("surrogate", "integral"), SURROGATES, ids=[str(s) for s, _ in SURROGATES])
 

@@ -44,7 +44,7 @@ from snnlib.runs.evaluations import AnnConversion, AsLIF, Conversion, Phased
 from snnlib.runs.spec import Spec
 from snnlib.simulation import Simulation, simulate
 from snnlib.store.files import StoreError
-from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Triangle
+from snnlib.surrogate import Arctan, Density, Rectangle, Sigmoid, Triangle
 from snnlib.training.evaluation import accuracy_over_time, calibration_images
 from snnlib.training.failures import TrainingError
 from snnlib.training.recipe import Recipe
@@ -127,6 +127,7 @@ def calls(data: Dataset) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]
         "Rectangle": (Rectangle, ("width",)),
         "Arctan": (Arctan, ("slope",)),
         "Sigmoid": (Sigmoid, ("slope",)),
+        "Density": (Density, ("sigma", "mean")),
         "build": (partial(build, "cnn", SingleStep()), ("width", "readout")),
         "build by name": (lambda network: build(network, SingleStep(), width=1 / 64), ("network",)),
         "Simulation": (partial(Simulation, generator()), ("timesteps",)),

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from snnlib.fast import noisy_spike
-from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Surrogate, Triangle, spike
+from snnlib.noise import Gaussian
+from snnlib.surrogate import Arctan, Density, Rectangle, Sigmoid, Surrogate, Triangle, spike
 
 PARSER = TypeAdapter(Surrogate)
-KINDS = ("triangle", "rectangle", "arctan", "sigmoid")
+KINDS = {"triangle": Triangle, "rectangle": Rectangle, "arctan": Arctan, "sigmoid": Sigmoid, "density": Density}
 FORMS = [
     (Triangle(), reference.triangle, {}),
     (Triangle(width=0.3), reference.triangle, {"width": 0.3}),
@@ -26,6 +27,8 @@ FORMS = [
     (Arctan(slope=5.0), reference.arctan, {"slope": 5.0}),
     (Sigmoid(), reference.sigmoid, {}),
     (Sigmoid(slope=1.5), reference.sigmoid, {"slope": 1.5}),
+    (Density(), reference.normal, {}),
+    (Density(sigma=0.6), reference.normal, {"sigma": 0.6}),
 ]
 
 
@@ -68,7 +71,7 @@ def test_a_potential_at_the_threshold_does_not_fire_and_the_next_float_does() ->
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-@pytest.mark.parametrize("surrogate", [Triangle(), Rectangle(), Arctan(), Sigmoid()], ids=str)
+@pytest.mark.parametrize("surrogate", [cls() for cls in KINDS.values()], ids=str)
 def test_spikes_and_gradients_keep_shape_and_dtype(dtype: torch.dtype, surrogate: Surrogate) -> None:
     h = torch.linspace(-1, 3, 24).reshape(2, 3, 4).to(dtype).requires_grad_()
     s = spike(h, 1.0, surrogate)
@@ -96,6 +99,26 @@ def test_a_noisy_spike_is_the_spike_of_the_sum_bit_for_bit(dtype: torch.dtype, s
     assert s.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize(("v_th", "k", "low", "high"), [(1.0, 4.0, 0.0, 1.0), (0.9, 2.5, -0.2, 0.6)])
+def test_the_density_of_a_noisy_spike_is_the_slope_of_the_probability_that_it_fires(
+    v_th: float, k: float, low: float, high: float
+) -> None:
+    """Whatever was drawn: the gradient depends on the current alone."""
+    current = torch.linspace(v_th - high + 0.01, v_th - low - 0.01, 500, dtype=torch.float64, requires_grad=True)
+    noise = Gaussian(low, high, k).sample(current.shape, torch.Generator().manual_seed(1), torch.float64)
+    surrogate = Density(sigma=(high - low) / 2 / k, mean=(low + high) / 2)
+    noisy_spike(current, noise, v_th, surrogate).sum().backward()
+    at, step = current.detach().numpy(), 1e-6
+    p = [reference.firing_probability(at + side, "gaussian", low, high, k, v_th) for side in (step, -step)]
+    np.testing.assert_allclose(current.grad, (p[0] - p[1]) / (2 * step), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_mean_that_is_no_number_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match=f"density mean = {value}: must be"):
+        Density(mean=value)
+
+
 def test_no_graph_is_kept_without_gradients() -> None:
     assert not spike(torch.ones(2), 1.0, Triangle()).requires_grad
 
@@ -103,7 +126,7 @@ def test_no_graph_is_kept_without_gradients() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_surrogate_is_parsed_from_a_dict(kind: str) -> None:
     parsed = PARSER.validate_python({"kind": kind})
-    assert parsed == {"triangle": Triangle(), "rectangle": Rectangle(), "arctan": Arctan(), "sigmoid": Sigmoid()}[kind]
+    assert parsed == KINDS[kind]()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -113,12 +136,12 @@ def test_unknown_field_of_a_surrogate_is_refused(kind: str) -> None:
 
 
 def test_unknown_surrogate_is_refused_with_the_choices() -> None:
-    with pytest.raises(ValidationError, match=r"(?s)'step'.*'triangle'.*'rectangle'.*'arctan'.*'sigmoid'"):
+    with pytest.raises(ValidationError, match=r"(?s)'step'.*'triangle'.*'rectangle'.*'arctan'.*'sigmoid'.*'density'"):
         PARSER.validate_python({"kind": "step"})
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
-@pytest.mark.parametrize("cls", [Triangle, Rectangle, Arctan, Sigmoid])
+@pytest.mark.parametrize("cls", KINDS.values())
 def test_a_width_or_slope_that_is_not_positive_is_refused(cls: type, value: float) -> None:
-    with pytest.raises(ValueError, match=rf"(width|slope) = {value}: must be a finite number above 0"):
+    with pytest.raises(ValueError, match=rf"(width|slope|sigma) = {value}: must be a finite number above 0"):
         cls(value)

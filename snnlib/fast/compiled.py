@@ -39,6 +39,10 @@ class SurrogateDerivative(Protocol):
         """The same, in place of x."""
         ...
 
+    def of_noisy_(self, x: Tensor, noise: Tensor) -> Tensor:
+        """The same, where the noise was drawn; not written to."""
+        ...
+
 
 _asked = False
 
@@ -103,10 +107,11 @@ def fire(
     current: Tensor, noise: Tensor, s: Tensor, derivative: list[Tensor], v_th: float, surrogate: SurrogateDerivative
 ) -> None:
     """S of Eq. 2 for H = current + noise, and dS/dH if there is a tensor for it."""
-    x = wide(current) + wide(noise) - v_th
+    noise = wide(noise)
+    x = wide(current) + noise - v_th
     s.copy_(torch.where(x > 0, 1.0, 0.0))
     for out in derivative:
-        out.copy_(surrogate(x))
+        out.copy_(surrogate.of_noisy_(x, noise))
 
 
 def forward(

@@ -12,7 +12,7 @@ from snnlib.fast.compiled import SurrogateDerivative
 
 
 def noisy_spike(current: Tensor, noise: Tensor, v_th: float, surrogate: SurrogateDerivative) -> Tensor:
-    """S = 1 where current + noise > V_th, else 0 (Eqs. 5, 2); backward multiplies by ``surrogate(H - V_th)``.
+    """S = 1 where current + noise > V_th, else 0 (Eqs. 5, 2); backward multiplies by the surrogate of H - V_th.
 
     Nobody else reads H, so the derivative takes its place. The noise gets no gradient.
     """
@@ -30,7 +30,7 @@ class _NoisySpike(torch.autograd.Function):
         else:
             h = current + noise
             s = torch.gt(h, v_th, out=torch.empty_like(h))
-            derivative = [surrogate.derive_(h.sub_(v_th))] if ctx.needs_input_grad[0] else []
+            derivative = [surrogate.of_noisy_(h.sub_(v_th), noise)] if ctx.needs_input_grad[0] else []
         ctx.save_for_backward(*derivative)
         return s
 

@@ -24,7 +24,7 @@ from snnlib.fast.phase_steps import integrate
 from snnlib.neurons import LIF, Dynamics, Neuron, SingleStep
 from snnlib.noise import Gaussian, Uniform
 from snnlib.simulation import Simulation
-from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Surrogate, Triangle
+from snnlib.surrogate import Arctan, Density, Rectangle, Sigmoid, Surrogate, Triangle
 from snnlib.training.recipe import Recipe
 
 T = 3
@@ -62,7 +62,7 @@ def currents(batch: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 @needs_compiler
-@pytest.mark.parametrize("surrogate", [Triangle(0.7), Arctan(), Rectangle(), Sigmoid()], ids=str)
+@pytest.mark.parametrize("surrogate", [Triangle(0.7), Arctan(), Rectangle(), Sigmoid(), Density()], ids=str)
 def test_a_single_step_in_float32_is_the_same_bit_for_bit(surrogate: Surrogate, kernels: list[str]) -> None:
     x = currents(4)
     d = SingleStep(surrogate=surrogate, v_th=0.9)

@@ -85,11 +85,12 @@ def other(make: Callable[[], nn.Module] = chain) -> nn.Module:
     return make()
 
 
+SURROGATES = [sn.Triangle(0.7), sn.Rectangle(), sn.Arctan(3.0), sn.Sigmoid(), sn.Density(0.2)]
 NOISES = [sn.Gaussian(), sn.Gaussian(-0.2, 1.4, k=2.5), sn.MaxNormalised(), sn.Uniform(0.1, 0.9), sn.Uniform(0.5, 0.5)]
 
 
 @pytest.mark.parametrize("noise", NOISES, ids=repr)
-@pytest.mark.parametrize("surrogate", [sn.Triangle(0.7), sn.Rectangle(), sn.Arctan(3.0), sn.Sigmoid()], ids=repr)
+@pytest.mark.parametrize("surrogate", SURROGATES, ids=repr)
 def test_trained_nets(noise: Any, surrogate: Any, tmp_path: Path) -> None:
     net = trained(noise=noise, surrogate=surrogate, v_th=0.8)
     found = sn.load(sn.save(net, tmp_path / "net.safetensors"), other())

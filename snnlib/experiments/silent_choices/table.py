@@ -33,7 +33,7 @@ BOTH = f"{READOUT} and {LENGTH}"
 # Arms that are trained in another way than ours.
 TRAINED = {
     READOUT: ("potential",),
-    SURROGATE: ("rectangle", "arctan", "sigmoid"),
+    SURROGATE: ("rectangle", "arctan", "sigmoid", "density"),
     GAUSSIAN: ("gaussian_k2", "gaussian_k8", "max_normalised"),
     BATCH_NORM: ("no_batch_norm",),
     AUGMENTATION: ("cropped", "mirrored"),
