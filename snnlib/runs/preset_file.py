@@ -24,6 +24,7 @@ from snnlib.training.recipe import Recipe
 LARGEST = 20_000  # bytes, more than a preset takes; over a dotted key of a megabyte, tomllib sits for an hour
 NET_FIELDS = ("dataset", "network", "width", "hold_out", "recipe")
 TELLING_APART = ("dataset", "network", "width", "augment")  # `Spec.columns` by which tables tell nets apart
+HELD_OUT = ("record", "silent_choices")  # notebooks whose tables have the images that were held out, too
 SECTIONS = ("recipe", "nets", "notebooks")  # of a file, below what stands for itself
 
 T = TypeVar("T", bound=Checked)
@@ -143,7 +144,9 @@ def written_out(notebooks: object, nets: object, recipe: object) -> dict[str, Ne
     for notebook, entries in _table("notebooks", notebooks).items():
         if CHECKOUT:  # notebooks do not come with an installed package
             one_of("notebook", notebook, sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
-        found[notebook] = _specs(f"notebooks.{short(notebook)}", entries, bases, own)
+        where = f"notebooks.{short(notebook)}"
+        found[notebook] = _specs(where, entries, bases, own)
+        _check_comparable(where, found[notebook], (*TELLING_APART, *(["hold_out"] if notebook in HELD_OUT else [])))
     return found
 
 
@@ -169,22 +172,22 @@ def _specs(where: str, entries: object, bases: Mapping[str, Any], own: Mapping[s
                 raise InputError(f"{place}, net {net}, arm {arm}: must be there once")
             with _named(f"{place}, {net}, {arm}"):
                 found[net][arm] = tuple(ARMS[arm].spec(arm, bases[net], seed, own[net]) for seed in entry.seeds)
-    _check_comparable(where, found)
     return {net: {arm: arms[arm] for arm in ARMS if arm in arms} for net, arms in found.items()}
 
 
-def _check_comparable(where: str, nets: Nets) -> None:
+def _check_comparable(where: str, nets: Nets, telling_apart: Collection[str]) -> None:
     known: dict[tuple, str] = {}
     for net, arms in nets.items():
         (ours, first), *others = ((arm, [spec.seed for spec in specs]) for arm, specs in arms.items())
         for arm, seeds in others:
             if seeds != first:
                 raise InputError(f"{where}, net {net}: seeds = {first} ({ours}) and {seeds} ({arm}): must be the same")
-        columns = arms[ours][0].columns()
-        key = tuple(columns[name] for name in TELLING_APART)
+        spec = arms[ours][0]
+        columns = {**spec.columns(), "hold_out": spec.hold_out}
+        key = tuple(columns[name] for name in telling_apart)
         if key in known:
             raise InputError(
-                f"{where}, net {net}: {', '.join(TELLING_APART)} = {shown(key)}: must not be as in net {known[key]}"
+                f"{where}, net {net}: {', '.join(telling_apart)} = {shown(key)}: must not be as in net {known[key]}"
             )
         known[key] = net
 
