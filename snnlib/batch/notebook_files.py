@@ -34,7 +34,7 @@ NOTEBOOK_FILES = {
     "fig7_potential_dynamics": _pictures("fig7_potential_dynamics") + _tables("fig7_silence"),
     "what_noise_does": [*_pictures("what_noise_does"), "what_noise_does_contrasts.csv"],
     "silent_choices": [*_pictures("silent_choices"), "silent_choices_effects.csv"],
-    "memories": _pictures("memories", "memories_spread", "memories_chance", "memories_ceiling")
+    "memories": _pictures("memories", "memories_layers", "memories_spread", "memories_chance", "memories_ceiling")
     + [*_tables("memories_steps"), "memories_contrasts.csv"],
     "one_pass": [*_pictures("one_pass"), *_tables("one_pass_costs"), "one_pass_contrasts.csv"],
     "record": [*_pictures("record_tricks", "record"), *_tables("record_ablation"), "record_levels.csv"],

@@ -27,6 +27,7 @@ from snnlib.simulation import MOST_TIMESTEPS
 from snnlib.spelling import ADDED
 
 OUTPUTS = ("trained", "quiet", "current")
+LAYERS = ("all", "hidden", "readout")
 MOST_AT_ONCE = 100_000  # images and time steps in one pass: gigabytes in the wider nets
 
 
@@ -63,6 +64,7 @@ class Conversion(Evaluation):
     noise: Noise | None = None  # N_noise, where it is not that of training
     # Where spikes are read: those of neurons with the constant 1/2 in place of noise and memory, or what arrives there.
     output: Annotated[Literal[OUTPUTS], ADDED] = "trained"
+    layers: Annotated[Literal[LAYERS], ADDED] = "all"  # with a memory; the others draw all their noise, as in step 2
 
     @model_validator(mode="after")
     def _convertible(self) -> Conversion:
@@ -81,6 +83,9 @@ class Conversion(Evaluation):
             raise InputError(f"dynamics = {trained.kind}: only a net trained as single_step can be converted by alpha")
         if self.output != "trained" and spec.readout != "spikes":
             raise InputError(f"output = {self.output}: {spec.label} has no spikes there; readout = {spec.readout}")
+        _parted(self.layers, spec)
+        if self.layers != "all" and self.output != "trained":
+            raise InputError(f"layers = {self.layers}: must be all with output = {self.output}")
         noise = self.noise or trained.noise
         try:
             Converted(noise, self.alpha, self.beta, self.leak)
@@ -94,7 +99,7 @@ class Conversion(Evaluation):
         if self.output == "current":
             model = without_last_neurons(model)
         converted = convert(
-            model, self.alpha, self.beta, self.leak, self.statistics, images,
+            model, self._alphas(run.spec, model), self.beta, self.leak, self.statistics, images,
             timesteps=max(self.timesteps, 2), first_step=self.first_step, noise=self.noise,
         )  # fmt: skip
         if self.output != "quiet":
@@ -102,6 +107,13 @@ class Conversion(Evaluation):
         *_, (_, last) = converted.neurons()
         quiet = replace(last.dynamics, noise=Gaussian(low=0.5, high=0.5), alpha=math.inf)
         return with_dynamics(converted, lambda neuron: quiet if neuron is last else neuron.dynamics)
+
+    def _alphas(self, spec: Spec, model: Spiking) -> float | list[float]:
+        if self.layers == "all" or spec.readout != "spikes":
+            return self.alpha  # a readout of potentials has no neurons: the hidden layers are all
+        *hidden, _ = model.neurons()
+        inner, last = (self.alpha, math.inf) if self.layers == "hidden" else (math.inf, self.alpha)
+        return [inner] * len(hidden) + [last]
 
     @property
     def at_mean(self) -> Conversion:
@@ -118,7 +130,7 @@ class Phased(Evaluation):
     memory: Literal["exact", "none"] = "exact"  # none: `LowDiscrepancy`
     spread: float = 1.0  # of the exact memory's first phases in hidden layers: the law of training is kept
     readout_spread: float = 0.5  # in a readout that spikes, whose chance nobody needs
-    layers: Literal["all", "hidden", "readout"] = "all"
+    layers: Literal[LAYERS] = "all"
 
     @model_validator(mode="after")
     def _possible(self) -> Phased:
@@ -135,8 +147,7 @@ class Phased(Evaluation):
     def fits(self, spec: Spec) -> None:
         if not isinstance(spec.dynamics, SingleStep):
             raise InputError(f"dynamics = {spec.dynamics.kind}: only a net trained as single_step has noise to replace")
-        if self.layers == "readout" and spec.readout != "spikes":
-            raise InputError(f"layers = readout: {spec.label} has no spikes there; readout = {spec.readout}")
+        _parted(self.layers, spec)
         self._of(spec.dynamics, self.spread)
 
     def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
@@ -208,6 +219,12 @@ class Pipelined(Evaluation):
     def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
         self.fits(run.spec)
         return integrated(run.model(device), self.levels)
+
+
+def _parted(layers: str, spec: Spec) -> None:
+    """Refuse a readout alone where it has no neurons."""
+    if layers == "readout" and spec.readout != "spikes":
+        raise InputError(f"layers = readout: {spec.label} has no spikes there; readout = {spec.readout}")
 
 
 def _trained_on_rates(spec: Spec) -> None:

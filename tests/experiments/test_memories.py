@@ -30,6 +30,8 @@ from snnlib.experiments.memories.table import (
     HIDDEN,
     OTHERS,
     PAPER,
+    PAPER_HIDDEN,
+    PAPER_READOUT,
     READOUT,
     SPREADS,
     accuracies,
@@ -44,6 +46,7 @@ from snnlib.experiments.over_seeds import NET
 from snnlib.neurons import Converted, Neuron, SingleStep
 from snnlib.noise import Uniform
 from snnlib.runs.evaluations import Conversion, Phased, read
+from snnlib.runs.results import ensure
 from snnlib.runs.run import Run
 from snnlib.training.evaluation import accuracy_over_time
 
@@ -66,7 +69,8 @@ def dynamics(run: Run, memory: str) -> list[Any]:
 def test_each_memory_is_what_its_name_says(small_store: None, small: Dataset) -> None:
     run = Run(spec(dynamics={"kind": "single_step", "noise": {"kind": "uniform"}}))
     table = accuracies([run], EVALUATION)
-    assert set(table.memory) == {ENSEMBLE, PAPER, EVEN, EXACT, HIDDEN, READOUT, *map(exact, SPREADS)}
+    parts = {HIDDEN, READOUT, PAPER_HIDDEN, PAPER_READOUT}
+    assert set(table.memory) == {ENSEMBLE, PAPER, EVEN, EXACT, *parts, *map(exact, SPREADS)}
     single, full, half = SingleStep(Uniform()), ExactMemory(Uniform(), 1.0), ExactMemory(Uniform(), 0.5)
     assert dynamics(run, exact(1.0)) == [full] * 5
     assert dynamics(run, exact(0.5)) == [half] * 5
@@ -74,7 +78,10 @@ def test_each_memory_is_what_its_name_says(small_store: None, small: Dataset) ->
     assert dynamics(run, HIDDEN) == [full] * 4 + [single]
     assert dynamics(run, READOUT) == [single] * 4 + [half]
     assert dynamics(run, EVEN) == [LowDiscrepancy(Uniform())] * 5
-    assert {type(d) for d in dynamics(run, PAPER)} == {Converted}
+    remembers, forgets = (Converted(Uniform(), alpha=alpha) for alpha in (EVALUATION.alpha, np.inf))
+    assert dynamics(run, PAPER) == [remembers] * 5
+    assert dynamics(run, PAPER_HIDDEN) == [remembers] * 4 + [forgets]
+    assert dynamics(run, PAPER_READOUT) == [forgets] * 4 + [remembers]
     for memory, net in (
         (ENSEMBLE, ensemble(run.model("cpu"))),
         (EXACT, convert(run.model("cpu"), memory="exact", spread=[1, 1, 1, 1, 0.5])),
@@ -83,11 +90,16 @@ def test_each_memory_is_what_its_name_says(small_store: None, small: Dataset) ->
         assert found.equals(accuracy_over_time(net, small, 3, (0, 4), 30))
 
 
-def test_a_readout_of_potentials_has_no_memory_to_leave_out() -> None:
+def test_a_readout_of_potentials_has_no_memory_to_leave_out(small_store: None) -> None:
     potential = spec(readout="potential")
     assert variants(EVALUATION, potential).keys() == {*map(exact, SPREADS)}
-    with pytest.raises(InputError, match="layers = readout: .* has no spikes there; readout = potential"):
-        Phased(layers="readout").fits(potential)
+    for way in (Phased(layers="readout"), Conversion(layers="readout")):
+        with pytest.raises(InputError, match="layers = readout: .* has no spikes there; readout = potential"):
+            way.fits(potential)
+    hidden = Conversion(layers="hidden").network(ensure(potential), "cpu")
+    assert {n.dynamics for _, n in hidden.neurons()} == {Converted(alpha=4)}
+    with pytest.raises(InputError, match="layers = hidden: must be all with output = quiet"):
+        Conversion(layers="hidden", output="quiet").fits(spec())
 
 
 def test_some_runs_stand_for_others_that_are_alike() -> None:
@@ -309,7 +321,7 @@ class Read:
 
 
 def everything() -> pd.DataFrame:
-    names = [ENSEMBLE, PAPER, EVEN, EXACT, *map(exact, SPREADS), HIDDEN, READOUT]
+    names = [ENSEMBLE, PAPER, EVEN, EXACT, *map(exact, SPREADS), HIDDEN, READOUT, PAPER_HIDDEN, PAPER_READOUT]
     return made_up(**{name: [0.5 + 0.01 * i, 0.6, 0.7 - 0.01 * i] for i, name in enumerate(names)})
 
 
@@ -323,8 +335,14 @@ def test_accuracy_is_drawn_in_percent_over_t_and_controls_over_the_ensemble() ->
     assert drawn(below).keys() == plot.CONTROLS.keys() == {EXACT, HIDDEN, READOUT, EVEN}
     np.testing.assert_allclose(drawn(above)[PAPER], [51.5, 60.5, 69.5])
     np.testing.assert_allclose(drawn(below)[READOUT], [8, 0, -8], atol=1e-12)
-    potential = everything().query("memory not in [@HIDDEN, @READOUT]").assign(readout="potential")
+    parts = [HIDDEN, READOUT, PAPER_HIDDEN, PAPER_READOUT]
+    potential = everything().assign(readout="potential")
+    potential = potential[~potential.memory.isin(parts)]
     assert drawn(plot.accuracy(potential).axes[1]).keys() == {EXACT, EVEN}
+    of_spikes, of_potential = plot.layers(pd.concat([everything(), potential])).axes
+    assert drawn(of_spikes).keys() == {PAPER, PAPER_HIDDEN, PAPER_READOUT}
+    assert drawn(of_potential).keys() == {PAPER}
+    np.testing.assert_allclose(drawn(of_spikes)[PAPER_HIDDEN], [9, 0, -9], atol=1e-12)
 
 
 def test_the_spread_is_drawn_for_each_t() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, ScalarFormatter, StrMethodFormatter
 
 from snnlib.experiments.memories.rates import COPIES, IMAGES
-from snnlib.experiments.memories.table import ENSEMBLE, EVEN, EXACT, HIDDEN, PAPER, READOUT, SPREADS, exact
+from snnlib.experiments.memories.table import (
+    ENSEMBLE,
+    EVEN,
+    EXACT,
+    HIDDEN,
+    PAPER,
+    PAPER_HIDDEN,
+    PAPER_READOUT,
+    READOUT,
+    SPREADS,
+    exact,
+)
 from snnlib.experiments.over_seeds import NET, at_timesteps, mean_and_sd
 from snnlib.experiments.style import (
     BLACK,
@@ -43,6 +55,12 @@ CONTROLS = {
     HIDDEN: {"color": PURPLE, "marker": "X", "ls": ":"},
     EVEN: {"color": ORANGE, "marker": "v", "ls": "-."},
 }
+PAPERS = {
+    PAPER: LOOKS[PAPER],
+    PAPER_READOUT: CONTROLS[READOUT],
+    PAPER_HIDDEN: CONTROLS[HIDDEN],
+}
+OVER = "points over the ensemble"
 AT = (1, 2, 4, 10)  # T at which the spread is drawn
 
 
@@ -55,23 +73,33 @@ def accuracy(table: pd.DataFrame) -> Figure:
         table: of `snnlib.experiments.memories.table.accuracies`, or its CSV.
     """
 
-    def each(ax: Axes, at: pd.DataFrame, looks: dict[str, dict[str, str]]) -> None:
-        for memory, look in looks.items():
-            if memory in at.index.get_level_values("memory"):  # a readout of potentials has fewer
-                of_seeds = at.xs(memory, level="memory")
-                ax.errorbar(at.columns, of_seeds.mean(), yerr=_sd(of_seeds), label=memory, **look)
-        _powers_of_two(ax, at.columns.max())
-
-    def memories(ax: Axes, at: pd.DataFrame) -> None:
-        each(ax, at, LOOKS)
-
-    def controls(ax: Axes, at: pd.DataFrame) -> None:
-        ax.axhline(0, color=BLACK, lw=1)
-        ensemble = at.xs(ENSEMBLE, level="memory")
-        each(ax, at.sub(ensemble.reindex(at.index.droplevel("memory")).to_numpy()), CONTROLS)
-
-    draws = {"test accuracy, %": memories, "points over the ensemble": controls}
+    draws = {"test accuracy, %": partial(_each, LOOKS), OVER: partial(_over_the_ensemble, CONTROLS)}
     return _panels(table, draws, "time steps T", "Accuracy with each memory")
+
+
+def layers(table: pd.DataFrame) -> Figure:
+    """A panel for each net and noise: points over the ensemble with the paper's memory, in all layers or in some alone.
+
+    Args:
+        table: of `snnlib.experiments.memories.table.accuracies`, or its CSV.
+    """
+    return _panels(table, {OVER: partial(_over_the_ensemble, PAPERS)}, "time steps T", "Where the paper's memory acts")
+
+
+def _each(looks: Mapping[str, dict[str, str]], ax: Axes, at: pd.DataFrame) -> None:
+    """A line over T for each memory that was run, mean ± sd of the seeds."""
+    for memory, look in looks.items():
+        if memory in at.index.get_level_values("memory"):  # a readout of potentials has fewer
+            of_seeds = at.xs(memory, level="memory")
+            ax.errorbar(at.columns, of_seeds.mean(), yerr=_sd(of_seeds), label=memory, **look)
+    _powers_of_two(ax, at.columns.max())
+
+
+def _over_the_ensemble(looks: Mapping[str, dict[str, str]], ax: Axes, at: pd.DataFrame) -> None:
+    """The same of differences to the ensemble, seed by seed."""
+    ax.axhline(0, color=BLACK, lw=1)
+    ensemble = at.xs(ENSEMBLE, level="memory")
+    _each(looks, ax, at.sub(ensemble.reindex(at.index.droplevel("memory")).to_numpy()))
 
 
 def spread(table: pd.DataFrame, spreads: Sequence[float] = SPREADS) -> Figure:

@@ -22,7 +22,9 @@ NOTEBOOK = "memories"
 ENSEMBLE, PAPER, EVEN = "ensemble", "paper's memory", "even noise"  # step 2, step 3, a control without memory
 EXACT = "exact memory"  # the law of training in hidden layers, phases near 1/2 in a readout that spikes
 OTHERS = (ENSEMBLE, PAPER, EVEN)
-HIDDEN, READOUT = "exact, hidden layers", "exact, readout"  # controls: with the exact memory in some layers alone
+# Controls: with a memory in some layers alone.
+HIDDEN, READOUT = "exact, hidden layers", "exact, readout"
+PAPER_HIDDEN, PAPER_READOUT = "paper's, hidden layers", "paper's, readout"
 SPREADS = (0.0, 0.5, 1.0)  # in all layers alike; 1 keeps the law of training
 
 
@@ -49,7 +51,7 @@ def memories(evaluation: Conversion) -> dict[str, Evaluation]:
 
 
 def variants(evaluation: Conversion, spec: Spec, spreads: Iterable[float] = SPREADS) -> dict[str, Evaluation]:
-    """How a net is evaluated with the exact memory begun otherwise, or in some layers alone.
+    """How a net is evaluated with the exact memory begun otherwise, or with either in some layers alone.
 
     A readout of potentials has no neurons, so nothing there can be left out.
 
@@ -60,6 +62,8 @@ def variants(evaluation: Conversion, spec: Spec, spreads: Iterable[float] = SPRE
     found = {exact(spread): phased.changed(spread=spread, readout_spread=spread) for spread in spreads}
     if spec.readout == "spikes":
         found |= {HIDDEN: phased.changed(layers="hidden"), READOUT: phased.changed(layers="readout")}
+        found[PAPER_HIDDEN] = evaluation.changed(layers="hidden")
+        found[PAPER_READOUT] = evaluation.changed(layers="readout")
     return found
 
 
