@@ -220,7 +220,7 @@ def sandbox(tmp: Path, patch: pytest.MonkeyPatch) -> Iterator[Path]:
     patch.setattr(bench_report, "DOCS", tmp)
     for file, name in (("README.md", "headlines"), ("claims.md", "claims"), ("benchmarks.md", "benchmarks")):
         (tmp / file).write_text("\n".join(markers(name)))
-    (tmp / "findings.md").write_text("\n".join(mark for name in SECTIONS for mark in markers(name)))
+    (tmp / "findings_in_detail.md").write_text("\n".join(mark for name in SECTIONS for mark in markers(name)))
     _idle(patch)
     before = listing(tmp)
     patch.setattr(preset_found, "FOLDER", presets)

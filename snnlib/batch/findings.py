@@ -1,4 +1,4 @@
-"""The numbers of docs/findings.md: what was measured of some claims, at the largest scale at which they were tested."""
+"""The numbers of docs/findings_in_detail.md: what was measured of some claims, at the largest scale that tests them."""
 
 from __future__ import annotations
 

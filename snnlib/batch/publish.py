@@ -63,7 +63,7 @@ def publish_preset(preset: Preset, *notebooks: str) -> str:
         told += ["notebooks/"]
     if decides:
         readme.update()
-        told += ["README.md, docs/claims.md and docs/findings.md"]
+        told += ["README.md, docs/claims.md and docs/findings_in_detail.md"]
     return f"published in {', '.join(told)}; commit it"
 
 

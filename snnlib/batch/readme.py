@@ -1,4 +1,4 @@
-"""The verdicts for readers: beside the figures, in docs/claims.md and findings.md, on the README's first screen."""
+"""The verdicts for readers: beside the figures, in docs/claims.md and findings_in_detail.md, and in the README."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def headlines(ledgers: Mapping[Path, Ledger]) -> str:
     toys = any(found[question.claim].preset == SCALES[-1] for question in HEADLINES)
     usual = f"; with no preset they are `{SCALES[-1]}`'s, of toys" if toys else ""
     told = (
-        "*Each question at the largest [preset](docs/running.md#presets) that answers it. Ours: mean ± half of its "
-        "95 % interval by training seeds ± by test images, or mean [interval], of the network or readout with the "
-        "lowest and of that with the highest; hours of training on two cores, all arms of the nets that decide it; "
+        "*Each question at the largest [preset](docs/running.md#presets) that answers it. Mean ± half of its 95 % "
+        "interval by training seeds ± by test images, or mean [interval]; where there are two, the lowest and the "
+        "highest of all networks and readouts. Hours of training, all arms of these nets, one on each of two cores; "
         f"commands begin with `python -m snnlib`{usual}, draw what is published in minutes and, with "
         "`SNNLIB_PRETRAINED=none`, train it anew. "
         f"[All {len(CLAIMS)} claims](docs/claims.md): {counts}.*"
@@ -113,7 +113,7 @@ def drawn_as_json(preset: str) -> dict[str, Any]:
 
 
 def update() -> None:
-    """Put what is published of the claims into docs/claims.md, docs/findings.md and the README. Twice is once.
+    """Put what is published of the claims into docs/claims.md, findings_in_detail.md and the README. Twice is once.
 
     Raises:
         InputError: as in `put_all` and `answers`.
@@ -123,7 +123,7 @@ def update() -> None:
     put_all(
         {
             DOCS / "claims.md": {"claims": every_claim(ledgers)},
-            DOCS / "findings.md": findings(answers(ledgers)),
+            DOCS / "findings_in_detail.md": findings(answers(ledgers)),
             README: {"headlines": headlines(ledgers)},
         }
     )

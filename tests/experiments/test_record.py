@@ -259,9 +259,9 @@ def test_accuracy_over_t_has_minutes_and_goals() -> None:
 
 def test_nets_of_held_out_images_are_drawn_where_there_are_no_others() -> None:
     held_out = made_up().assign(hold_out=500)
-    final = made_up().assign(hold_out=0, net="final")
+    final = made_up().assign(hold_out=0, net="final", network="cnn")
     titles = [ax.get_title() for ax in plot.reached(pd.concat([held_out, final])).axes]
-    assert [title.partition(",")[0] for title in titles if title] == ["final"]
+    assert [title.partition(",")[0] for title in titles if title] == ["CNN"]
     assert len(plot.reached(held_out).axes) == 2
 
 

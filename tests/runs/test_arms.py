@@ -68,7 +68,6 @@ DIFFERS = {
         "recipe.epochs",
         RATE,
         "recipe.schedule",
-        "recipe.restart_every",
         "recipe.batch_size",
         "recipe.optimizer",
         "recipe.weight_decay",

@@ -136,7 +136,7 @@ def _handles(table: pd.DataFrame) -> dict[str, object]:
         handles[f"readout {readout}"] = _handle(*READOUTS[readout])
         if CURRENT in set(table[table.readout == readout].inference):
             handles["the same, currents read"] = _handle(READOUTS[readout][0], **READ_AS_CURRENT)
-    handles["T = 1, ½ for the noise"] = tuple(
+    handles["T = 1, run without noise"] = tuple(
         _handle(READOUTS[readout][0], STARS[readout], ls="", ms=11, mec=BLACK, mew=0.6) for readout in there
     )
     if any(name in TABLE2_OURS for name in table.dataset):

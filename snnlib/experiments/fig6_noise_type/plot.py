@@ -26,17 +26,15 @@ def noise_type(table: pd.DataFrame, gaps: pd.DataFrame) -> Figure:
     with style():
         fig, axes = grid(len(nets), 2.7, 1.9)
         for (above, below), (net, gap) in zip(axes, nets, strict=True):
-            above.sharey(axes[0, 0])
-            below.sharey(axes[0, 1])
             _accuracy(above, at.xs(net, level=NET))
             _gap(below, gap)
             of_net = dict(zip(NET, net, strict=True))
             printed = printed_accuracy(of_net["dataset"], 10)
             above.set_title(f"{panel_title(of_net)}\n{printed}".strip())
-        low, high = axes[0, 1].get_ylim()
-        axes[0, 1].set_ylim(low, high + 0.5 * (high - low))  # room for three lines above the highest
+            low, high = below.get_ylim()
+            below.set_ylim(low, high + 0.7 * (high - low))  # room for three lines above the highest
         for ax in leftmost(axes[:, 0]):
-            ax.set_ylabel(f"test accuracy, % (from {axes[0, 0].get_ylim()[0]:.0f} %)")
+            ax.set_ylabel("test accuracy, %")
         for ax in leftmost(axes[:, 1]):
             ax.set_ylabel("difference, points")
         entitle(

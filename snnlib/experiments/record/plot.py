@@ -60,7 +60,7 @@ def tricks(table: pd.DataFrame, timesteps: int = AT) -> Figure:
             images = f"{hold_out:,} held-out images" if hold_out else "the test images"
             base = arms[arms.arm == BASE].iloc[0].spiking
             error = 1.96 * math.sqrt(base * (100 - base) / (hold_out or SIZES[dataset][1]))
-            ax.set(title=f"{name}, {short_title(dataset)},\nwidth {width:g}")
+            ax.set(title=f"{_network(table, name)}, {short_title(dataset)},\nwidth {width:g}")
             ax.set_xlabel(f"% right of {images} (± {error:.1f})")
         entitle(
             fig,
@@ -122,7 +122,9 @@ def reached(table: pd.DataFrame) -> Figure:
                 at_right = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": side}
                 ax.annotate(goal, (1, 100 * accuracy), xytext=(4, 0), **at_right)
             ax.set(
-                title=f"{net[0]}, {short_title(net[1])}, width {net[2]:g}", xlabel="time steps T", ylabel="accuracy, %"
+                title=f"{_network(table, net[0])}, {short_title(net[1])}, width {net[2]:g}",
+                xlabel="time steps T",
+                ylabel="accuracy, %",
             )
             key(below, ax)
         entitle(
@@ -132,6 +134,11 @@ def reached(table: pd.DataFrame) -> Figure:
             "behind a name: the time that training took one thread)",
         )
     return fig
+
+
+def _network(table: pd.DataFrame, net: str) -> str:
+    """The title of the net's network without tricks."""
+    return short_title(table[(table.net == net) & (table.arm == BASE)].network.iloc[0])
 
 
 def _time(minutes: float) -> str:
