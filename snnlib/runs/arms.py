@@ -73,7 +73,7 @@ QCFS = {"kind": "qcfs", "levels": 4}
 WIDE = _single_step(noise={"kind": "gaussian", "k": 2})
 CONSTANT = {"kind": "gaussian", "low": 0.5, "high": 0.5}  # a range of no width at the mean of N_noise
 LEVELS = (1, 2, 4, 8)
-# Gain and bias of batch norm: most currents begin within [0, 1], which is all that `Rate` counts.
+# Gain and bias of batch norm: most currents begin within [0, 1], which is all that `Rate` counts, and noise reaches.
 CENTRED = {"norm_start": (0.4, 0.25)}
 
 # Of the CNNs; the batch, which is not printed, is the default one.
@@ -145,7 +145,8 @@ ARMS = {
     "rectangle": Arm("another surrogate gradient", _single_step(surrogate={"kind": "rectangle"}), like="ours"),
     "arctan": Arm("another surrogate gradient", _single_step(surrogate={"kind": "arctan"}), like="ours"),
     "sigmoid": Arm("another surrogate gradient", _single_step(surrogate={"kind": "sigmoid"}), like="ours"),
-    "density": Arm("the noise's own density for it", _single_step(surrogate={"kind": "density"}), like="ours"),
+    "density": Arm("the noise's own density for it", _single_step(surrogate={"kind": "density"})),
+    "density_start": Arm("the other start of batch norm", {**CENTRED, **_single_step(surrogate={"kind": "density"})}),
     "gaussian_k2": Arm("a wider Gaussian", WIDE, like="ours"),
     "gaussian_k8": Arm("a narrower Gaussian", _single_step(noise={"kind": "gaussian", "k": 8}), like="ours"),
     "max_normalised": Arm("divided by its maximum", _single_step(noise={"kind": "max_normalised"}), like="ours"),

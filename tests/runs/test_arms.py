@@ -55,7 +55,8 @@ DIFFERS = {
     "rectangle": {"dynamics.surrogate"},
     "arctan": {"dynamics.surrogate"},
     "sigmoid": {"dynamics.surrogate"},
-    "density": {"dynamics.surrogate"},
+    "density": {"dynamics.surrogate", RATE},
+    "density_start": {"dynamics.surrogate", "norm_start", RATE},
     "gaussian_k2": {"dynamics.noise"},
     "gaussian_k8": {"dynamics.noise"},
     "max_normalised": {"dynamics.noise"},
@@ -172,7 +173,7 @@ def test_only_what_is_trained_after_ours_has_a_run_before_it() -> None:
 def test_arms_on_which_no_claim_rests_take_the_rate_of_ours_and_nothing_else() -> None:
     own = {"ours": {"lr": 0.2, "evaluate_every": 0.5}, "potential": {"lr": 0.4}, "direct": {"lr": 0.8}}
     rates = {name: made(name, own).recipe.lr for name in ARMS}
-    like_ours = "rectangle arctan sigmoid density gaussian_k2 gaussian_k8 max_normalised no_batch_norm cropped mirrored"
+    like_ours = "rectangle arctan sigmoid gaussian_k2 gaussian_k8 max_normalised no_batch_norm cropped mirrored"
     expected = dict.fromkeys(["ours", *like_ours.split(), "shorter"], 0.2)
     like_potential = "potential expected warmed no_shortcuts shallow distilled wide narrowed capped whitened cutout mse"
     expected |= dict.fromkeys([*like_potential.split(), "potential_longer"], 0.4)

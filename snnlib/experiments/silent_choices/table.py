@@ -33,7 +33,7 @@ BOTH = f"{READOUT} and {LENGTH}"
 # Arms that are trained in another way than ours.
 TRAINED = {
     READOUT: ("potential",),
-    SURROGATE: ("rectangle", "arctan", "sigmoid", "density"),
+    SURROGATE: ("rectangle", "arctan", "sigmoid", "density", "density_start"),
     GAUSSIAN: ("gaussian_k2", "gaussian_k8", "max_normalised"),
     BATCH_NORM: ("no_batch_norm",),
     AUGMENTATION: ("cropped", "mirrored"),
@@ -209,6 +209,7 @@ def _value(choice: str, spec: Spec) -> str:
         return "after every convolution" if spec.batch_norm else "none"
     if choice == SURROGATE:
         numbers = asdict(spec.dynamics.surrogate)
+        numbers |= {} if spec.norm_start == (1, 0) else dict(zip(("gain", "bias"), spec.norm_start, strict=True))
         return ", ".join([numbers.pop("kind"), *(f"{name} {number:g}" for name, number in numbers.items())])
     if choice == GAUSSIAN:
         return f"k = {spec.dynamics.noise.k:g}" if spec.noise == "gaussian" else spec.noise
