@@ -30,7 +30,7 @@ class Derivative(Value):
         raise NotImplementedError
 
     def of_noisy_(self, x: Tensor, noise: Tensor) -> Tensor:
-        """The same, where ``noise`` is the part of x that was drawn; not to be written to."""
+        """In place of x too, a part of which is ``noise``, not to be written to: as drawn, unless a class says else."""
         return self.derive_(x)
 
 
@@ -95,9 +95,9 @@ class Sigmoid(Derivative):
 class Density(Derivative):
     """The density of a normal, ``exp(-(x / sigma)^2 / 2) / (sigma sqrt(2 pi))``.
 
-    Noise that was drawn is taken as its ``mean``. With the sigma and mean of Gaussian noise, by default the usual one,
-    this is the noise's own density at V_th - I, the slope of the probability with which the neuron fires (Ma et al.
-    2023, Patterns 4:100831).
+    Of a single step (`SingleStep`) the noise that was drawn is taken as its ``mean``. With the sigma and mean of
+    Gaussian noise, by default the usual one, this is the noise's own density at V_th - I, the slope of the probability
+    with which the neuron fires (Ma et al. 2023, Patterns 4:100831). Neurons with a memory have it at H as it is.
     """
 
     sigma: float = 0.125

@@ -25,7 +25,7 @@ HEADLINES = (
     Question("faster", "training faster than direct training"),
     Question("equal_time", "points over direct training in the same time"),
     Question("lossless", "points that conversion adds at T = 2", part=0),
-    Question("current_now", "points of the output's input currents, T = 1, over its spikes, T = 10"),
+    Question("current_now", "points of currents at T = 1, where spikes are read, over spikes at T = 10"),
     Question("speed_conversion", "inference faster than a converted ReLU net's, T = 10"),
 )
 

@@ -71,7 +71,7 @@ def headlines(ledgers: Mapping[Path, Ledger]) -> str:
     told = (
         "*Each question at the largest [preset](docs/running.md#presets) that answers it. Mean ± half of its 95 % "
         "interval by training seeds ± by test images, or mean [interval]; where there are two, the lowest and the "
-        "highest of all networks and readouts. Hours of training, all arms of these nets, one on each of two cores; "
+        "highest of all networks and readouts. Hours: two cores, a net on each, training all arms of these nets; "
         f"commands begin with `python -m snnlib`{usual}, draw what is published in minutes and, with "
         "`SNNLIB_PRETRAINED=none`, train it anew. "
         f"[All {len(CLAIMS)} claims](docs/claims.md): {counts}.*"

@@ -31,7 +31,7 @@ STEPS = 10
 
 
 class SurrogateDerivative(Protocol):
-    """What this package needs of a surrogate: dS/dH as a function of H - V_th."""
+    """What this package needs of a surrogate: dS/dH as a function of H - V_th, and perhaps of the noise in it."""
 
     def __call__(self, x: Tensor) -> Tensor: ...
 
@@ -40,7 +40,7 @@ class SurrogateDerivative(Protocol):
         ...
 
     def of_noisy_(self, x: Tensor, noise: Tensor) -> Tensor:
-        """The same, where the noise was drawn; not written to."""
+        """In place of x too, of which the noise, which is not written to, is a part."""
         ...
 
 

@@ -12,7 +12,7 @@ from snnlib.fast.compiled import SurrogateDerivative
 
 
 def noisy_spike(current: Tensor, noise: Tensor, v_th: float, surrogate: SurrogateDerivative) -> Tensor:
-    """S = 1 where current + noise > V_th, else 0 (Eqs. 5, 2); backward multiplies by the surrogate of H - V_th.
+    """S = 1 where current + noise > V_th, else 0 (Eqs. 5, 2); backward multiplies by ``surrogate.of_noisy_``.
 
     Nobody else reads H, so the derivative takes its place. The noise gets no gradient.
     """

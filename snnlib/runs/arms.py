@@ -145,8 +145,10 @@ ARMS = {
     "rectangle": Arm("another surrogate gradient", _single_step(surrogate={"kind": "rectangle"}), like="ours"),
     "arctan": Arm("another surrogate gradient", _single_step(surrogate={"kind": "arctan"}), like="ours"),
     "sigmoid": Arm("another surrogate gradient", _single_step(surrogate={"kind": "sigmoid"}), like="ours"),
-    "density": Arm("the noise's own density for it", _single_step(surrogate={"kind": "density"})),
-    "density_start": Arm("the other start of batch norm", {**CENTRED, **_single_step(surrogate={"kind": "density"})}),
+    "density": Arm("the noise's own density as surrogate", _single_step(surrogate={"kind": "density"})),
+    "density_start": Arm(
+        "the same, batch norm begun in its range", {**CENTRED, **_single_step(surrogate={"kind": "density"})}
+    ),
     "gaussian_k2": Arm("a wider Gaussian", WIDE, like="ours"),
     "gaussian_k8": Arm("a narrower Gaussian", _single_step(noise={"kind": "gaussian", "k": 8}), like="ours"),
     "max_normalised": Arm("divided by its maximum", _single_step(noise={"kind": "max_normalised"}), like="ours"),

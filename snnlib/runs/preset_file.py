@@ -24,7 +24,7 @@ from snnlib.training.recipe import Recipe
 LARGEST = 20_000  # bytes, more than a preset takes; over a dotted key of a megabyte, tomllib sits for an hour
 NET_FIELDS = ("dataset", "network", "width", "hold_out", "recipe")
 TELLING_APART = ("dataset", "network", "width", "augment")  # `Spec.columns` by which tables tell nets apart
-HELD_OUT = ("record", "silent_choices")  # notebooks whose tables have the images that were held out, too
+HELD_OUT = ("record", "silent_choices")  # notebooks whose tables have a column `hold_out`, which tells nets apart too
 SECTIONS = ("recipe", "nets", "notebooks")  # of a file, below what stands for itself
 
 T = TypeVar("T", bound=Checked)

@@ -37,6 +37,7 @@ from snnlib.experiments.memories.table import (
     accuracies,
     exact,
     memories,
+    of_papers,
     over_others,
     steps_needed,
     variants,
@@ -339,10 +340,19 @@ def test_accuracy_is_drawn_in_percent_over_t_and_controls_over_the_ensemble() ->
     potential = everything().assign(readout="potential")
     potential = potential[~potential.memory.isin(parts)]
     assert drawn(plot.accuracy(potential).axes[1]).keys() == {EXACT, EVEN}
-    of_spikes, of_potential = plot.layers(pd.concat([everything(), potential])).axes
+    of_spikes, of_potential = plot.layers(of_papers(pd.concat([everything(), potential]))).axes
     assert drawn(of_spikes).keys() == {PAPER, PAPER_HIDDEN, PAPER_READOUT}
     assert drawn(of_potential).keys() == {PAPER}
     np.testing.assert_allclose(drawn(of_spikes)[PAPER_HIDDEN], [9, 0, -9], atol=1e-12)
+
+
+def test_where_it_ends_is_drawn_with_the_interval_of_the_images() -> None:
+    rows = [(m, t, 0, -2.0, 0.5, 100) for m in (ENSEMBLE, PAPER, EXACT) for t in (10, 1000)]
+    names = ["memory", "timesteps", "seed", "points", "image_error", "images"]
+    (ax,) = plot.ceiling(pd.DataFrame(rows, columns=names).assign(**OF_A_PANEL)).axes
+    np.testing.assert_allclose(drawn(ax)[PAPER], [-2, -2])
+    bars = next(c for c in ax.containers if c.get_label() == PAPER).lines[2][0].get_segments()
+    np.testing.assert_allclose([np.ptp(bar[:, 1]) for bar in bars], 2 * 1.96 * 0.5)
 
 
 def test_the_spread_is_drawn_for_each_t() -> None:

@@ -15,6 +15,7 @@ from snnlib.cli import main as cli
 from snnlib.experiments.paper import EPOCHS
 from snnlib.runs import preset_found
 from snnlib.runs.preset import Preset, load_preset
+from snnlib.runs.preset_file import HELD_OUT
 from snnlib.runs.spec import Spec
 
 
@@ -299,13 +300,14 @@ def test_what_is_no_comparison_is_refused(folder: Path, entries: list[dict[str, 
     assert words in refusal(folder, a_preset(nets=nets, notebooks={"method": runs}))
 
 
-def test_what_was_held_out_tells_nets_apart_where_tables_have_it(folder: Path) -> None:
+@pytest.mark.parametrize("notebook", HELD_OUT)
+def test_what_was_held_out_tells_nets_apart_where_tables_have_it(folder: Path, notebook: str) -> None:
     nets = {"net": NET, "chosen": {**NET, "hold_out": 5000}}
     entry = {"nets": ["net", "chosen"], "arms": ["ours"], "seeds": [0]}
     words = "net chosen: dataset, network, width, augment = ('mnist', 'cnn', 1.0, 'none'): must not be as in net net"
     assert words in refusal(folder, a_preset(nets=nets, notebooks={"method": [entry]}))
-    found = comparing(folder, nets=nets, notebooks={"silent_choices": [entry]})
-    assert [*found.notebooks["silent_choices"]] == ["net", "chosen"]
+    found = comparing(folder, nets=nets, notebooks={notebook: [entry]})
+    assert [*found.notebooks[notebook]] == ["net", "chosen"]
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,6 @@ def accuracy(table: pd.DataFrame) -> Figure:
     Args:
         table: of `snnlib.experiments.memories.table.accuracies`, or its CSV.
     """
-
     draws = {"test accuracy, %": partial(_each, LOOKS), OVER: partial(_over_the_ensemble, CONTROLS)}
     return _panels(table, draws, "time steps T", "Accuracy with each memory")
 
@@ -81,7 +80,7 @@ def layers(table: pd.DataFrame) -> Figure:
     """A panel for each net and noise: points over the ensemble with the paper's memory, in all layers or in some alone.
 
     Args:
-        table: of `snnlib.experiments.memories.table.accuracies`, or its CSV.
+        table: of `snnlib.experiments.memories.table.of_papers`, or its CSV.
     """
     return _panels(table, {OVER: partial(_over_the_ensemble, PAPERS)}, "time steps T", "Where the paper's memory acts")
 
@@ -144,8 +143,8 @@ def ceiling(table: pd.DataFrame) -> Figure:
         ax.xaxis.set_minor_locator(NullLocator())
 
     images = table.images.iloc[0]
-    what = f"Where it ends, on {images} images (bars: the 95 % interval that they give)"
-    return _panels(points, {"points": draw}, "time steps T", what)
+    what = f"Where it ends, on {images} images (bars: their 95 % interval; none where none changed)"
+    return _panels(points, {OVER: draw}, "time steps T", what)
 
 
 def chance(table: pd.DataFrame) -> Figure:

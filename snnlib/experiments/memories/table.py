@@ -86,6 +86,11 @@ def accuracies(runs: Iterable[Run], evaluation: Conversion, spreads: Sequence[fl
     return pd.concat(tables, ignore_index=True)
 
 
+def of_papers(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `accuracies` that say where the paper's memory acts."""
+    return table[table.memory.isin((ENSEMBLE, PAPER, PAPER_HIDDEN, PAPER_READOUT))]
+
+
 def over_others(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
     """The exact memory over each of `OTHERS`, in points, at every T; trains what is missing.
 

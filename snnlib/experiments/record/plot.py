@@ -122,7 +122,7 @@ def reached(table: pd.DataFrame) -> Figure:
                 at_right = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": side}
                 ax.annotate(goal, (1, 100 * accuracy), xytext=(4, 0), **at_right)
             ax.set(
-                title=f"{_network(table, net[0])}, {short_title(net[1])}, width {net[2]:g}",
+                title=f"{_network(table, net[0])},\n{short_title(net[1])}, width {net[2]:g}",
                 xlabel="time steps T",
                 ylabel="accuracy, %",
             )

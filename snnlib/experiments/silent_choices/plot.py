@@ -24,7 +24,7 @@ LABELS = {
     "potential": "no spikes, output = mean current",
     "max_normalised": "divided by the largest draw (Eq. 9)",
     "density, sigma 0.125, mean 0.5": "density of the noise",
-    "density, sigma 0.125, mean 0.5, gain 0.4, bias 0.25": "the same, currents begun in its range",
+    "density, sigma 0.125, mean 0.5, gain 0.4, bias 0.25": "density of the noise, currents begun in it",
     "layer": "over layer and batch",
     "sample": "each image alone",
     "frozen": "constants from training images",
