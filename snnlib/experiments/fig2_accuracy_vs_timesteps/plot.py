@@ -99,14 +99,15 @@ def _accuracy(ax: Axes, net: pd.DataFrame) -> None:
     ax.plot(list(printed), list(printed.values()), "D", color=GREEN, ms=6, mfc="none", mew=1.4, zorder=5)
     for t, value in printed.items():  # at the bottom, where no curve is
         ax.text(t, 0.03, f"{value:.2f}", transform=ax.get_xaxis_transform(), ha="center", color=GREEN)
-    ax.margins(y=0.22)
+    ax.margins(y=0.27)
 
 
 def _write(ax: Axes, t: int, row: pd.Series, printed: dict[int, float], colour: str, above: bool) -> None:
     """The mean, in as many digits as the paper's beside it, clear of its error bar and of the paper's value."""
     sd = 0 if pd.isna(row.sd) else row.sd
     there = printed.get(t, row["mean"])
-    y, offset = (max(row["mean"] + sd, there), 5) if above else (min(row["mean"] - sd, there), -5)
+    gap = 8 if t == 1 else 5  # beside T = 1 there may be a star
+    y, offset = (max(row["mean"] + sd, there), gap) if above else (min(row["mean"] - sd, there), -5)
     written = f"{row['mean']:.{2 if printed else 1}f}"
     ax.annotate(
         written, (t, y), (8 if t == 1 else 0, offset), textcoords="offset points", ha="center",

@@ -56,11 +56,11 @@ def tricks(table: pd.DataFrame, timesteps: int = AT) -> Figure:
         axes = fig.subplots(len(nets), 1, squeeze=False, height_ratios=heights)[:, 0]
         for ax, (net, arms) in zip(axes, nets, strict=True):
             _arms(ax, arms, timesteps)
-            name, dataset, width, hold_out = net
+            name, dataset, _, hold_out = net
             images = f"{hold_out:,} held-out images" if hold_out else "the test images"
             base = arms[arms.arm == BASE].iloc[0].spiking
             error = 1.96 * math.sqrt(base * (100 - base) / (hold_out or SIZES[dataset][1]))
-            ax.set(title=f"{_network(table, name)}, {short_title(dataset)},\nwidth {width:g}")
+            ax.set(title=_title(table, name))
             ax.set_xlabel(f"% right of {images} (± {error:.1f})")
         entitle(
             fig,
@@ -122,7 +122,7 @@ def reached(table: pd.DataFrame) -> Figure:
                 at_right = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": side}
                 ax.annotate(goal, (1, 100 * accuracy), xytext=(4, 0), **at_right)
             ax.set(
-                title=f"{_network(table, net[0])},\n{short_title(net[1])}, width {net[2]:g}",
+                title=_title(table, net[0]),
                 xlabel="time steps T",
                 ylabel="accuracy, %",
             )
@@ -136,9 +136,10 @@ def reached(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def _network(table: pd.DataFrame, net: str) -> str:
-    """The title of the net's network without tricks."""
-    return short_title(table[(table.net == net) & (table.arm == BASE)].network.iloc[0])
+def _title(table: pd.DataFrame, net: str) -> str:
+    """The net as it is without tricks, in two lines."""
+    base = table[(table.net == net) & (table.arm == BASE)].iloc[0]
+    return f"{short_title(base.network)},\n{short_title(base.dataset)}, width {base.width:g}"
 
 
 def _time(minutes: float) -> str:
