@@ -20,11 +20,17 @@ SCALES = ("paper", "cpu", "smoke")  # presets, the largest first
 
 
 class Question(NamedTuple):
-    """What a reader asks, the claim that answers it, and which of the claim's parts does: its last, if not told."""
+    """What a reader asks, and the claim that answers it.
+
+    Attributes:
+        part: which of the claim's parts does, its last if not told.
+        paper: what the paper says to that part, where it is not what it says to the claim.
+    """
 
     claim: str
     words: str
     part: int = -1
+    paper: str = ""
 
 
 class Answer(NamedTuple):

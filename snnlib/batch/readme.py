@@ -39,20 +39,29 @@ def claims_markdown(ledger: Ledger, preset: str) -> str:
     scale = "the paper's scale" if p.name == "paper" else "narrower or shorter trained than the paper's nets"
     if p.own:
         scale = "a preset of the reader's own"
-    caption = (
-        f"*{verdict_counts(table)}, at preset `{p.name}` ({p.description}): {scale}. "
-        f"Nets: {'; '.join(nets) or 'none'}. Mean ± the half-width of its 95 % interval that the training seeds give ± "
-        f"that of the test images. {' '.join(RULE)} The paper's words and every test: `notebooks/claims.ipynb`.*"
-    )
-    if lacking := without_runs(ledger):
-        caption += f"\n\nNetworks without runs at this preset: {lacking}."
+    parts = [
+        f"**{verdict_counts(table)}**, at preset `{p.name}` ({p.description}): {scale}.",
+        "Mean ± the half-width of its 95 % interval that the training seeds give ± that of the test images. "
+        f"{' '.join(RULE)} The paper's words and every test: `notebooks/claims.ipynb`.",
+    ]
     # The verdict comes second: on a phone there is room for two columns, and the others are behind a swipe.
-    rows = [(f"{r.claim} ({r.section})", f"**{r.verdict}**", r.paper, r.measured) for r in table.itertuples()]
-    parts = [lines(("claim (section)", "verdict", "paper", "measured here"), rows), caption]
+    rows = [
+        (f"{r.claim} ({r.section})", f"**{r.verdict}**", r.paper, _by_network(r.measured)) for r in table.itertuples()
+    ]
+    parts += [lines(("claim (section)", "verdict", "paper", "measured here"), rows)]
+    if lacking := without_runs(ledger):
+        parts += [f"Networks without runs at this preset: {lacking}."]
     if len(ledger.beyond):
-        rows = [(r.claim, f"**{r.verdict}**", r.measured) for r in ledger.beyond.itertuples()]
+        rows = [(r.claim, f"**{r.verdict}**", _by_network(r.measured)) for r in ledger.beyond.itertuples()]
         parts += ["Beyond the paper, by the same rule:", lines(("statement", "verdict", "measured here"), rows)]
-    return "\n\n".join([*parts, f"A check, without a verdict: {ledger.checks}."]) + "\n"
+    checked = f"A check, without a verdict: {ledger.checks}."
+    return "\n\n".join([*parts, checked, f"Nets: {'; '.join(nets) or 'none'}."]) + "\n"
+
+
+def _by_network(measured: str) -> str:
+    """What was measured with a line for each network, in a cell of a table."""
+    lead, colon, rest = measured.partition(": ")
+    return f"{lead}{colon.strip()}{'<br>' if colon else ''}{rest}".replace("; ", "<br>")
 
 
 def headlines(ledgers: Mapping[Path, Ledger]) -> str:
@@ -65,16 +74,14 @@ def headlines(ledgers: Mapping[Path, Ledger]) -> str:
         DamagedError: what lies beside them is not as it was written.
     """
     found = answers(ledgers)
-    counts = "; ".join(f"at `{folder.name}` {verdict_counts(ledger.claims)}" for folder, ledger in ledgers.items())
+    largest, ledger = next(iter(ledgers.items()))
     toys = any(found[question.claim].preset == SCALES[-1] for question in HEADLINES)
     usual = f"; with no preset they are `{SCALES[-1]}`'s, of toys" if toys else ""
     told = (
-        "*Each question at the largest [preset](docs/running.md#presets) that answers it. Mean ± half of its 95 % "
-        "interval by training seeds ± by test images, or mean [interval]; where there are two, the lowest and the "
-        "highest of all networks and readouts. Hours: two cores, a net on each, training all arms of these nets; "
-        f"commands begin with `python -m snnlib`{usual}, draw what is published in minutes and, with "
-        "`SNNLIB_PRETRAINED=none`, train it anew. "
-        f"[All {len(CLAIMS)} claims](docs/claims.md): {counts}.*"
+        "*Ours: mean ± half of its 95 % interval over training seeds ± that over test images, or mean [interval]; the "
+        "lowest and the highest of all networks and readouts. Hours: all training behind a row, two cores. Commands, "
+        f"after `python -m snnlib`{usual}, draw the published nets, or with `SNNLIB_PRETRAINED=none` train anew. "
+        f"[All {len(CLAIMS)} claims](docs/claims.md): at `{largest.name}` {verdict_counts(ledger.claims)}.*"
     )
     return f"{answered(found)}\n\n{told}\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -13,13 +14,12 @@ from snnlib.experiments.effects import LEAST_SEEDS, Effect, Factor
 from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.paper import NETWORKS
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Table, Tables
-from snnlib.experiments.titles import TITLES
+from snnlib.experiments.titles import TITLES, value_title
 
 # What one part of the evidence says: yes; half of a claimed factor or saving; no; one of these, for the spread or for
 # want of seeds; no runs.
 YES, PART, NO, UNCLEAR, MISSING = "yes", "in part", "no", "undecided", "no runs"
 AT_LEAST_PART, AT_MOST_PART = "in part or yes", "in part or no"
-_TOLD = {"width": "width {:g}", "augment": "augmented: {}"}  # a net's columns, where the value alone would not do
 OUTCOMES = {  # what each may turn out to be
     YES: {YES}, PART: {PART}, NO: {NO}, AT_LEAST_PART: {YES, PART}, AT_MOST_PART: {PART, NO},
     UNCLEAR: {YES, PART, NO}, MISSING: {YES, PART, NO},
@@ -79,9 +79,17 @@ class Finding:
 
     @property
     def seeds(self) -> str:
-        """The numbers of training seeds, "" where they change nothing."""
-        counts = list({item.label: item.seeds for item in self.items if item.seeds is not None}.values())
-        return ", ".join(map(str, counts if len(set(counts)) > 1 else counts[:1]))
+        """The usual number of training seeds, then the networks that have another; "" where they change nothing."""
+        of_label = {item.label: item.seeds for item in self.items if item.seeds is not None}
+        of_network: dict[str, set[int]] = {}
+        for label, count in of_label.items():
+            of_network.setdefault(label.split(", ")[0], set()).add(count)
+        counts = {name: min(found) for name, found in of_network.items()}
+        if any(len(found) > 1 for found in of_network.values()):
+            counts = of_label
+        usual = [count for count, _ in Counter(counts.values()).most_common()]
+        others = (f"{', '.join(name for name in counts if counts[name] == count)} {count}" for count in usual[1:])
+        return ", ".join((*map(str, usual[:1]), *others))
 
     @property
     def measured(self) -> str:
@@ -90,7 +98,7 @@ class Finding:
         for item in self.items:
             shown.setdefault(item.label, []).append(item.shown)
         text = self.text or "; ".join(f"{label} {' and '.join(parts)}".strip() for label, parts in shown.items())
-        seeds = f" ({self.seeds} seed{'' if self.seeds == '1' else 's'})" if self.seeds else ""
+        seeds = f" (seeds: {self.seeds})" if self.seeds else ""
         return f"{self.lead + ': ' if self.lead else ''}{text}{seeds}"
 
 
@@ -168,8 +176,8 @@ def networks(frame: pd.DataFrame, expected: Sequence[str] = ()) -> Iterator[tupl
         parts = [TITLES.get(key["network"], key["network"])]
         for name in columns:
             if name != "network" and len({k[name] for k in others}) > 1:
-                parts.append(_TOLD.get(name, "{}").format(TITLES.get(key[name], key[name])))
-        yield ", ".join(parts), group
+                parts.append(value_title(name, key[name]))
+        yield ", ".join(filter(None, parts)), group
     for network in expected:
         if network not in {k["network"] for k in keys}:
             yield TITLES[network], None

@@ -26,6 +26,16 @@ AUGMENTED = {
 }  # fmt: skip
 
 
+def value_title(column: str, value: Any) -> str:
+    """A value of one of a net's columns, "" for images as they are."""
+    match column:
+        case "width":
+            return f"width {value:g}"
+        case "augment":
+            return AUGMENTED[value].removeprefix(", ")
+    return TITLES.get(value, value)
+
+
 def title(net: Mapping[str, str]) -> str:
     """Data set and network of a net."""
     return f"{TITLES[net['dataset']]}, {TITLES[net['network']]}"

@@ -158,7 +158,7 @@ def test_a_row_has_what_a_reader_needs_to_judge_it(verdicts: Callable, tmp_path:
     assert row.rule.startswith("step 3 (α = 4) over step 2")
     # t(0.975, 2) = 4.3027 times 0.05 / √3, and 1.96 times 0.05
     assert "CNN, spikes, gaussian +0.0 ± 0.1 ± 0.1 at T = 5" in row.measured
-    assert row.measured.endswith("(3 seeds)")
+    assert row.measured.endswith("(seeds: 3)")
 
 
 def test_who_asks_for_more_seeds_than_there_are_decides_nothing(

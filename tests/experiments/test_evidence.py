@@ -217,8 +217,10 @@ def test_a_verdict_stands_whatever_the_undecided_and_missing_turn_out_to_be() ->
 
 def test_a_finding_tells_its_networks_with_the_numbers_of_seeds() -> None:
     items = [Item("CNN", "+1.0", YES, 3), Item("CNN", "+2.0", YES, 3), Item("VGG-16", "-1.0", NO, 3)]
-    assert Finding(items, "points").measured == "points: CNN +1.0 and +2.0; VGG-16 -1.0 (3 seeds)"
-    assert Finding([*items, Item("ResNet-18", "0.0", UNCLEAR, 1)]).measured.endswith("(3, 3, 1 seeds)")
+    assert Finding(items, "points").measured == "points: CNN +1.0 and +2.0; VGG-16 -1.0 (seeds: 3)"
+    assert Finding([*items, Item("ResNet-18", "0.0", UNCLEAR, 1)]).measured.endswith("(seeds: 3, ResNet-18 1)")
+    parts = [Item("CNN, spikes", "+1.0", YES, 3), Item("CNN, potential", "+1.0", YES, 1)]  # one net, two numbers
+    assert Finding([*parts, Item("VGG-16", "0.0", UNCLEAR, 3)]).seeds == "3, CNN, potential 1"
     assert Finding([over("CNN", 8, 10, 5)]).measured == "CNN 8.0×"
 
 
@@ -239,4 +241,4 @@ def test_each_network_is_named_as_far_as_it_needs_to_be() -> None:
     wide = table(("mnist", "cnn", 1, "none", "spikes"), ("mnist", "cnn", 0.5, "none", "spikes"))
     assert labels(wide)[:2] == ["CNN, width 1", "CNN, width 0.5"]
     varied = table(("mnist", "cnn", 1, "none", "spikes"), ("mnist", "cnn", 1, "crop", "spikes"))
-    assert labels(varied)[:2] == ["CNN, augmented: none", "CNN, augmented: crop"]
+    assert labels(varied)[:2] == ["CNN", "CNN, crops"]

@@ -91,7 +91,7 @@ def test_a_data_set_of_another_name_stands_for_the_pair_with_its_network(verdict
     mini = to_benchmark(30, 200).assign(dataset="fashion_mnist_mini", width=0.25)
     assert verdicts(fig4_time_to_accuracy=mini)["saves_vgg16"] == REPRODUCED
     shown = verdicts("measured", fig4_time_to_accuracy=mini)["saves_vgg16"]
-    assert shown == "saved until 80 %: VGG-16 on Fashion-MNIST mini 85 [85, 85] % (3 seeds)"
+    assert shown == "saved until 80 %: VGG-16 on Fashion-MNIST mini 85 [85, 85] % (seeds: 3)"
     assert "Fashion-MNIST mini, VGG-16, width 0.25" in verdicts("scale", fig4_time_to_accuracy=mini)["saves_vgg16"]
 
 
@@ -152,9 +152,11 @@ def test_equal_time_is_a_quarter_a_half_and_all_of_it(verdicts: Callable, points
 def test_the_ledger_says_in_which_share_of_the_time(verdicts: Callable) -> None:
     table = HOLDS["fig3_contrasts"]
     shown = verdicts("measured", fig3_contrasts=table)["equal_time"]
-    assert shown.startswith("points over direct training at 25, 50 and 100 % of it, ours in 98 % of its time: CNN +5.0")
+    assert shown.startswith(
+        "points over direct training when 25, 50 and 100 % of each is done, all of ours in 98 % of its time: CNN +5.0"
+    )
     uneven = table.assign(time_share=table.time_share.where(table.network != "vgg16", 1.01))
-    assert "ours in 98 to 101 % of its time" in verdicts("measured", fig3_contrasts=uneven)["equal_time"]
+    assert "all of ours in 98 to 101 % of its time" in verdicts("measured", fig3_contrasts=uneven)["equal_time"]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,7 @@ def test_accuracy_is_held_against_direct_training_at_its_best_t(verdicts: Callab
 def test_memory_is_held_against_the_t_folds(verdicts: Callable, peak: float, verdict: str) -> None:
     assert verdicts(fig4_training_cost=cost(peak, 7))["memory"] == verdict
     shown = verdicts("measured", fig4_training_cost=cost(peak, 7))["memory"]
-    assert f"CNN {peak:.1f}× (4 of 8 MiB the noise tape; 8.5× for each image)" in shown
+    assert f"CNN {peak:.1f}× (4 of 8 MiB the noise tape, 8.5× for each image)" in shown
 
 
 @pytest.mark.parametrize(("batch", "verdict"), [(1.01, REPRODUCED), (1, NOT), (0.5, NOT)])
