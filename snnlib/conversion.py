@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 STATISTICS = ("layer", "sample", "frozen")
 MEMORIES = ("potential", "exact")
 _OF = {
-    "potential": ("alpha", "beta", "leak", "statistics", "calibration", "first_step"),
+    "potential": ("alpha", "beta", "leak", "statistics", "calibration", "timesteps", "seed", "first_step"),
     "exact": ("spread",),
 }  # arguments of `convert` that belong to one memory alone
 
@@ -92,8 +92,8 @@ def convert(
     leak: float = 0.5,
     statistics: str = "sample",
     calibration: Tensor | None = None,
-    timesteps: int = 10,
-    seed: int = 0,
+    timesteps: int | None = None,
+    seed: int | None = None,
     first_step: str = "noise",
     noise: Noise | None = None,
     memory: str = "potential",
@@ -109,7 +109,7 @@ def convert(
             on ``calibration``. "layer": the layer and the whole batch, by which a prediction depends on the other
             images of its batch; the figures have it, since the paper seems to mean it.
         calibration: for "frozen", a tensor of training images [N, ...] as the model takes them, [T, N, ...] over time.
-        timesteps, seed: how long (at least 2 steps), and with which noise, "frozen" is calibrated.
+        timesteps, seed: how long (at least 2 steps, 10 if not given), and with which noise (0), "frozen" is calibrated.
         noise: N_noise, if it is to be another than in training.
         memory: "potential" is the paper's, and all of the above are its. "exact" is that of
             `snnlib.exact_memory.ExactMemory`, which keeps the law that the net was trained in; it takes ``spread`` and
@@ -131,8 +131,9 @@ def convert(
     one_of("statistics", statistics, STATISTICS)
     if statistics == "frozen" and calibration is None:
         raise InputError("calibration = None: statistics = frozen needs training images to measure its constants on")
-    if statistics != "frozen" and calibration is not None:
-        raise InputError(f"calibration: is for statistics = frozen; statistics = {statistics} measures nothing before")
+    for name, value in {"calibration": calibration, "timesteps": timesteps, "seed": seed}.items():
+        if statistics != "frozen" and value is not None:
+            raise InputError(f"{name}: is for statistics = frozen; statistics = {statistics} measures nothing before")
 
     alphas = _by_neuron(model, "alpha", alpha)
 
@@ -144,7 +145,9 @@ def convert(
         )  # fmt: skip
 
     model = with_dynamics(model, converted)
-    return freeze(model, calibration, timesteps, seed) if statistics == "frozen" else model
+    if statistics != "frozen":
+        return model
+    return freeze(model, calibration, 10 if timesteps is None else timesteps, 0 if seed is None else seed)
 
 
 def _exact(model: Spiking, spread: Any, noise: Noise | None) -> Spiking:
@@ -193,8 +196,9 @@ def freeze(model: Spiking, images: Tensor, timesteps: int = 10, seed: int = 0) -
     whole("timesteps of calibration", timesteps, least=2)
     whole("calibration images", images.shape[int(model.over_time)], least=1)
     for _, neuron in model.neurons():
-        if not isinstance(neuron.dynamics, Converted):
-            raise InputError(f"dynamics = {neuron.dynamics}: only a converted net has statistics to freeze")
+        d = neuron.dynamics
+        if not isinstance(d, Converted):
+            raise InputError(f"dynamics = {getattr(d, 'kind', d)}: only a converted net has statistics to freeze")
     over = [neuron.dynamics.statistics for _, neuron in model.neurons()]
     known: list[Frozen] = []
     for _ in range(MOST_ROUNDS):

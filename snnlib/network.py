@@ -54,10 +54,11 @@ class Spiking(nn.Module):
     Args:
         model: any module; where it says relu, `Neuron` stands (`snnlib.replace_relu.spiking`).
         input_shape: of an input without its batch axis, to refuse others; None takes what the model takes.
-        paths: of each `Neuron` under a name for it, in the order of the calls; "layer 1" and so on if not given.
+        paths: of each `Neuron` under a name for it, in the order of the calls; "layer 1" and so on, in the order in
+            which they are registered, if not given.
         functions: neurons in place of ``torch.relu`` and its like in the model's code, in the order of the calls.
         kinds: of activations whose functions they stand for.
-        quiet: in evaluation mode, ``net(x)`` takes the noise's mean in place of noise (single-step neurons only).
+        quiet: in evaluation mode, ``net(x)`` takes the noise's mean in place of noise; its neurons' ``quiet``.
         over_time: inputs are [T, B, ...], a frame for each step, in place of one for all steps.
         folds: whether the model can take all steps at once; None finds out before the first pass of several steps of
             each kind of input, by two more passes (`snnlib.step_by_step`).
@@ -172,12 +173,12 @@ class Spiking(nn.Module):
         return {**self.__dict__, "_generators": {}}
 
     def neurons(self) -> Iterator[tuple[str, Neuron]]:
-        """Each layer of neurons with its name, in the order in which they are called."""
+        """Each layer of neurons with its name, in the order of ``paths``."""
         return ((name, self.get_submodule(path)) for name, path in self.paths.items())
 
     @property
     def first(self) -> Neuron:
-        """The layer of neurons that is called first."""
+        """The layer of neurons that comes first in ``paths``."""
         return next(self.neurons())[1]
 
 

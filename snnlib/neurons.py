@@ -27,7 +27,10 @@ FIRST_STEPS = ("noise", "rest")
 
 
 class Dynamics(Protocol):
-    """What a `Neuron` needs: one step of time, as a pure function."""
+    """What a `Neuron` needs: one step of time, as a pure function.
+
+    One that draws noise may have a property ``quiet``, the same without chance, for `Simulation.quiet`.
+    """
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """Advance by one time step.
@@ -133,6 +136,12 @@ class Converted(Value):
         one_of("first_step", self.first_step, FIRST_STEPS)
 
     @property
+    def quiet(self) -> Converted:
+        """The neuron that the trained one is with its noise's mean in place of the noise, without a memory."""
+        centre = self.noise.centre
+        return replace(self, noise=self.noise.within(centre, 0.0), alpha=math.inf, beta=centre)
+
+    @property
     def residual(self) -> Noise:
         """N' of Eq. 6: what is left of N_noise beside the potential term."""
         n = self.noise
@@ -149,25 +158,35 @@ class Converted(Value):
         term = (a - mean) * scale + self.beta  # Eqs. 8, 9
         return term.clamp_(self.beta - 1 / self.alpha, self.beta + 1 / self.alpha)
 
-    def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        forgets = math.isinf(self.alpha) or (state is None and self.first_step == "noise")
-        noise = (self.noise if forgets else self.residual).like(current, generator)
-        if in_two_passes(current, noise, *([] if state is None else [state])):
-            return self._in_two_passes(current, noise, state, forgets)
-        if forgets:
-            internal = noise  # no memory: all of N_noise
-        else:
-            memory = self.beta if state is None else self.memory(state)
-            # The sum is clamped since rounding may carry it past the range, and so past V_th without input.
-            internal = (noise + memory).clamp_(self.noise.low, self.noise.high)  # Eq. 6
-        h = current + internal  # Eq. 5, with Eq. 6 for N_noise
-        s = spike(h, self.v_th, self.surrogate)  # Eq. 2
+    def forgets(self, first: bool) -> bool:
+        """Whether a step, the first or a later one, has no potential term, and so all of N_noise."""
+        return math.isinf(self.alpha) or (first and self.first_step == "noise")
+
+    def draw(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> Tensor:
+        """The noise of a step, N' beside a potential term, else N_noise; arguments as of `step`."""
+        return (self.noise if self.forgets(state is None) else self.residual).like(current, generator)
+
+    def potential(self, current: Tensor, noise: Tensor, state: Tensor | None) -> Tensor:
+        """H of Eq. 5, from a step's current and noise and the V before it."""
+        if self.forgets(state is None):
+            return current + noise
+        memory = self.beta if state is None else self.memory(state)
+        # The sum is clamped since rounding may carry it past the range, and so past V_th without input.
+        return current + (noise + memory).clamp_(self.noise.low, self.noise.high)  # Eq. 6
+
+    def fire(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """S and V from H (Eqs. 2, 3)."""
+        s = spike(h, self.v_th, self.surrogate)
         return s, reset(h, s, self.v_reset)
 
-    def _in_two_passes(
-        self, current: Tensor, noise: Tensor, state: Tensor | None, forgets: bool
-    ) -> tuple[Tensor, Tensor]:
-        if forgets:
+    def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        noise = self.draw(current, state, generator)
+        if in_two_passes(current, noise, *([] if state is None else [state])):
+            return self._in_two_passes(current, noise, state)
+        return self.fire(self.potential(current, noise, state))
+
+    def _in_two_passes(self, current: Tensor, noise: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        if self.forgets(state is None):
             drawn = noise.as_strided((noise.numel(),), (1,))  # in the order of memory
             return lif_steps(Currents(current, 1), None, 0.0, self.v_th, self.v_reset, self.surrogate, [drawn])
         v = torch.zeros_like(current) if state is None else state  # at rest all potentials agree: the term is beta

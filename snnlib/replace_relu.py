@@ -41,8 +41,8 @@ def spiking(
 
     Args:
         model: any module whose inputs, and what is between neurons, have the batch on axis 0.
-        noise: of each neuron; N(1/2, 1/8) clipped to [0, 1] if not given. For noise of its own in each layer, a list
-            in the order of the calls, or a mapping by the names that `Spiking.neurons` gives.
+        noise: of each neuron; Gaussian, mean 1/2 and sigma 1/8, clipped to [0, 1], if not given. For noise of its own
+            in each layer, a list in the order of the calls, or a mapping by the names that `Spiking.neurons` gives.
         surrogate: derivative of a spike, a triangle of width 1 if not given.
         replace: kinds of activations that become neurons, called as modules or as functions. Others that do what
             `ACTIVATIONS` lists are refused.

@@ -32,12 +32,11 @@ Observer = Callable[[Any, int, Tensor, Any], None]  # a `snnlib.neurons.Neuron`,
 class Simulation:
     """A forward pass over ``timesteps`` steps, whose noise comes from ``generator``, PyTorch's global one if None.
 
-    ``observe(neuron, t, spikes, state)`` is called after each step of each neuron, t from 1 in each pass, or from 1
-    after the steps ``before`` it.
-    ``states``, if given, is where neurons take their state from and leave it, so that one long
-    simulation can be run as several passes, with the memory of the longest of them.
-    ``quiet`` puts its mean in place of the noise that single-step neurons draw; ``instead`` a dynamics in place of
-    every neuron's own.
+    ``observe(neuron, t, spikes, state)`` is called after each step of each neuron, t from 1.
+    ``states``, if given, is where neurons take their state from and leave it, so that one long simulation can be run as
+    several passes, with the memory of the longest of them; ``before`` is how many steps a pass has before it.
+    ``quiet`` takes the noise's mean in place of noise, in neurons of one step, converted or of exact memory.
+    ``instead`` puts a dynamics in place of every neuron's own.
     """
 
     generator: torch.Generator | None = None
@@ -145,7 +144,7 @@ def simulate(
     states: dict[nn.Module, Any] = {}
     with evaluating(model):
         for t in range(0, timesteps, CHUNK):
-            sim = Simulation(generator, min(CHUNK, timesteps - t), observe, states)
+            sim = Simulation(generator, min(CHUNK, timesteps - t), observe, states, before=t)
             part = images[t : t + sim.timesteps] if over_time else images
             with torch.no_grad(), autocast(images.device, precision):
                 outputs = model(part, simulation=sim)

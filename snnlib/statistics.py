@@ -61,6 +61,7 @@ class Frozen(Value):
 
     def __post_init__(self) -> None:
         finite("frozen mean", self.mean)
+        finite("frozen peak", self.peak)
         between("frozen peak", self.peak, 0, math.inf)
 
     def __call__(self, a: Tensor) -> tuple[Tensor, Tensor]:

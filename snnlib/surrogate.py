@@ -129,7 +129,7 @@ class _Spike(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (derivative,) = ctx.saved_tensors
-        return grads[0] * derivative, None, None, None
+        return grads[0] * derivative, None, None
 
 
 def spike(h: Tensor, v_th: float, surrogate: Surrogate) -> Tensor:

@@ -340,6 +340,15 @@ def test_an_alpha_for_other_layers_than_there_are_is_refused(alpha: Any, message
         convert(lively(), alpha)
 
 
+@pytest.mark.parametrize("option", [{"timesteps": 20}, {"seed": 3}])
+def test_what_only_calibration_has_a_use_for_is_refused_without_it(option: dict[str, int]) -> None:
+    (name,) = option
+    with pytest.raises(InputError, match=f"^{name}: is for statistics = frozen; statistics = sample measures nothing"):
+        convert(lively(), **option)
+    with pytest.raises(InputError, match=f"^{name}: is of memory = potential; memory = exact has none"):
+        convert(lively(), memory="exact", **option)
+
+
 @pytest.mark.parametrize("timesteps", [1, 0, -1])
 def test_too_few_calibration_steps_are_refused_by_name(timesteps: int) -> None:
     with pytest.raises(ValueError, match=rf"timesteps of calibration = {timesteps}: must be .* at least 2"):

@@ -212,10 +212,12 @@ def test_a_quiet_net_has_the_noises_mean_in_a_single_step_of_evaluation_alone() 
 
 
 @torch.no_grad()
-def test_only_single_step_neurons_are_quiet() -> None:
-    net, x = spiking(nn.ReLU(), Gaussian(k=1.0)).eval(), torch.linspace(-1, 2, 300)[None]
-    assert torch.equal(ensemble(net)(x), net(x))
-    assert not torch.equal(convert(net)(x), net(x))
+def test_a_quiet_net_is_so_with_any_memory() -> None:
+    for noise in (Gaussian(k=1.0), Uniform(0.3, 1.0)):
+        net, x = spiking(nn.ReLU(), noise).eval(), torch.linspace(-1, 2, 300)[None]
+        for snn in (ensemble(net), convert(net), convert(net, alpha=3.0, beta=0.6), convert(net, memory="exact")):
+            assert torch.equal(snn(x), net(x))
+        assert not torch.equal(convert(net)(x, timesteps=1)[0], net(x))
 
 
 def test_two_threads_have_a_simulation_each() -> None:

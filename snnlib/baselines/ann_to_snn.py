@@ -6,7 +6,7 @@ import copy
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.checks import InputError, between, positive, whole
@@ -20,14 +20,19 @@ def fold_batch_norm(model: Spiking) -> Spiking:
     """The same function of the image without batch norm: its running statistics become weights and biases.
 
     A copy, in evaluation mode; an identity stands where a batch norm was, so layers keep their places.
-    Only batch norm right after a convolution, in one ``nn.Sequential``, is folded.
+    Only batch norm right after a convolution or linear layer, in one ``nn.Sequential``, is folded.
     """
     model = copy.deepcopy(model).eval()
     for container in [m for m in model.modules() if isinstance(m, nn.Sequential)]:
         for i in range(1, len(container)):
-            if isinstance(container[i], nn.BatchNorm2d) and isinstance(container[i - 1], nn.Conv2d):
-                container[i - 1] = fuse_conv_bn_eval(container[i - 1], container[i])
-                container[i] = nn.Identity().eval()
+            match container[i - 1], container[i]:
+                case nn.Conv2d() as layer, nn.BatchNorm2d() as norm:
+                    container[i - 1] = fuse_conv_bn_eval(layer, norm)
+                case nn.Linear() as layer, nn.BatchNorm1d() as norm:
+                    container[i - 1] = fuse_linear_bn_eval(layer, norm)
+                case _:
+                    continue
+            container[i] = nn.Identity().eval()
     return model
 
 
@@ -62,12 +67,12 @@ def thresholds(model: Spiking, images: Tensor, percentile: float = 100.0) -> dic
     return found
 
 
-def to_spiking(model: Spiking, images: Tensor, percentile: float = 100.0, v_init: float = 0.0) -> Spiking:
+def to_spiking(model: Spiking, images: Tensor | None = None, percentile: float = 100.0, v_init: float = 0.0) -> Spiking:
     """The IF network whose firing rates approximate a ReLU or QCFS net; batch norm is folded in.
 
     Each layer's threshold is the percentile of its ReLU activations over ``images`` [N, C, H, W]; a QCFS
-    net brings the thresholds that it was trained with. Spikes are as high as the threshold, so weights stay
-    as they are, in residual blocks too. Analog current goes into the first neuron, and the mean current of
+    net brings the thresholds that it was trained with, and needs none. Spikes are as high as the threshold, so
+    weights stay as they are, in residual blocks too. Analog current goes into the first neuron, and the mean current of
     the last layer is the output, as it was in the ANN.
 
     Args:
@@ -84,6 +89,8 @@ def to_spiking(model: Spiking, images: Tensor, percentile: float = 100.0, v_init
             raise InputError(f"percentile = {percentile}: must be 100 for a qcfs net, which brings its own thresholds")
         theta = {neuron: neuron.dynamics.threshold for _, neuron in model.neurons()}
     elif kinds == {ReLU}:
+        if images is None:
+            raise InputError("images = None: a net of ReLU neurons needs training images to measure its thresholds on")
         theta = thresholds(model, images, percentile)
     else:
         found = ", ".join(sorted(kind.__name__ for kind in kinds))

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from snnlib.checks import instance, magnitude
-from snnlib.fast import Currents
-from snnlib.fast.phase_steps import GRID, firing_probability, phases
+from snnlib.fast import GRID, Currents, firing_probability, phases
 from snnlib.noise import Bounded, Gaussian, Noise
 from snnlib.spelling import Value
 

@@ -28,8 +28,8 @@ def executed(name: str, preset: Preset, folder: Path) -> str:
     title, *rest = (_cell(cell, folder) for cell in book["cells"])
     first, _, text = title["source"].partition("\n")
     told = (
-        f"**As executed at preset `{preset.name}`** ({preset.description}). Numbers in the text, where nothing else is "
-        "said, are those of preset `smoke`, with which the notebook is committed."
+        f"**As executed at preset `{preset.name}`** ({preset.description}): outputs, tables and pictures are of that. "
+        "A number in the text that names no preset is `smoke`'s, and need not agree with what stands beside it."
     )
     said = {"cell_type": "markdown", "id": ID, "metadata": {}, "source": told}
     cells = [{**title, "source": f"{first}, at preset `{preset.name}`\n{text}"}, said, *rest]

@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Callable, Hashable
 
 import torch
-from tqdm import tqdm
 
 from snnlib.data.sets import Dataset
 from snnlib.runs.evaluation import Evaluation
@@ -56,11 +55,10 @@ class Throughput:
         teacher = Untrained(spec.teacher, FEW).model(self.device) if spec.teacher else None
         net, data = build_for(spec).to(self.device), Untrained(spec, FEW).data(self.device)
         state = initial_state(net, data, recipe, teacher=teacher)
-        silent = tqdm(disable=True)
 
         def step(data: Dataset) -> None:
             batch = recipe.model_copy(update={"batch_size": len(data.train)})
-            list(one_epoch(state, data, batch, spec.timesteps, spec.seed, silent))
+            list(one_epoch(state, data, batch, spec.timesteps, spec.seed))
 
         return self._per_image(step, spec, recipe.batch_size)
 

@@ -7,13 +7,11 @@ Who takes longer for a step trains for fewer epochs: how many, the ratio of the 
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import pandas as pd
-import torch
 from tqdm import tqdm
 
 from snnlib.baselines.ann_to_snn import to_spiking
@@ -31,9 +29,9 @@ from snnlib.runs.preset import load_preset
 from snnlib.runs.run import Run, build_for
 from snnlib.runs.spec import Spec
 from snnlib.store.markdown import lines as markdown_lines
-from snnlib.training import progress
 from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.loop import State, initial_state, one_epoch, train_epochs
+from snnlib.training.measure import seconds
 
 EPOCHS, SEEDS = 8, 3  # of the paper's training; all others' follow
 STEPS = 8  # of a turn
@@ -63,7 +61,7 @@ class Side:
 
 
 def _if_net(net: Spiking) -> Spiking:
-    return to_spiking(net, torch.empty(0), v_init=0.5)  # of QCFS, which needs no images
+    return to_spiking(net, v_init=0.5)
 
 
 OURS = (
@@ -109,18 +107,18 @@ def step_seconds(taking_part: Sequence[Side], of: dict[str, Spec], rounds: int =
     rows = []
     for n in tqdm(range(rounds + 1), desc="steps, in turns"):
         for side in random.Random(n).sample(taking_part, len(taking_part)):
-            seconds = _turn(states[side], few, of[side.arm])
+            took = _turn(states[side], few, of[side.arm])
             if n:
-                rows.append((n, side.who, seconds / STEPS))
+                rows.append((n, side.who, took / STEPS))
     return pd.DataFrame(rows, columns=["round", "who", "seconds"])
 
 
 def _turn(state: State, data: Dataset, spec: Spec) -> float:
     """Seconds of an epoch of so few images."""
-    with spec.recipe.execution(), progress.bar(None, 0, "") as bar:
-        began = time.perf_counter()
-        list(one_epoch(state, data, spec.recipe, spec.timesteps, spec.seed, bar))
-        return time.perf_counter() - began
+    with spec.recipe.execution():
+        return seconds(
+            lambda: list(one_epoch(state, data, spec.recipe, spec.timesteps, spec.seed)), data.train.images.device
+        )
 
 
 def epochs_of(steps: pd.DataFrame, epochs: int = EPOCHS) -> dict[str, int]:

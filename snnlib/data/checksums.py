@@ -41,6 +41,8 @@ def require(name: str, files: Files, download: Callable[[list[str]], None] | Non
         DataError: a file is unreadable, or is missing or damaged and cannot be had anew.
     """
     damaged, missing = _inspect(files)
+    if not (damaged or missing):
+        return
     if missing and not (damaged or download):
         raise _refusal(name, files, missing, [])
     reasons: list[str] = []

@@ -13,11 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from snnlib.checks import InputError, one_of, sequence, shown, whole
-from snnlib.data.checksums import DataError, Files, require
+from snnlib.data.checksums import Files, require
 from snnlib.fast.process import usable
 from snnlib.store.paths import CHECKOUT, from_root
-
-__all__ = ["DATASETS", "DataError", "Dataset", "Split", "load_dataset"]
 
 _CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 CLASSES = {

@@ -35,6 +35,9 @@ from snnlib.spelling import Value
 from snnlib.statistics import Frozen
 from snnlib.surrogate import Derivative, Surrogate, Triangle, spike
 
+# What a constant that is added before leaves as it came.
+PASSED = (nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Identity, nn.Flatten, nn.Dropout)
+
 
 @dataclass(frozen=True)
 class NoisyLIF(Value):
@@ -57,6 +60,7 @@ class NoisyLIF(Value):
         instance("noise", self.noise, Bounded, "Gaussian()")
         instance("first", self.first, Bounded, "Gaussian()")
         instance("surrogate", self.surrogate, Derivative, "Triangle()")
+        finite("leak", self.leak)
         between("leak", self.leak, 0, math.inf)
         finite("bias", self.bias)
         finite("first_bias", self.first_bias)
@@ -110,7 +114,7 @@ def absorb(model: Spiking) -> Spiking:
     The first step had no bias, so it gets as much the other way. A copy.
 
     Raises:
-        InputError: neurons that are not `NoisyLIF`.
+        InputError: neurons that are not `NoisyLIF`, or that no convolution or linear layer stands before.
     """
     model = fold_batch_norm(_noisy(model))
     for neuron, add in _before(model):
@@ -126,7 +130,7 @@ def without_noise(model: Spiking) -> Spiking:
     Its first step gets the bias and the mean of N' like the others, as there is no N_noise to start with. A copy.
 
     Raises:
-        InputError: neurons that are not `NoisyLIF`, a leak above 1.
+        InputError: as of `absorb`, or a leak above 1.
     """
     model = absorb(model)
     for neuron, add in _before(model):
@@ -181,20 +185,32 @@ def _before(model: Spiking) -> Iterator[tuple[Neuron, Callable[[float], None]]]:
     """Each neuron, and what adds a constant to its current, in the last layer before it; a shortcut's will do.
 
     Where that layer's output passes by the neuron (`CurrentShortcut`), the layer behind it takes the constant away.
+
+    Raises:
+        InputError: something else stands between, in the order in which modules are registered.
     """
-    layer = behind = None
+    layer = behind = other = None
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             layer = module
         elif isinstance(module, CurrentShortcut):
             behind = next(m for m in module.main if isinstance(m, nn.Conv2d))
         elif isinstance(module, Neuron):
+            if layer is None:
+                raise InputError(
+                    f"layer = {other}: stands before a neuron, whose bias cannot pass it; must be a convolution or "
+                    "linear layer, with batch norm right behind it at most, then pools without padding"
+                )
             yield module, partial(_shift, layer, behind)
-            behind = None
+            layer, behind, other = None, None, module
+        elif not any(module.children()) and (not isinstance(module, PASSED) or getattr(module, "padding", 0)):
+            layer, other = None, module
 
 
 @torch.no_grad()
 def _shift(layer: nn.Module, behind: nn.Module | None, constant: float) -> None:
-    layer.bias += constant
-    if behind is not None:
-        behind.bias -= constant
+    for each, change in ((layer, constant), (behind, -constant)):
+        if each is not None:
+            if each.bias is None:
+                each.bias = nn.Parameter(each.weight.new_zeros(len(each.weight)))
+            each.bias += change

@@ -141,11 +141,15 @@ class _Builder:
             case nn.Conv2d():
                 node = nir.Conv2d(
                     input_shape=tuple(self.shape[1:]), weight=_array(layer.weight), stride=layer.stride,
-                    padding=layer.padding, dilation=layer.dilation, groups=layer.groups, bias=_array(layer.bias),
+                    padding=layer.padding, dilation=layer.dilation, groups=layer.groups, bias=_bias(layer),
                 )  # fmt: skip
                 return node, "conv", tuple(map(int, node.output_type["output"]))
             case nn.AvgPool2d():
-                kernel = np.array(np.broadcast_to(layer.kernel_size, 2))
+                kernel, stride, padding = (
+                    np.array(np.broadcast_to(x, 2)) for x in (layer.kernel_size, layer.stride, layer.padding)
+                )
+                if padding.any() or (kernel != stride).any():
+                    raise InputError(f"layer = {layer}: must have its kernel for a stride, and no padding")
                 rows, columns = (int(side) // int(k) for side, k in zip(self.shape[1:], kernel, strict=True))
                 node = nir.AvgPool2d(kernel_size=kernel, stride=kernel, padding=np.zeros(2, int))
                 return node, "pool", (self.shape[0], rows, columns)
@@ -153,7 +157,7 @@ class _Builder:
                 node = nir.Flatten({"input": np.array(self.shape)}, start_dim=0, end_dim=-1)
                 return node, "flatten", (int(np.prod(self.shape)),)
             case nn.Linear():
-                return nir.Affine(_array(layer.weight), _array(layer.bias)), "affine", (layer.out_features,)
+                return nir.Affine(_array(layer.weight), _bias(layer)), "affine", (layer.out_features,)
             case Neuron():
                 return self._lif(layer.dynamics), "lif", self.shape
         raise InputError(f"layer = {layer}: must be a convolution, average pool, linear layer or neuron to have a node")
@@ -164,6 +168,10 @@ class _Builder:
         tau = self.dt / (1 - d.leak)
         values = {"tau": tau, "r": tau / self.dt, "v_leak": 0.0, "v_threshold": d.v_th, "v_reset": d.v_reset}
         return nir.LIF(**{name: np.full(self.shape, value) for name, value in values.items()})
+
+
+def _bias(layer: nn.Conv2d | nn.Linear) -> np.ndarray:
+    return np.zeros(len(layer.weight), np.float32) if layer.bias is None else _array(layer.bias)
 
 
 def _array(x: Tensor) -> np.ndarray:

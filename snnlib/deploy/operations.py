@@ -59,7 +59,7 @@ from snnlib.layers import Residual
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
 from snnlib.noise import Gaussian
-from snnlib.simulation import simulate
+from snnlib.simulation import current_pass, simulate
 from snnlib.statistics import Frozen
 from snnlib.training.seeds import stream
 
@@ -104,10 +104,10 @@ def count(
     generator = stream(noise_seed, "evaluation", device=data.test.images.device)
     with _deliveries(model, tally, analog, skip_zeros):
         for images, _ in batches(data.test, batch_size):
-            tally.begin(len(images))
+            tally.images = len(images)
             x = standardise(images, data)
-            for _, outputs in simulate(model, x, generator, tally.timesteps, precision, tally.update):
-                tally.began += len(outputs)
+            for _ in simulate(model, x, generator, tally.timesteps, precision, tally.update):
+                pass
     rows = [
         (t, *key, numbers[:t].sum().item() / len(data.test))
         for key, numbers in tally.total.items()
@@ -140,20 +140,17 @@ class _Tally:
     def __init__(self, timesteps: int, names: dict[Neuron, str]) -> None:
         self.timesteps, self.names = timesteps, names
         self.total: dict[Key, Tensor] = defaultdict(lambda: torch.zeros(timesteps, dtype=torch.float64))
-        self.begin(0)
-
-    def begin(self, images: int) -> None:
-        """A batch of so many images starts at its first time step."""
-        self.images, self.began = images, 0
+        self.images = 0  # of the batch
 
     def deliver(self, key: Key, numbers: Tensor) -> None:
         """Add numbers [steps * images], time outermost."""
         steps = numbers.double().view(-1, self.images).sum(1).cpu()
-        self.total[key][self.began : self.began + len(steps)] += steps
+        began = current_pass().simulation.before
+        self.total[key][began : began + len(steps)] += steps
 
     def update(self, neuron: Neuron, t: int, spikes: Tensor, state: Tensor | None) -> None:
         """Add what a layer of neurons does in a step: an observer of the simulation."""
-        step = self.began + t - 1
+        step = t - 1
         for key, number in _update(neuron.dynamics, first=step == 0).items():
             self.total[key][step] += number * spikes.numel()
         fired = spikes.count_nonzero().item()
@@ -176,7 +173,7 @@ def _deliveries(model: Spiking, tally: _Tally, analog: bool, skip_zeros: bool) -
         tally.deliver(key, numbers.view(len(values), -1).sum(1))
 
     def first(layer: nn.Module, inputs: tuple[Tensor]) -> None:
-        if tally.began == 0:  # a long simulation in pieces runs it once in each
+        if current_pass().simulation.before == 0:  # a long simulation in pieces runs it once in each
             arrive(layer, (FIRST, MAC), torch.ones_like(plain(inputs[0])))
 
     def spikes(merged: int) -> Callable:
@@ -244,7 +241,7 @@ def _update(dynamics: Dynamics, first: bool) -> dict[Key, int]:
         case NoisyLIF():
             found[memory] = int(not first)
             noise = dynamics.first if first else dynamics.noise
-        case Converted() if math.isinf(dynamics.alpha) or (first and dynamics.first_step == "noise"):
+        case Converted() if dynamics.forgets(first):
             noise = dynamics.noise
         case Converted():
             found[memory] = int(not first)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pandas as pd
+
 from snnlib.experiments.over_seeds import NET
 from snnlib.runs.run import Run
 
@@ -14,6 +16,17 @@ def by_net(runs: Iterable[Run]) -> dict[tuple[object, ...], list[Run]]:
     for run in runs:
         nets.setdefault(tuple(run.spec.columns()[name] for name in (*NET, "noise")), []).append(run)
     return nets
+
+
+def named(run: Run, table: pd.DataFrame, *net: str, **columns: object) -> pd.DataFrame:
+    """A table's rows behind the columns of the net that they are of, and those given.
+
+    Args:
+        net: columns of `Spec.columns`; `NET` and noise if none is given.
+    """
+    of_run = run.spec.columns()
+    keys = {**{name: of_run[name] for name in net or (*NET, "noise")}, **columns}
+    return table.assign(**keys)[[*keys, *table]]
 
 
 def first_nets(runs: Iterable[Run], *columns: str) -> list[Run]:

@@ -197,8 +197,8 @@ def wanted(notebook: str, preset: str, given: Mapping[str, Any]) -> Wanted:
         KeyError: a parameter that the notebook does not have.
     """
     known, runs = PARAMETERS.get(notebook, {}), runs_of(notebook)  # a new notebook may have none yet
-    for name in given:
-        known[name]
+    if unknown := given.keys() - known.keys():
+        raise KeyError(*unknown)
     values = {name: parameter.value(name, given.get(name, parameter.default)) for name, parameter in known.items()}
     changed = {name: value for name, value in values.items() if value != known[name].default}
     usual = load_preset(preset)

@@ -12,12 +12,12 @@ from snnlib.fast.error_function import erf_
 from snnlib.fast.memory_step import in_two_passes, largest_deviation, leaked_statistics, memory_step
 from snnlib.fast.noise_tape import clipped_normal
 from snnlib.fast.noisy_spike import noisy_spike
-from snnlib.fast.phase_steps import phase_steps, phases
+from snnlib.fast.phase_steps import GRID, firing_probability, phase_steps, phases
 from snnlib.fast.spike_rate import spike_rate
 
 __all__ = [
-    "Currents", "clipped_normal", "erf_", "in_two_passes", "largest_deviation", "leaked_statistics", "lif_steps",
-    "memory_step", "noisy_spike", "phase_steps", "phases", "spike_rate",
+    "GRID", "Currents", "clipped_normal", "erf_", "firing_probability", "in_two_passes", "largest_deviation",
+    "leaked_statistics", "lif_steps", "memory_step", "noisy_spike", "phase_steps", "phases", "spike_rate",
 ]  # fmt: skip
 
 process.configure()

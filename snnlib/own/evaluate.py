@@ -117,9 +117,7 @@ def _one_pass(
                 measure, values = _scores(means, targets)
                 score[t : t + len(outputs)] += values.double().cpu() * len(targets)
                 total = sums[-1]
-                tally.began += len(outputs)
         seen += len(targets)
-        tally.began = 0
     if not seen:
         raise InputError("data: must give at least one batch for each noise seed; a generator gives its batches once")
     return pd.DataFrame(

@@ -23,20 +23,19 @@ SYNAPSES = (
 
 
 class Tally:
-    """Sums over all inputs seen so far; the caller says in ``began`` how many steps of theirs are over."""
+    """Sums over all inputs seen so far."""
 
     def __init__(self, timesteps: int) -> None:
-        self.began, self.neurons = 0, 0  # neurons of one input times inputs
+        self.neurons = 0  # of one input times inputs
         self.spikes = torch.zeros(timesteps, dtype=torch.float64)
         self.operations = torch.zeros(timesteps, dtype=torch.float64)
         self._fan_out: dict[str, Tensor] = {}
 
     def spike(self, neuron: Neuron, t: int, spikes: Tensor, state: Any) -> None:
         """An observer of the simulation."""
-        step = self.began + t - 1
-        if step == 0:
+        if t == 1:
             self.neurons += spikes.numel()
-        self.spikes[step] += spikes.count_nonzero().item()
+        self.spikes[t - 1] += spikes.count_nonzero().item()
 
     def counting(self) -> Intercepted:
         """While it is open, every forward pass adds what its layers do."""
@@ -58,7 +57,7 @@ class Tally:
         if not isinstance(input, InTime) or current_pass().simulation.instead:
             return  # outside of the simulation
         x, steps = plain(input), input.timesteps
-        began = self.began + current_pass().simulation.before
+        began = current_pass().simulation.before
         if steps == 0 and began:
             return  # a long simulation in pieces runs it once in each
         used = x != 0 if steps else torch.ones_like(x, dtype=torch.bool)

@@ -61,8 +61,7 @@ def _direct(timesteps: int) -> dict[str, Any]:
     return {"dynamics": {"kind": "lif"}, "timesteps": timesteps}
 
 
-def _rate(levels: int, spread: float = 1.0, other: bool = False) -> dict[str, Any]:
-    centred = (levels > 2) != other
+def _rate(levels: int, centred: bool, spread: float = 1.0) -> dict[str, Any]:
     dynamics = {"kind": "rate", "levels": levels, "spread": spread}
     return {**POTENTIAL_READOUT, "dynamics": dynamics, **(CENTRED if centred else {})}
 
@@ -96,16 +95,19 @@ ARMS = {
     "relu": Arm("an ANN to convert, activations normalised", {**POTENTIAL_READOUT, "dynamics": {"kind": "relu"}}),
     "qcfs": Arm("an ANN made for few steps", {**POTENTIAL_READOUT, "dynamics": QCFS}),
     # Beyond the paper: trained in one pass on the rates of L steps, with random phases, and with U = 1/2 as qcfs.
-    **{f"rate{levels}": Arm(f"rates of {levels} steps", _rate(levels), like="qcfs") for levels in LEVELS},
-    **{f"half{levels}": Arm("the same, U = 1/2", _rate(levels, spread=0.0), like="qcfs") for levels in LEVELS},
+    **{f"rate{levels}": Arm(f"rates of {levels} steps", _rate(levels, levels > 2), like="qcfs") for levels in LEVELS},
     **{
-        f"rate{levels}_start": Arm("the other start of batch norm", _rate(levels, other=True), like="qcfs")
+        f"half{levels}": Arm("the same, U = 1/2", _rate(levels, levels > 2, spread=0.0), like="qcfs")
+        for levels in LEVELS
+    },
+    **{
+        f"rate{levels}_start": Arm("the other start of batch norm", _rate(levels, levels <= 2), like="qcfs")
         for levels in LEVELS
     },
     "qcfs_start": Arm("the other start of batch norm", {**POTENTIAL_READOUT, **CENTRED, "dynamics": QCFS}, like="qcfs"),
-    "rate4_longer": Arm("rates of 4 steps for longer", _rate(4), ("epochs", *OWN), like="qcfs"),
+    "rate4_longer": Arm("rates of 4 steps for longer", _rate(4, True), ("epochs", *OWN), like="qcfs"),
     # Ways out of the order in which spikes arrive, which the rate of a constant current does not know.
-    "rate4_then1": Arm("then rates of one step", _rate(1, other=True), ("epochs", *OWN), "qcfs", after="rate4"),
+    "rate4_then1": Arm("then rates of one step", _rate(1, True), ("epochs", *OWN), like="qcfs", after="rate4"),
     "rate4_in_time": Arm(
         "then through time, as the neurons that it will have",
         {**POTENTIAL_READOUT, **CENTRED, "dynamics": {"kind": "if", "v_init": 0.5, "spread": 1.0}, "timesteps": 4},
@@ -116,13 +118,15 @@ ARMS = {
         "direct training at T = 4 for as long", {**POTENTIAL_READOUT, **_direct(4)}, ("epochs", *OWN), like="direct4"
     ),
     # Tricks of the record, on and off.
-    "expected": Arm("the expected spike of uniform noise", _rate(1000, 0.0, other=True), ("epochs", *OWN), "potential"),
-    "warmed": Arm("noise after that", _rate(1), ("epochs", *OWN), "potential", after="expected"),
+    "expected": Arm(
+        "the expected spike of uniform noise", _rate(1000, False, spread=0.0), ("epochs", *OWN), like="potential"
+    ),
+    "warmed": Arm("noise after that", _rate(1, False), ("epochs", *OWN), like="potential", after="expected"),
     "no_shortcuts": Arm("the chain, without shortcuts", {**POTENTIAL_READOUT, "network": "vgg8"}, like="potential"),
     "shallow": Arm("fewer and wider convolutions", {**POTENTIAL_READOUT, "network": "vgg5"}, like="potential"),
     "distilled": Arm("taught by its ReLU twin, too", POTENTIAL_READOUT, like="potential", teacher="relu"),
-    "wide": Arm("noise twice as wide", {**POTENTIAL_READOUT, **WIDE}, ("epochs", *OWN), "potential"),
-    "narrowed": Arm("then the usual", POTENTIAL_READOUT, ("epochs", *OWN), "potential", after="wide"),
+    "wide": Arm("noise twice as wide", {**POTENTIAL_READOUT, **WIDE}, ("epochs", *OWN), like="potential"),
+    "narrowed": Arm("then the usual", POTENTIAL_READOUT, ("epochs", *OWN), like="potential", after="wide"),
     "capped": Arm("no more channels at its end", {**POTENTIAL_READOUT, "network": "resnet8_256"}, like="potential"),
     "whitened": Arm(
         "a first layer that begins by whitening", {**POTENTIAL_READOUT, "whitened": True}, like="potential"

@@ -78,7 +78,7 @@ class Evaluation(Checked):
 
     @property
     def key(self) -> str:
-        """Hash of all fields."""
+        """Hash of all fields, those `ADDED` only if not at their default."""
         fields = {"format": FORMAT, **self.spelled}
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
 

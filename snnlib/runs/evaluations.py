@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 import torch
@@ -100,13 +99,12 @@ class Conversion(Evaluation):
             model = without_last_neurons(model)
         converted = convert(
             model, self._alphas(run.spec, model), self.beta, self.leak, self.statistics, images,
-            timesteps=max(self.timesteps, 2), first_step=self.first_step, noise=self.noise,
+            timesteps=None if images is None else max(self.timesteps, 2), first_step=self.first_step, noise=self.noise,
         )  # fmt: skip
         if self.output != "quiet":
             return converted
         *_, (_, last) = converted.neurons()
-        quiet = replace(last.dynamics, noise=Gaussian(low=0.5, high=0.5), alpha=math.inf)
-        return with_dynamics(converted, lambda neuron: quiet if neuron is last else neuron.dynamics)
+        return with_dynamics(converted, lambda neuron: last.dynamics.quiet if neuron is last else neuron.dynamics)
 
     def _alphas(self, spec: Spec, model: Spiking) -> float | list[float]:
         if self.layers == "all" or spec.readout != "spikes":

@@ -113,7 +113,7 @@ class Spec(Checked):
 
     @property
     def key(self) -> str:
-        """Hash of all fields, but for those `ADDED`; the same for equal specs, however they were written."""
+        """Hash of all fields, those `ADDED` only if not at their default; the same for specs that are equal."""
         canonical = json.dumps({"format": FORMAT, **self.model_dump(mode="json")}, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 

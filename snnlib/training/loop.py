@@ -139,15 +139,18 @@ def _timed(
 
 
 def one_epoch(
-    state: State, data: Dataset, recipe: Recipe, timesteps: int, seed: int, bar: tqdm
+    state: State, data: Dataset, recipe: Recipe, timesteps: int, seed: int, bar: tqdm | None = None
 ) -> Iterator[tuple[dict[str, Any], int]]:
     """One pass over the training images, in as many pieces as it is evaluated, one if it is not within an epoch.
+
+    Args:
+        bar: to show its progress in.
 
     Yields:
         After each piece a row of the history, means over the epoch so far, and the first step after which the loss, a
         gradient or a weight was not finite, 0 if all were.
     """
-    device, rank = data.train.images.device, state.rank
+    device, rank, bar = data.train.images.device, state.rank, tqdm(disable=True) if bar is None else bar
     epoch = state.epoch + 1
     order, crops = (stream(seed, p, epoch, device) for p in ("order", "augmentation"))
     noise = stream(seed, "noise", epoch, device, rank.number)

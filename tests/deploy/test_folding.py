@@ -18,6 +18,7 @@ from snnlib.deploy.folding import NoisyLIF, absorb, clamped, fold, without_noise
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Neuron, SingleStep
 from snnlib.noise import Gaussian, Uniform
+from snnlib.replace_relu import spiking
 from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen
 
@@ -130,6 +131,37 @@ def test_absorbing_leaves_convolution_and_neuron_and_the_model_as_it_was() -> No
     assert fold(frozen()).first.dynamics == model.first.dynamics
 
 
+def own(*layers: nn.Module) -> Spiking:
+    """A reader's net of such layers before two of ReLUs, folded; its batch norm has seen other images."""
+    torch.manual_seed(0)
+    model = nn.Sequential(*layers, nn.ReLU(), nn.Linear(12, 5, bias=False), nn.BatchNorm1d(5), nn.ReLU()).double()
+    x = images(64, (1, 4, 6), seed=2)
+    for _ in range(3):
+        model.train()(x)
+    net = convert(spiking(model.eval()), statistics="frozen", calibration=x, timesteps=T)
+    return fold(net)
+
+
+CONVOLUTION = (nn.Conv2d(1, 2, 3, padding=1, bias=False), nn.BatchNorm2d(2), nn.AvgPool2d(2), nn.Flatten())
+
+
+@pytest.mark.parametrize("layers", [CONVOLUTION, (nn.Flatten(), nn.Linear(24, 12, bias=False), nn.BatchNorm1d(12))])
+def test_a_net_without_biases_gets_them_when_they_are_absorbed(layers: tuple[nn.Module, ...]) -> None:
+    model = own(*layers)
+    absorbed = absorb(model)
+    assert not any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in absorbed.modules())
+    x = images(6, (1, 4, 6))
+    found = [net(x, simulation=Simulation(generator(), T)) for net in (model, absorbed)]
+    assert torch.equal(*found)
+    assert 0 < found[0].mean() < 1
+
+
+@pytest.mark.parametrize("other", [nn.LayerNorm(12), nn.Tanh(), nn.BatchNorm1d(12), nn.AvgPool1d(3, 1, 1)])
+def test_what_a_bias_cannot_pass_is_refused(other: nn.Module) -> None:
+    with pytest.raises(InputError, match=rf"layer = {type(other).__name__}\(.*: stands before a neuron"):
+        absorb(own(nn.Flatten(), nn.Linear(24, 12), nn.Identity(), other))
+
+
 def test_folding_shares_every_weight() -> None:
     model = frozen()
     pairs = zip(model.parameters(), fold(model).parameters(), strict=True)
@@ -163,8 +195,9 @@ def test_what_cannot_be_folded_is_refused() -> None:
     for change in (absorb, without_noise):
         with pytest.raises(InputError, match="dynamics = converted: must be a folded net"):
             change(frozen())
-    with pytest.raises(InputError, match="leak = -1"):
-        NoisyLIF(leak=-1)
+    for leak in (-1, math.inf):
+        with pytest.raises(InputError, match=f"leak = {leak}"):
+            NoisyLIF(leak=leak)
     for field, value, allowed in (("noise", 3, "Gaussian"), ("first", None, "Gaussian"), ("surrogate", 3, "Triangle")):
         with pytest.raises(InputError, match=f"{field} = {value}: must be such as {allowed}"):
             NoisyLIF(**{field: value})

@@ -13,11 +13,12 @@ from conftest import generator, images, lively
 from torch import nn
 
 from snnlib.checks import InputError
-from snnlib.conversion import convert
+from snnlib.conversion import convert, with_dynamics
 from snnlib.deploy.folding import fold, without_noise
 from snnlib.deploy.nir_export import not_expressed, to_nir, write_nir
 from snnlib.network import Spiking
 from snnlib.neurons import LIF
+from snnlib.replace_relu import spiking
 from snnlib.simulation import Simulation
 
 SHAPES = {"cnn": (1, 12, 10), "resnet8": (3, 8, 8), "resnet18": (3, 8, 8)}
@@ -119,6 +120,18 @@ def test_a_directly_trained_net_loses_nothing() -> None:
     assert 0 < expected.mean() < 1
 
 
+def test_a_readers_net_without_biases_has_zeros_for_them() -> None:
+    torch.manual_seed(0)
+    layers = nn.Conv2d(1, 2, 3, padding=1, bias=False), nn.ReLU(), nn.Flatten(), nn.Linear(48, 5, bias=False)
+    model = with_dynamics(spiking(nn.Sequential(*layers).double()), lambda _: LIF())
+    x = images(1, (1, 4, 6))
+    with torch.no_grad():
+        expected = model(8 * x, simulation=Simulation(generator(), T)).numpy()[:, 0]
+    found = interpret(to_nir(model, DT, input_shape=(1, 4, 6)), 8 * x[0].numpy(), T, DT)
+    assert found == pytest.approx(expected)
+    assert expected.std() > 0.01
+
+
 def test_what_has_no_node_is_said(tmp_path: Path) -> None:
     model = folded("cnn")
     lost = not_expressed(model)
@@ -143,3 +156,7 @@ def test_what_cannot_be_expressed_is_refused() -> None:
     other.model.layers[0] = nn.MaxPool2d(2)
     with pytest.raises(InputError, match=r"layer = MaxPool2d.*must be a convolution"):
         to_nir(other)
+    for pool in (nn.AvgPool2d(2, stride=1), nn.AvgPool2d(2, padding=1)):
+        other.model.layers[0] = pool
+        with pytest.raises(InputError, match=r"layer = AvgPool2d.*must have its kernel for a stride, and no padding"):
+            to_nir(other)

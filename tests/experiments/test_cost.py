@@ -116,7 +116,7 @@ def test_a_measured_step_is_a_step_of_training(small: Dataset) -> None:
 def test_arms_take_turns_and_a_measurement_is_per_step(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     now, calls = 0.0, []
 
-    def one_epoch(state, data, recipe, timesteps, seed, bar) -> tuple:
+    def one_epoch(state, data, recipe, timesteps, seed) -> tuple:
         nonlocal now
         steps = len(data.train) // recipe.batch_size
         calls.append((timesteps, steps))

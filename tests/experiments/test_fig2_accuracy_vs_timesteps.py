@@ -243,7 +243,7 @@ def test_what_is_measured_is_the_mean_with_both_parts_of_its_interval(verdicts: 
     )
     assert found.startswith(f"points from T = 1 to 5 and from 5 to 10: {spikes}VGG-16, spikes")
     assert potential in found
-    assert found.endswith("(3 seeds)")
+    assert found.endswith("(seeds: 3)")
 
 
 @pytest.mark.parametrize(

@@ -335,7 +335,7 @@ def test_alphas_are_judged_one_by_one(verdicts: Callable) -> None:
     off = alpha_effects(2, 8, {2.5: -2, 8: 0.1, math.inf: 0})  # 2 points off at 2.5 alone
     assert verdicts(fig5_effects=off) == {"alpha_2": REPRODUCED, "alphas_converge": PARTLY}
     shown = verdicts("measured", fig5_effects=off)["alphas_converge"]
-    assert "VGG-16 -2.0 ± 0.1 ± 0.1 at α = 2.5; ResNet-18 -2.0 ± 0.1 ± 0.1 at α = 2.5 (3 seeds)" in shown
+    assert "VGG-16 -2.0 ± 0.1 ± 0.1 at α = 2.5; ResNet-18 -2.0 ± 0.1 ± 0.1 at α = 2.5 (seeds: 3)" in shown
 
 
 @pytest.mark.parametrize(

@@ -197,10 +197,10 @@ def test_each_verdict_has_its_data(verdicts: Callable, table: pd.DataFrame, gaus
 
 def test_what_is_measured_is_the_gap_with_both_parts_of_its_interval(verdicts: Callable) -> None:
     measured = verdicts("measured", fig6_gaps=gaps())
-    nets = "CNN, MNIST {0}; VGG-16 {0}; ResNet-18 {0}; CNN, Fashion-MNIST {0} (3 seeds)"
+    nets = "CNN, MNIST {0}; VGG-16 {0}; ResNet-18 {0}; CNN, Fashion-MNIST {0} (seeds: 3)"
     for id, points in (("gaussian", "+4.0 ± 2.5 ± 1.0"), ("gap_closes", "+1.5 ± 2.5 ± 1.0")):
-        assert sorted(measured[id].split(": ")[1].removesuffix(" (3 seeds)").split("; ")) == sorted(
-            nets.format(points).removesuffix(" (3 seeds)").split("; ")
+        assert sorted(measured[id].partition(": ")[2].removesuffix(" (seeds: 3)").split("; ")) == sorted(
+            nets.format(points).removesuffix(" (seeds: 3)").split("; ")
         )
 
 

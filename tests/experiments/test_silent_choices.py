@@ -341,7 +341,7 @@ def test_each_net_has_a_panel_and_held_out_images_are_told() -> None:
         == "MNIST, CNN, width 1\ndefault: 81.0 ± 1.0 % at T = 5, 81.0 ± 1.0 % at T = 1\n(mean ± sd of 3 training seeds)"
     )
     assert below.get_title().splitlines()[1:] == [
-        "default: 80.0 % at T = 5, 80.0 % at T = 1, of 5,000 training images", "(1 training seed)",
+        "default: 80.0 % at T = 5, 80.0 % at T = 1, on 5,000 held-out images", "(1 training seed)",
     ]  # fmt: skip
     assert "no spikes, output = mean current" in [label.get_text() for label in below.get_yticklabels()]
 

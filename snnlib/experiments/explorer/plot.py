@@ -127,7 +127,7 @@ def _neuron(ax: Axes, recording: Recording, layer: str, neuron: int) -> None:
     ax.plot(t[fired], np.maximum(total[fired], V_TH) + 0.12, "v", color=VERMILION, ms=6, label="spike")
     ax.set(
         xlabel="time step", ylabel="potential",
-        title=f"neuron {i:,} of the layer's {spikes.shape[1]:,}: {fired.sum()} spikes",
+        title=f"rank {neuron + 1}: neuron {i:,} of the layer's {spikes.shape[1]:,}, {fired.sum()} spikes",
     )  # fmt: skip
     _whole(ax, len(t))
     low, high = ax.get_ylim()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -14,8 +13,6 @@ from snnlib.network import Spiking
 from snnlib.neurons import Converted, Dynamics, Neuron
 from snnlib.simulation import simulate
 from snnlib.training.seeds import stream
-
-NEVER = 1e6  # a threshold that no neuron reaches
 
 
 @dataclass(frozen=True)
@@ -54,14 +51,12 @@ class _Overheard:
     memories: list[Tensor] = field(default_factory=list)
 
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        before = generator.get_state()
         if isinstance(self.inner, ExactMemory):
             s, after = self.inner.step(current, state, generator)
             h = after + s  # U(t) = U(t-1) + p - S
         else:
-            _, h = replace(self.inner, v_th=NEVER).step(current, state, generator)  # V is H where nothing fires
-            generator.set_state(before)
-            s, after = self.inner.step(current, state, generator)
+            h = self.inner.potential(current, self.inner.draw(current, state, generator), state)
+            s, after = self.inner.fire(h)
         self.currents.append(current[0].flatten().float())
         self.sums.append(h[0].flatten().float())
         self.memories.append(_memory(self.inner, current, state)[0].flatten().float())
@@ -69,7 +64,7 @@ class _Overheard:
 
 
 def _memory(d: Dynamics, current: Tensor, state: Tensor | None) -> Tensor:
-    if not isinstance(d, Converted) or math.isinf(d.alpha) or (state is None and d.first_step == "noise"):
+    if not isinstance(d, Converted) or d.forgets(state is None):
         return torch.zeros_like(current)
     return torch.full_like(current, d.beta) if state is None else d.memory(state)
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from snnlib.experiments.contrasts import COLUMNS, Side, contrast, level
+from snnlib.experiments.contrasts import Side, contrast, level
 from snnlib.experiments.effects import Effect
-from snnlib.experiments.nets import first_nets
+from snnlib.experiments.nets import first_nets, named
 from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.paper import OUR_TIMESTEPS
 from snnlib.experiments.titles import net_title
@@ -47,9 +47,11 @@ def accuracies(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFr
         for run in runs:
             for ties, by in by_ties.items():
                 for inference, e in by.items():
-                    table, named = predictions(run, e).table, run.spec.columns()
-                    others = [column for column in table if column not in named]
-                    tables.append(table.assign(ties=ties, inference=inference)[[*named, "ties", "inference", *others]])
+                    table, columns = predictions(run, e).table, run.spec.columns()
+                    others = [column for column in table if column not in columns]
+                    tables.append(
+                        table.assign(ties=ties, inference=inference)[[*columns, "ties", "inference", *others]]
+                    )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -82,8 +84,8 @@ def gains(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
         for ties, by in by_ties.items():
             for later, earlier, inference in (step for step in steps if step[2] in by):
                 table = contrast(Side(runs, by[NOISE], later), Side(runs, by[inference], earlier))
-                keys = {**_net(runs), "ties": ties, "later": later, "earlier": earlier, "inference": inference}
-                tables.append(table.assign(**keys)[[*keys, *COLUMNS]])
+                way = {"ties": ties, "later": later, "earlier": earlier, "inference": inference}
+                tables.append(named(runs[0], table, **way))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -96,9 +98,8 @@ def levels(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
     last, tables = evaluation.timesteps, []
     for runs in _arms(nets):
         for t in dict.fromkeys((*(t for t in OUR_TIMESTEPS if t < last), last)):
-            keys = {**_net(runs), "timesteps": t}
             table = level(Side(runs, evaluation.changed(ties=FIRST), t))
-            tables.append(table.assign(**keys)[[*keys, *table]])
+            tables.append(named(runs[0], table, timesteps=t))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -140,11 +141,6 @@ def asked_more(nets: dict[str, Comparison]) -> list[Run]:
 
 def _arms(nets: dict[str, Comparison]) -> Iterator[list[Run]]:
     return (runs for arms in nets.values() for runs in arms.values())
-
-
-def _net(runs: list[Run]) -> dict[str, object]:
-    columns = runs[0].spec.columns()
-    return {name: columns[name] for name in (*NET, "noise")}
 
 
 def _ways(

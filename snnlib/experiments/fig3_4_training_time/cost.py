@@ -15,7 +15,6 @@ from functools import partial
 import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from tqdm import tqdm
 
 from snnlib.checks import positive, whole
 from snnlib.data.sets import Dataset, Split
@@ -157,8 +156,7 @@ def trainer(spec: Spec, data: Dataset, batch_size: int | None = None) -> Callabl
         update={"batch_size": batch_size or spec.recipe.batch_size, "schedule": "constant", "evaluate_every": 1}
     )
     state = initial_state(build_for(spec).to(data.train.images.device), data, recipe)
-    silent = tqdm(disable=True)
-    return lambda images: list(one_epoch(state, images, recipe, spec.timesteps, spec.seed, silent))
+    return lambda images: list(one_epoch(state, images, recipe, spec.timesteps, spec.seed))
 
 
 def first(n: int, data: Dataset) -> Dataset:

@@ -9,7 +9,8 @@ import pandas as pd
 
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast, unpaired_error
 from snnlib.experiments.fig3_4_training_time.race import OPPONENTS, PARTS, SHARES, tested_at
-from snnlib.experiments.over_seeds import ARCHITECTURE, NET
+from snnlib.experiments.nets import named
+from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.run import Run
 
@@ -40,10 +41,8 @@ def contrasts(races: Iterable[Comparison], curves: pd.DataFrame, preset: Preset)
                 found = contrast(*(_side(arms[a], preset) for a in (arm, opponent)))
             else:
                 found = _unpaired(curves, arms[arm], arms[opponent], share)
-            columns = arms[arm][0].spec.columns()
-            named = {name: columns[name] for name in (*NET, "noise")}
-            named |= {"arm": arm, "opponent": opponent, "share": share, "time_share": times[0] / times[1]}
-            tables.append(found.assign(**named)[[*named, *found]])
+            race = {"arm": arm, "opponent": opponent, "share": share, "time_share": times[0] / times[1]}
+            tables.append(named(arms[arm][0], found, **race))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -20,6 +20,7 @@ from snnlib.experiments.fig5_alpha.claims import (
     OFF,
     SHORT,
 )
+from snnlib.experiments.nets import named
 from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.titles import TITLES
 from snnlib.network import Spiking
@@ -79,7 +80,7 @@ def losses(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
         for runs in arms.values():
             for t in steps:
                 table = contrast(Side(runs, evaluation, t), Side(runs, step_2, t))
-                tables.append(_named(runs, table, timesteps=t))
+                tables.append(named(runs[0], table, timesteps=t))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -102,15 +103,8 @@ def effects(nets: dict[str, Comparison], evaluation: Conversion, alphas: Sequenc
                 SHORT: combination((0.5, usual[1]), (-0.5, usual[0]), (-1, last), (1, first)),
                 OFF: contrast(last, usual[1]),
             }
-            tables += [_named(runs, table, alpha=alpha, effect=effect) for effect, table in found.items()]
+            tables += [named(runs[0], table, alpha=alpha, effect=effect) for effect, table in found.items()]
     return pd.concat(tables, ignore_index=True)
-
-
-def _named(runs: list[Run], table: pd.DataFrame, **columns: object) -> pd.DataFrame:
-    """A contrast's rows behind the columns of their net and those given."""
-    net = runs[0].spec.columns()
-    named = {**{name: net[name] for name in (*NET, "noise")}, **columns}
-    return table.assign(**named)[[*named, *table]]
 
 
 def term_spreads(runs: Iterable[Run], evaluation: Conversion, alphas: Sequence[float] = ALPHAS) -> pd.DataFrame:

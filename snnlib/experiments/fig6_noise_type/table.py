@@ -7,13 +7,13 @@ from collections.abc import Iterable
 import pandas as pd
 
 from snnlib.experiments import eq6_terms
-from snnlib.experiments.contrasts import COLUMNS, Side, contrast
-from snnlib.experiments.over_seeds import NET
+from snnlib.experiments.contrasts import Side, contrast
+from snnlib.experiments.nets import named
+from snnlib.neurons import Converted
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
-from snnlib.runs.untrained import Untrained
 from snnlib.training.seeds import stream
 
 NOTEBOOK = "fig6_noise_type"
@@ -50,7 +50,8 @@ def noises(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
     first = {run.spec.noise: run for run in reversed(list(runs))}
     rows = []
     for name in NOISES:
-        dynamics = evaluation.network(Untrained(first[name].spec, evaluation.calibration)).first.dynamics
+        trained = first[name].spec.dynamics.noise
+        dynamics = Converted(trained, evaluation.alpha, evaluation.beta, evaluation.leak)
         for term, noise in ((eq6_terms.NOISE, dynamics.noise), (eq6_terms.RESIDUAL, dynamics.residual)):
             sd = noise.sample((DRAWS,), stream(0, "noise")).std().item()
             rows.append((name, term, noise.kind, noise.low, noise.high, round(sd, 3)))
@@ -67,7 +68,5 @@ def gaps(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
     for arms in nets.values():
         for t in sorted({1, evaluation.timesteps}):
             table = contrast(*(Side(arms[arm], evaluation, t) for arm in ARMS))
-            columns = arms["ours"][0].spec.columns()
-            keys = {**{name: columns[name] for name in (*NET, "noise")}, "timesteps": t}
-            tables.append(table.assign(**keys)[[*keys, *COLUMNS]])
+            tables.append(named(arms["ours"][0], table, timesteps=t))
     return pd.concat(tables, ignore_index=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -55,19 +55,13 @@ class Trace:
 
 def simulate_layer(dynamics: Converted, currents: Tensor, generator: torch.Generator) -> Trace:
     """A layer of neurons under ``currents`` [T, neurons], which are one image of a batch to the dynamics."""
-    silent = replace(dynamics, v_th=1e6)  # never fires, so that its V(t) is H(t)
     state, steps = None, []
     for current in currents[:, None]:  # [1, neurons]
-        has_memory = state is not None and math.isfinite(dynamics.alpha)
-        memory = dynamics.memory(state) if has_memory else torch.full_like(current, math.nan)
-        before = generator.get_state()
-        s, v = dynamics.step(current, state, generator)
-        h = v  # Eq. 3, where nothing fired
-        if s.any():
-            generator.set_state(before)  # the same noise again
-            _, h = silent.step(current, state, generator)
-        steps.append(torch.cat([h, s, v, memory]))
-        state = v
+        remembers = state is not None and not dynamics.forgets(first=False)
+        memory = dynamics.memory(state) if remembers else torch.full_like(current, math.nan)
+        h = dynamics.potential(current, dynamics.draw(current, state, generator), state)
+        s, state = dynamics.fire(h)
+        steps.append(torch.cat([h, s, state, memory]))
     H, S, V, memory = torch.stack(steps, dim=1).numpy()
     return Trace(H, S, V, memory, dynamics.v_reset, dynamics.v_th)
 

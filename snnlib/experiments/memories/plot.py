@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -59,6 +60,17 @@ PAPERS = {
     PAPER: LOOKS[PAPER],
     PAPER_READOUT: CONTROLS[READOUT],
     PAPER_HIDDEN: CONTROLS[HIDDEN],
+}
+LEGEND = {  # where the name in the CSV says too little
+    ENSEMBLE: "fresh noise (ensemble)",
+    PAPER: "paper's memory (step 3)",
+    exact(1.0): "exact, uniform phases",
+    EXACT: "exact, readout near ½",
+    READOUT: "exact, readout alone",
+    HIDDEN: "exact, hidden alone",
+    EVEN: "even noise",
+    PAPER_READOUT: "paper's, readout alone",
+    PAPER_HIDDEN: "paper's, hidden alone",
 }
 OVER = "points over the ensemble"
 AT = (1, 2, 4, 10)  # T at which the spread is drawn
@@ -151,8 +163,8 @@ def chance(table: pd.DataFrame) -> Figure:
     """A panel for each memory: how far a rate over T steps is chance, a line for each layer.
 
     Args:
-        table: of `snnlib.experiments.memories.rates.with_each_memory`, or its CSV. Where there is no chance at all, as
-            in the first step of phases near 1/2, nothing is drawn.
+        table: of `snnlib.experiments.memories.rates.with_each_memory`, or its CSV. Where all simulations gave the same
+            rates, as in the first step of phases near 1/2, nothing is drawn.
     """
     names, layers = list(table.memory.unique()), list(table.layer.unique())
     looks = dict(zip(layers, sequence(len(layers)), strict=True))
@@ -161,7 +173,7 @@ def chance(table: pd.DataFrame) -> Figure:
         fig, axes = grid(len(names), 2.6)
         for ax, name in zip(axes[:, 0], names, strict=True):
             ax.sharey(axes[0, 0])
-            of_memory = table[(table.memory == name) & (table.sd > 0)]
+            of_memory = table[table.memory == name].replace({"sd": {0: math.nan}})
             for layer, rows in of_memory.groupby("layer", sort=False):
                 ax.loglog(rows.timesteps, rows.sd, label=layer, **looks[layer])
             t = np.array([1, table.timesteps.max()])
@@ -190,13 +202,13 @@ def _panels(
             for ax, draw in zip(panels, draws.values(), strict=True):
                 draw(ax, at)
             of = dict(zip([*NET, "noise"], net, strict=True))
-            panels[0].set_title(f"{panel_title(of)}\n{of['noise']}, {of['readout']}")
+            panels[0].set_title(f"{panel_title(of)}\n{of['noise']}, {of['readout']} read")
             panels[-1].set_xlabel(xlabel)
         for column, ylabel in zip(axes.T, draws, strict=True):
             for ax in leftmost(column):
                 ax.set_ylabel(ylabel)
         entitle(fig, f"{what}: {mean_and_sd([table.seed.nunique()])}")
-        legend(fig, named([*axes.T.flat]))
+        legend(fig, {LEGEND.get(name, name): look for name, look in named([*axes.T.flat]).items()})
     return fig
 
 

@@ -54,15 +54,13 @@ def chance_of_rates(
     whole("copies", copies, 2)
     wanted, names = {*timesteps}, {neuron: name for name, neuron in model.neurons()}
     counts: dict[Neuron, Tensor | float] = defaultdict(float)
-    steps: dict[Neuron, int] = defaultdict(int)
     rows = []
 
     def observe(neuron: Neuron, t: int, spikes: Tensor, state: Tensor | None) -> None:
         counts[neuron] = counts[neuron] + spikes.float()
-        steps[neuron] += 1
-        if steps[neuron] in wanted:
-            rate = (counts[neuron] / steps[neuron]).unflatten(0, (-1, copies))
-            rows.append((names[neuron], steps[neuron], rate.var(1).mean().sqrt().item()))
+        if t in wanted:
+            rate = (counts[neuron] / t).unflatten(0, (-1, copies))
+            rows.append((names[neuron], t, rate.var(1).mean().sqrt().item()))
 
     for _ in simulate(model, images.repeat_interleave(copies, 0), generator, max(wanted), observe=observe):
         pass

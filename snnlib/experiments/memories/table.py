@@ -8,8 +8,8 @@ from itertools import product
 
 import pandas as pd
 
-from snnlib.experiments.contrasts import COLUMNS, Side, contrast
-from snnlib.experiments.nets import by_net, first_nets
+from snnlib.experiments.contrasts import Side, contrast
+from snnlib.experiments.nets import by_net, first_nets, named
 from snnlib.experiments.over_seeds import NET, at_timesteps
 from snnlib.runs.evaluation import Evaluation
 from snnlib.runs.evaluations import Conversion, Phased
@@ -98,12 +98,11 @@ def over_others(runs: Iterable[Run], evaluation: Conversion) -> pd.DataFrame:
         Columns `NET`, noise, other_memory, timesteps, then those of `contrast`.
     """
     tables = []
-    for net, its in by_net(runs).items():
+    for its in by_net(runs).values():
         ways = memories(evaluation)
         for other, t in product(OTHERS, range(1, evaluation.timesteps + 1)):
             table = contrast(Side(its, ways[EXACT], t), Side(its, ways[other], t))
-            keys = {**dict(zip([*NET, "noise"], net, strict=True)), "other_memory": other, "timesteps": t}
-            tables.append(table.assign(**keys)[[*keys, *COLUMNS]])
+            tables.append(named(its[0], table, other_memory=other, timesteps=t))
     return pd.concat(tables, ignore_index=True)
 
 

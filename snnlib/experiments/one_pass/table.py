@@ -9,6 +9,7 @@ import pandas as pd
 
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast
 from snnlib.experiments.fig3_4_training_time.cost import step_seconds
+from snnlib.experiments.nets import named
 from snnlib.experiments.over_seeds import NET
 from snnlib.runs.arms import LEVELS
 from snnlib.runs.evaluation import Evaluation
@@ -117,9 +118,7 @@ def over_others(preset: Preset, timesteps: Sequence[int] = AT) -> pd.DataFrame:
                     continue
                 for t in steps(preset, timesteps):
                     table = contrast(_spiking(preset, arms[arm], t), _spiking(preset, arms[other], t))
-                    columns = arms[arm][0].spec.columns()
-                    keys = {**{name: columns[name] for name in NET}, "arm": arm, "other_arm": other, "timesteps": t}
-                    tables.append(table.assign(**keys)[[*keys, *COLUMNS]])
+                    tables.append(named(arms[arm][0], table, *NET, arm=arm, other_arm=other, timesteps=t))
     nothing = pd.DataFrame(columns=[*NET, "arm", "other_arm", "timesteps", *COLUMNS])
     return pd.concat(tables, ignore_index=True) if tables else nothing
 

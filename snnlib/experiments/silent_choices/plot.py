@@ -30,8 +30,8 @@ LABELS = {
     "frozen": "constants from training images",
     "noise": "the full N_noise",
     "rest": "potential at rest, and N'",
-    "crop": "crops, of images framed by 4 pixels",
-    "crop_flip": "such crops, mirrored or not",
+    "crop": "crops of 4 pixels",
+    "crop_flip": "crops of 4 pixels, and mirrored",
 }
 
 
@@ -82,7 +82,7 @@ def _entitled(table: pd.DataFrame) -> str:
     at = default(table).droplevel("net")
     values = ", ".join(f"{plus_minus(at['mean'][t], at.sd[t], '.1f')} % at T = {t}" for t in sorted(at.index)[::-1])
     first = table[table.default].iloc[0]
-    images = f", of {first.hold_out:,} training images" if first.hold_out else ""
+    images = f", on {first.hold_out:,} held-out images" if first.hold_out else ""
     return f"{net_title(first)}\ndefault: {values}{images}\n({mean_and_sd([at.seeds.max()])})"
 
 
@@ -110,8 +110,9 @@ def _point(ax: Axes, y: float, row: pd.Series, seeds: pd.Series, filled: bool) -
     if not seeds.any():  # the same by construction
         return
     ax.plot(seeds, np.full(len(seeds), y), "|", ms=6 if filled else 4, mew=0.8, **look)
-    marker = "D" if row.matters else "o"
-    error = row.half if np.isfinite(row.half) else None
+    tested = np.isfinite(row.half)
+    marker = "D" if row.matters else "o" if tested else "s"
+    error = row.half if tested else None
     size = {"ms": 7, "lw": 1.6, "capsize": 0} if filled else {"ms": 5, "lw": 0.7, "capsize": 0}
     ax.errorbar(row["mean"], y, xerr=error, fmt=marker, zorder=3, **size, **look)
 
@@ -150,8 +151,9 @@ def _explain(fig: Picture, last: int) -> None:
             "ls": "",
         },
         "no clear effect": {"color": GREY, "marker": "o", "ls": ""},
+        "one training seed: too few to tell": {"color": GREY, "marker": "s", "ls": ""},
         "the same at T = 1": {"color": GREY, "marker": "o", "ms": 4.5, "mfc": "white", "lw": 1},
-        "one training seed": {"color": GREY, "marker": "|", "ms": 5, "ls": ""},
+        "each training seed": {"color": GREY, "marker": "|", "ms": 5, "ls": ""},
         f"± sd of the default over seeds, T = {last}": {"color": BAND, "lw": 7},
     }
     legend(fig, {name: Line2D([], [], **look) for name, look in entries.items()}, columns=1)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from snnlib.checks import InputError
 from snnlib.experiments.contrasts import Side, contrast
+from snnlib.experiments.nets import named
 from snnlib.experiments.over_seeds import ARCHITECTURE, over_seeds, percent
 from snnlib.experiments.paper import OUR_TIMESTEPS, TABLE2, TABLE2_DATASETS
 from snnlib.experiments.table2_inference_time.claims import WITHIN
@@ -98,7 +99,8 @@ def over_relu(preset: Preset, timesteps: Sequence[int] = OUR_TIMESTEPS) -> pd.Da
         if "relu" in arms:
             once = next(e for e in preset.evaluations(arms["relu"][0]) if isinstance(e, AsTrained))
             relu = Side(arms["relu"], once, 1)
-            tables += [_named(side, contrast(side, relu)) for side in _ours(preset, arms, timesteps)]
+            for side in _ours(preset, arms, timesteps):
+                tables.append(named(side.runs[0], contrast(side, relu), timesteps=side.timesteps))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -106,12 +108,6 @@ def _ours(preset: Preset, arms: Comparison, timesteps: Sequence[int]) -> Iterato
     """Ours with each readout at each T."""
     for arm in OUR_ARMS:
         yield from (Side(arms[arm], preset.evaluation, t) for t in timesteps if arm in arms)
-
-
-def _named(side: Side, table: pd.DataFrame) -> pd.DataFrame:
-    columns = side.runs[0].spec.columns()
-    named = {name: columns[name] for name in (*ARCHITECTURE, "readout", "noise")}
-    return table.assign(**named, timesteps=side.timesteps)[[*named, "timesteps", *table]]
 
 
 def _target(

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from snnlib.experiments.contrasts import COLUMNS, Side, contrast
+from snnlib.experiments.contrasts import Side, contrast
 from snnlib.experiments.effects import Effect
+from snnlib.experiments.nets import named
 from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.titles import net_title
 from snnlib.runs.evaluation import Evaluation
@@ -63,10 +64,10 @@ def accuracies(preset: Preset) -> pd.DataFrame:
     tables = []
     for arms in compared(preset).values():
         for run in (run for runs in arms.values() for run in runs):
-            named = run.spec.columns()
+            columns = run.spec.columns()
             for inference, evaluation in evaluations(preset, run).items():
                 table = predictions(run, evaluation).table.assign(inference=inference)
-                tables.append(table[[*named, "inference", *(c for c in table if c not in {*named, "inference"})]])
+                tables.append(table[[*columns, "inference", *(c for c in table if c not in {*columns, "inference"})]])
     return pd.concat(tables, ignore_index=True)
 
 
@@ -99,12 +100,11 @@ def contrasts(preset: Preset) -> pd.DataFrame:
     for arms in compared(preset).values():
         for names in ARMS:
             trained = {arms[name][0].spec.noise: arms[name] for name in names if name in arms}
-            net = {name: trained[NOISE][0].spec.columns()[name] for name in NET}
             for one, other in pairs(preset.evaluation.timesteps).values():
                 if other.noise in trained:
                     table = contrast(*(_side(preset, trained[way.noise], way) for way in (one, other)))
-                    keys = net | asdict(one) | {f"other_{name}": value for name, value in asdict(other).items()}
-                    tables.append(table.assign(**keys)[[*keys, *COLUMNS]])
+                    ways = asdict(one) | {f"other_{name}": value for name, value in asdict(other).items()}
+                    tables.append(named(trained[NOISE][0], table, *NET, **ways))
     return pd.concat(tables, ignore_index=True)
 
 
