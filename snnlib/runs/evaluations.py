@@ -97,21 +97,15 @@ class Conversion(Evaluation):
         model = run.model(device)
         if self.output == "current":
             model = without_last_neurons(model)
+        alphas = [self.alpha if here else math.inf for here in _chosen(self.layers, run.spec, model).values()]
         converted = convert(
-            model, self._alphas(run.spec, model), self.beta, self.leak, self.statistics, images,
+            model, alphas, self.beta, self.leak, self.statistics, images,
             timesteps=None if images is None else max(self.timesteps, 2), first_step=self.first_step, noise=self.noise,
         )  # fmt: skip
         if self.output != "quiet":
             return converted
         *_, (_, last) = converted.neurons()
         return with_dynamics(converted, lambda neuron: last.dynamics.quiet if neuron is last else neuron.dynamics)
-
-    def _alphas(self, spec: Spec, model: Spiking) -> float | list[float]:
-        if self.layers == "all" or spec.readout != "spikes":
-            return self.alpha  # a readout of potentials has no neurons: the hidden layers are all
-        *hidden, _ = model.neurons()
-        inner, last = (self.alpha, math.inf) if self.layers == "hidden" else (math.inf, self.alpha)
-        return [inner] * len(hidden) + [last]
 
     @property
     def at_mean(self) -> Conversion:
@@ -151,13 +145,11 @@ class Phased(Evaluation):
     def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
         self.fits(run.spec)
         model = run.model(device)
-        neurons = [neuron for _, neuron in model.neurons()]
-        readout = neurons[-1:] if run.spec.readout == "spikes" else []
-        chosen = {"all": neurons, "readout": readout, "hidden": [n for n in neurons if n not in readout]}[self.layers]
+        chosen, reads_out = (_chosen(layers, run.spec, model) for layers in (self.layers, "readout"))
 
         def change(neuron: Neuron) -> Dynamics:
-            spread = self.readout_spread if neuron in readout else self.spread
-            return self._of(neuron.dynamics, spread) if neuron in chosen else neuron.dynamics
+            spread = self.readout_spread if reads_out[neuron] else self.spread
+            return self._of(neuron.dynamics, spread) if chosen[neuron] else neuron.dynamics
 
         return with_dynamics(model, change)
 
@@ -185,6 +177,7 @@ class AnnConversion(Evaluation):
             )
 
     def network(self, run: Run, device: torch.device | str | None = None) -> Spiking:
+        self.fits(run.spec)
         return to_spiking(run.model(device), self.images(run, device), self.percentile, self.v_init)
 
     def of(self, images: int) -> int:
@@ -223,6 +216,13 @@ def _parted(layers: str, spec: Spec) -> None:
     """Refuse a readout alone where it has no neurons."""
     if layers == "readout" and spec.readout != "spikes":
         raise InputError(f"layers = readout: {spec.label} has no spikes there; readout = {spec.readout}")
+
+
+def _chosen(layers: str, spec: Spec, model: Spiking) -> dict[Neuron, bool]:
+    """Whether each layer of neurons is meant; a readout of potentials has none, so that the hidden ones are all."""
+    neurons = [neuron for _, neuron in model.neurons()]
+    hidden = len(neurons) - (spec.readout == "spikes")
+    return {neuron: layers == "all" or (layers == "hidden") == (i < hidden) for i, neuron in enumerate(neurons)}
 
 
 def _trained_on_rates(spec: Spec) -> None:

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from snnlib.checks import InputError
+from snnlib.data.sets import Dataset
 from snnlib.fast.process import usable
+from snnlib.network import Spiking
 from snnlib.runs import checkpoints
 from snnlib.runs.evaluation import Evaluation
 from snnlib.runs.evaluations import read
@@ -121,20 +123,29 @@ def _about(run: Run, evaluation: Evaluation) -> dict[str, Any]:
     return {"run": run.spec.name, "evaluation": evaluation.spelled, "weights": weights}
 
 
+def predicted(run: Run, evaluation: Evaluation, data: Dataset, model: Spiking | None = None) -> Predictions:
+    """What a net predicts of test images in the way of an evaluation; nothing is kept.
+
+    Args:
+        data: on the device where it is to happen.
+        model: what was made of the evaluation's net; itself if not given.
+    """
+    e, recipe = evaluation, run.spec.recipe
+    with recipe.execution():
+        net = e.network(run, data.test.images.device) if model is None else model
+        return predict(
+            net, data, e.timesteps, e.noise_seeds, e.batch_size, recipe.precision, e.ties, e.warm_up, e.flips
+        )
+
+
 def _compute(run: Run, evaluation: Evaluation, device: torch.device | str | None) -> Predictions:
     device = usable(device or default_device())
     made, began = provenance(device), time.perf_counter()
-    with (
-        run.spec.recipe.execution(),
-        failures.naming_place(
-            lambda: f"{run.label}: {type(evaluation).__name__}", "evaluation.batch_size", evaluation.batch_size
-        ),
+    with failures.naming_place(
+        lambda: f"{run.label}: {type(evaluation).__name__}", "evaluation.batch_size", evaluation.batch_size
     ):
-        e, precision, data = evaluation, run.spec.recipe.precision, run.data(device)
-        found = predict(
-            e.network(run, device), data.first(e.of(len(data.test))), e.timesteps, e.noise_seeds, e.batch_size,
-            precision, e.ties, e.warm_up, e.flips,
-        )  # fmt: skip
+        data = run.data(device)
+        found = predicted(run, evaluation, data.first(evaluation.of(len(data.test))))
     named = {**run.spec.columns(), **found.table}
     table, right, about = _files(run, evaluation)
     run.still_alone()

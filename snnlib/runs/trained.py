@@ -72,13 +72,11 @@ def ensure(spec: Spec, device: torch.device | str | None = None, label: str = ""
     def make() -> Run:
         if run.done:  # it has just been mended
             return run
-        if not checkpoints.found(run.folder) and any((run.folder / name).exists() for name in FILES):
-            aside = set_aside(*(run.folder / name for name in FILES))
-            missing = "missing, so nothing vouches for the run's other files"
-            log.warning("%s: %s; moved to %s, the run is trained anew", run.folder / METADATA, missing, aside)
-        if not checkpoints.found(run.folder) and pretrained.install(spec.name, run.folder):
-            log.info("%s: its weights are published, nothing is trained", run.label)
-            return run
+        if not checkpoints.found(run.folder):
+            _orphans_aside(run)
+            if pretrained.install(spec.name, run.folder):
+                log.info("%s: its weights are published, nothing is trained", run.label)
+                return run
         if run.published:
             log.warning("%s: published without weights, or for other evaluations, so it is trained here", run.label)
         if spec.recipe.devices > 1:
@@ -93,6 +91,14 @@ def ensure(spec: Spec, device: torch.device | str | None = None, label: str = ""
         for other in spec.before:
             ensure(other, device)  # before this run's lock is taken: one lock at a time
     return once(read, lambda: run.alone("trains"), move_aside, make)
+
+
+def _orphans_aside(run: Run) -> None:
+    """Move away what lies in a run's folder without its metadata."""
+    if any((run.folder / name).exists() for name in FILES):
+        aside = set_aside(*(run.folder / name for name in FILES))
+        missing = "missing, so nothing vouches for the run's other files"
+        log.warning("%s: %s; moved to %s, the run is trained anew", run.folder / METADATA, missing, aside)
 
 
 def train(run: Run, device: torch.device, rank: Rank = ALONE) -> None:
@@ -134,8 +140,7 @@ def _train(run: Run, device: torch.device, rank: Rank) -> None:
         run.still_alone()
         checkpoints.save_checkpoint(folder, state, {"run": spec.name, "sittings": sittings()})
 
-    options = {"timesteps": spec.timesteps, "seed": spec.seed, "label": run.label, "save": save}
-    train_epochs(state, data, spec.recipe, **options)
+    train_epochs(state, data, spec.recipe, timesteps=spec.timesteps, seed=spec.seed, label=run.label, save=save)
     if not rank.leads:
         return
     save_tensors(folder / WEIGHTS, state.model.model.state_dict(), {"run": spec.name})

@@ -227,7 +227,11 @@ def test_a_conversions_first_step_reaches_every_neuron(run: Run, first_step: str
 @pytest.mark.parametrize(
     ("evaluation", "changes", "words"),
     [
-        (AnnConversion(), {}, "dynamics = SingleStep: a net of ReLU or QCFS neurons can be converted"),
+        (
+            AnnConversion(),
+            {},
+            "dynamics = single_step: only a net trained as relu or qcfs can be converted by percentile",
+        ),
         (AnnConversion(percentile=99.0), QCFS4, "percentile = 99.0: must be 100 for a qcfs net"),
         (Conversion(), RELU, "dynamics = relu: only a net trained as single_step can be converted by alpha"),
         (AsLIF(), RELU, "dynamics = relu: AsLIF takes the weights of a net trained as single_step"),

@@ -16,10 +16,9 @@ from snnlib.experiments.beyond.pairs import ANN, CONVERTED, Pair, above_zero, in
 from snnlib.experiments.over_seeds import counted, percent
 from snnlib.runs.evaluation import Evaluation
 from snnlib.runs.evaluations import AsTrained, Conversion
-from snnlib.runs.results import accuracy
+from snnlib.runs.results import accuracy, predicted
 from snnlib.runs.run import Run
 from snnlib.runs.trained import ensure
-from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.seeds import stream
 
 ENSEMBLE = "step 2"
@@ -55,15 +54,14 @@ def accuracy_under_noise(run: Run, evaluation: Evaluation, deviations: Iterable[
     """
     deviations = tuple(deviations)
     ensure(run.spec)
-    model, data, recipe, e = evaluation.network(run), run.data(), run.spec.recipe, evaluation
-    with recipe.execution():
-        tables = [
-            accuracy_over_time(
-                model, noisy(data, deviation, seed), e.timesteps, (seed,), e.batch_size, recipe.precision
-            ).assign(input_noise=deviation)
-            for deviation in deviations
-            for seed in e.noise_seeds
-        ]
+    model, data = evaluation.network(run), run.data()
+    tables = [
+        predicted(run, evaluation.changed(noise_seeds=(seed,)), noisy(data, deviation, seed), model).table.assign(
+            input_noise=deviation
+        )
+        for deviation in deviations
+        for seed in evaluation.noise_seeds
+    ]
     table = pd.concat(tables, ignore_index=True).assign(**run.spec.columns())
     return table[[*run.spec.columns(), "input_noise", "noise_seed", "timesteps", "accuracy"]]
 
@@ -101,9 +99,8 @@ def accuracy_without_noise(runs: Iterable[Run], evaluation: Conversion) -> pd.Da
     for run in runs:
         named = run.spec.columns()
         found = [accuracy(run, e).assign(net=WITH)]
-        recipe, silent = run.spec.recipe, without_noise(fold(e.network(run)))
-        with recipe.execution():
-            table = accuracy_over_time(silent, run.data(), e.timesteps, (0,), e.batch_size, recipe.precision)
+        silent = without_noise(fold(e.network(run)))
+        table = predicted(run, e.changed(noise_seeds=(0,)), run.data(), silent).table
         found.append(table.assign(**named, net=WITHOUT))
         tables += [table[[*named, "net", "noise_seed", "timesteps", "accuracy"]] for table in found]
     return pd.concat(tables, ignore_index=True)

@@ -20,9 +20,9 @@ from snnlib.experiments.nets import by_net
 from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.titles import net_title
 from snnlib.runs.evaluations import Conversion
+from snnlib.runs.results import predicted
 from snnlib.runs.run import Run
 from snnlib.runs.trained import ensure
-from snnlib.training.evaluation import predict
 
 AT = (10, 100, 1000)  # T: what is ahead before is another question
 IMAGES = 100
@@ -62,9 +62,7 @@ def _right(run: Run, evaluation: Conversion, memory: str) -> Tensor:
     """How often each image is predicted right at each T of `AT`, a share of the noise seeds: [T, N]."""
     ensure(run.spec)
     e = memories(evaluation)[memory].changed(timesteps=AT[-1])
-    data, precision = run.data().first(IMAGES), run.spec.recipe.precision
-    with run.spec.recipe.execution():
-        found = predict(e.network(run), data, e.timesteps, e.noise_seeds, e.batch_size, precision, e.ties)
+    found = predicted(run, e, run.data().first(IMAGES))
     return found.right[:, [t - 1 for t in AT]].double().mean(0)
 
 
