@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from snnlib.batch import listing
 from snnlib.runs import pretrained
 from snnlib.runs.checkpoints import epochs_done
 from snnlib.runs.evaluations import read
+from snnlib.runs.labels import flat
 from snnlib.runs.results import evaluated
 from snnlib.runs.run import FILES, Run
 from snnlib.store.files import DamagedError, check
@@ -60,12 +61,12 @@ def told(found: Mapping[str, Any]) -> str:
     uses = "; ".join(f"{preset}: {use}" for preset, use in found["uses"].items())
     parts = [f"{found['label']}: {found['state']}\nid {found['run'][-12:]}, {uses or 'used by no preset that ships'}"]
     if "spec" in found:
-        parts.append(_two_columns("spec", dict(_flat(found["spec"]))))
+        parts.append(_two_columns("spec", dict(flat(found["spec"]))))
     if "last_epoch" in found:
         row = found["last_epoch"]
         parts.append(_two_columns("after the last epoch", {name: f"{value:g}" for name, value in row.items()}))
         parts.append(_accuracies(found["evaluations"]) if found["evaluations"] else "not evaluated")
-        parts += [_two_columns("made with", dict(_flat(sitting))) for sitting in found["sittings"]]
+        parts += [_two_columns("made with", dict(flat(sitting))) for sitting in found["sittings"]]
     elif "epochs" in found:
         parts.append(f"epochs done: {found['epochs']}")
     rows = [(file["file"], f"{file['bytes']:,}", file["state"]) for file in found["files"]]
@@ -81,7 +82,7 @@ def _accuracies(evaluations: list[dict[str, Any]]) -> str:
         fields, accuracy = dict(each["evaluation"]), each["accuracy"]
         kind, first, last = fields.pop("kind"), min(accuracy), max(accuracy)
         usual = read({"kind": kind}).spelled
-        how = ", ".join(f"{name} = {value}" for name, value in _flat(fields) if value != usual.get(name))
+        how = ", ".join(f"{name} = {value}" for name, value in flat(fields) if value != usual.get(name))
         rows.append((kind, how, f"{100 * accuracy[first]:.2f}", f"{100 * accuracy[last]:.2f}"))
     columns = ["evaluated", "with", "T = 1, %", "T = last, %"]
     return pd.DataFrame(rows, columns=columns).to_markdown(index=False, disable_numparse=True)
@@ -90,14 +91,6 @@ def _accuracies(evaluations: list[dict[str, Any]]) -> str:
 def _two_columns(title: str, values: Mapping[str, Any]) -> str:
     table = pd.DataFrame([(name, str(value)) for name, value in values.items()], columns=[title, ""])
     return table.to_markdown(index=False, disable_numparse=True)
-
-
-def _flat(fields: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in fields.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{name}.")
-        else:
-            yield f"{before}{name}", value
 
 
 def _checked(path: Path, run: Run | None, intact: Collection[str]) -> str:

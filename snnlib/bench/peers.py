@@ -121,13 +121,15 @@ PEERS: dict[str, type[Peer]] = {"SpikingJelly": SpikingJelly, "snnTorch": SnnTor
 
 def installed() -> dict[str, str]:
     """The version of each peer that is installed, by name; nothing is imported for it."""
-    found = {}
-    for name in PEERS:
-        try:
-            found[name] = version(name.lower())
-        except PackageNotFoundError:
-            continue
-    return found
+    return {name: found for name in PEERS if (found := version_of(name)) is not None}
+
+
+def version_of(library: str) -> str | None:
+    """The version of a library, if it is installed."""
+    try:
+        return version(library.lower())
+    except PackageNotFoundError:
+        return None
 
 
 def needs(peer: str) -> None:

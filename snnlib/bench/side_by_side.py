@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from unittest.mock import patch
 
@@ -28,6 +27,7 @@ from tqdm import tqdm
 from snnlib.bench import quick_starts
 from snnlib.bench.contest import machine, processes
 from snnlib.bench.contestants import INSTALLED, TUNED
+from snnlib.bench.peers import version_of
 from snnlib.checks import InputError, whole
 from snnlib.data.sets import Split, load_dataset
 from snnlib.store.markdown import lines as markdown_lines
@@ -191,7 +191,7 @@ def summary(accuracy: pd.DataFrame, rounds: pd.DataFrame) -> pd.DataFrame:
             by_seed = accuracy[(accuracy.quick_start == pair.library) & (accuracy.who == who)].accuracy
             row |= {"accuracy": by_seed.mean(), "accuracy_sd": by_seed.std(), "seeds": len(by_seed)}
             found.append(row)
-    hardware = machine() | {"threads": "1", **{pair.library: installed(pair.library) or "" for pair in PAIRS}}
+    hardware = machine() | {"threads": "1", **{pair.library: version_of(pair.library) or "" for pair in PAIRS}}
     return pd.DataFrame(found).assign(rounds=rounds["round"].nunique(), **hardware)
 
 
@@ -240,17 +240,9 @@ def code_text() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def installed(library: str) -> str | None:
-    """The version of a library, if it is installed."""
-    try:
-        return version(library.lower())
-    except PackageNotFoundError:
-        return None
-
-
 def check_installed() -> None:
     """Raise an `InputError` where one of the libraries is missing."""
-    missing = [pair.library for pair in PAIRS if installed(pair.library) is None]
+    missing = [pair.library for pair in PAIRS if version_of(pair.library) is None]
     if missing:
         raise InputError(
             f"--quick-starts: {', '.join(missing)} not installed; in an environment of its own, since sinabs needs an "

@@ -30,15 +30,16 @@ def one(text: str, preset: Preset) -> Run:
 
 def one_stored(text: str) -> tuple[str, Run | None]:
     """The only run of the store that is meant, by its name; None if nothing says what it is."""
-    runs = listing.in_store()
-    name = _only(text, {name: [run.label if run else name] for name, run in runs.items()}, "the store")
-    return name, runs[name]
+    return _one_of(text, listing.in_store(), "the store")
 
 
 def one_known(text: str) -> tuple[str, Run | None]:
     """The only run that is meant, of the store or published; likewise."""
-    runs = {**listing.published(), **listing.in_store()}
-    name = _only(text, {name: [run.label if run else name] for name, run in runs.items()}, "the store, or published")
+    return _one_of(text, {**listing.published(), **listing.in_store()}, "the store, or published")
+
+
+def _one_of(text: str, runs: Mapping[str, Run | None], where: str) -> tuple[str, Run | None]:
+    name = _only(text, {name: [run.label if run else name] for name, run in runs.items()}, where)
     return name, runs[name]
 
 

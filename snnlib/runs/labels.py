@@ -29,7 +29,7 @@ def labels(specs: Iterable[Spec]) -> dict[str, str]:
 
 
 def _suffixes(group: list[Spec]) -> list[str]:
-    tables = [dict(_flat(spec.model_dump(mode="json"))) for spec in group]
+    tables = [{path: _in_a_word(value) for path, value in flat(spec.model_dump(mode="json"))} for spec in group]
     columns = {path: [table.get(path, "") for table in tables] for path in {p: None for t in tables for p in t}}
     chosen: list[str] = []
     told: list[tuple[str, ...]] = [()] * len(group)
@@ -52,10 +52,14 @@ def _suffixes(group: list[Spec]) -> list[str]:
     ]
 
 
-def _flat(fields: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """Every field, with those that it is in before it, and its value in a word."""
+def flat(fields: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every field, behind those that it is in, and its value."""
     for name, value in fields.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{name}.")
+            yield from flat(value, f"{before}{name}.")
         else:
-            yield f"{before}{name}", value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+            yield f"{before}{name}", value
+
+
+def _in_a_word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from snnlib.bench import quick_starts, report, side_by_side
+from snnlib.bench import peers, quick_starts, report, side_by_side
 from snnlib.bench.side_by_side import OURS, PAIRS, Pair, Timed, code, lines, summary
 from snnlib.checks import InputError
 from snnlib.cli.benchmark import bench
@@ -25,7 +25,7 @@ SIDES = [(pair, who) for pair in PAIRS for who in (pair.library, OURS)]
 @pytest.mark.slow
 @pytest.mark.parametrize(("pair", "who"), SIDES, ids=lambda value: getattr(value, "library", value))
 def test_a_quick_start_learns(pair: Pair, who: str, small: Dataset) -> None:
-    if who != OURS and side_by_side.installed(who) is None:
+    if who != OURS and peers.version_of(who) is None:
         pytest.skip(f"{who} is not installed")
     torch.manual_seed(0)
     images, labels = small.train.images / 255, small.train.labels
