@@ -118,7 +118,7 @@ def test_ratios_are_taken_within_a_round() -> None:
 
 
 def test_all_libraries_are_needed_and_three_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(side_by_side, "installed", lambda library: None if library == "sinabs" else "1")
+    monkeypatch.setattr(side_by_side, "version_of", lambda library: None if library == "sinabs" else "1")
     with pytest.raises(InputError, match=r"--quick-starts: sinabs not installed; .*pip install -e '.\[bench,quick-s"):
         report.bench_quick_starts()
     with pytest.raises(InputError, match="--rounds = 2: must be a whole number of at least 3"):
