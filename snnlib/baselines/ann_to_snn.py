@@ -6,7 +6,7 @@ import copy
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.checks import InputError, between, positive, whole
@@ -20,19 +20,14 @@ def fold_batch_norm(model: Spiking) -> Spiking:
     """The same function of the image without batch norm: its running statistics become weights and biases.
 
     A copy, in evaluation mode; an identity stands where a batch norm was, so layers keep their places.
-    Only batch norm right after a convolution or linear layer, in one ``nn.Sequential``, is folded.
+    Only batch norm right after a convolution, in one ``nn.Sequential``, is folded.
     """
     model = copy.deepcopy(model).eval()
     for container in [m for m in model.modules() if isinstance(m, nn.Sequential)]:
         for i in range(1, len(container)):
-            match container[i - 1], container[i]:
-                case nn.Conv2d() as layer, nn.BatchNorm2d() as norm:
-                    container[i - 1] = fuse_conv_bn_eval(layer, norm)
-                case nn.Linear() as layer, nn.BatchNorm1d() as norm:
-                    container[i - 1] = fuse_linear_bn_eval(layer, norm)
-                case _:
-                    continue
-            container[i] = nn.Identity().eval()
+            if isinstance(container[i], nn.BatchNorm2d) and isinstance(container[i - 1], nn.Conv2d):
+                container[i - 1] = fuse_conv_bn_eval(container[i - 1], container[i])
+                container[i] = nn.Identity().eval()
     return model
 
 

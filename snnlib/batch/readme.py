@@ -17,7 +17,7 @@ from snnlib.batch.ledger import Ledger, as_written
 from snnlib.checks import InputError
 from snnlib.experiments.claims import CLAIMS
 from snnlib.experiments.evidence import RULE
-from snnlib.experiments.tables import VERDICTS
+from snnlib.experiments.tables import SCALE, UNTESTED, VERDICTS
 from snnlib.runs.preset import load_preset
 from snnlib.runs.preset_folder import figures_of
 from snnlib.store.markdown import lines, put_all
@@ -45,23 +45,22 @@ def claims_markdown(ledger: Ledger, preset: str) -> str:
         f"{' '.join(RULE)} The paper's words and every test: `notebooks/claims.ipynb`.",
     ]
     # The verdict comes second: on a phone there is room for two columns, and the others are behind a swipe.
-    rows = [
-        (f"{r.claim} ({r.section})", f"**{r.verdict}**", r.paper, _by_network(r.measured)) for r in table.itertuples()
-    ]
+    rows = [(f"{r.claim} ({r.section})", f"**{r.verdict}**", r.paper, _by_network(r)) for r in table.itertuples()]
     parts += [lines(("claim (section)", "verdict", "paper", "measured here"), rows)]
     if lacking := without_runs(ledger):
         parts += [f"Networks without runs at this preset: {lacking}."]
     if len(ledger.beyond):
-        rows = [(r.claim, f"**{r.verdict}**", _by_network(r.measured)) for r in ledger.beyond.itertuples()]
+        rows = [(r.claim, f"**{r.verdict}**", _by_network(r)) for r in ledger.beyond.itertuples()]
         parts += ["Beyond the paper, by the same rule:", lines(("statement", "verdict", "measured here"), rows)]
     checked = f"A check, without a verdict: {ledger.checks}."
     return "\n\n".join([*parts, checked, f"Nets: {'; '.join(nets) or 'none'}."]) + "\n"
 
 
-def _by_network(measured: str) -> str:
+def _by_network(row: Any) -> str:
     """What was measured with a line for each network, in a cell of a table."""
-    lead, colon, rest = measured.partition(": ")
-    return f"{lead}{colon.strip()}{'<br>' if colon else ''}{rest}".replace("; ", "<br>")
+    lead, colon, rest = row.measured.partition(": ")
+    led = colon and "(seeds" not in lead and row.verdict not in (SCALE, UNTESTED)  # else it is a reason, or has no lead
+    return (f"{lead}:<br>{rest}" if led else row.measured).replace("; ", "<br>")
 
 
 def headlines(ledgers: Mapping[Path, Ledger]) -> str:

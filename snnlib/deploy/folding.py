@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.checks import InputError, between, finite, instance, magnitude, moderate, whole
 from snnlib.conversion import with_dynamics
 from snnlib.fast import Currents, lif_steps
-from snnlib.layers import CurrentShortcut
+from snnlib.layers import CurrentShortcut, Residual
 from snnlib.network import Spiking
 from snnlib.neurons import LIF, Converted, Neuron, reset
 from snnlib.noise import Bounded, Gaussian, Noise
@@ -35,8 +36,9 @@ from snnlib.spelling import Value
 from snnlib.statistics import Frozen
 from snnlib.surrogate import Derivative, Surrogate, Triangle, spike
 
-# What a constant that is added before leaves as it came.
-PASSED = (nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Identity, nn.Flatten, nn.Dropout)
+# What a constant that is added before leaves as it came, average pools where they are plain means.
+PASSED = (nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout)
+IN_ORDER = (nn.Sequential, Residual, CurrentShortcut)  # modules that call theirs in the order of `Module.modules`
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def absorb(model: Spiking) -> Spiking:
     The first step had no bias, so it gets as much the other way. A copy.
 
     Raises:
-        InputError: neurons that are not `NoisyLIF`, or that no convolution or linear layer stands before.
+        InputError: neurons that are not `NoisyLIF`, or that no convolution or linear layer stands before; modules whose
+            own code calls others, except `snnlib.layers`'.
     """
     model = fold_batch_norm(_noisy(model))
     for neuron, add in _before(model):
@@ -187,10 +190,15 @@ def _before(model: Spiking) -> Iterator[tuple[Neuron, Callable[[float], None]]]:
     Where that layer's output passes by the neuron (`CurrentShortcut`), the layer behind it takes the constant away.
 
     Raises:
-        InputError: something else stands between, in the order in which modules are registered.
+        InputError: something else stands between, or nobody knows what does.
     """
     layer = behind = other = None
-    for module in model.modules():
+    for module in model.model.modules():
+        if len(model.functions.calls) or (any(module.children()) and not isinstance(module, IN_ORDER)):
+            raise InputError(
+                f"layer = {type(module).__name__}: what its code calls before a neuron is not known; layers must stand "
+                "in nn.Sequential, Residual or CurrentShortcut"
+            )
         if isinstance(module, nn.Conv2d | nn.Linear):
             layer = module
         elif isinstance(module, CurrentShortcut):
@@ -198,13 +206,17 @@ def _before(model: Spiking) -> Iterator[tuple[Neuron, Callable[[float], None]]]:
         elif isinstance(module, Neuron):
             if layer is None:
                 raise InputError(
-                    f"layer = {other}: stands before a neuron, whose bias cannot pass it; must be a convolution or "
-                    "linear layer, with batch norm right behind it at most, then pools without padding"
+                    f"layer = {other or 'the input'}: stands before a neuron, whose bias cannot pass it; must be a "
+                    "linear layer or a convolution, this with batch norm right behind it at most, then plain pools"
                 )
             yield module, partial(_shift, layer, behind)
             layer, behind, other = None, None, module
-        elif not any(module.children()) and (not isinstance(module, PASSED) or getattr(module, "padding", 0)):
+        elif not (isinstance(module, PASSED + IN_ORDER) and _plain(module)):
             layer, other = None, module
+
+
+def _plain(module: nn.Module) -> bool:
+    return not isinstance(module, nn.AvgPool2d) or not (module.divisor_override or np.any(module.padding))
 
 
 @torch.no_grad()

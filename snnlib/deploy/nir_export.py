@@ -148,8 +148,8 @@ class _Builder:
                 kernel, stride, padding = (
                     np.array(np.broadcast_to(x, 2)) for x in (layer.kernel_size, layer.stride, layer.padding)
                 )
-                if padding.any() or (kernel != stride).any():
-                    raise InputError(f"layer = {layer}: must have its kernel for a stride, and no padding")
+                if padding.any() or (kernel != stride).any() or layer.divisor_override or layer.ceil_mode:
+                    raise InputError(f"layer = {layer}: must have its kernel for a stride, and nothing else")
                 rows, columns = (int(side) // int(k) for side, k in zip(self.shape[1:], kernel, strict=True))
                 node = nir.AvgPool2d(kernel_size=kernel, stride=kernel, padding=np.zeros(2, int))
                 return node, "pool", (self.shape[0], rows, columns)

@@ -88,7 +88,7 @@ class Finding:
         if any(len(found) > 1 for found in of_network.values()):
             counts = of_label
         usual = [count for count, _ in Counter(counts.values()).most_common()]
-        others = (f"{', '.join(name for name in counts if counts[name] == count)} {count}" for count in usual[1:])
+        others = (f"but {', '.join(name for name in counts if counts[name] == count)} {count}" for count in usual[1:])
         return ", ".join((*map(str, usual[:1]), *others))
 
     @property

@@ -33,7 +33,7 @@ def value_title(column: str, value: Any) -> str:
             return f"width {value:g}"
         case "augment":
             return AUGMENTED[value].removeprefix(", ")
-    return TITLES.get(value, value)
+    return TITLES.get(value, str(value))
 
 
 def title(net: Mapping[str, str]) -> str:

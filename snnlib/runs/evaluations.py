@@ -61,7 +61,7 @@ class Conversion(Evaluation):
     statistics: Literal[STATISTICS] = "layer"
     first_step: Literal[FIRST_STEPS] = "noise"
     noise: Noise | None = None  # N_noise, where it is not that of training
-    # Where spikes are read: those of neurons with the constant 1/2 in place of noise and memory, or what arrives there.
+    # Where spikes are read: those of neurons with their noise's mean in place of noise and memory, or their currents.
     output: Annotated[Literal[OUTPUTS], ADDED] = "trained"
     layers: Annotated[Literal[LAYERS], ADDED] = "all"  # with a memory; the others draw all their noise, as in step 2
 

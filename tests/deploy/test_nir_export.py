@@ -156,7 +156,8 @@ def test_what_cannot_be_expressed_is_refused() -> None:
     other.model.layers[0] = nn.MaxPool2d(2)
     with pytest.raises(InputError, match=r"layer = MaxPool2d.*must be a convolution"):
         to_nir(other)
-    for pool in (nn.AvgPool2d(2, stride=1), nn.AvgPool2d(2, padding=1)):
+    pools = ({"stride": 1}, {"padding": 1}, {"divisor_override": 3}, {"ceil_mode": True})
+    for pool in (nn.AvgPool2d(2, **options) for options in pools):
         other.model.layers[0] = pool
-        with pytest.raises(InputError, match=r"layer = AvgPool2d.*must have its kernel for a stride, and no padding"):
+        with pytest.raises(InputError, match=r"layer = AvgPool2d.*must have its kernel for a stride, and nothing else"):
             to_nir(other)

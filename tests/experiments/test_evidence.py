@@ -218,9 +218,9 @@ def test_a_verdict_stands_whatever_the_undecided_and_missing_turn_out_to_be() ->
 def test_a_finding_tells_its_networks_with_the_numbers_of_seeds() -> None:
     items = [Item("CNN", "+1.0", YES, 3), Item("CNN", "+2.0", YES, 3), Item("VGG-16", "-1.0", NO, 3)]
     assert Finding(items, "points").measured == "points: CNN +1.0 and +2.0; VGG-16 -1.0 (seeds: 3)"
-    assert Finding([*items, Item("ResNet-18", "0.0", UNCLEAR, 1)]).measured.endswith("(seeds: 3, ResNet-18 1)")
+    assert Finding([*items, Item("ResNet-18", "0.0", UNCLEAR, 1)]).measured.endswith("(seeds: 3, but ResNet-18 1)")
     parts = [Item("CNN, spikes", "+1.0", YES, 3), Item("CNN, potential", "+1.0", YES, 1)]  # one net, two numbers
-    assert Finding([*parts, Item("VGG-16", "0.0", UNCLEAR, 3)]).seeds == "3, CNN, potential 1"
+    assert Finding([*parts, Item("VGG-16", "0.0", UNCLEAR, 3)]).seeds == "3, but CNN, potential 1"
     assert Finding([over("CNN", 8, 10, 5)]).measured == "CNN 8.0×"
 
 
