@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from snnlib.experiments.over_seeds import mean_and_sd, plus_minus
-from snnlib.experiments.silent_choices.table import default, effects, shown
+from snnlib.experiments.silent_choices.table import RECIPE, default, effects, shown
 from snnlib.experiments.style import VERMILION, Picture, entitle, figure, legend, style
 from snnlib.experiments.titles import net_title
 
@@ -24,7 +24,7 @@ LABELS = {
     "potential": "no spikes, output = mean current",
     "max_normalised": "divided by the largest draw (Eq. 9)",
     "density, sigma 0.125, mean 0.5": "density of the noise",
-    "density, sigma 0.125, mean 0.5, gain 0.4, bias 0.25": "density of the noise, currents begun in it",
+    "density, sigma 0.125, mean 0.5, gain 0.4, bias 0.25": "the same, currents begun in it",
     "layer": "over layer and batch",
     "sample": "each image alone",
     "frozen": "constants from training images",
@@ -132,8 +132,7 @@ def _name(ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str]]) -> None:
     usual = table[table.default].drop_duplicates("choice").set_index("choice").value
     heading = []
     for choice, value in rows:
-        default_value = LABELS.get(usual[choice], usual[choice])
-        heading.append(LABELS.get(value, value) if value else f"{choice} (default: {default_value})")
+        heading.append(_words(choice, value) if value else f"{choice} (default: {_words(choice, usual[choice])})")
     ax.set_yticks([y + (NAME if value else HEADING) for y, (_, value) in enumerate(rows)], heading)
     for label, (_, value) in zip(ax.get_yticklabels(), rows, strict=True):
         label.set(fontweight="normal" if value else "bold", ha="left", bbox=WHITE)
@@ -141,6 +140,12 @@ def _name(ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str]]) -> None:
     ax.grid(axis="y", visible=False)
     ax.set_axisbelow(False)  # so that names are on the lines
     ax.spines["left"].set_visible(False)
+
+
+def _words(choice: str, value: str) -> str:
+    if choice == RECIPE:
+        return ", ".join(value.split(", ")[:2])  # its epochs and optimiser; the CSV has the rest
+    return LABELS.get(value, value)
 
 
 def _explain(fig: Picture, last: int) -> None:
