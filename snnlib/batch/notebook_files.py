@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 
+def _drawn(*names: str) -> list[str]:
+    return [f"{name}.{ending}" for name in names for ending in ("svg", "png")]
+
+
 def _pictures(*names: str) -> list[str]:
-    return [f"{name}.{ending}" for name in names for ending in ("svg", "png", "csv")]
+    return [file for name in names for file in (*_drawn(name), f"{name}.csv")]
 
 
 def _tables(*names: str) -> list[str]:
@@ -21,7 +25,7 @@ NOTEBOOK_FILES = {
         "fig2_levels.csv",
     ],
     "fig3_4_training_time": _pictures("fig3_training_speed", "fig4_time_to_accuracy")
-    + [*_tables("fig4_training_cost"), "fig3_contrasts.csv"],
+    + [*_drawn("fig3_training_flop"), *_tables("fig4_training_cost"), "fig3_contrasts.csv"],
     "table2_inference_time": _pictures("table2_accuracy_vs_timesteps")
     + _tables("table2_inference_time", "table2_speedup")
     + ["table2_over_relu.csv"],
@@ -36,8 +40,13 @@ NOTEBOOK_FILES = {
     "silent_choices": [*_pictures("silent_choices"), "silent_choices_effects.csv"],
     "memories": _pictures("memories", "memories_layers", "memories_spread", "memories_chance", "memories_ceiling")
     + [*_tables("memories_steps"), "memories_contrasts.csv"],
-    "one_pass": [*_pictures("one_pass"), *_tables("one_pass_costs"), "one_pass_contrasts.csv"],
-    "record": [*_pictures("record_tricks", "record"), *_tables("record_ablation"), "record_levels.csv"],
+    "one_pass": [
+        *_pictures("one_pass"),
+        *_drawn("one_pass_others"),
+        *_tables("one_pass_costs"),
+        "one_pass_contrasts.csv",
+    ],
+    "record": [*_drawn("record_tricks"), *_pictures("record"), *_tables("record_ablation"), "record_levels.csv"],
     "beyond": _pictures("beyond_anytime", "beyond_operations", "beyond_robustness")
     + _tables("beyond_folding", "beyond_without_noise")
     + ["beyond_equal_accuracy.csv"],

@@ -52,9 +52,13 @@ class Outputs:
 
     def write_figure(self, fig: Figure, table: pd.DataFrame, name: str) -> list[Path]:
         """Write ``name``.svg, .png and the .csv that the figure was drawn from; returns the paths."""
+        return self.write_csv(table, name) + self.write_picture(fig, name)
+
+    def write_picture(self, fig: Figure, name: str) -> list[Path]:
+        """Write ``name``.svg and .png, of a table that has a figure already; returns the paths."""
         if self.changed:
             _say(fig, f"changed: {changes.in_words(self.changed)}")
-        return self.write_csv(table, name) + self._write(name, {"svg": svg(fig), "png": png(fig)})
+        return self._write(name, {"svg": svg(fig), "png": png(fig)})
 
     @property
     def written(self) -> str:

@@ -248,7 +248,9 @@ def test_a_curve_has_the_steps_of_training_times_the_seconds_of_a_step(
 
 def test_figure_3_draws_the_mean_of_each_arm_its_seeds_and_the_benchmark() -> None:
     second = curve("ours", [1, 2, 3], [0.6, 0.75, 0.9], seed=1)
-    ax, flop = fig3.training_speed(pd.concat([OURS, second, DIRECT_RUN], ignore_index=True), {"cnn": 0.8}).axes
+    table = pd.concat([OURS, second, DIRECT_RUN], ignore_index=True)
+    (ax,) = fig3.training_speed(table, {"cnn": 0.8}).axes
+    (flop,) = fig3.training_speed(table, {"cnn": 0.8}, "flop").axes
     lines = [np.array(line.get_xydata()) for line in ax.get_lines()]
     assert lines[0] == pytest.approx(np.array([(1, 65), (2, 80), (3, 85)]))
     assert [lines[i][-1].tolist() for i in (1, 2)] == [[3, 80], [3, 90]]
@@ -264,7 +266,7 @@ def test_figure_3_draws_the_mean_of_each_arm_its_seeds_and_the_benchmark() -> No
 
 def test_figure_3_marks_where_arms_are_compared_at_equal_time() -> None:
     longer = curve("equal_time", [4, 8, 12, 15], [0.7, 0.8, 0.9, 0.96])
-    ax, _ = fig3.training_speed(pd.concat([OURS, longer, DIRECT_RUN], ignore_index=True), {"cnn": 0.8}).axes
+    (ax,) = fig3.training_speed(pd.concat([OURS, longer, DIRECT_RUN], ignore_index=True), {"cnn": 0.8}).axes
     lines = [tuple(line.get_xdata()) for line in ax.get_lines()]
     upright = [x[0] for x in lines if len(x) == 2 and x[0] == x[1]]
     assert upright == [4, 8, 16]
@@ -485,9 +487,10 @@ def test_figures_of_the_full_scale_are_drawn() -> None:
     nets = table[["dataset", "network"]].drop_duplicates().itertuples(index=False)
     step = pd.concat([costs(dataset=d, network=n) for d, n in nets], ignore_index=True)
     times = time_to_benchmark(table, goals)
-    for fig in (fig3.training_speed(table, goals), fig4.time_to_accuracy(times, step)):
+    spent = [fig3.training_speed(table, goals, each) for each in fig3.SPENT]
+    for fig in (*spent, fig4.time_to_accuracy(times, step)):
         assert len(common.png(fig)) > 10_000
-    assert len(fig3.training_speed(table, goals).axes) == 2 * 3
+    assert [len(fig.axes) for fig in spent] == [3, 3]
     texts = [t.get_text() for ax in fig4.time_to_accuracy(times, step).axes for t in ax.texts]
     assert not [t for t in texts if "e+" in t]
     assert "paper, to 90 %: 7,290 in place of 19,998 s\nsaves 64 %, “approximately 65%”" in texts

@@ -264,7 +264,7 @@ def test_the_pictures_are_those_of_their_tables() -> None:
     shown = {c.get_label(): c.lines[0] for c in axes[0].containers}
     assert len(shown) == 5
     assert np.allclose(shown["α = 4"].get_ydata(), [60.5, 64.9, 70.3])
-    assert np.allclose(shown["α = inf (step 2)"].get_ydata(), [60.5, 64.5, 69.5])
+    assert np.allclose(shown["α = ∞ (step 2)"].get_ydata(), [60.5, 64.5, 69.5])
     assert np.abs(shown["α = 4"].get_xdata() - [1, 5, 10]).max() < 0.2
     lines = {line.get_label(): line for line in axes[0].get_lines()}
     assert np.allclose(lines["single-step net, T = 1"].get_ydata(), 60.5)
@@ -288,10 +288,10 @@ def test_the_memory_is_shown_by_layer_and_by_alpha() -> None:
     assert [ax.get_title().split(",")[0] for ax in axes] == ["CIFAR-10\nVGG-16", "CIFAR-10\nResNet-18", "", ""]
     by_layer = {line.get_label(): line.get_ydata() for line in axes[0].get_lines()}
     assert np.allclose(by_layer["α = 2.5"], [0.08 * 1.05, 0.16 * 1.05])
-    assert "α = inf (step 2)" not in by_layer
+    assert "α = ∞ (step 2)" not in by_layer
     by_alpha = {line.get_label(): line for line in axes[2].get_lines()}
     assert np.allclose(by_alpha[eq6_terms.POTENTIAL].get_ydata(), [0.2 / a * 1.5 * 1.05 for a in alpha.ALPHAS])
-    assert [label.get_text() for label in axes[2].get_xticklabels()] == ["2", "2.5", "4", "8", "inf"]
+    assert [label.get_text() for label in axes[2].get_xticklabels()] == ["2", "2.5", "4", "8", "∞"]
     told = alpha.memory_told(made_up_spreads()).splitlines()
     assert told[0] == (
         "VGG-16, α = 4: standard deviation of N(λV) 0.079 (layers 0.053 to 0.105), N' 0.100, N_noise 0.100"

@@ -69,22 +69,24 @@ def test_every_net_is_run_as_its_arm_says(small_store: None, small: Dataset, pre
 def test_nets_are_compared_at_any_t_as_far_as_the_preset_goes(small_store: None, preset: Preset) -> None:
     table = one_pass.accuracies(preset, timesteps=(3, 4, 12))
     assert all(set(rows.timesteps) == {3, 4} for way, rows in table.groupby("way") if way != AT_ONCE)
-    assert [int(t) for t in plot.one_pass(table).axes[0].get_xticks()] == [3, 4]
+    assert [int(t) for t in plot.levels(table).axes[0].get_xticks()] == [3, 4]
 
 
 def test_without_the_papers_training_or_enough_steps_there_are_no_points_over_it(
     small_store: None, preset: Preset
 ) -> None:
     table = one_pass.accuracies(preset)
-    assert len(plot.one_pass(table).axes) == 2 * 3
-    assert len(plot.one_pass(table[table.arm != "potential"]).axes) == 2 * 2
-    assert len(plot.one_pass(one_pass.accuracies(preset, timesteps=(1, 2))).axes) == 2 * 2
+    for draw in (plot.levels, plot.others):
+        assert len(draw(table).axes) == 3
+        assert len(draw(table[table.arm != "potential"]).axes) == 2
+        assert len(draw(one_pass.accuracies(preset, timesteps=(1, 2))).axes) == 2
 
 
 def test_levels_stand_alone_where_nothing_else_was_trained(small_store: None, preset: Preset) -> None:
     table = one_pass.accuracies(preset)
     levels = table[table.arm.isin(["rate1", "rate2", "rate4", "half4", "potential"])]
-    assert len(plot.one_pass(levels).axes) == 3
+    assert len(plot.levels(levels).axes) == 3
+    assert plot.others(levels) is None
 
 
 def test_a_preset_needs_the_papers_level(preset: Preset) -> None:

@@ -51,7 +51,7 @@ from snnlib.experiments.memories import plot as memories
 from snnlib.experiments.method.plot import method
 from snnlib.experiments.method.plot_neurons import firing, raster
 from snnlib.experiments.method.raster import Raster
-from snnlib.experiments.one_pass.plot import one_pass
+from snnlib.experiments.one_pass import plot as one_pass
 from snnlib.experiments.over_seeds import ARCHITECTURE, counted
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.record import plot as record
@@ -139,7 +139,8 @@ OF_NETS: dict[Callable[..., Figure], Callable[[Nets], tuple]] = {
     memories.layers: lambda nets: (nets(smoke("memories_layers")),),
     memories.spread: lambda nets: (nets(smoke("memories_spread")),),
     memories.ceiling: lambda nets: (nets(smoke("memories_ceiling")),),
-    one_pass: lambda nets: (nets(smoke("one_pass")),),
+    one_pass.levels: lambda nets: (nets(smoke("one_pass")),),
+    one_pass.others: lambda nets: (nets(smoke("one_pass")),),
     record.tricks: lambda nets: (nets(smoke("record")),),
     record.reached: lambda nets: (nets(smoke("record")),),
 }
@@ -162,6 +163,12 @@ OTHERS: dict[Callable[..., Figure], Callable[[], Figure]] = {
 }
 FIGURES = {f"{draw.__name__}, {nets.__name__}": partial(drawn, draw, nets) for draw in OF_NETS for nets in NETS} | {
     draw.__name__: make for draw, make in OTHERS.items()
+}
+FIGURES |= {
+    f"training_speed, flop, {nets.__name__}": partial(
+        lambda nets: training_speed(nets(smoke("fig3_training_speed")), BENCHMARK, "flop"), nets
+    )
+    for nets in NETS
 }
 FIGURES["explore, not measured yet"] = drawn_explorer
 FIGURES["explore, as long as it goes"] = partial(drawn_explorer, *[0.922] * explorer.MOST, timesteps=explorer.MOST)
@@ -371,8 +378,8 @@ def test_every_function_that_draws_a_figure_is_here() -> None:
     drawing = set()
     for module in (name for package in (snnlib.bench, snnlib.experiments) for name in modules_of(package)):
         for name, found in vars(import_module(module)).items():
-            if isfunction(found) and found.__module__ == module and found.__annotations__.get("return") == "Figure":
-                drawing |= set() if name.startswith("_") else {found}
+            if isfunction(found) and found.__module__ == module and not name.startswith("_"):
+                drawing |= {found} if found.__annotations__.get("return") in ("Figure", "Figure | None") else set()
     assert drawing == {*OF_NETS, *OTHERS}
 
 

@@ -39,9 +39,9 @@ ARM_LOOKS = {
     "tuned": (GREEN, "P", "-"),
     "relu": (BLACK, "X", "-."),
 }
-SPENT = {  # column, unit, words
-    "seconds": (1.0, "training time, s (steps × seconds of a step)"),
-    "flop": (1e12, "10¹² FLOP of training (convolutions and products)"),
+SPENT = {  # column, unit, words of the title and of the axis
+    "seconds": (1.0, "training time", "training time, s (steps × seconds of a step)"),
+    "flop": (1e12, "FLOP of training", "10¹² FLOP of training (convolutions and products)"),
 }
 GREY = "#777777"
 MARKED = 15  # evaluations of a line, up to which each has a marker
@@ -49,8 +49,8 @@ LABEL_DISTANCE = 0.085  # of the axis' height, between two labels
 BELOW = 35  # points below the benchmark, at which the axis begins: the first steps have little to show
 
 
-def training_speed(table: pd.DataFrame, benchmark: Mapping[str, float]) -> Figure:
-    """Two panels for each net, against time and FLOP: each arm's mean over seeds, thin lines for the seeds.
+def training_speed(table: pd.DataFrame, benchmark: Mapping[str, float], spent: str = "seconds") -> Figure:
+    """A panel for each net: each arm's mean over seeds, thin lines for the seeds.
 
     The benchmark of Fig. 4 is dotted. Upright lines stand at the shares of direct training's time at which it is
     compared with ours at equal time.
@@ -58,16 +58,16 @@ def training_speed(table: pd.DataFrame, benchmark: Mapping[str, float]) -> Figur
     Args:
         table: from `fig3_4_training_time.curves.learning_curves`.
         benchmark: accuracy (a fraction) by network.
+        spent: of `SPENT`, on what: seconds, or flop, which are the same on every machine.
     """
     nets = list(table.groupby(ARCHITECTURE, sort=False))
     with style():
-        fig, axes = grid(len(SPENT) * len(nets), 3.4, columns=1)
-        panels = ((net, spent) for _, net in nets for spent in SPENT)
-        for ax, (net, spent) in zip(axes[:, 0], panels, strict=True):
+        fig, axes = grid(len(nets), 3.4, columns=1)
+        for ax, (_, net) in zip(axes[:, 0], nets, strict=True):
             _panel(ax, net, 100 * benchmark[net.network.iloc[0]], spent)
         entitle(
             fig,
-            "Accuracy against training time and FLOP: mean over seeds,",
+            f"Accuracy against {SPENT[spent][1]}: mean over seeds,",
             "thin lines for the seeds; right: the last accuracies, mean ± sd",
         )
         legend(fig, named(axes.flat), columns=1)
@@ -86,7 +86,7 @@ def arm_label(arm: str, timesteps: int) -> str:
 
 def _panel(ax: Axes, net: pd.DataFrame, benchmark: float, spent: str) -> None:
     ends = []
-    unit, words = SPENT[spent]
+    unit, _, words = SPENT[spent]
     net = net.assign(spent=net[spent] / unit)
     for arm, (colour, marker, line) in ARM_LOOKS.items():
         runs = net[net.arm == arm]

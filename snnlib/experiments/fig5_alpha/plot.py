@@ -133,7 +133,7 @@ def _by_alpha(ax: Axes, table: pd.DataFrame) -> None:
         )  # fmt: skip
         label = f"{term} of training" if term == eq6_terms.NOISE else term
         ax.plot(range(len(values)), of_layers["mean"], label=label, **look)
-    ax.set_xticks(range(len(values)), ["inf" if math.isinf(a) else f"{a:g}" for a in values])
+    ax.set_xticks(range(len(values)), ["∞" if math.isinf(a) else f"{a:g}" for a in values])
     ax.set_xlabel("α of Eq. 9")
 
 
@@ -168,4 +168,4 @@ def _looks(table: pd.DataFrame) -> dict[float, dict[str, Any]]:
 
 
 def _name(a: float) -> str:
-    return {2: "α = 2 (no N')", math.inf: "α = inf (step 2)"}.get(a, f"α = {a:g}")
+    return {2: "α = 2 (no N')", math.inf: "α = ∞ (step 2)"}.get(a, f"α = {a:g}")

@@ -32,6 +32,7 @@ from snnlib.experiments.titles import panel_title
 
 START, CENTRED = "gain 1, bias 0", "gain 0.4, bias ¼"  # of batch norm
 DIFFERENCE = "over the paper's training"
+Looks = Mapping[str, tuple[dict[str, Any], str]]  # by arm: how it is drawn, and its name
 OF_OTHERS = 4  # L that is compared with other ways to train
 FROM = 4  # T at which it begins: before, the levels differ by more than all that is to be seen
 TITLES = {
@@ -50,20 +51,38 @@ OPPONENTS = {
 }
 
 
-def one_pass(table: pd.DataFrame) -> Figure:
-    """For each net, side by side levels, starts, and a level beside other ways to train; below, ways of running them.
+def levels(table: pd.DataFrame) -> Figure:
+    """For each net the levels L, with either phase, beside the paper's training; below, ways of running them.
 
     Accuracy over T, mean ± sd over training seeds.
 
     Args:
         table: of `snnlib.experiments.one_pass.table.accuracies`, or its CSV.
     """
+    return _beside(table, {"": _levels()}, "Trained in one pass on the rates of L steps")
+
+
+def others(table: pd.DataFrame) -> Figure | None:
+    """For each net starts of batch norm, and a level beside other ways to train, drawn as `levels` are.
+
+    Args:
+        table: of `snnlib.experiments.one_pass.table.accuracies`, or its CSV.
+
+    Returns:
+        None where the table has no such arms.
+    """
+    found = _others({*table.arm})
+    return _beside(table, found, "Levels, other starts and other ways to train") if found else None
+
+
+def _beside(table: pd.DataFrame, compared: Mapping[str, Looks], title: str) -> Figure:
+    """A column for each net and each thing that is compared."""
     nets = list(table[ARCHITECTURE].drop_duplicates().itertuples(index=False, name=None))
     percents = percent(table, *ARCHITECTURE, "arm", "way", "timesteps")
     at, over = over_seeds(percents), over_seeds(_over_base(percents))
     titles = {way: name for way, name in TITLES.items() if way != DIFFERENCE or len(over)}
     ticks = sorted(int(t) for t in set(table.timesteps) if t < math.inf)
-    columns = [(net, words, looks) for net in nets for words, looks in _compared({*table.arm}).items()]
+    columns = [(net, words, looks) for net in nets for words, looks in compared.items()]
     with style():
         fig, axes = grid(len(columns), *[2.7] * len(titles))
         for panels, (net, words, looks) in zip(axes, columns, strict=True):
@@ -77,32 +96,36 @@ def one_pass(table: pd.DataFrame) -> Figure:
                     _panel(ax, of_net, way, ticks, looks)
                     _ceiling(ax, of_net)
                 ax.set_title(name)
-            panels[0].set_title(f"{panel_title(dict(zip(ARCHITECTURE, net, strict=True)))}\n{words}\n{TITLES[SPIKING]}")
+            lines = [panel_title(dict(zip(ARCHITECTURE, net, strict=True))), words, TITLES[SPIKING]]
+            panels[0].set_title("\n".join(filter(None, lines)))
             panels[-1].set_xlabel("time steps T")
         for way, column in zip(titles, axes.T, strict=True):
             _alike(column)
             for ax in leftmost(column):
                 ax.set_ylabel("points" if way == DIFFERENCE else "test accuracy, %")
-        entitle(fig, "Trained in one pass on the rates of L steps", f"({mean_and_sd(at.seeds)})")
+        entitle(fig, title, f"({mean_and_sd(at.seeds)})")
         legend(fig, named([*axes.T.flat]), columns=2)
     return fig
 
 
-def _compared(arms: set[str]) -> dict[str, dict[str, tuple[dict[str, Any], str]]]:
-    """Looks and names of what stands side by side, by arm: where there are no other arms, the levels alone."""
-    levels = dict(zip(RANDOM.values(), sequence(len(RANDOM)), strict=True))
-    random = {arm: (levels[n], f"L = {n}, random phases") for arm, n in RANDOM.items()}
-    half = {arm: (levels[n] | {"ls": "--"}, f"L = {n}, U = ½") for arm, n in HALF.items()}
-    base, of_qcfs = OPPONENTS["potential"], OPPONENTS["qcfs"]
-    starts = {}
+def _levels() -> Looks:
+    look = dict(zip(RANDOM.values(), sequence(len(RANDOM)), strict=True))
+    random = {arm: (look[n], f"L = {n}, random phases") for arm, n in RANDOM.items()}
+    half = {arm: (look[n] | {"ls": "--"}, f"L = {n}, U = ½") for arm, n in HALF.items()}
+    return random | half | {"potential": OPPONENTS["potential"]}
+
+
+def _others(arms: set[str]) -> dict[str, Looks]:
+    """What stands side by side, as far as there are such arms."""
+    random, of_qcfs, starts = _levels(), OPPONENTS["qcfs"], {}
     for arm, of in STARTS.items():
         if arm in arms:
             look, name = of_qcfs if of == "qcfs" else random[of]
             other = START if RANDOM.get(of, 0) > 2 else CENTRED
             starts |= {of: (look, name), arm: (look | {"ls": ":", "mfc": "white"}, f"{name.split(',')[0]}, {other}")}
-    found = {"levels": random | half | {"potential": base}}
+    found = {}
     if len(starts) > 2:  # one alone stands with the others
-        found["start of batch norm"], starts = starts | {"potential": base}, {}
+        found["start of batch norm"], starts = starts | {"potential": OPPONENTS["potential"]}, {}
     if starts or arms & {*OPPONENTS} - {"potential"}:
         of_level = {arm: random[arm] for arm, n in RANDOM.items() if n == OF_OTHERS}
         found[f"L = {OF_OTHERS} and others"] = of_level | starts | OPPONENTS

@@ -117,7 +117,7 @@ def reached(table: pd.DataFrame) -> Figure:
                         name = f"{_label(arm, np.nan)}, {_time(minutes[arm])}" if way == SPIKING else None
                         ax.errorbar(rows.index, rows["mean"], rows.sd.fillna(0), label=name, **look | dashes)
             for goal, accuracy in GOALS.items() if net[1] == "cifar10" else ():
-                ax.axhline(100 * accuracy, color=BLACK, lw=0.8, ls="--")
+                ax.axhline(100 * accuracy, color=BLACK, lw=0.8, ls="-.")
                 side = "top" if accuracy == min(GOALS.values()) else "bottom"  # so that none lies on another
                 at_right = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": side}
                 ax.annotate(goal, (1, 100 * accuracy), xytext=(4, 0), **at_right)
