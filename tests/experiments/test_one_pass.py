@@ -87,12 +87,14 @@ def test_levels_stand_alone_where_nothing_else_was_trained(small_store: None, pr
     levels = table[table.arm.isin(["rate1", "rate2", "rate4", "half4", "potential"])]
     assert len(plot.levels(levels).axes) == 3
     assert plot.others(levels) is None
+    two = pd.concat([table, levels.assign(network="vgg8")])  # a net that has levels alone has no column of others
+    assert [len(draw(two).axes) for draw in (plot.levels, plot.others)] == [2 * 3, 3]
 
 
-def test_a_preset_needs_the_papers_level(preset: Preset) -> None:
-    fewer = {arm: runs for arm, runs in preset.notebooks[one_pass.NOTEBOOK]["net"].items() if arm != "rate1"}
+def test_a_preset_needs_the_papers_training(preset: Preset) -> None:
+    fewer = {arm: runs for arm, runs in preset.notebooks[one_pass.NOTEBOOK]["net"].items() if arm != "potential"}
     bad = preset.model_copy(update={"notebooks": {one_pass.NOTEBOOK: {"net": fewer}}})
-    with pytest.raises(InputError, match=r"has no arm rate1; must have rate1"):
+    with pytest.raises(InputError, match=r"has no arm potential; must have potential"):
         one_pass.compared(bad)
 
 
@@ -107,7 +109,7 @@ def test_costs_are_those_of_whole_trainings_on_a_machine_that_gets_slower(
     assert set(costs.index) == set(COMPARED)
     assert costs.step_seconds.to_dict() == {arm: 4 * seconds for arm, seconds in each.items()}
     expected = pd.Series(each) * costs.epochs
-    np.testing.assert_allclose(costs.time, (expected / expected["rate1"])[costs.index])
+    np.testing.assert_allclose(costs.time, (expected / expected["potential"])[costs.index])
     for column in OF_DIRECT:
         np.testing.assert_allclose(costs[column], (expected / expected["direct4_short"])[costs.index])
 
@@ -115,7 +117,7 @@ def test_costs_are_those_of_whole_trainings_on_a_machine_that_gets_slower(
 def test_steps_are_timed_in_turn(small_store: None, preset: Preset) -> None:
     costs = one_pass.costs(preset, repeats=1).set_index("arm")
     whole = costs.step_seconds * costs.epochs
-    np.testing.assert_allclose(costs.time, whole / whole["rate1"])
+    np.testing.assert_allclose(costs.time, whole / whole["potential"])
 
 
 def test_all_are_tested_on_all_images_also_where_table_2_tests_conversions_on_fewer(preset: Preset) -> None:
@@ -135,7 +137,7 @@ def test_over_others_is_the_difference_of_accuracies_seed_by_seed(small_store: N
 
 
 def test_nothing_is_held_against_arms_that_are_not_there(preset: Preset) -> None:
-    alone = {"rate1": preset.notebooks[one_pass.NOTEBOOK]["net"]["rate1"]}
+    alone = {"potential": preset.notebooks[one_pass.NOTEBOOK]["net"]["potential"]}
     found = one_pass.over_others(preset.model_copy(update={"notebooks": {one_pass.NOTEBOOK: {"net": alone}}}))
     assert found.empty
     assert {"arm", "other_arm", "timesteps", "points"} <= {*found}

@@ -64,7 +64,7 @@ GOOD: dict[str, Any] = {  # other than in preset smoke
 }  # fmt: skip
 ONLY = {  # where it is another kind of value, or one of the notebook's own
     (TABLE2, "timesteps"): [4, 20], ("one_pass", "timesteps"): [4, 20], ("record", "timesteps"): 8,
-    ("one_pass", "arms"): ["rate1", "rate8"], ("record", "arms"): ["potential", "whitened"],
+    ("one_pass", "arms"): ["potential", "rate8"], ("record", "arms"): ["potential", "whitened"],
     ("silent_choices", "arms"): ["ours", "arctan"],
 }  # fmt: skip
 EVERY = [(notebook, name) for notebook, known in PARAMETERS.items() for name in known]

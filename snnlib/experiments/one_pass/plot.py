@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,7 @@ def levels(table: pd.DataFrame) -> Figure:
     Args:
         table: of `snnlib.experiments.one_pass.table.accuracies`, or its CSV.
     """
-    return _beside(table, {"": _levels()}, "Trained in one pass on the rates of L steps")
+    return _beside(table, lambda _: {"": _levels()}, "Trained in one pass on the rates of L steps")
 
 
 def others(table: pd.DataFrame) -> Figure | None:
@@ -71,18 +71,18 @@ def others(table: pd.DataFrame) -> Figure | None:
     Returns:
         None where the table has no such arms.
     """
-    found = _others({*table.arm})
-    return _beside(table, found, "Levels, other starts and other ways to train") if found else None
+    title = "Levels, other starts and other ways to train"
+    return _beside(table, _others, title) if _others({*table.arm}) else None
 
 
-def _beside(table: pd.DataFrame, compared: Mapping[str, Looks], title: str) -> Figure:
-    """A column for each net and each thing that is compared."""
-    nets = list(table[ARCHITECTURE].drop_duplicates().itertuples(index=False, name=None))
+def _beside(table: pd.DataFrame, compared: Callable[[set[str]], dict[str, Looks]], title: str) -> Figure:
+    """A column for each net and each thing that is compared of those arms that the net has."""
+    nets = {net: {*rows.arm} for net, rows in table.groupby(ARCHITECTURE, sort=False)}
     percents = percent(table, *ARCHITECTURE, "arm", "way", "timesteps")
     at, over = over_seeds(percents), over_seeds(_over_base(percents))
     titles = {way: name for way, name in TITLES.items() if way != DIFFERENCE or len(over)}
     ticks = sorted(int(t) for t in set(table.timesteps) if t < math.inf)
-    columns = [(net, words, looks) for net in nets for words, looks in compared.items()]
+    columns = [(net, words, looks) for net, arms in nets.items() for words, looks in compared(arms).items()]
     with style():
         fig, axes = grid(len(columns), *[2.7] * len(titles))
         for panels, (net, words, looks) in zip(axes, columns, strict=True):

@@ -40,7 +40,7 @@ AGAINST = {  # who is held against whom, as they spike
 
 def compared(preset: Preset) -> dict[str, Comparison]:
     """The preset's runs for the notebook, by net and arm."""
-    return preset.comparison(NOTEBOOK, must=("rate1",), may=ARMS)
+    return preset.comparison(NOTEBOOK, must=("potential",), may=ARMS)
 
 
 def steps(preset: Preset, timesteps: Sequence[int] = AT) -> list[int]:
@@ -128,19 +128,19 @@ def _spiking(preset: Preset, runs: Sequence[Run], timesteps: int) -> Side:
 
 
 def costs(preset: Preset, repeats: int = 9) -> pd.DataFrame:
-    """What a training step takes, all arms of a net in turn, and its epochs: training time in that of ``rate1``.
+    """What a training step takes, all arms of a net in turn, and its epochs: training time in that of the paper's.
 
     Returns:
         The columns of the arm's first run, then arm, epochs, step_seconds (median), time (epochs times step, with those
-        of the arm that it comes after, of ``rate1`` 1: median of the ratios in each turn, so that a machine that gets
-        slower changes little), of_direct, of_direct_q25, of_direct_q75 (the same of ``direct4_short``, with quartiles
-        over the turns; nan without that arm).
+        of the arm that it comes after; of ``potential``, the paper's training, 1: median of the ratios in each turn,
+        so that a machine that gets slower changes little), of_direct, of_direct_q25, of_direct_q75 (the same of
+        ``direct4_short``, with quartiles over the turns; nan without that arm).
     """
     rows = []
     for arms in compared(preset).values():
         firsts = {arm: runs[0] for arm, runs in arms.items()}
-        data = firsts["rate1"].data("cpu")
-        with firsts["rate1"].spec.recipe.execution():
+        data = firsts["potential"].data("cpu")
+        with firsts["potential"].spec.recipe.execution():
             measured = step_seconds([run.spec for run in firsts.values()], data, repeats)
         seconds = {arm: pd.Series(times) for arm, times in zip(firsts, measured, strict=True)}
         own = {arm: seconds[arm] * run.spec.recipe.epochs for arm, run in firsts.items()}
@@ -150,7 +150,7 @@ def costs(preset: Preset, repeats: int = 9) -> pd.DataFrame:
         rows += [
             {
                 **run.spec.columns(), "arm": arm, "epochs": run.spec.recipe.epochs,
-                "step_seconds": seconds[arm].median(), "time": (whole[arm] / whole["rate1"]).median(),
+                "step_seconds": seconds[arm].median(), "time": (whole[arm] / whole["potential"]).median(),
                 **dict(zip(OF_DIRECT, (whole[arm] / direct).quantile([0.5, 0.25, 0.75]), strict=True)),
             }
             for arm, run in firsts.items()
