@@ -3,12 +3,12 @@
 from .checks import InputError as InputError
 from .conversion import convert as convert
 from .conversion import ensemble as ensemble
+from .dynamics import LIF as LIF
+from .dynamics import Converted as Converted
+from .dynamics import SingleStep as SingleStep
 from .exact_memory import ExactMemory as ExactMemory
 from .network import Spiking as Spiking
-from .neurons import LIF as LIF
-from .neurons import Converted as Converted
 from .neurons import Neuron as Neuron
-from .neurons import SingleStep as SingleStep
 from .noise import Gaussian as Gaussian
 from .noise import MaxNormalised as MaxNormalised
 from .noise import Uniform as Uniform

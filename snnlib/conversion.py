@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from snnlib.checks import InputError, one_of, shown, whole
+from snnlib.dynamics import Converted, Dynamics, SingleStep
 from snnlib.exact_memory import ExactMemory
 from snnlib.network import Spiking, per_layer
-from snnlib.neurons import Converted, Dynamics, Neuron, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.noise import Noise
 from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen, Layer, Sample, Statistics

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from snnlib.checks import InputError, one_of, positive, shown, whole
+from snnlib.dynamics import Dynamics
 from snnlib.layers import Convolution, CurrentShortcut, Residual, in_sequence, with_batch_norm, without_batch_norm
 from snnlib.network import Spiking
-from snnlib.neurons import Dynamics, Neuron
+from snnlib.neurons import Neuron
 
 READOUTS = ("spikes", "potential")
 VGG5 = (112, "P", 224, "P", 448, "P", 448)  # 1.75 times as wide as VGG8, at the end less: 14 % fewer multiplications
@@ -183,7 +184,7 @@ def build(
     one_of("readout", readout, READOUTS)
     whole("classes", classes, 2, MOST_CLASSES)
     if not callable(getattr(dynamics, "step", None)):
-        raise InputError(f"dynamics = {shown(dynamics)}: must have a step, as those of `snnlib.neurons` do")
+        raise InputError(f"dynamics = {shown(dynamics)}: must have a step, as those of `snnlib.dynamics` do")
     check_width(width)
     shape = tuple(input_shape or INPUT_SHAPES[network])
     if len(shape) != 3:

@@ -45,7 +45,7 @@ class Simulation:
     states: dict[nn.Module, Any] | None = None
     quiet: bool = False
     before: int = 0
-    instead: Any = None  # a `snnlib.neurons.Dynamics`
+    instead: Any = None  # a `snnlib.dynamics.Dynamics`
 
     def __post_init__(self) -> None:
         whole("timesteps", self.timesteps, 1, MOST_TIMESTEPS)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from snnlib.data.sets import Dataset, Split, load_dataset
+from snnlib.dynamics import Dynamics, SingleStep
 from snnlib.models import build
 from snnlib.network import Spiking
-from snnlib.neurons import Dynamics, SingleStep
 from snnlib.simulation import Simulation
 
 pytest_plugins = ["step_by_step", "tiny_data", "tiny_runs"]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from snnlib.neurons import Dynamics
+from snnlib.dynamics import Dynamics
 
 # All by which a module or code comes to a ReLU, or ReLU6, which PyTorch's module computes by hardtanh.
 RELUS = (F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, F.relu6, F.hardtanh, F.hardtanh_)

@@ -11,9 +11,10 @@ from conftest import generator
 from torch import Tensor, nn
 
 import snnlib.baselines.ann_neurons
-import snnlib.neurons
+import snnlib.dynamics
+from snnlib.dynamics import Dynamics
 from snnlib.in_time import in_time, plain
-from snnlib.neurons import Dynamics, Neuron
+from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.simulation import Simulation, running
 
@@ -62,13 +63,13 @@ def layer_by_layer(net: nn.Sequential, frames: list[Tensor], g: torch.Generator)
 def heights(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     """H of every step that is taken."""
     seen: list[Tensor] = []
-    original = snnlib.neurons.spike
+    original = snnlib.dynamics.spike
 
     def spy(h: Tensor, *args: Any) -> Tensor:
         seen.append(h)
         return original(h, *args)
 
-    for module in (snnlib.neurons, snnlib.baselines.ann_neurons):
+    for module in (snnlib.dynamics, snnlib.baselines.ann_neurons):
         monkeypatch.setattr(module, "spike", spy)
-    monkeypatch.setattr(snnlib.neurons, "noisy_spike", lambda current, noise, *args: spy(current + noise, *args))
+    monkeypatch.setattr(snnlib.dynamics, "noisy_spike", lambda current, noise, *args: spy(current + noise, *args))
     return seen

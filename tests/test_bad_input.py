@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 
 from snnlib.checks import InputError, short, shown
 from snnlib.cli import main as cli
+from snnlib.dynamics import SingleStep
 from snnlib.models import build
-from snnlib.neurons import SingleStep
 from snnlib.runs import preset
 
 few = settings(

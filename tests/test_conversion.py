@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from snnlib import conversion
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble, freeze
+from snnlib.dynamics import LIF, Converted, Dynamics, SingleStep
 from snnlib.fast.all_steps import Currents
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen, Layer, Sample

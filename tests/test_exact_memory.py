@@ -20,11 +20,12 @@ from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.checks import InputError
 from snnlib.conversion import convert, with_dynamics
 from snnlib.data.sets import Dataset
+from snnlib.dynamics import Dynamics, SingleStep
 from snnlib.exact_memory import ExactMemory
 from snnlib.fast import Currents
 from snnlib.fast.phase_steps import GRID
 from snnlib.network import Spiking
-from snnlib.neurons import Dynamics, Neuron, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.noise import Bounded, Gaussian, MaxNormalised, Uniform
 from snnlib.own.fit import fit
 from snnlib.own.network_file import load, save

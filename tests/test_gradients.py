@@ -21,8 +21,9 @@ from step_by_step import fire
 from torch import Tensor
 
 from snnlib.baselines.ann_neurons import IF
+from snnlib.dynamics import LIF
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Neuron
+from snnlib.neurons import Neuron
 from snnlib.simulation import Simulation
 from snnlib.surrogate import Arctan, Density, Rectangle, Sigmoid, Triangle
 

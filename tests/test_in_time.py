@@ -14,9 +14,10 @@ from step_by_step import step_by_step
 from torch import Tensor, nn
 
 from snnlib.checks import InputError
+from snnlib.dynamics import LIF
 from snnlib.in_time import InTime, in_time, plain
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Neuron
+from snnlib.neurons import Neuron
 from snnlib.simulation import Simulation, running
 
 T, B = 3, 4

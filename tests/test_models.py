@@ -15,10 +15,11 @@ from conftest import generator, images, lively
 from torch import Tensor, nn
 
 from snnlib.baselines.ann_neurons import IF, ReLU
+from snnlib.dynamics import LIF, Converted, Dynamics, SingleStep
 from snnlib.layers import Pointwise
 from snnlib.models import INPUT_SHAPES, build
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.simulation import Simulation
 
 NETWORKS = ("cnn", "resnet8", "vgg16", "resnet18")

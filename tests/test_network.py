@@ -20,9 +20,10 @@ from torch.utils.checkpoint import checkpoint
 
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble
+from snnlib.dynamics import LIF, Converted, Dynamics, SingleStep
 from snnlib.in_time import in_time
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian, Uniform
 from snnlib.replace_relu import spiking
 from snnlib.simulation import Simulation, current_pass, running

@@ -15,9 +15,10 @@ from step_by_step import layer_by_layer
 from torch import Tensor, nn
 
 from snnlib.checks import InputError
+from snnlib.dynamics import LIF
 from snnlib.in_time import marked_as, plain
 from snnlib.network import Reused, Spiking, per_layer
-from snnlib.neurons import LIF, Neuron
+from snnlib.neurons import Neuron
 from snnlib.simulation import Simulation
 
 T, B = 5, 3

@@ -15,7 +15,7 @@ from step_by_step import ALPHAS, NOISES, T, currents, step_by_step
 from torch import Tensor
 
 from snnlib.baselines.ann_neurons import IF
-from snnlib.neurons import LIF, Converted, Dynamics, SingleStep
+from snnlib.dynamics import LIF, Converted, Dynamics, SingleStep
 from snnlib.noise import Bounded, Gaussian, MaxNormalised, Uniform
 from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen, Layer, Sample

@@ -28,13 +28,13 @@ from snnlib.data.sets import Dataset, Split, load_dataset
 from snnlib.deploy.folding import clamped, fold
 from snnlib.deploy.nir_export import to_nir
 from snnlib.deploy.operations import count
+from snnlib.dynamics import LIF, Converted, SingleStep
 from snnlib.exact_memory import ExactMemory
 from snnlib.experiments.beyond.anytime import outputs_over_time
 from snnlib.experiments.beyond.robustness import noisy
 from snnlib.experiments.eq6_terms import record
 from snnlib.fast.process import autocast, threads, usable
 from snnlib.models import build
-from snnlib.neurons import LIF, Converted, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.own.evaluate import evaluate
 from snnlib.own.fit import fit

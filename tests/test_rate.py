@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from snnlib.baselines.ann_neurons import IF, QCFS
 from snnlib.checks import InputError
+from snnlib.dynamics import LIF, SingleStep
 from snnlib.fast import Currents, phases
 from snnlib.fast.compiled import compiling
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Neuron, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.noise import Uniform
 from snnlib.rate import Rate, integrated
 

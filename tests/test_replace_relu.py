@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from snnlib.checks import InputError
 from snnlib.conversion import convert
+from snnlib.dynamics import LIF, Dynamics, SingleStep
 from snnlib.models import build
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Dynamics, Neuron, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian, Uniform
 from snnlib.replace_relu import spiking
 from snnlib.surrogate import Arctan, Triangle

@@ -10,7 +10,8 @@ from conftest import generator
 from step_by_step import T, currents, fire, step_by_step
 
 from snnlib.baselines.ann_neurons import IF
-from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
+from snnlib.dynamics import LIF, Converted, Dynamics, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.simulation import Simulation
 
 

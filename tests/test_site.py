@@ -234,7 +234,7 @@ def test_every_formula_is_drawn_and_has_its_object() -> None:
         assert "<math" in module("mathml").mathml(nodes.math_block("", latex), block=True)
     for name in equations.BEYOND:
         assert pydoc.locate(name) is not None, name
-    assert "\n".join(equations.below("snnlib.neurons.LIF", ["Fires (Eqs. 2-3)."])).count(".. math::") == 2
+    assert "\n".join(equations.below("snnlib.dynamics.LIF", ["Fires (Eqs. 2-3)."])).count(".. math::") == 2
 
 
 def test_a_command_of_latex_that_is_not_known_ends_the_build() -> None:

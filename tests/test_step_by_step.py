@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 import snnlib as sn
 from snnlib.conversion import convert
+from snnlib.dynamics import LIF
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Neuron
+from snnlib.neurons import Neuron
 from snnlib.replace_relu import spiking
 from snnlib.simulation import simulate
 

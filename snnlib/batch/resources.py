@@ -14,9 +14,9 @@ from snnlib.batch.evaluated import evaluations
 from snnlib.batch.jobs import work
 from snnlib.batch.roofline import H100, LIKELY, Roofline
 from snnlib.checks import InputError
+from snnlib.dynamics import SingleStep
 from snnlib.experiments.table1_networks import layers_of
 from snnlib.models import INPUT_SHAPES, build
-from snnlib.neurons import SingleStep
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run
 from snnlib.simulation import CHUNK

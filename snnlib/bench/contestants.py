@@ -17,12 +17,12 @@ from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.bench import peers
 from snnlib.conversion import convert
 from snnlib.deploy.folding import absorb, fold
+from snnlib.dynamics import LIF, Dynamics, SingleStep
 from snnlib.fast.all_steps import Currents, like
 from snnlib.fast.compiled import compiling, flat
 from snnlib.fast.process import autocast
 from snnlib.models import INPUT_SHAPES, build
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Dynamics, SingleStep
 from snnlib.simulation import Simulation
 from snnlib.training.losses import mse
 

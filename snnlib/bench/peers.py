@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from snnlib import models
 from snnlib.checks import InputError, one_of, whole
-from snnlib.neurons import LIF, Neuron
+from snnlib.dynamics import LIF
+from snnlib.neurons import Neuron
 
 LEAK = 0.5
 

@@ -26,10 +26,11 @@ from torch import Tensor, nn
 from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.checks import InputError, between, finite, instance, magnitude, moderate, whole
 from snnlib.conversion import with_dynamics
+from snnlib.dynamics import LIF, Converted, reset
 from snnlib.fast import Currents, lif_steps
 from snnlib.layers import CurrentShortcut, Residual
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Converted, Neuron, reset
+from snnlib.neurons import Neuron
 from snnlib.noise import Bounded, Gaussian, Noise
 from snnlib.simulation import MOST_TIMESTEPS, Simulation, evaluating
 from snnlib.spelling import Value

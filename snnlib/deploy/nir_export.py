@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.checks import InputError, positive
 from snnlib.deploy.folding import NoisyLIF, without_noise
+from snnlib.dynamics import LIF
 from snnlib.layers import CurrentShortcut, Residual
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Neuron
+from snnlib.neurons import Neuron
 
 # True of every graph: what its nodes leave to the simulator that runs it.
 OPEN = (

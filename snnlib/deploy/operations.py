@@ -53,11 +53,12 @@ from snnlib.checks import InputError
 from snnlib.data.batches import batches, standardise
 from snnlib.data.sets import Dataset
 from snnlib.deploy.folding import NoisyLIF
+from snnlib.dynamics import LIF, Converted, Dynamics, SingleStep
 from snnlib.exact_memory import ExactMemory
 from snnlib.in_time import plain
 from snnlib.layers import Residual
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian
 from snnlib.simulation import current_pass, simulate
 from snnlib.statistics import Frozen

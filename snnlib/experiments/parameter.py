@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from snnlib.checks import InputError, between, one_of, positive, shown, whole
+from snnlib.dynamics import Converted
 from snnlib.models import check_width
-from snnlib.neurons import Converted
 from snnlib.runs.preset import Preset
 from snnlib.runs.preset_changes import read_value
 

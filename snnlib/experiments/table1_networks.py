@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from snnlib.dynamics import SingleStep
 from snnlib.experiments.paper import EPOCHS, STRUCTURES
 from snnlib.models import INPUT_SHAPES, build
 from snnlib.network import Spiking
-from snnlib.neurons import SingleStep
 from snnlib.runs.spec import Spec
 from snnlib.simulation import Simulation, evaluating
 

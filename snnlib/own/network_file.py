@@ -19,11 +19,12 @@ from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.checks import InputError, short, shown
 from snnlib.conversion import network_of
 from snnlib.deploy.folding import NoisyLIF
+from snnlib.dynamics import LIF, Converted, SingleStep
 from snnlib.exact_memory import ExactMemory
 from snnlib.fast.all_steps import channels_last
 from snnlib.fast.process import usable
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Converted, Neuron, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.rate import Rate
 from snnlib.relu_calls import Call, activation_calls
 from snnlib.replace_relu import assembled

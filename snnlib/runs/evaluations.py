@@ -13,10 +13,11 @@ from snnlib.baselines.ann_to_snn import to_spiking
 from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.checks import InputError, one_of
 from snnlib.conversion import STATISTICS, convert, with_dynamics
+from snnlib.dynamics import FIRST_STEPS, LIF, Converted, Dynamics, SingleStep
 from snnlib.exact_memory import ExactMemory
 from snnlib.models import without_last_neurons
 from snnlib.network import Spiking
-from snnlib.neurons import FIRST_STEPS, LIF, Converted, Dynamics, Neuron, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian, Noise
 from snnlib.rate import Rate, integrated
 from snnlib.runs.evaluation import Evaluation, NoiseSeeds

@@ -11,8 +11,8 @@ from pydantic import Discriminator, Field, field_validator, model_validator
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.checks import InputError
 from snnlib.data.sets import DATASETS, SIZES
+from snnlib.dynamics import LIF, Converted, SingleStep
 from snnlib.models import INPUT_SHAPES, NETWORKS, READOUTS, check_width
-from snnlib.neurons import LIF, Converted, SingleStep
 from snnlib.rate import Rate
 from snnlib.spelling import ADDED, Checked
 from snnlib.training.recipe import Recipe

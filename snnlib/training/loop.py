@@ -20,9 +20,9 @@ from tqdm import tqdm
 from snnlib.conversion import convert
 from snnlib.data.batches import batches, crop, cutout, flip, standardise
 from snnlib.data.sets import Dataset
+from snnlib.dynamics import SingleStep
 from snnlib.fast.process import autocast
 from snnlib.network import Spiking
-from snnlib.neurons import SingleStep
 from snnlib.simulation import Simulation
 from snnlib.training import failures, progress
 from snnlib.training.evaluation import accuracy_over_time

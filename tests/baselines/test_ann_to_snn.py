@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.baselines.ann_to_snn import fold_batch_norm, thresholds, to_spiking
 from snnlib.checks import InputError
+from snnlib.dynamics import LIF, SingleStep
 from snnlib.layers import in_sequence
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Neuron, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.simulation import Simulation
 
 NETWORKS = ("cnn", "vgg16", "resnet18")

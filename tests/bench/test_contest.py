@@ -29,10 +29,10 @@ from snnlib.bench.contestants import (
 )  # fmt: skip
 from snnlib.checks import InputError
 from snnlib.deploy.folding import NoisyLIF
+from snnlib.dynamics import LIF, SingleStep
 from snnlib.exact_memory import ExactMemory
 from snnlib.experiments.table1_networks import size
 from snnlib.models import build
-from snnlib.neurons import LIF, SingleStep
 from snnlib.simulation import Simulation
 
 CPU = torch.device("cpu")

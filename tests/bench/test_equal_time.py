@@ -16,9 +16,9 @@ from snnlib.bench.equal_time import BASE, OURS, Side
 from snnlib.bench.peer_neurons import with_peer
 from snnlib.checks import InputError
 from snnlib.data.sets import Dataset, Split, load_dataset
+from snnlib.dynamics import LIF
 from snnlib.models import build
 from snnlib.network import Spiking
-from snnlib.neurons import LIF
 from snnlib.runs import run as runs
 from snnlib.runs.spec import Spec
 from snnlib.simulation import Simulation, simulate

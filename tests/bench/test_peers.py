@@ -15,7 +15,8 @@ from snnlib import models
 from snnlib.baselines.ann_neurons import IF
 from snnlib.bench import peers
 from snnlib.checks import InputError
-from snnlib.neurons import LIF, Neuron
+from snnlib.dynamics import LIF
+from snnlib.neurons import Neuron
 from snnlib.simulation import Simulation
 from snnlib.surrogate import Arctan, Sigmoid
 

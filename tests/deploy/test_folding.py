@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble, with_dynamics
 from snnlib.deploy.folding import NoisyLIF, absorb, clamped, fold, without_noise
+from snnlib.dynamics import LIF, Converted, SingleStep
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Converted, Neuron, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian, Uniform
 from snnlib.replace_relu import spiking
 from snnlib.simulation import Simulation

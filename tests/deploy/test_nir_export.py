@@ -16,8 +16,8 @@ from snnlib.checks import InputError
 from snnlib.conversion import convert, with_dynamics
 from snnlib.deploy.folding import fold, without_noise
 from snnlib.deploy.nir_export import not_expressed, to_nir, write_nir
+from snnlib.dynamics import LIF
 from snnlib.network import Spiking
-from snnlib.neurons import LIF
 from snnlib.replace_relu import spiking
 from snnlib.simulation import Simulation
 

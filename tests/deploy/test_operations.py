@@ -21,10 +21,11 @@ from snnlib.data.batches import standardise
 from snnlib.data.sets import Dataset, Split
 from snnlib.deploy import operations
 from snnlib.deploy.folding import fold
+from snnlib.dynamics import LIF
 from snnlib.exact_memory import ExactMemory
 from snnlib.experiments.beyond import energy
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Neuron
+from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian, Uniform
 from snnlib.simulation import Simulation
 from snnlib.training.evaluation import accuracy_over_time

@@ -16,6 +16,7 @@ from claim_tables import PAIRS, decided, gains, levels, rising
 from snnlib.checks import InputError
 from snnlib.conversion import convert
 from snnlib.data.sets import Dataset
+from snnlib.dynamics import LIF, SingleStep
 from snnlib.experiments.fig2_accuracy_vs_timesteps import plot
 from snnlib.experiments.fig2_accuracy_vs_timesteps import table as fig2
 from snnlib.experiments.fig2_accuracy_vs_timesteps.claims import BEYOND, lower_end
@@ -23,7 +24,6 @@ from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import STAR, accuracy_vs
 from snnlib.experiments.over_seeds import NET, over_seeds, percent
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, SCALE, UNDECIDED, UNTESTED
 from snnlib.models import build
-from snnlib.neurons import LIF, SingleStep
 from snnlib.noise import Gaussian
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.preset_found import preset_names

@@ -18,13 +18,13 @@ from conftest import generator
 from snnlib.checks import InputError
 from snnlib.conversion import convert
 from snnlib.data.sets import Dataset
+from snnlib.dynamics import SingleStep
 from snnlib.experiments import eq6_terms
 from snnlib.experiments.fig6_noise_type import plot as fig6
 from snnlib.experiments.fig6_noise_type import table as noise_type
 from snnlib.experiments.over_seeds import gains, percent
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
 from snnlib.models import build
-from snnlib.neurons import SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.runs import run as runs
 from snnlib.runs.evaluations import Conversion

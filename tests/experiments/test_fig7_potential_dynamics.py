@@ -17,6 +17,7 @@ import torch
 from claim_tables import autocorrelations, decided
 from conftest import generator
 
+from snnlib.dynamics import Converted
 from snnlib.experiments.fig7_potential_dynamics import plot as fig7
 from snnlib.experiments.fig7_potential_dynamics import table as potential
 from snnlib.experiments.fig7_potential_dynamics.table import (
@@ -27,7 +28,6 @@ from snnlib.experiments.fig7_potential_dynamics.table import (
     simulate_layer,
 )
 from snnlib.experiments.tables import NOT, REPRODUCED, UNTESTED
-from snnlib.neurons import Converted
 from snnlib.noise import Gaussian
 
 NOISES = tuple(potential.NOISES)

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from snnlib.conversion import convert
+from snnlib.dynamics import SingleStep
 from snnlib.experiments import eq6_terms
 from snnlib.experiments.method import plot as fig1
 from snnlib.experiments.method import table
 from snnlib.experiments.table1_networks import size, table1
 from snnlib.models import build
-from snnlib.neurons import SingleStep
 from snnlib.noise import Gaussian, Uniform
 from snnlib.runs.preset import load_preset
 

@@ -19,6 +19,7 @@ from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble
 from snnlib.data.sets import Dataset
 from snnlib.deploy import operations
+from snnlib.dynamics import Converted, SingleStep
 from snnlib.exact_memory import ExactMemory
 from snnlib.experiments.evidence import NO, UNCLEAR, YES
 from snnlib.experiments.memories import ceiling, claims, energy, plot, rates
@@ -44,7 +45,7 @@ from snnlib.experiments.memories.table import (
 )
 from snnlib.experiments.nets import first_nets, first_seeds
 from snnlib.experiments.over_seeds import NET
-from snnlib.neurons import Converted, Neuron, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.noise import Uniform
 from snnlib.runs.evaluations import Conversion, Phased, read
 from snnlib.runs.results import ensure

@@ -12,13 +12,13 @@ from tiny_runs import spec
 from torch import nn
 
 from snnlib.checks import InputError
+from snnlib.dynamics import LIF, SingleStep
 from snnlib.experiments.claims import decide
 from snnlib.experiments.one_pass.table import AT_ONCE, PIPELINED, SPIKING, WARMED
 from snnlib.experiments.record import claims, plot
 from snnlib.experiments.record import table as record
 from snnlib.experiments.tables import NOT, REPRODUCED, SCALE, UNDECIDED
 from snnlib.models import build
-from snnlib.neurons import LIF, SingleStep
 from snnlib.runs.arms import ARMS
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.run import Run

@@ -16,6 +16,7 @@ from claim_tables import PAIRS, controls, decided
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble, with_dynamics
 from snnlib.data.sets import Dataset
+from snnlib.dynamics import LIF
 from snnlib.experiments.claims import CLAIMS
 from snnlib.experiments.over_seeds import percent
 from snnlib.experiments.style import BLUE, VERMILION
@@ -24,7 +25,6 @@ from snnlib.experiments.what_noise_does import table as noise
 from snnlib.experiments.what_noise_does.claims import BEYOND
 from snnlib.experiments.what_noise_does.plot import what_noise_does
 from snnlib.experiments.what_noise_does.table import between
-from snnlib.neurons import LIF
 from snnlib.noise import Gaussian
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.preset_found import preset_names

@@ -11,10 +11,11 @@ from step_by_step import fire
 from torch import Tensor
 
 from snnlib.deploy.folding import NoisyLIF
+from snnlib.dynamics import LIF
 from snnlib.exact_memory import ExactMemory
 from snnlib.fast import all_steps
 from snnlib.models import build
-from snnlib.neurons import LIF, Neuron
+from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian, Uniform
 from snnlib.simulation import Simulation
 from snnlib.surrogate import Arctan, Rectangle, Sigmoid, Triangle

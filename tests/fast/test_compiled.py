@@ -18,10 +18,11 @@ from step_by_step import fire
 from torch import Tensor
 
 from snnlib.deploy.folding import NoisyLIF
+from snnlib.dynamics import LIF, Dynamics, SingleStep
 from snnlib.exact_memory import ExactMemory
 from snnlib.fast import compiled as jit
 from snnlib.fast.phase_steps import integrate
-from snnlib.neurons import LIF, Dynamics, Neuron, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian, Uniform
 from snnlib.simulation import Simulation
 from snnlib.surrogate import Arctan, Density, Rectangle, Sigmoid, Surrogate, Triangle

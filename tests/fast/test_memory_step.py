@@ -9,8 +9,8 @@ import torch
 from conftest import generator
 from torch import Tensor
 
+from snnlib.dynamics import Converted
 from snnlib.fast import compiled as jit
-from snnlib.neurons import Converted
 from snnlib.noise import Gaussian, Uniform
 from snnlib.statistics import Frozen, Sample
 

@@ -26,7 +26,7 @@ BEFORE = {
 }
 IMPORTS = """
 from faults import job
-from snnlib.neurons import LIF
+from snnlib.dynamics import LIF
 from snnlib.runs.spec import Spec
 from snnlib.runs.trained import ensure
 from snnlib.training.recipe import Recipe

@@ -22,9 +22,10 @@ import snnlib as sn
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.conversion import with_dynamics
 from snnlib.deploy.folding import NoisyLIF, fold
+from snnlib.dynamics import LIF
 from snnlib.models import build
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Neuron
+from snnlib.neurons import Neuron
 from snnlib.store.files import StoreError
 
 T = 5

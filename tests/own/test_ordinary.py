@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 import snnlib as sn
 from snnlib.data.sets import Dataset
+from snnlib.dynamics import Dynamics
 from snnlib.network import Spiking
-from snnlib.neurons import Dynamics, Neuron
+from snnlib.neurons import Neuron
 from snnlib.simulation import CHUNK, simulate
 
 T = 8

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from snnlib.neurons import SingleStep
+from snnlib.dynamics import SingleStep
 from snnlib.noise import Gaussian
 from snnlib.runs.arms import ARMS, LEVELS, merged
 from snnlib.runs.preset import load_preset, nets_as_written

@@ -13,7 +13,7 @@ from tiny_runs import TINY, InterruptError, spec, spoil, stop_after
 from snnlib.baselines.ann_neurons import ReLU
 from snnlib.checks import InputError
 from snnlib.data.sets import Dataset
-from snnlib.neurons import LIF, SingleStep
+from snnlib.dynamics import LIF, SingleStep
 from snnlib.noise import Uniform
 from snnlib.runs import checkpoints, trained
 from snnlib.runs.run import Run, build_for

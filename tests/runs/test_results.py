@@ -13,9 +13,9 @@ from snnlib.baselines.ann_to_snn import thresholds, to_spiking
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble, with_dynamics
 from snnlib.data.sets import Dataset
+from snnlib.dynamics import LIF, SingleStep
 from snnlib.experiments.method.table import three_steps
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, SingleStep
 from snnlib.noise import Gaussian, Uniform
 from snnlib.runs import results
 from snnlib.runs import run as runs

@@ -17,8 +17,8 @@ from pollution import POLLUTIONS
 from tiny_runs import TINY, InterruptError, spec
 
 from snnlib.data.sets import Dataset
+from snnlib.dynamics import SingleStep
 from snnlib.fast.process import PRECISIONS
-from snnlib.neurons import SingleStep
 from snnlib.runs import checkpoints, trained
 from snnlib.runs import run as runs
 from snnlib.runs.run import Run, build_for

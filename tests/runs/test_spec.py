@@ -12,7 +12,7 @@ from tiny_runs import TINY, spec
 
 from snnlib.baselines.ann_neurons import QCFS, ReLU
 from snnlib.checks import InputError
-from snnlib.neurons import LIF, Converted, SingleStep
+from snnlib.dynamics import LIF, Converted, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.rate import Rate
 from snnlib.runs.run import build_for

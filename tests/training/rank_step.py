@@ -12,9 +12,9 @@ import torch.distributed as dist
 from safetensors.torch import save_file
 from torch import Tensor
 
+from snnlib.dynamics import SingleStep
 from snnlib.models import build
 from snnlib.network import Spiking
-from snnlib.neurons import SingleStep
 from snnlib.noise import Gaussian
 from snnlib.training.ranks import Rank
 

@@ -16,8 +16,9 @@ from snnlib import simulation
 from snnlib.baselines.ann_neurons import IF
 from snnlib.conversion import convert, ensemble
 from snnlib.data.sets import Dataset
+from snnlib.dynamics import LIF, Converted, Dynamics, SingleStep
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Converted, Dynamics, Neuron, SingleStep
+from snnlib.neurons import Neuron
 from snnlib.simulation import Simulation, simulate
 from snnlib.training.evaluation import accuracy_over_time, calibration_images, predict
 from snnlib.training.seeds import stream

@@ -18,9 +18,9 @@ from snnlib.checks import InputError
 from snnlib.conversion import convert
 from snnlib.data.batches import crop, flip, standardise
 from snnlib.data.sets import Dataset
+from snnlib.dynamics import LIF, Dynamics, SingleStep
 from snnlib.models import build
 from snnlib.network import Spiking
-from snnlib.neurons import LIF, Dynamics, SingleStep
 from snnlib.noise import Gaussian, Uniform
 from snnlib.runs.checkpoints import found, restore, save_checkpoint
 from snnlib.simulation import Simulation

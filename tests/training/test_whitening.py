@@ -8,8 +8,8 @@ from conftest import generator
 from torch import nn
 
 from snnlib.data.sets import Dataset
+from snnlib.dynamics import SingleStep
 from snnlib.models import build
-from snnlib.neurons import SingleStep
 from snnlib.training.whitening import whiten_first, whitening_filters
 
 

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from snnlib.conversion import with_dynamics
+from snnlib.dynamics import Converted, Dynamics
 from snnlib.exact_memory import ExactMemory
 from snnlib.network import Spiking
-from snnlib.neurons import Converted, Dynamics, Neuron
+from snnlib.neurons import Neuron
 from snnlib.simulation import simulate
 from snnlib.training.seeds import stream
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from snnlib.dynamics import Converted
 from snnlib.experiments import eq6_terms
 from snnlib.experiments.contrasts import Side, contrast
 from snnlib.experiments.nets import named
-from snnlib.neurons import Converted
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy

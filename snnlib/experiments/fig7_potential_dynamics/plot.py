@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
+from snnlib.dynamics import Converted
 from snnlib.experiments.fig7_potential_dynamics import table as potential
 from snnlib.experiments.style import BLACK, BLUE, GREEN, ORANGE, VERMILION, entitle, grid, legend, named, style
-from snnlib.neurons import Converted
 
 V_RESET, V_TH = Converted.v_reset, Converted.v_th
 NOISES = {"gaussian": "Gaussian", "uniform": "uniform", "max_normalised": "max-normalised Gaussian"}

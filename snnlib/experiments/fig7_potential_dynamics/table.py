@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from snnlib.checks import between, one_of, whole
-from snnlib.neurons import Converted
+from snnlib.dynamics import Converted
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.training.seeds import stream
 

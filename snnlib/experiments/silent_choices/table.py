@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from snnlib.conversion import STATISTICS
+from snnlib.dynamics import FIRST_STEPS
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast
 from snnlib.experiments.effects import Effect
 from snnlib.experiments.over_seeds import over_seeds, percent, plus_minus
 from snnlib.experiments.tables import RUN_COLUMNS, Table
-from snnlib.neurons import FIRST_STEPS
 from snnlib.runs.evaluation import Evaluation
 from snnlib.runs.evaluations import Conversion
 from snnlib.runs.preset import Comparison, Preset
