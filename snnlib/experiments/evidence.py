@@ -88,7 +88,8 @@ class Finding:
         if any(len(found) > 1 for found in of_network.values()):
             counts = of_label
         usual = [count for count, _ in Counter(counts.values()).most_common()]
-        others = (f"but {', '.join(name for name in counts if counts[name] == count)} {count}" for count in usual[1:])
+        having = {count: " and ".join(name for name in counts if counts[name] == count) for count in usual[1:]}
+        others = (f"but {names} {count}" for count, names in having.items())
         return ", ".join((*map(str, usual[:1]), *others))
 
     @property

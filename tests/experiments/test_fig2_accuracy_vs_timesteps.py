@@ -53,9 +53,10 @@ def preset(timesteps: int = 10, **arms: dict[str, Any]) -> Preset:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_has_either_readout_of_every_net_with_seeds_enough_to_decide(name: str) -> None:
-    for arms in fig2.compared(load_preset(name)).values():
+    for net, arms in fig2.compared(load_preset(name)).items():
         deep = arms["ours"][0].spec.network != "cnn"
-        enough = 1 if deep and name == "smoke" else 3  # so that smoke takes minutes
+        one = (deep and name == "smoke") or net == "vgg16_full"  # so that smoke takes minutes, the other hours
+        enough = 1 if one else 3
         assert [len(found) >= enough for found in arms.values()] == [True, True]
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from snnlib.data.sets import SIZES
 from snnlib.experiments.one_pass.table import PIPELINED, SPIKING
 from snnlib.experiments.over_seeds import counted, mean_and_sd, over_seeds, percent
-from snnlib.experiments.record.table import AT, BASE, GOALS, MIRRORED, NET, NET_AND_ARM, TRICKS, ablation
+from snnlib.experiments.record.table import AT, BASE, GOALS, MIRRORED, NAMED_NET, NET_AND_ARM, TRICKS, ablation
 from snnlib.experiments.style import (
     BLACK,
     BLUE,
@@ -48,7 +48,7 @@ def tricks(table: pd.DataFrame, timesteps: int = AT) -> Figure:
         timesteps: T of the goals.
     """
     found = ablation(table, timesteps)
-    nets = list(found.groupby(NET, sort=False))
+    nets = list(found.groupby(NAMED_NET, sort=False))
     nets = [(net, arms) for net, arms in nets if len(arms) > 1] or nets
     heights = [0.42 * len(arms) + 0.9 for _, arms in nets]
     with style():
@@ -101,15 +101,16 @@ def reached(table: pd.DataFrame) -> Figure:
     if (table.hold_out == 0).any():
         table = table[table.hold_out == 0]
     at, found = over_seeds(percent(table, *NET_AND_ARM, "way", "timesteps")).sort_index(), ablation(table)
-    nets = list(table[NET].drop_duplicates().itertuples(index=False, name=None))
-    there = {net: at.xs(net, level=NET).index.get_level_values("arm") for net in nets}
+    nets = list(table[NAMED_NET].drop_duplicates().itertuples(index=False, name=None))
+    there = {net: at.xs(net, level=NAMED_NET).index.get_level_values("arm") for net in nets}
     arms = {net: [arm for arm in (BASE, *TRICKS) if arm in there[net]] for net in nets}
     heights = [height for net in nets for height in (2.9, LEGEND_LINE * len(arms[net]))]
     with style():
         fig = figure(sum(heights))
         axes = fig.subplots(len(heights), 1, height_ratios=heights).reshape(-1, 2)
         for (ax, below), net in zip(axes, nets, strict=True):
-            of_net, minutes = at.xs(net, level=NET), found.set_index(NET_AND_ARM).minutes.xs(net, level=NET)
+            of_net = at.xs(net, level=NAMED_NET)
+            minutes = found.set_index(NET_AND_ARM).minutes.xs(net, level=NAMED_NET)
             for arm, look in zip(arms[net], sequence(len(arms[net])), strict=True):
                 for way, dashes in WAYS.items():
                     if (arm, way) in of_net.index.droplevel("timesteps"):

@@ -47,8 +47,8 @@ GOALS = {"Table 2:\n92.07 %": 0.9207, "airbench:\n94 %": 0.94}
 AT = 6  # T of the goals
 # The recipe of cpu's deeper net before.
 FIRST = ("nets.record_deeper.recipe.epochs=40", "nets.record_deeper.recipe.augment=crop_flip")
-NET = ["net", "dataset", "width", "hold_out"]  # by the preset's name for it: the network itself is a trick
-NET_AND_ARM = [*NET, "arm"]
+NAMED_NET = ["net", "dataset", "width", "hold_out"]  # by the preset's name for it: the network itself is a trick
+NET_AND_ARM = [*NAMED_NET, "arm"]
 MIRRORED = "spiking, mirrored too"  # each image of the test set is seen twice
 
 
