@@ -18,7 +18,7 @@ from snnlib.exact_memory import ExactMemory
 from snnlib.network import Spiking, per_layer
 from snnlib.neurons import Neuron
 from snnlib.noise import Noise
-from snnlib.simulation import Simulation
+from snnlib.simulation import Simulation, evaluating
 from snnlib.statistics import Frozen, Layer, Sample, Statistics
 
 log = logging.getLogger(__name__)
@@ -104,13 +104,15 @@ def convert(
 
     Args:
         model: a network trained with `SingleStep` neurons.
-        alpha, beta, leak: of Eqs. 7-9; alpha = inf leaves no memory (step 2), alpha = 2 no noise. For an alpha of its
-            own in each layer, a list in the order of the layers, or a mapping by the names of `Spiking.neurons`.
+        alpha, beta, leak: of Eqs. 7-9; alpha = inf leaves no memory (step 2), alpha = 2 no noise of [0, 1]. For an
+            alpha of its own in each layer, a list in the order of the layers, or a mapping by the names of
+            `Spiking.neurons`.
         statistics: what Eqs. 8-9 average over. "sample": the layer, for each image alone. "frozen": constants, measured
             on ``calibration``. "layer": the layer and the whole batch, by which a prediction depends on the other
             images of its batch; the figures have it, since the paper seems to mean it.
         calibration: for "frozen", a tensor of training images [N, ...] as the model takes them, [T, N, ...] over time.
-        timesteps, seed: how long (at least 2 steps, 10 if not given), and with which noise (0), "frozen" is calibrated.
+        timesteps, seed: how long (at least 2 steps, 10 if not given, over time the inputs' T), and with which noise
+            (0), "frozen" is calibrated.
         noise: N_noise, if it is to be another than in training.
         memory: "potential" is the paper's, and all of the above are its. "exact" is that of
             `snnlib.exact_memory.ExactMemory`, which keeps the law that the net was trained in; it takes ``spread`` and
@@ -119,9 +121,10 @@ def convert(
             in a last layer whose spikes are the output is better at few steps.
 
     Raises:
-        InputError: alpha below 2, beta outside the noise's range, a leak outside [0, 1], unknown
-            statistics, "frozen" without images, a model that was not trained at a single step, an argument of the
-            other memory.
+        InputError: an alpha with which the potential's range is wider than the noise (below 2 for the paper's [0, 1]),
+            beta outside the noise's range, a leak outside [0, 1], a list or mapping that does not fit the layers,
+            unknown statistics, "frozen" without images or as `freeze` refuses it, a model that was not trained at a
+            single step, an argument of the other memory that is not at its default.
     """
     given = locals()
     model = network_of(model)
@@ -148,7 +151,7 @@ def convert(
     model = with_dynamics(model, converted)
     if statistics != "frozen":
         return model
-    return freeze(model, calibration, 10 if timesteps is None else timesteps, 0 if seed is None else seed)
+    return freeze(model, calibration, timesteps, 0 if seed is None else seed)
 
 
 def _exact(model: Spiking, spread: Any, noise: Noise | None) -> Spiking:
@@ -176,7 +179,7 @@ def _refuse_those_of_the_other(memory: str, given: Mapping[str, Any]) -> None:
                 raise InputError(f"{name}: is of memory = {other}; memory = {memory} has none")
 
 
-def freeze(model: Spiking, images: Tensor, timesteps: int = 10, seed: int = 0) -> Spiking:
+def freeze(model: Spiking, images: Tensor, timesteps: int | None = None, seed: int = 0) -> Spiking:
     """Replace each layer's statistics by their mean over time steps on ``images``, as the model takes them.
 
     They hardly change from the second step on, so constants lose almost nothing, and a prediction
@@ -184,7 +187,11 @@ def freeze(model: Spiking, images: Tensor, timesteps: int = 10, seed: int = 0) -
 
     The constants are those of the net that runs with them. They change its potentials, and so what would be measured
     on it: they are measured on ``model``, then on the frozen net, until none moves by more than `SETTLED` of its
-    layer's max|A - mu|, at most `MOST_ROUNDS` times. Each round has the same images and the same noise.
+    layer's max|A - mu|, at most `MOST_ROUNDS` times. Each round has the same images and the same noise, and the model
+    in evaluation mode.
+
+    Args:
+        timesteps: 10 if not given; over time the inputs' T, and no other.
 
     Raises:
         InputError: fewer than two time steps, no images, neurons that are not `Converted`.
@@ -193,8 +200,11 @@ def freeze(model: Spiking, images: Tensor, timesteps: int = 10, seed: int = 0) -
         where = "[T, N, ...]" if model.over_time else "[N, ...]"
         raise InputError(f"calibration = {shown(images)}: must be a tensor of inputs {where}, without targets")
     whole("seed", seed, 0, 2**63 - 1)
-    timesteps = len(images) if model.over_time else timesteps
+    usual = len(images) if model.over_time else 10
+    timesteps = usual if timesteps is None else timesteps
     whole("timesteps of calibration", timesteps, least=2)
+    if model.over_time and timesteps != usual:
+        raise InputError(f"timesteps of calibration = {timesteps}: must be {usual}, those of the inputs over time")
     whole("calibration images", images.shape[int(model.over_time)], least=1)
     for _, neuron in model.neurons():
         d = neuron.dynamics
@@ -229,7 +239,7 @@ def _measured(model: Spiking, over: list[Statistics], images: Tensor, timesteps:
         if t < timesteps:
             seen[neuron].append(statistics[neuron](neuron.dynamics.leak * v))
 
-    with torch.no_grad():
+    with torch.no_grad(), evaluating(model):
         generator = torch.Generator(images.device).manual_seed(seed)
         model(images, simulation=Simulation(generator, timesteps, observe))
     return [

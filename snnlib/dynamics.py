@@ -152,7 +152,8 @@ class Converted(Value):
         """
         a = self.leak * v  # Eq. 7
         mean, peak = self.statistics(a)
-        scale = torch.where(peak > 0, 1 / (self.alpha * peak), 0.0)
+        apart = peak > 0
+        scale = apart / (self.alpha * torch.where(apart, peak, 1.0))  # no 1/0, whose gradient would be NaN
         term = (a - mean) * scale + self.beta  # Eqs. 8, 9
         return term.clamp_(self.beta - 1 / self.alpha, self.beta + 1 / self.alpha)
 

@@ -205,6 +205,11 @@ def without_last_neurons(model: Spiking) -> Spiking:
     """A net that `build` made with readout "spikes" becomes one with readout "potential", of the same weights.
 
     The one that is given is taken apart.
+
+    Raises:
+        InputError: the last layer is not one of neurons.
     """
+    if not isinstance(model.model.layers[-1], Neuron):
+        raise InputError(f"model = {type(model.model).__name__}: its readout must be spikes, not potential")
     del model.model.layers[-1]
     return Spiking(model.model, model.input_shape, folds=True)

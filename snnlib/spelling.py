@@ -120,7 +120,8 @@ def explain(error: ValidationError, where: str) -> InputError:
         elif e["type"] == "missing":
             parts.append(f"{name}: is missing")
         else:
-            parts.append(f"{name} = {shown(e['input'])}: {short(e['msg'], _SAID)}")
+            value = f"{name} = {shown(e['input'])}" if name else shown(e["input"])
+            parts.append(f"{value}: {short(e['msg'], _SAID)}")
     if len(errors) > _ERRORS:
         parts.append(f"and {len(errors) - _ERRORS} more")
     return InputError(f"{where}: {'; '.join(parts)}")

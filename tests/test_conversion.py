@@ -278,6 +278,16 @@ def test_a_layer_that_is_for_training_alone_has_nothing_to_be_frozen() -> None:
     assert torch.equal(outputs(frozen, x), outputs(alone, x))
 
 
+def test_measuring_leaves_a_net_in_training_mode_as_it_is() -> None:
+    net = convert(lively(), statistics="layer")
+    expected = [d.statistics for d in dynamics(freeze(net, images(8)))]
+    before = [b.clone() for b in net.buffers()]
+    net.train()
+    assert [d.statistics for d in dynamics(freeze(net, images(8)))] == expected
+    assert all(torch.equal(a, b) for a, b in zip(net.buffers(), before, strict=True))  # batch norm's, which it shares
+    assert net.training
+
+
 # --- bad values ------------------------------------------------------------------------------
 
 
@@ -348,6 +358,17 @@ def test_what_only_calibration_has_a_use_for_is_refused_without_it(option: dict[
         convert(lively(), **option)
     with pytest.raises(InputError, match=f"^{name}: is of memory = potential; memory = exact has none"):
         convert(lively(), memory="exact", **option)
+
+
+def test_over_time_the_calibration_has_the_steps_of_its_inputs() -> None:
+    net, x = (
+        Spiking(nn.Sequential(nn.Flatten(), small(SingleStep())), over_time=True),
+        images(8, (12,)).expand(7, 8, 12),
+    )
+    frozen = convert(net, statistics="frozen", calibration=x)
+    assert dynamics(convert(net, statistics="frozen", calibration=x, timesteps=7)) == dynamics(frozen)
+    with pytest.raises(InputError, match="timesteps of calibration = 5: must be 7, those of the inputs over time"):
+        convert(net, statistics="frozen", calibration=x, timesteps=5)
 
 
 @pytest.mark.parametrize("timesteps", [1, 0, -1])

@@ -1,4 +1,4 @@
-"""Direct training: gradients of LIF through time against autograd through the equations, unrolled.
+"""Gradients through time, of LIF and of the converted neuron, against autograd through the equations, unrolled.
 
 The unrolled neuron shares nothing with the library. Its spike is the step of Eq. 2 plus F(x) - F(x), one of the two
 taken as a constant, where F is the surrogate's integral in closed form: the value is the step's, the derivative F's.
@@ -21,10 +21,11 @@ from step_by_step import fire
 from torch import Tensor
 
 from snnlib.baselines.ann_neurons import IF
-from snnlib.dynamics import LIF
+from snnlib.dynamics import LIF, Converted
 from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.simulation import Simulation
+from snnlib.statistics import Frozen, Layer, Sample
 from snnlib.surrogate import Arctan, Density, Rectangle, Sigmoid, Triangle
 
 T = 8
@@ -123,6 +124,53 @@ def test_the_comparison_can_tell_a_reset_that_is_left_out_of_the_gradient() -> N
     whole, detached = gradients
     torch.testing.assert_close(whole[-1], detached[-1])  # no reset lies between the last current and the last spike
     assert (whole[0] - detached[0]).abs().max() > 0.1
+
+
+# --- the potential in place of noise ---------------------------------------------------------
+
+
+def potential_term(v: Tensor, leak: float, alpha: float, beta: float, axes: tuple[int, ...]) -> Tensor:
+    a = leak * v  # Eq. 7
+    a = (a - a.mean(axes, keepdim=True)) / a.std(axes, correction=0, keepdim=True)  # Eq. 8
+    return a / (alpha * a.abs().amax(axes, keepdim=True)) + beta  # Eq. 9
+
+
+def remembering(x: Tensor, integral: Callable[[Tensor], Tensor], leak: float, axes: tuple[int, ...]) -> Tensor:
+    """Steps of the converted neuron at alpha = 2, which leaves no noise, from rest."""
+    term, spikes = 0.5, []
+    for current in x:
+        h = current + term  # Eqs. 5, 6
+        smooth = integral(h - 1)
+        s = (h > 1).to(h.dtype) + smooth - smooth.detach()  # Eq. 2
+        spikes.append(s)
+        term = potential_term(h * (1 - s), leak, 2, 0.5, axes)  # Eq. 3
+    return torch.stack(spikes)
+
+
+@pytest.mark.parametrize(("statistics", "axes"), [(Layer(), (0, 1)), (Sample(), (1,))], ids=["layer", "sample"])
+@each_surrogate
+def test_gradient_of_the_converted_neuron_runs_through_its_memory(
+    surrogate: Any, integral: Any, statistics: Any, axes: tuple[int, ...]
+) -> None:
+    dynamics = Converted(alpha=2, leak=0.7, statistics=statistics, surrogate=surrogate, first_step="rest")
+    mine, theirs = currents(), currents()
+    out = fire(Neuron(dynamics), mine.flatten(0, 1), Simulation(generator(), T)).unflatten(0, (T, 4))
+    unrolled = remembering(theirs, integral, 0.7, axes)
+    assert torch.equal(out.detach(), unrolled.detach().round())
+    upstream = torch.randn(T, 4, 300, generator=generator(1), dtype=torch.float64)
+    out.backward(upstream)
+    unrolled.backward(upstream)
+    same_gradients([mine.grad], [theirs.grad])
+
+
+@pytest.mark.parametrize("statistics", [Layer(), Sample(), Frozen(0.0, 0.0)])
+def test_where_all_potentials_agree_the_gradient_is_that_of_a_constant(statistics: Any) -> None:
+    """All neurons fired in the first step, so the second has beta in place of a potential."""
+    x = torch.full((2, 4, 3), 1.2, dtype=torch.float64, requires_grad=True)
+    neuron = Neuron(Converted(alpha=2, statistics=statistics, first_step="rest"))
+    fire(neuron, x.flatten(0, 1), Simulation(generator(), 2)).sum().backward()
+    slope = 1 - abs(1.2 + 0.5 - 1)  # the triangle's at each step
+    torch.testing.assert_close(x.grad, torch.full_like(x, slope), rtol=1e-12, atol=0)
 
 
 # --- weights of a network --------------------------------------------------------------------

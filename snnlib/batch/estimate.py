@@ -79,7 +79,7 @@ def _from_epoch(done: int, run: Run, preset: Preset) -> ToDo:
     passes = [(e, len(e.noise_seeds)) for e in evaluations(preset, run)]
     parts = min(recipe.parts, max(spec.images[0] // recipe.batch_size, 1))  # of an epoch, a step at least
     tests = parts * sum(map(recipe.evaluates, range(done + 1, recipe.epochs + 1)))
-    test = Conversion(timesteps=recipe.test_timesteps) if spec.noisy else AsTrained(timesteps=spec.timesteps)
+    test = (Conversion if spec.noisy else AsTrained)(timesteps=spec.tested_at)
     return ToDo(run, recipe.epochs - done, ((test, tests), *passes))
 
 

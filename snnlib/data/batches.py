@@ -83,3 +83,20 @@ def cutout(images: Tensor, generator: torch.Generator) -> Tensor:
     rows, columns = (torch.arange(size, device=images.device) for size in (height, width))
     in_rows, in_columns = (rows >= top) & (rows < top + _CUT), (columns >= left) & (columns < left + _CUT)
     return images.masked_fill((in_rows[:, :, None] & in_columns[:, None, :])[:, None], 0)
+
+
+# What a recipe may ask for, in the order in which it is done.
+AUGMENTATIONS = {
+    "none": (),
+    "flip": (flip,),
+    "crop": (crop,),
+    "crop_flip": (crop, flip),
+    "crop_flip_cutout": (crop, flip, cutout),
+}
+
+
+def augmented(images: Tensor, name: str, generator: torch.Generator) -> Tensor:
+    """The uint8 images [B, C, H, W] after one of the `AUGMENTATIONS`, drawn from ``generator`` on their device."""
+    for change in AUGMENTATIONS[name]:
+        images = change(images, generator)
+    return images

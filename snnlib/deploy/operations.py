@@ -6,7 +6,8 @@ first layer
     a multiply-accumulate for each product of a pixel and a weight, once, whatever T is
 synapses
     an accumulate for each spike and each weight it meets; a spike in front of an average pool goes through it, the
-    pool's factor being part of the weights; a spike on an identity shortcut is one accumulate
+    pool's factor being part of the weights; a spike on an identity shortcut is one accumulate, as is, for each neuron
+    and step, a current that passes by a layer of neurons
 neurons
     for each neuron and step two accumulates, bias or first current, and the comparison with V_th (Eq. 2); from the
     second step on a multiply-accumulate that scales and shifts V (Eqs. 1 and 7-9)
@@ -56,7 +57,7 @@ from snnlib.deploy.folding import NoisyLIF
 from snnlib.dynamics import LIF, Converted, Dynamics, SingleStep
 from snnlib.exact_memory import ExactMemory
 from snnlib.in_time import plain
-from snnlib.layers import Residual
+from snnlib.layers import CurrentShortcut, Residual
 from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian
@@ -189,6 +190,10 @@ def _deliveries(model: Spiking, tally: _Tally, analog: bool, skip_zeros: bool) -
         number = output[0].numel() * _area(layer)
         tally.deliver((SYNAPSES, ACCUMULATE), torch.full((len(output),), number, dtype=torch.float64))
 
+    def passing(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        values = plain(output)
+        tally.deliver((SYNAPSES, ACCUMULATE), values.new_full((len(values),), values[0].numel(), dtype=torch.float64))
+
     with ExitStack() as hooks:
         (encoder,) = (m for m in model.model.encoder.modules() if isinstance(m, nn.Conv2d))
         hooks.callback(encoder.register_forward_pre_hook(first).remove)
@@ -198,6 +203,8 @@ def _deliveries(model: Spiking, tally: _Tally, analog: bool, skip_zeros: bool) -
         for layer in model.model.layers.modules():
             if analog and isinstance(layer, nn.AvgPool2d):
                 hooks.callback(layer.register_forward_hook(pooled).remove)
+            if isinstance(layer, CurrentShortcut):
+                hooks.callback(layer.register_forward_hook(passing).remove)
         yield
 
 

@@ -7,7 +7,8 @@ the caller's generator, so a seed repeats bit for bit.
 Numbers within one read of at most half the tape are independent. Two reads may overlap, those of wide layers often
 do; they then share numbers, but at different neurons.
 
-Each distribution has a tape of its own, scaled and clipped once, so that a read touches no memory.
+Each distribution has a tape of its own, scaled and clipped once, so that a read touches no memory. Tapes are the same
+whatever PyTorch's default dtype and device are when the first is read.
 """
 
 from __future__ import annotations
@@ -27,18 +28,20 @@ _counted: list[dict[int, int]] = []  # where reads are noted, see `tapes_read`
 
 @cache
 def _standard() -> Tensor:
-    return torch.randn(LENGTH, generator=torch.Generator().manual_seed(_SEED))
+    generator = torch.Generator("cpu").manual_seed(_SEED)
+    return torch.randn(LENGTH, generator=generator, dtype=torch.float32, device="cpu")
 
 
 @lru_cache(maxsize=8)  # a net reads one, a converted one two
 def _tape(mean: float, sigma: float, low: float, high: float, dtype: torch.dtype) -> Tensor:
-    scaled = torch.add(torch.tensor(mean, dtype=torch.float32), _standard(), alpha=sigma)
+    scaled = torch.add(torch.tensor(mean, dtype=torch.float32, device="cpu"), _standard(), alpha=sigma)
     return scaled.to(dtype).clamp_(low, high)
 
 
 @lru_cache(maxsize=4)  # a net reads one
 def _whole(low: int, high: int) -> Tensor:
-    return torch.empty(LENGTH).random_(low, high, generator=torch.Generator().manual_seed(_SEED))
+    generator = torch.Generator("cpu").manual_seed(_SEED)
+    return torch.empty(LENGTH, dtype=torch.float32, device="cpu").random_(low, high, generator=generator)
 
 
 @contextmanager
@@ -72,7 +75,8 @@ def clipped_normal(
 def whole_numbers(n: int, low: int, high: int, generator: torch.Generator) -> Tensor:
     """n whole numbers from low to high - 1 as float32, each as likely; drawn or read as those of `clipped_normal`."""
     if generator.device.type != "cpu" or n < SHORT:
-        return torch.empty(n, device=generator.device).random_(low, high, generator=generator)
+        drawn = torch.empty(n, dtype=torch.float32, device=generator.device)
+        return drawn.random_(low, high, generator=generator)
     return _read(_whole(low, high), n, generator)
 
 
@@ -83,6 +87,6 @@ def _read(numbers: Tensor, n: int, generator: torch.Generator) -> Tensor:
     most = LENGTH // 2
     pieces = []
     for size in [most] * (n // most) + [n % most] * (n % most > 0):
-        offset = int(torch.randint(LENGTH - size + 1, (), generator=generator))
+        offset = int(torch.randint(LENGTH - size + 1, (), generator=generator, device="cpu"))
         pieces.append(numbers[offset : offset + size])
     return pieces[0] if len(pieces) == 1 else torch.cat(pieces)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from snnlib.activations import ACTIVATIONS
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
+from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.checks import InputError, short, shown
 from snnlib.conversion import network_of
 from snnlib.deploy.folding import NoisyLIF
@@ -36,7 +37,10 @@ LONGEST_PATH = 4096  # characters, Linux's limit
 FORMAT = 1  # raised when a file says less, or something else, than this version reads
 
 _DYNAMICS: TypeAdapter = TypeAdapter(
-    Annotated[SingleStep | Converted | ExactMemory | LIF | NoisyLIF | IF | ReLU | QCFS | Rate, Discriminator("kind")]
+    Annotated[
+        SingleStep | Converted | ExactMemory | LowDiscrepancy | LIF | NoisyLIF | IF | ReLU | QCFS | Rate,
+        Discriminator("kind"),
+    ]
 )
 
 

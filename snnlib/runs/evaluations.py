@@ -111,7 +111,8 @@ class Conversion(Evaluation):
     @property
     def at_mean(self) -> Conversion:
         """The same net at T = 1 with the constant 1/2 in place of N_noise, its mean: nothing is drawn."""
-        return self.changed(alpha=math.inf, noise=Gaussian(low=0.5, high=0.5), timesteps=1, noise_seeds=(0,))
+        half = Gaussian(low=0.5, high=0.5)
+        return self.changed(alpha=math.inf, beta=half.centre, noise=half, timesteps=1, noise_seeds=(0,))
 
 
 class Phased(Evaluation):

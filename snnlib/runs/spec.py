@@ -143,6 +143,11 @@ class Spec(Checked):
         return self.noise not in ("none", "constant")
 
     @property
+    def tested_at(self) -> int:
+        """T at which it is tested while it trains: converted, where noise was drawn, else as it was trained."""
+        return self.recipe.test_timesteps if self.noisy else self.timesteps
+
+    @property
     def images(self) -> tuple[int, int]:
         """How many are trained on, and how many tested on."""
         training, test = SIZES[self.dataset]

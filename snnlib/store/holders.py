@@ -45,6 +45,7 @@ class Holder:
     host: str
     machine: str
     since: str
+    what: str = "is at work there"  # or, told by the holder, such as "trains cnn-s0"
 
     def __str__(self) -> str:
         return f"process {self.process} on {self.host} (since {self.since})"
@@ -55,9 +56,9 @@ class Holder:
         return self.machine == machine()
 
 
-def me() -> Holder:
+def me(what: str) -> Holder:
     """This process, from now on."""
-    return Holder(os.getpid(), platform.node(), machine(), datetime.now().isoformat(sep=" ", timespec="seconds"))
+    return Holder(os.getpid(), platform.node(), machine(), datetime.now().isoformat(sep=" ", timespec="seconds"), what)
 
 
 def named(file: Path) -> Holder | None:
@@ -68,9 +69,9 @@ def named(file: Path) -> Holder | None:
 
 
 @contextmanager
-def holding(file: Path) -> Iterator[None]:
-    """Be named in the file, and touch it as long as it names this process."""
-    own, through = me(), threading.Event()
+def holding(file: Path, what: str) -> Iterator[None]:
+    """Be named in the file, with what this process does, and touch it as long as it names this process."""
+    own, through = me(what), threading.Event()
     write(file, json.dumps(asdict(own)))
 
     def beat() -> None:

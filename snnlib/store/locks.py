@@ -44,24 +44,25 @@ def alone(lock: Path, what: str, wait: bool = True, untold: float = A_MOMENT) ->
     holder = holder_of(lock)
     held = FileLock(lock, fallback_to_soft=False)  # a soft lock, a file that is there, would outlive its holder
     try:
-        _acquire(held, lock, holder, what, wait, untold)
+        _acquire(held, lock, holder, wait, untold)
         holders.look_elsewhere(holder)
-        with holders.holding(holder):
+        with holders.holding(holder, what):
             yield
     finally:
         held.release()  # also if Ctrl-C comes once more
 
 
-def _acquire(held: FileLock, lock: Path, holder: Path, what: str, wait: bool, untold: float) -> None:
+def _acquire(held: FileLock, lock: Path, holder: Path, wait: bool, untold: float) -> None:
     with explained(lock):
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
             held.acquire(timeout=untold)
         except Timeout:
-            other = holders.named(holder) or "another process"
+            known = holders.named(holder)
+            other = known or "another process"
             if not wait:
                 raise StoreError(f"{lock.parent}: {other} is at work there; nothing was done") from None
-            log.warning("waiting for %s, which %s", other, what)
+            log.warning("waiting for %s", f"{known}, which {known.what}" if known else other)
             held.acquire()
             log.warning("%s is through, or gone: on with it here", other)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Accuracy at every T from one pass, and firing rates (Sec. 3.1, Fig. 2)."""
+"""Accuracy at every T from one pass, with ties and silence at the output (Sec. 3.1, Fig. 2)."""
 
 from __future__ import annotations
 

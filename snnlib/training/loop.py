@@ -18,7 +18,7 @@ from torch.optim import lr_scheduler
 from tqdm import tqdm
 
 from snnlib.conversion import convert
-from snnlib.data.batches import batches, crop, cutout, flip, standardise
+from snnlib.data.batches import augmented, batches, standardise
 from snnlib.data.sets import Dataset
 from snnlib.dynamics import SingleStep
 from snnlib.fast.process import autocast
@@ -27,7 +27,7 @@ from snnlib.simulation import Simulation
 from snnlib.training import failures, progress
 from snnlib.training.evaluation import accuracy_over_time
 from snnlib.training.failures import TrainingError
-from snnlib.training.losses import cross_entropy, distillation, mse
+from snnlib.training.losses import LOSSES, distillation
 from snnlib.training.optimizers import optimizer_of, scheduler_of
 from snnlib.training.ranks import ALONE, Rank
 from snnlib.training.recipe import Recipe
@@ -164,17 +164,11 @@ def one_epoch(
     ends = {round(part * per_epoch / parts): epoch - 1 + part / parts for part in range(1, parts)} | {per_epoch: epoch}
     state.model.train()
     for state.step, (images, labels) in enumerate(batches(data.train, recipe.batch_size, order), start=1):
-        if "crop" in recipe.augment:
-            images = crop(images, crops)
-        if "flip" in recipe.augment:
-            images = flip(images, crops)
-        if "cutout" in recipe.augment:
-            images = cutout(images, crops)
-        images, labels = rank.part(images), rank.part(labels)
+        images, labels = rank.part(augmented(images, recipe.augment, crops)), rank.part(labels)
         x = standardise(images, data).contiguous(memory_format=torch.channels_last)
         with autocast(device, recipe.precision):
             outputs = state.net(x, simulation=Simulation(noise, timesteps)).mean(0)  # [B, classes], averaged over T
-        loss = mse(outputs, labels) if recipe.loss == "mse" else cross_entropy(outputs, labels, recipe.smoothing)
+        loss = LOSSES[recipe.loss](outputs, labels, recipe.smoothing)
         if state.teacher is not None:
             with torch.no_grad(), autocast(device, recipe.precision):
                 taught = state.teacher(x, simulation=Simulation(noise)).mean(0)  # an ANN draws no noise

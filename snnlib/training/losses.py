@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-LOSSES = ("mse", "cross_entropy")
 TEMPERATURE = 2.0  # of both nets' probabilities where one is taught
 
 
@@ -17,6 +16,9 @@ def mse(outputs: Tensor, labels: Tensor) -> Tensor:
 def cross_entropy(outputs: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     """Mean over the batch; ``smoothing`` is the share of a label that all classes have alike (Szegedy et al. 2016)."""
     return F.cross_entropy(outputs.float(), labels, label_smoothing=smoothing)
+
+
+LOSSES = {"mse": lambda outputs, labels, smoothing: mse(outputs, labels), "cross_entropy": cross_entropy}
 
 
 def distillation(outputs: Tensor, taught: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from snnlib.checks import InputError
+from snnlib.data.batches import AUGMENTATIONS
 from snnlib.fast.compiled import compiling
 from snnlib.fast.process import PRECISIONS, pinned, threads
 from snnlib.spelling import ADDED, Checked, Formerly
@@ -24,7 +25,7 @@ class Recipe(Checked):
 
     epochs: int = Field(default=100, ge=1, le=100_000)
     batch_size: int = Field(default=128, ge=2, le=65_536)
-    loss: Annotated[Literal[LOSSES], ADDED] = "mse"
+    loss: Annotated[Literal[tuple(LOSSES)], ADDED] = "mse"
     smoothing: Annotated[float, ADDED] = Field(default=0.0, ge=0, lt=1)  # of the labels in cross_entropy
     optimizer: Annotated[Literal[OPTIMIZERS], ADDED] = "adam"
     lr: float = Field(default=1e-4, gt=0, le=10)  # the optimizer's; the peak, where the schedule has one
@@ -35,9 +36,7 @@ class Recipe(Checked):
     schedule: Literal[SCHEDULES] = "warm_restarts"
     restart_every: int = Field(default=100, ge=1, le=100_000)  # epochs, T_max of Sec. 3
     # Images mirrored or not; crops of them with 4 pixels of zeros around; both; then with a square that is cut out.
-    augment: Annotated[
-        Literal["none", "flip", "crop", "crop_flip", "crop_flip_cutout"], Formerly(false="none", true="crop_flip")
-    ] = "none"
+    augment: Annotated[Literal[tuple(AUGMENTATIONS)], Formerly(false="none", true="crop_flip")] = "none"
     precision: Literal[PRECISIONS] = "float32"
     threads: int = Field(default=1, ge=1, le=1024)  # on a CPU; part of the recipe, since it decides the last bit
     # Epochs, or a part of one, 1 / a whole number; the last one is evaluated too. 0: none is.

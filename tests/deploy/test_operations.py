@@ -119,6 +119,20 @@ def test_synaptic_operations_of_a_residual_net_follow_both_branches() -> None:
     assert total(table, "synapses", "accumulate", 2) * 3 == pytest.approx(n)
 
 
+def test_a_current_that_passes_by_neurons_is_added_to_what_their_spikes_become() -> None:
+    model, data = tiny("resnet8", (3, 9, 8))
+    table = operations.count(model, data, timesteps=2)
+    stem, *blocks, _ = (s.sum(0) for s in spikes_of(model, data, 2).values())
+    into, n = stem, 0
+    stages = zip((4, 8, 16), ((4, 4), (2, 2), (1, 1)), blocks[::2], blocks[1::2], strict=True)
+    for c, (rows, columns), inner, after in stages:
+        n += convolved(merged(into), c) + convolved(inner, c) + 2 * len(inner) * c * rows * columns
+        assert inner.shape[1:] == after.shape[1:] == (c, rows, columns)
+        into = after
+    n += into.sum() * 3
+    assert total(table, "synapses", "accumulate", 2) * 3 == pytest.approx(n)
+
+
 def test_an_anns_multiply_accumulates_are_the_closed_form(small: Dataset) -> None:
     model = lively("cnn", ReLU(), readout="potential").float()
     table = operations.count(model, small, timesteps=7)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from conftest import generator
+from pollution import POLLUTIONS
 
 from snnlib.fast import noise_tape as tape
 from snnlib.fast.noise_tape import SHORT, clipped_normal, whole_numbers
@@ -46,6 +48,20 @@ def test_a_seed_repeats_and_another_differs() -> None:
     g = generator(4)
     assert torch.equal(read(SHORT, g), a)
     assert not torch.equal(read(SHORT, g), a)
+
+
+@pytest.mark.parametrize("pollution", ["float64", "another device"])
+def test_a_tape_is_the_same_whatever_the_defaults_were_when_it_was_first_read(pollution: str) -> None:
+    whole = partial(whole_numbers, SHORT, 0, 10)
+    expected = read(SHORT, generator(4)), whole(generator(4))
+    for known in (tape._standard, tape._tape, tape._whole):
+        known.cache_clear()
+    with POLLUTIONS[pollution]():
+        read(SHORT, generator(4))
+        whole(generator(4))
+    for found, right in zip((read(SHORT, generator(4)), whole(generator(4))), expected, strict=True):
+        assert found.device == right.device
+        assert torch.equal(found, right)
 
 
 def test_a_read_longer_than_the_tape_goes_on_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from torchvision.models import resnet18
 
 import snnlib as sn
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
+from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.conversion import with_dynamics
 from snnlib.deploy.folding import NoisyLIF, fold
 from snnlib.dynamics import LIF
@@ -124,6 +125,7 @@ OTHERS = {
     "IF": IF(0.5, v_th=0.7, height=0.7),
     "QCFS": QCFS(4, 0.9),
     "ReLU": ReLU(),
+    "low discrepancy": LowDiscrepancy(v_th=0.9),
     "noisy LIF": NoisyLIF(0.3, 0.1, sn.Uniform(0.2, 0.4), sn.MaxNormalised(), v_th=0.9, first_bias=0.2),
 }
 

@@ -130,6 +130,7 @@ def test_at_its_mean_nothing_is_drawn(run: Run, small: Dataset) -> None:
     by_hand = with_dynamics(run.model(), lambda _: LIF(v_th=0.5))
     assert numbers(accuracy(run, e)).equals(accuracy_over_time(by_hand, small, 1, (0,), 30))
     assert predict(e.network(run), small, 3, (0, 1)).right.unique(dim=0).shape[0] == 1  # whatever the noise seed
+    assert E.changed(beta=0.4).at_mean == e  # there is no memory whose place it could say
 
 
 def test_a_net_trained_with_the_constant_is_run_with_noise(store: None, small: Dataset) -> None:

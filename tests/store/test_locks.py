@@ -41,7 +41,7 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path, caplog: pytest.LogCapture
     assert now["process"] == os.getpid()
     waiting, through = (record.getMessage() for record in caplog.records)
     assert waiting.startswith(f"waiting for process {holder.pid} on ")
-    assert waiting.endswith(", which works")
+    assert waiting.endswith(", which holds")
     assert "is through, or gone" in through
 
 

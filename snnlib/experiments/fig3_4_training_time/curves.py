@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from snnlib.experiments.fig3_4_training_time.cost import SAME_STEP
-from snnlib.experiments.fig3_4_training_time.race import MUST, tested_at
+from snnlib.experiments.fig3_4_training_time.race import MUST
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.runs.preset import Comparison
@@ -111,7 +111,7 @@ def _learning_curve(run: Run, arm: str, step: pd.DataFrame) -> pd.DataFrame:
     )
     table = timing.merge(run.history, on="epoch", validate="one_to_one").dropna(subset="test_accuracy")
     table = table.rename(columns={"test_accuracy": "accuracy"})
-    named = {**spec.columns(), "arm": arm, "timesteps": tested_at(spec), "device": run.device}
+    named = {**spec.columns(), "arm": arm, "timesteps": spec.tested_at, "device": run.device}
     return table.assign(**named)[[*named, "epoch", "steps", "seconds", "flop", "own_seconds", "accuracy"]]
 
 

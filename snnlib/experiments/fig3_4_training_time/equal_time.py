@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast, unpaired_error
-from snnlib.experiments.fig3_4_training_time.race import OPPONENTS, PARTS, SHARES, tested_at
+from snnlib.experiments.fig3_4_training_time.race import OPPONENTS, PARTS, SHARES
 from snnlib.experiments.nets import named
 from snnlib.experiments.over_seeds import ARCHITECTURE
 from snnlib.runs.preset import Comparison, Preset
@@ -71,7 +71,7 @@ def epochs_by_ratio(races: Iterable[Comparison], costs: pd.DataFrame) -> pd.Data
 
 def _side(runs: list[Run], preset: Preset) -> Side:
     (evaluation,) = preset.evaluations(runs[0])
-    return Side(runs, evaluation, tested_at(runs[0].spec))
+    return Side(runs, evaluation, runs[0].spec.tested_at)
 
 
 def _unpaired(curves: pd.DataFrame, runs: list[Run], others: list[Run], share: float) -> pd.DataFrame:

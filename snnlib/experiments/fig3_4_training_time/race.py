@@ -35,7 +35,7 @@ def raced(preset: Preset) -> list[Comparison]:
             if not spec.recipe.evaluate_every:
                 raise InputError(f"{where}, arm {arm}: recipe.evaluate_every = 0: must be above 0")
         compared = {arm: spec for arm, spec in specs.items() if arm in ("equal_time", "direct")}
-        at = {arm: tested_at(spec) for arm, spec in {"ours": specs["ours"], **compared}.items()}
+        at = {arm: spec.tested_at for arm, spec in {"ours": specs["ours"], **compared}.items()}
         if len(set(at.values())) > 1:
             raise InputError(f"{where}: T at which arms are tested = {at}: must be the same")
         if preset.evaluation.timesteps < at["ours"]:
@@ -48,11 +48,6 @@ def raced(preset: Preset) -> list[Comparison]:
             for arm, spec in compared.items():
                 _check_tested(f"{where}, arm {arm}", spec)
     return list(races.values())
-
-
-def tested_at(spec: Spec) -> int:
-    """T at which this run's test_accuracy is."""
-    return spec.recipe.test_timesteps if spec.dynamics.kind == "single_step" else spec.timesteps
 
 
 def _check_tested(where: str, spec: Spec) -> None:
