@@ -161,6 +161,7 @@ ARMS = {
     "mirrored": Arm("images cropped and mirrored at random", {"recipe": {"augment": "crop_flip"}}, like="ours"),
     "shorter": Arm("trained for fewer epochs", {}, own=("epochs", *OWN), like="ours"),
     "potential_longer": Arm("potential, for more epochs", POTENTIAL_READOUT, own=("epochs", *OWN), like="potential"),
+    "potential_longest": Arm("potential, for most epochs", POTENTIAL_READOUT, own=("epochs", *OWN), like="potential"),
     "printed": Arm("the paper's recipe (Sec. 3, Table 1)", {"recipe": PRINTED}, own=("epochs", "evaluate_every")),
 }
 

@@ -65,6 +65,7 @@ DIFFERS = {
     "mirrored": {"recipe.augment"},
     "shorter": {"recipe.epochs"},
     "potential_longer": {"readout", "recipe.epochs", RATE},
+    "potential_longest": {"readout", "recipe.epochs", RATE},
     "printed": {
         "recipe.epochs",
         RATE,
@@ -135,6 +136,7 @@ def test_every_arm_is_a_run_of_its_own() -> None:
                 "equal_time": {"epochs": 9},
                 "shorter": {"epochs": 4},
                 "potential_longer": {"epochs": 8},
+                "potential_longest": {"epochs": 10},
                 "rate4_longer": {"epochs": 7},
                 "direct4_short": {"epochs": 2},
             },
@@ -176,7 +178,7 @@ def test_arms_on_which_no_claim_rests_take_the_rate_of_ours_and_nothing_else() -
     like_ours = "rectangle arctan sigmoid gaussian_k2 gaussian_k8 max_normalised no_batch_norm cropped mirrored"
     expected = dict.fromkeys(["ours", *like_ours.split(), "shorter"], 0.2)
     like_potential = "potential expected warmed no_shortcuts shallow distilled wide narrowed capped whitened cutout mse"
-    expected |= dict.fromkeys([*like_potential.split(), "potential_longer"], 0.4)
+    expected |= dict.fromkeys([*like_potential.split(), "potential_longer", "potential_longest"], 0.4)
     assert rates == {**dict.fromkeys(ARMS, 0.1), **expected, "direct": 0.8, "printed": 1e-4}
     every = {name: made(name, own).recipe.evaluate_every for name in ARMS}
     assert every == {**dict.fromkeys(ARMS, 1), "ours": 0.5}

@@ -38,7 +38,7 @@ TRAINED = {
     BATCH_NORM: ("no_batch_norm",),
     AUGMENTATION: ("cropped", "mirrored"),
     LENGTH: ("shorter",),
-    BOTH: ("potential_longer",),
+    BOTH: ("potential_longer", "potential_longest"),
     RECIPE: ("printed",),
 }
 ARMS = ("ours", *chain(*TRAINED.values()))

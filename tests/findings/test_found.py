@@ -1,0 +1,178 @@
+"""What was found, as docs/findings.md tells it: each number is that of the CSV file beside it."""
+
+from __future__ import annotations
+
+import numpy as np
+from told import CNN, DEEP, RESNET, VGG, ends, half, percent, points, says, table
+
+
+def test_gains_from_one_step_to_ten() -> None:
+    gains = table("fig2_gains", earlier=1, later=10, ties="first", inference="noise")
+    by_net = gains.groupby(["readout", "network", "width", "dataset", "augment"]).points.mean()
+    spikes, potential = by_net["spikes"], by_net["potential"]
+    says(
+        "nets whose output spikes gain {:.1f} to {:.1f} points with the CNN, {:.1f} with VGG-16 and {:.1f} with "
+        "ResNet-18 at a quarter of their width; nets read by potentials gain {:.1f} to {:.1f}, {:.1f} and {:.1f}.",
+        *ends(spikes[CNN]), spikes[VGG, 0.25].item(), spikes[RESNET].item(),
+        *ends(potential[CNN]), potential[VGG, 0.25].item(), potential[RESNET].item(),
+    )  # fmt: skip
+    like = {"network": VGG, "width": 1.0, "timesteps": 10, "inference": "noise"}
+    full = [percent("fig2_accuracy_vs_timesteps", readout=readout, **like) for readout in ("spikes", "potential")]
+    says(
+        "gains half as much with spikes, {:.1f}, and {:.1f} with potentials, and has {:.1f} and {:.1f} %.",
+        spikes[VGG, 1.0].item(), potential[VGG, 1.0].item(), *full,
+    )  # fmt: skip
+
+
+def test_what_the_noise_does() -> None:
+    spikes = {"readout": "spikes", "noise": "gaussian", "other_noise": "constant", "other_inference": "constant 1/2"}
+    best = [
+        points("what_noise_does_contrasts", network=net, inference="step 3", other_timesteps=1, **spikes)
+        for net in (*DEEP, CNN)
+    ]
+    once = [
+        points("what_noise_does_contrasts", network=net, inference="constant 1/2", other_timesteps=1, **spikes)
+        for net in (*DEEP, CNN)
+    ]
+    says("at T = 10 they are {:.0f} (VGG-16), {:.0f} (ResNet-18) and {:.1f} points (CNN) above", *best)
+    says("(there the lead is {:.0f}, {:.0f} and {:.1f})", *once)
+    for net in (CNN, *DEEP):
+        like = spikes | {"network": net, "readout": "potential", "inference": "step 3", "timesteps": 10}
+        assert abs(points("what_noise_does_contrasts", **like)) < half("what_noise_does_contrasts", **like)
+
+
+def test_the_noises_density_is_a_poor_surrogate() -> None:
+    density = "density, sigma 0.125, mean 0.5"
+    shown = [
+        percent("silent_choices", net=net, choice="surrogate gradient", value=value, timesteps=10)
+        for value in (density, "triangle, width 1") for net in ("race_cnn", "race_vgg16")
+    ]  # fmt: skip
+    says("the CNN has {:.1f} % and VGG-16 {:.1f}, where the triangle of width 1 has {:.1f} and {:.1f}.", *shown)
+    inside = percent("silent_choices", net="race_vgg16", value=f"{density}, gain 0.4, bias 0.25", timesteps=10)
+    says("begins with most currents inside, VGG-16 has {:.1f}, at the better of two rates.", inside)
+
+
+def test_who_gains_from_time_steps() -> None:
+    ties = [100 * table("fig2_ties", network=n, width=0.25, timesteps=1, readout="spikes").tied.mean() for n in DEEP]
+    says("they tie in {:.0f} (VGG-16) and {:.0f} % (ResNet-18) of the images.", *ties)
+    share = []
+    for net, width in ((CNN, 1.0), (VGG, 0.25), (RESNET, 0.25)):
+        like = {"network": net, "width": width, "readout": "spikes", "ties": "first", "later": 10, "earlier": 1}
+        like |= {"dataset": "fashion_mnist", "augment": "none"} if net == CNN else {}
+        left, gained = (points("fig2_gains", inference=way, **like) for way in ("current", "noise"))
+        share.append(100 * (1 - left / gained))
+    says("have, after one step, {:.0f} (CNN), {:.0f} and {:.0f} % of what ten steps of its spikes gain.", *share)
+
+
+def test_what_the_memory_is_worth() -> None:
+    lossless = table("fig5_lossless", timesteps=[5, 10], noise="gaussian", network=list(DEEP))
+    by_net = lossless.groupby(["readout", "network", "timesteps"]).points.mean()
+    low, high = ends(by_net["potential"])
+    says("it costs deep nets read by potentials {:.1f} to {:.1f} points;", -high, -low)
+    says("to those that spike it gives {:.1f} to {:.1f}", *ends(by_net["spikes"]))
+    says("at a quarter of VGG-16's width {:.1f} to {:.1f}.", *ends(_over_ensemble(VGG, 0.25, "paper's memory", 5, 10)))
+    exact = table("memories_contrasts", readout="spikes", network=list(DEEP), other_memory="ensemble")
+    by_net = exact.groupby(["timesteps", "network", "width"]).points.mean()
+    says(
+        "over fresh noise by {:.1f} to {:.1f} points at T = 10 and, mostly since its output starts almost without "
+        "noise, by {:.1f} to {:.1f} at T = 1 and 2.", *ends(by_net[10]), *ends([*by_net[1], *by_net[2]]),
+    )  # fmt: skip
+
+
+def _over_ensemble(net: str, width: float, memory: str, *timesteps: int) -> list[float]:
+    like = {"network": net, "width": width, "readout": "spikes"}
+    return [
+        percent("memories", memory=memory, timesteps=t, **like)
+        - percent("memories", memory="ensemble", timesteps=t, **like)
+        for t in timesteps
+    ]
+
+
+def test_what_loses_at_two_steps() -> None:
+    like = {"readout": "spikes", "timesteps": 2}
+    lost = [
+        part for net in DEEP
+        for part in (-points("fig5_lossless", network=net, noise="gaussian", **like),
+                     half("fig5_lossless", network=net, noise="gaussian", **like))
+    ]  # fmt: skip
+    (quarter,) = _over_ensemble(VGG, 0.25, "paper's memory", 2)
+    says(
+        "by {:.1f} ± {:.1f} (VGG-16) and {:.1f} ± {:.1f} points (ResNet-18), at a quarter of VGG-16's width by {:.1f}.",
+        *lost, -quarter,
+    )  # fmt: skip
+    readout = {net: _over_ensemble(net, 0.125, "paper's, readout", 2, 5, 10) for net in DEEP}
+    hidden = {net: _over_ensemble(net, 0.125, "paper's, hidden layers", 2, 5, 10) for net in DEEP}
+    says("all six nets lose (means {:.1f} and {:.1f})", *(-readout[net][0] for net in DEEP))
+    assert [f"{hidden[net][0]:.1f}" for net in DEEP] == ["0.4", "0.4"]
+    says("in the hidden layers alone all six gain (0.4 in both means)")
+    says("uniform noise gains {:.1f} and {:.1f} points there", *(
+        points("fig5_lossless", network=net, noise="uniform", **like) for net in DEEP
+    ))  # fmt: skip
+    later = [[x for net in DEEP for x in found[net][1:]] for found in (readout, hidden)]
+    says(
+        "in the output layer gains {:.1f} to {:.1f} points, in the hidden ones at most {:.1f}.",
+        *ends(later[0]),
+        max(later[1]),
+    )
+
+
+def test_training_in_the_same_time() -> None:
+    cost = table("fig4_training_cost", arm=["ours", "direct"]).set_index(["network", "arm"]).step_seconds
+    steps = [cost[net, "direct"] / cost[net, "ours"] for net in (CNN, *DEEP)]
+    says("takes {:.1f} (CNN), {:.1f} (VGG-16) and {:.1f} (ResNet-18) of ours", *steps)
+    like = {"arm": "ours", "opponent": "direct"}
+    behind = [-points("fig3_contrasts", network=net, share=1.0, **like) for net in (CNN, *DEEP)]
+    says("After as many epochs it is {:.1f}, {:.0f} and {:.0f} points behind;", *behind)
+    like = {"arm": "equal_time", "opponent": "direct", "share": 1.0}
+    level = [
+        part for net in (CNN, VGG)
+        for part in (points("fig3_contrasts", network=net, **like), half("fig3_contrasts", network=net, **like))
+    ]  # fmt: skip
+    says(
+        "{:+.1f} ± {:.1f}, {:+.1f} ± {:.1f}, {:+.1f} (one seed).",
+        *level,
+        points("fig3_contrasts", network=RESNET, **like),
+    )
+
+
+def test_when_direct_training_is_the_better_choice() -> None:
+    def at(net: str, method: str, t: int, readout: str = "spikes") -> float:
+        like = {"dataset": "fashion_mnist" if net == CNN else "cifar10", "network": net, "readout": readout}
+        rows = table("table2_accuracy_vs_timesteps", method=method, timesteps=t, **like)
+        return 100 * rows.groupby("variant").accuracy.mean().max()
+
+    direct, ours = ({n: [at(n, method, t) for t in (1, 2, 10)] for n in (CNN, VGG)} for method in ("direct", "ours"))
+    says(
+        "{:.1f}, {:.1f} and {:.1f} % against {:.1f}, {:.1f} and {:.1f} with the CNN, {:.1f}, {:.1f} and {:.1f} against "
+        "{:.1f}, {:.1f} and {:.1f} with VGG-16.", *direct[CNN], *ours[CNN], *direct[VGG], *ours[VGG],
+    )  # fmt: skip
+    read = {net: [at(net, "ours", t, "potential") for t in (1, 2, 10)] for net in (CNN, VGG)}
+    says(
+        "at one step ({2:.1f} and {3:.1f} %), at two with the CNN alone ({0:.1f}; VGG-16 {1:.1f}), and behind at ten "
+        "({4:.1f}, {5:.1f})", read[CNN][1], read[VGG][1], read[CNN][0], read[VGG][0], read[CNN][2], read[VGG][2],
+    )  # fmt: skip
+
+
+def test_when_conversion_is_the_better_choice() -> None:
+    rows = table("table2_speedup", within_points=0.5)
+    nets = ["variant", "our_timesteps", "readout", "dataset", "network"]
+    factor = np.exp(np.log(rows.step_factor).groupby([rows[name] for name in nets]).mean())
+    largest, percentile = (
+        {t: ends(factor[variant, t]) for t in (10, 5)} for variant in ("max-norm, V(0) = 0", "99.9 %, V(0) = 0")
+    )
+    says(
+        "as in its Table 2, needs {:.0f} to {:.0f} times as many steps (at T = 5 {:.0f} to {:.0f})",
+        *largest[10],
+        *largest[5],
+    )
+    says("which it cites as well, {:.0f} to {:.0f} ({:.0f} to {:.0f}), not a hundred;", *percentile[10], *percentile[5])
+    qcfs = factor["L = 4, V(0) = 1/2", 10].drop(("potential", "cifar10", RESNET))
+    says(
+        "at the 99th percentile, {:.1f} to {:.1f}; QCFS {:.1f} to {:.1f}, but for ResNet-18 read by potentials",
+        *ends(factor["99 %, V(0) = 1/2", 10]), *ends(qcfs),
+    )  # fmt: skip
+    missed = rows[(rows.opponent == "qcfs") & (rows.our_timesteps == 10) & ~rows.reached.astype(bool)]
+    assert [*zip(missed.network, missed.readout, strict=True)] == [(RESNET, "potential")] * 2  # of three
+    deep = table("table2_over_relu", timesteps=10, network=list(DEEP)).groupby(["network", "readout"]).points.mean()
+    low, high = ends(-deep)
+    says("The ReLU net, the limit of all but QCFS, is {:.0f} to {:.0f} points above ours in the deep nets", low, high)

@@ -1,0 +1,82 @@
+"""What docs/findings.md would do instead: each number is that of the CSV file beside it."""
+
+from __future__ import annotations
+
+from told import VGG, ends, half, percent, points, says, table
+
+
+def test_what_to_do_at_one_step() -> None:
+    at = {"choice": "first step", "value": "rest"}
+    rest = table("silent_choices_effects", **at).groupby(["net", "timesteps"]).points.mean()
+    deep = ("race_vgg16", "vgg16", "resnet18")
+    says(
+        "gives {:.1f} points with the half CNN, {:.1f} to {:.1f} with the deep nets",
+        rest["race_cnn", 1],
+        *ends(rest[n, 1] for n in deep),
+    )
+    assert all(f"{abs(rest[net, 10]):.1f}" <= "0.2" for net in ("race_cnn", *deep))
+    like = {"readout": "spikes", "timesteps": 1, "ties": "first"}
+    nets = ({"dataset": "fashion_mnist", "augment": "none"}, {"network": VGG, "width": 0.25})
+    shown = [
+        percent("fig2_accuracy_vs_timesteps", inference=way, **like, **net)
+        for net in nets
+        for way in ("constant", "noise")
+    ]
+    says("{:.1f} against {:.1f} % with the CNN and {:.1f} against {:.1f} with VGG-16, both as in Figure 2", *shown)
+
+
+def test_what_to_do_at_ten_steps() -> None:
+    like = {"arm": "rate4", "other_arm": "potential"}
+    at = [
+        part(name, timesteps=t, **like) for t in (10, 4) for part in (points, half) for name in ["one_pass_contrasts"]
+    ]
+    says("with the memory above, {:.1f} ± {:.1f} points with VGG-8", *at[:2])
+    levels = table("record", way="spiking", hold_out=0, arm=["potential", "rate4"])
+    by_seed = 100 * levels.groupby(["net", "arm", "timesteps", "seed"]).accuracy.mean()
+    mean, sd = (getattr(by_seed.groupby(["net", "arm", "timesteps"]), name)() for name in ("mean", "std"))
+    over = {
+        net: [mean[net, "rate4", t] - mean[net, "potential", t] for t in (4, 10)] for net in ("record", "record_deeper")
+    }
+    says(
+        "at T = 4 it is {:.1f} ± {:.1f} and {:.1f} points ahead with VGG-8 and VGG-5, {:.1f} and 2.6 behind",
+        *at[2:],
+        over["record"][0],
+        -over["record_deeper"][0],
+    )
+    assert f"{over['record_deeper'][1]:.1f}" == "0.5"  # the least of other nets
+    says(
+        "give {:.1f} ± {:.1f} % of CIFAR-10 at T = 6 and {:.1f} ± {:.1f} at T = 10 (± sd), with the paper's noise "
+        "{:.1f} and {:.1f} ± {:.1f};",
+        *(part["record", "rate4", t] for t in (6, 10) for part in (mean, sd)),
+        mean["record", "potential", 6], mean["record", "potential", 10], sd["record", "potential", 10],
+    )  # fmt: skip
+    says(
+        "a deeper net has {:.1f} and {:.1f} after nearly six hours, with the paper's noise {:.1f} and {:.1f} after "
+        "four",
+        *(mean["record_deeper", arm, t] for arm in ("rate4", "potential") for t in (6, 10)),
+    )  # fmt: skip
+    hours = table("record", net="record_deeper").groupby("arm").train_seconds.mean() / 3600
+    assert (round(hours["rate4"]), round(hours["potential"])) == (6, 4)
+
+
+def test_optimiser_and_network() -> None:
+    nets = ("fashion_mnist", "vgg16", "resnet18")
+    theirs, ours = (
+        [percent("silent_choices", net=net, choice="recipe", default=own, timesteps=10) for net in nets]
+        for own in (False, True)
+    )
+    says(
+        "the CNN has {:.1f} % of Fashion-MNIST after 100 of 200 epochs (one seed), VGG-16 {:.1f} and ResNet-18 "
+        "{:.1f} %",
+        *theirs,
+    )
+    says("by ours they have {:.1f} after 15, {:.1f} and {:.1f} after 12", *ours)
+    trick = table("record_ablation", net="record_narrow").set_index("arm").points
+    says(
+        "Muon in place of Adam gave {:.1f} points, a shallower net {:.1f}, cross-entropy {:.1f}",
+        -trick["adam"], trick["shallow"], -trick["mse"],
+    )  # fmt: skip
+    at_one = percent(
+        "fig2_accuracy_vs_timesteps", dataset="fashion_mnist", augment="none", readout="potential", inference="constant"
+    )
+    says("potentials, run without noise | 1 | | {:.2f} % |", at_one)

@@ -1,0 +1,82 @@
+"""docs/findings.md and README.md against the CSV files that they link: each number is computed anew, by pandas alone.
+
+A test says a sentence, with numbers for what is in braces, and looks for it on the page without its links.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from snnlib.store.paths import DOCS, README, ROOT
+
+FIGURES = ROOT / "figures" / "cpu"
+CNN, VGG, RESNET = "cnn", "vgg16", "resnet18"
+DEEP = (VGG, RESNET)
+
+
+def without_links(file: Path) -> str:
+    """The text of a page without what is in brackets and links alone."""
+    return " ".join(re.sub(r"\s*\((\[[^]]*\]\([^)]*\)(, )?)+\)", "", file.read_text()).split())
+
+
+@cache
+def findings() -> str:
+    return without_links(DOCS / "findings.md")
+
+
+@cache
+def readme() -> str:
+    return without_links(README)
+
+
+def says(sentence: str, *numbers: float, page: Callable[[], str] = findings) -> None:
+    """The page says it, with these numbers: rounded as elsewhere, to the ninth decimal first."""
+    said = sentence.format(*(round(float(number), 9) for number in numbers))
+    if said.replace("-", "−") not in page().replace("-", "−"):
+        pytest.fail(f"{page.__name__} does not say: {said}")
+
+
+@cache
+def _read(name: str) -> pd.DataFrame:
+    return pd.read_csv(FIGURES / f"{name}.csv")
+
+
+def table(name: str, **where: Any) -> pd.DataFrame:
+    """The rows of a CSV file whose columns have these values, or one of those of a list."""
+    found = _read(name)
+    for column, value in where.items():
+        found = found[found[column].isin(value if isinstance(value, list) else [value])]
+    assert len(found), (name, where)
+    return found
+
+
+def points(name: str, **where: Any) -> float:
+    """Mean over training seeds of a difference in points."""
+    return table(name, **where).points.mean()
+
+
+def percent(name: str, **where: Any) -> float:
+    """Mean accuracy over noise seeds, then training seeds, in percent."""
+    return 100 * table(name, **where).groupby("seed").accuracy.mean().mean()
+
+
+def half(name: str, **where: Any) -> float:
+    """Half of the 95 % interval of training seeds and test images together."""
+    rows = table(name, **where)
+    n = len(rows)
+    of_seeds = stats.t.ppf(0.975, n - 1) * rows.points.std() / np.sqrt(n)
+    return float(np.hypot(of_seeds, 1.96 * rows.image_error.iloc[0]))
+
+
+def ends(values: Any) -> tuple[float, float]:
+    values = list(values)
+    return min(values), max(values)
