@@ -16,7 +16,7 @@ from .own.evaluate import evaluate as evaluate
 from .own.fit import fit as fit
 from .own.network_file import load as load
 from .own.network_file import save as save
-from .replace_relu import spiking as spiking
+from .replace_activations import spiking as spiking
 from .surrogate import Arctan as Arctan
 from .surrogate import Density as Density
 from .surrogate import Rectangle as Rectangle

@@ -39,7 +39,8 @@ class Dynamics(Protocol):
             generator: where noise is drawn from, on the current's device.
 
         Returns:
-            The spikes S(t), zeros and ones in the current's shape and dtype, and V(t).
+            What the neurons put out, in the current's shape and dtype, and V(t): spikes S(t), 0 or 1, of `IF` 0 or its
+            height; of the activations that stand for neurons in training (`Rate`, `QCFS`, `ReLU`) analog values.
         """
         ...
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_iter, tree_map
 
+from snnlib.activation_calls import Intercepted
 from snnlib.activations import functions_of
 from snnlib.checks import InputError, one_of, shown, whole
 from snnlib.in_time import InTime, plain, repeated
 from snnlib.inputs import first_tensor, taken
 from snnlib.neurons import Neuron
-from snnlib.relu_calls import Intercepted
 from snnlib.simulation import Simulation, checkpointed, current_pass, running
 from snnlib.step_by_step import folds, step_by_step
 
@@ -52,7 +52,7 @@ class Spiking(nn.Module):
     Modules between neurons see [T·B, ...], all steps at once, where that is the same as one step after another.
 
     Args:
-        model: any module; where it says relu, `Neuron` stands (`snnlib.replace_relu.spiking`).
+        model: any module; where it says relu, `Neuron` stands (`snnlib.replace_activations.spiking`).
         input_shape: of an input without its batch axis, to refuse others; None takes what the model takes.
         paths: of each `Neuron` under a name for it, in the order of the calls; "layer 1" and so on, in the order in
             which they are registered, if not given.

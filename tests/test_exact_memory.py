@@ -29,7 +29,7 @@ from snnlib.neurons import Neuron
 from snnlib.noise import Bounded, Gaussian, MaxNormalised, Uniform
 from snnlib.own.fit import fit
 from snnlib.own.network_file import load, save
-from snnlib.replace_relu import spiking
+from snnlib.replace_activations import spiking
 from snnlib.simulation import CHUNK, Simulation, simulate
 
 NOISES = [Gaussian(), Gaussian(-0.2, 0.7, k=1.0), Uniform(), Uniform(0.1, 0.4)]

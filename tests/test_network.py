@@ -25,7 +25,7 @@ from snnlib.in_time import in_time
 from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian, Uniform
-from snnlib.replace_relu import spiking
+from snnlib.replace_activations import spiking
 from snnlib.simulation import Simulation, current_pass, running
 
 T, B = 5, 3

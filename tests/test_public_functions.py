@@ -39,7 +39,7 @@ from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.own.evaluate import evaluate
 from snnlib.own.fit import fit
 from snnlib.own.network_file import load, save
-from snnlib.replace_relu import spiking
+from snnlib.replace_activations import spiking
 from snnlib.runs.evaluations import AnnConversion, AsLIF, Conversion, Phased
 from snnlib.runs.spec import Spec
 from snnlib.simulation import Simulation, simulate

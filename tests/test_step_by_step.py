@@ -17,7 +17,7 @@ from snnlib.conversion import convert
 from snnlib.dynamics import LIF
 from snnlib.network import Spiking
 from snnlib.neurons import Neuron
-from snnlib.replace_relu import spiking
+from snnlib.replace_activations import spiking
 from snnlib.simulation import simulate
 
 T, B, N = 5, 4, 6

@@ -14,6 +14,7 @@ import torch
 from pydantic import Discriminator, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
+from snnlib.activation_calls import Call, activation_calls
 from snnlib.activations import ACTIVATIONS
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.baselines.low_discrepancy import LowDiscrepancy
@@ -27,8 +28,7 @@ from snnlib.fast.process import usable
 from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.rate import Rate
-from snnlib.relu_calls import Call, activation_calls
-from snnlib.replace_relu import assembled
+from snnlib.replace_activations import assembled
 from snnlib.spelling import explain
 from snnlib.store.files import DamagedError
 from snnlib.store.tensors import load_tensors, save_tensors

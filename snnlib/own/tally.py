@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from snnlib.activation_calls import Intercepted
 from snnlib.deploy.operations import fan_out
 from snnlib.in_time import InTime, plain
 from snnlib.neurons import Neuron
-from snnlib.relu_calls import Intercepted
 from snnlib.simulation import current_pass
 
 # What linear layers and convolutions call, and code without layers too.

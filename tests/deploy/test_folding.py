@@ -19,7 +19,7 @@ from snnlib.dynamics import LIF, Converted, SingleStep
 from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian, Uniform
-from snnlib.replace_relu import spiking
+from snnlib.replace_activations import spiking
 from snnlib.simulation import Simulation
 from snnlib.statistics import Frozen
 

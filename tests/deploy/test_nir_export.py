@@ -18,7 +18,7 @@ from snnlib.deploy.folding import fold, without_noise
 from snnlib.deploy.nir_export import not_expressed, to_nir, write_nir
 from snnlib.dynamics import LIF
 from snnlib.network import Spiking
-from snnlib.replace_relu import spiking
+from snnlib.replace_activations import spiking
 from snnlib.simulation import Simulation
 
 SHAPES = {"cnn": (1, 12, 10), "resnet8": (3, 8, 8), "resnet18": (3, 8, 8)}

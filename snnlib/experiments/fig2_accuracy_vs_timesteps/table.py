@@ -114,8 +114,8 @@ def what_is_left(table: pd.DataFrame) -> str:
     lines = [f"Points at T = {last} over T = 1, ± half of the 95 % interval (seeds, images); what is left of it:"]
     for net, found in rows.groupby(NET, sort=False):
         by = {key: Effect.of(group) for key, group in found.groupby(["ties", "inference"], sort=False)}
-        named = dict(zip(NET, net, strict=True))
-        line = f"{net_title(named)}, readout {named['readout']}: {by[FIRST, NOISE].shown()}"
+        shown = dict(zip(NET, net, strict=True))
+        line = f"{net_title(shown)}, readout {shown['readout']}: {by[FIRST, NOISE].shown()}"
         if (FIRST, CONSTANT) in by:
             line += f"; over T = 1 with the constant 1/2 {_with_share(by[FIRST, CONSTANT], by[FIRST, NOISE])}"
         if (RANDOM, CONSTANT) in by:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_iter, tree_map_only
 
+from snnlib.activation_calls import Call, activation_calls, copied
 from snnlib.activations import ACTIVATIONS
 from snnlib.checks import InputError, sequence, shown
 from snnlib.dynamics import SingleStep
@@ -17,7 +18,6 @@ from snnlib.in_time import InTime, in_time, repeated
 from snnlib.network import Reused, Spiking, per_layer
 from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian, Noise
-from snnlib.relu_calls import Call, activation_calls, copied
 from snnlib.surrogate import Surrogate, Triangle
 
 

@@ -22,7 +22,7 @@ from snnlib.models import build
 from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian, Uniform
-from snnlib.replace_relu import spiking
+from snnlib.replace_activations import spiking
 from snnlib.surrogate import Arctan, Triangle
 
 T = 8

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from snnlib.activations import ACTIVATIONS
 from snnlib.checks import InputError
-from snnlib.replace_relu import spiking
+from snnlib.replace_activations import spiking
 from snnlib.simulation import Simulation
 
 SHARED = nn.ReLU()
