@@ -34,6 +34,11 @@ def findings() -> str:
 
 
 @cache
+def details() -> str:
+    return without_links(DOCS / "findings_in_detail.md")
+
+
+@cache
 def readme() -> str:
     return without_links(README)
 
