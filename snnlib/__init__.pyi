@@ -2,6 +2,7 @@
 
 from .checks import InputError as InputError
 from .conversion import convert as convert
+from .conversion import convert_exact as convert_exact
 from .conversion import ensemble as ensemble
 from .dynamics import LIF as LIF
 from .dynamics import Converted as Converted

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -24,12 +23,6 @@ from snnlib.statistics import Frozen, Layer, Sample, Statistics
 log = logging.getLogger(__name__)
 
 STATISTICS = ("layer", "sample", "frozen")
-MEMORIES = ("potential", "exact")
-_OF = {
-    "potential": ("alpha", "beta", "leak", "statistics", "calibration", "timesteps", "seed", "first_step"),
-    "exact": ("spread",),
-}  # arguments of `convert` that belong to one memory alone
-
 SETTLED = 1e-3  # of max|A - mu|: how far frozen constants may be from those of the net that runs with them
 MOST_ROUNDS = 20  # of measuring them
 
@@ -97,10 +90,8 @@ def convert(
     seed: int | None = None,
     first_step: str = "noise",
     noise: Noise | None = None,
-    memory: str = "potential",
-    spread: float | Sequence[float] | Mapping[str, float] = 1.0,
 ) -> Spiking:
-    """Step 3: a memory for the ensemble (Eqs. 6-9). No weight is changed or copied.
+    """Step 3: a memory for the ensemble (Eqs. 6-9). No weight is changed or copied. `convert_exact` gives it another.
 
     Args:
         model: a network trained with `SingleStep` neurons.
@@ -114,24 +105,14 @@ def convert(
         timesteps, seed: how long (at least 2 steps, 10 if not given, over time the inputs' T), and with which noise
             (0), "frozen" is calibrated.
         noise: N_noise, if it is to be another than in training.
-        memory: "potential" is the paper's, and all of the above are its. "exact" is that of
-            `snnlib.exact_memory.ExactMemory`, which keeps the law that the net was trained in; it takes ``spread`` and
-            ``noise`` alone.
-        spread: of the phases from which the exact memory begins; 1 keeps the law in every step. By layer as alpha: 1/2
-            in a last layer whose spikes are the output is better at few steps.
 
     Raises:
         InputError: an alpha with which the potential's range is wider than the noise (below 2 for the paper's [0, 1]),
             beta outside the noise's range, a leak outside [0, 1], a list or mapping that does not fit the layers,
             unknown statistics, "frozen" without images or as `freeze` refuses it, a model that was not trained at a
-            single step, an argument of the other memory that is not at its default.
+            single step.
     """
-    given = locals()
     model = network_of(model)
-    one_of("memory", memory, MEMORIES)
-    _refuse_those_of_the_other(memory, given)
-    if memory == "exact":
-        return _exact(model, spread, noise)
     one_of("statistics", statistics, STATISTICS)
     if statistics == "frozen" and calibration is None:
         raise InputError("calibration = None: statistics = frozen needs training images to measure its constants on")
@@ -154,7 +135,24 @@ def convert(
     return freeze(model, calibration, timesteps, 0 if seed is None else seed)
 
 
-def _exact(model: Spiking, spread: Any, noise: Noise | None) -> Spiking:
+def convert_exact(
+    model: nn.Module, spread: float | Sequence[float] | Mapping[str, float] = 1.0, noise: Noise | None = None
+) -> Spiking:
+    """In place of step 3, beyond the paper: the memory of `snnlib.exact_memory.ExactMemory`.
+
+    It keeps the law that the net was trained in. No weight is changed or copied.
+
+    Args:
+        model: a network trained with `SingleStep` neurons.
+        spread: of the phases from which the memory begins; 1 keeps the law in every step. By layer as alpha of
+            `convert`: 1/2 in a last layer whose spikes are the output is better at few steps.
+        noise: N_noise, if it is to be another than in training.
+
+    Raises:
+        InputError: a spread outside [0, 1], a list or mapping that does not fit the layers, noise of no known law, a
+            model that was not trained at a single step.
+    """
+    model = network_of(model)
     spreads = _by_neuron(model, "spread", spread)
 
     def converted(neuron: Neuron) -> ExactMemory:
@@ -168,15 +166,6 @@ def _by_neuron(model: Spiking, what: str, value: Any) -> dict[Neuron, Any]:
     """The value of each layer of neurons (`per_layer`)."""
     names, neurons = zip(*model.neurons(), strict=True)
     return dict(zip(neurons, per_layer(what, value, names), strict=True))
-
-
-def _refuse_those_of_the_other(memory: str, given: Mapping[str, Any]) -> None:
-    """Refuse with an `InputError` arguments of `convert` that do nothing to this memory."""
-    defaults = inspect.signature(convert).parameters
-    for other, names in _OF.items():
-        for name in names if other != memory else ():
-            if given[name] is not defaults[name].default and given[name] != defaults[name].default:
-                raise InputError(f"{name}: is of memory = {other}; memory = {memory} has none")
 
 
 def freeze(model: Spiking, images: Tensor, timesteps: int | None = None, seed: int = 0) -> Spiking:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from snnlib import conversion
 from snnlib.checks import InputError
-from snnlib.conversion import convert, ensemble, freeze
+from snnlib.conversion import convert, convert_exact, ensemble, freeze
 from snnlib.dynamics import LIF, Converted, Dynamics, SingleStep
 from snnlib.fast.all_steps import Currents
 from snnlib.network import Spiking
@@ -45,7 +45,7 @@ CONVERSIONS = [
     ("layer", lambda m: convert(m, statistics="layer")),
     ("sample", convert),
     ("frozen", lambda m: convert(m, statistics="frozen", calibration=images(8, m.input_shape))),
-    ("exact", lambda m: convert(m, memory="exact")),
+    ("exact", convert_exact),
 ]
 
 
@@ -300,11 +300,6 @@ def test_measuring_leaves_a_net_in_training_mode_as_it_is() -> None:
         ({"leak": -0.5}, r"leak = -0.5: must be a number between 0 and 1"),
         ({"leak": math.nan}, r"leak = nan: must be a number between 0 and 1"),
         ({"statistics": "batch"}, r"statistics = 'batch': must be one of layer, sample, frozen"),
-        ({"memory": "perfect"}, r"memory = 'perfect': must be one of potential, exact"),
-        ({"memory": "exact", "alpha": 2.0}, r"alpha: is of memory = potential; memory = exact has none"),
-        ({"memory": "exact", "calibration": images(2)}, r"calibration: is of memory = potential"),
-        ({"memory": "exact", "spread": 1.5}, r"spread = 1.5: must be a number between 0 and 1"),
-        ({"spread": 0.5}, r"spread: is of memory = exact; memory = potential has none"),
         ({"statistics": "frozen"}, r"calibration = None: statistics = frozen needs training images"),
         ({"calibration": images(2)}, r"calibration: is for statistics = frozen; statistics = sample measures nothing"),
     ],
@@ -315,6 +310,11 @@ def test_bad_values_are_refused(options: dict[str, Any], message: str) -> None:
         convert(lively(), **options)
 
 
+def test_a_spread_is_a_share_of_a_phase() -> None:
+    with pytest.raises(InputError, match=r"spread = 1.5: must be a number between 0 and 1"):
+        convert_exact(lively(), spread=1.5)
+
+
 @pytest.mark.parametrize("held", [(images(2), torch.zeros(2)), [images(2)], torch.tensor(1.0)], ids=type)
 def test_calibration_is_a_tensor_of_inputs(held: Any) -> None:
     with pytest.raises(InputError, match=r"^calibration = .*: must be a tensor of inputs \[N, ...\], without targets"):
@@ -323,14 +323,14 @@ def test_calibration_is_a_tensor_of_inputs(held: Any) -> None:
         convert(lively(), statistics="frozen", calibration=images(2), seed=-1)
 
 
-@pytest.mark.parametrize("conversion", [convert, ensemble])
+@pytest.mark.parametrize("conversion", [convert, convert_exact, ensemble])
 @pytest.mark.parametrize("trained", [LIF(), Converted()], ids=lambda d: d.kind)
 def test_only_a_single_step_net_is_converted(conversion: Any, trained: Any) -> None:
     with pytest.raises(ValueError, match=rf"dynamics = {trained.kind}: .*single_step"):
         conversion(lively(dynamics=trained))
 
 
-@pytest.mark.parametrize("conversion", [convert, ensemble])
+@pytest.mark.parametrize("conversion", [convert, convert_exact, ensemble])
 @pytest.mark.parametrize("model", [nn.Sequential(nn.Linear(3, 3), nn.ReLU()), None, "net"], ids=str)
 def test_what_has_no_neurons_is_no_network(conversion: Any, model: Any) -> None:
     with pytest.raises(InputError, match=rf"^model = {type(model).__name__}: must be a network of neurons"):
@@ -356,8 +356,6 @@ def test_what_only_calibration_has_a_use_for_is_refused_without_it(option: dict[
     (name,) = option
     with pytest.raises(InputError, match=f"^{name}: is for statistics = frozen; statistics = sample measures nothing"):
         convert(lively(), **option)
-    with pytest.raises(InputError, match=f"^{name}: is of memory = potential; memory = exact has none"):
-        convert(lively(), memory="exact", **option)
 
 
 def test_over_time_the_calibration_has_the_steps_of_its_inputs() -> None:

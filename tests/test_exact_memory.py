@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.checks import InputError
-from snnlib.conversion import convert, with_dynamics
+from snnlib.conversion import convert, convert_exact, with_dynamics
 from snnlib.data.sets import Dataset
 from snnlib.dynamics import Dynamics, SingleStep
 from snnlib.exact_memory import ExactMemory
@@ -254,7 +254,7 @@ def test_each_layer_of_a_trained_net_follows_the_transcription_within_the_bound(
 ) -> None:
     """Spikes at 200 steps against NumPy, layer by layer, from the spikes of the layer before."""
     net, x = trained
-    net, copies, timesteps = copy.deepcopy(convert(net, memory="exact", noise=noise)).double(), 20, 200
+    net, copies, timesteps = copy.deepcopy(convert_exact(net, noise=noise)).double(), 20, 200
     found: dict[Neuron, list[tuple[Tensor, Tensor]]] = {neuron: [] for _, neuron in net.neurons()}
     images = x.double().expand(copies, *x.shape[1:])
     with torch.no_grad():
@@ -289,13 +289,13 @@ def test_each_layer_can_begin_in_its_own_way(trained: tuple[Spiking, Tensor]) ->
     net, _ = trained
     spreads = dict(zip((name for name, _ in net.neurons()), (1.0, 0.7, 0.5), strict=True))
     for given in (spreads, [*spreads.values()]):
-        found = convert(net, memory="exact", spread=given)
+        found = convert_exact(net, spread=given)
         assert [n.dynamics.spread for _, n in found.neurons()] == [1.0, 0.7, 0.5]
 
 
 def test_a_long_simulation_in_pieces_is_one_pass(trained: tuple[Spiking, Tensor]) -> None:
     net, x = trained
-    exact, x, steps = convert(net, memory="exact"), x + torch.linspace(0, 0.3, 5)[:, None, None, None], CHUNK + 5
+    exact, x, steps = convert_exact(net), x + torch.linspace(0, 0.3, 5)[:, None, None, None], CHUNK + 5
     pieces = torch.cat([out for _, out in simulate(exact, x, generator(3), steps)])
     with torch.no_grad():
         assert torch.equal(pieces, exact(x, simulation=Simulation(generator(3), steps)))
@@ -304,7 +304,7 @@ def test_a_long_simulation_in_pieces_is_one_pass(trained: tuple[Spiking, Tensor]
 
 def test_in_bfloat16_the_phases_of_a_net_stay_float32(trained: tuple[Spiking, Tensor]) -> None:
     net, x = trained
-    exact, states = convert(net, memory="exact").bfloat16(), {}
+    exact, states = convert_exact(net).bfloat16(), {}
     try:
         with torch.no_grad():
             out = exact(x.bfloat16(), simulation=Simulation(generator(), 3, states=states))
@@ -326,13 +326,13 @@ def test_a_quiet_net_is_the_trained_one_with_the_noises_mean(trained: tuple[Spik
     net, x = trained
     assert net.quiet
     with torch.no_grad():
-        assert torch.equal(convert(net, memory="exact", spread=1.0)(x), net(x))
+        assert torch.equal(convert_exact(net, spread=1.0)(x), net(x))
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.3])
 def test_a_saved_net_remembers_its_memory(trained: tuple[Spiking, Tensor], spread: float, tmp_path: Any) -> None:
     net, x = trained
-    exact = convert(net, memory="exact", spread=spread, noise=Uniform())
+    exact = convert_exact(net, spread=spread, noise=Uniform())
     found = load(save(exact, tmp_path / "net.safetensors"), net)
     assert [n.dynamics for _, n in found.neurons()] == [ExactMemory(Uniform(), spread)] * 3
     with torch.no_grad():

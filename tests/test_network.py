@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from snnlib.checks import InputError
-from snnlib.conversion import convert, ensemble
+from snnlib.conversion import convert, convert_exact, ensemble
 from snnlib.dynamics import LIF, Converted, Dynamics, SingleStep
 from snnlib.in_time import in_time
 from snnlib.network import Spiking
@@ -216,7 +216,7 @@ def test_a_quiet_net_has_the_noises_mean_in_a_single_step_of_evaluation_alone() 
 def test_a_quiet_net_is_so_with_any_memory() -> None:
     for noise in (Gaussian(k=1.0), Uniform(0.3, 1.0)):
         net, x = spiking(nn.ReLU(), noise).eval(), torch.linspace(-1, 2, 300)[None]
-        for snn in (ensemble(net), convert(net), convert(net, alpha=3.0, beta=0.6), convert(net, memory="exact")):
+        for snn in (ensemble(net), convert(net), convert(net, alpha=3.0, beta=0.6), convert_exact(net)):
             assert torch.equal(snn(x), net(x))
         assert not torch.equal(convert(net)(x, timesteps=1)[0], net(x))
 

@@ -20,7 +20,7 @@ from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.baselines.ann_to_snn import to_spiking
 from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.checks import InputError, one_of
-from snnlib.conversion import convert
+from snnlib.conversion import convert, convert_exact
 from snnlib.data.batches import batches
 from snnlib.data.checksums import DataError
 from snnlib.data.moving_bars import moving_bars
@@ -139,11 +139,9 @@ def calls(data: Dataset) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]
         ),
         "convert": (
             partial(convert, n["single"], calibration=n["images"]),
-            ("alpha", "beta", "leak", "statistics", "seed", "first_step", "memory", "spread"),
+            ("alpha", "beta", "leak", "statistics", "seed", "first_step"),
         ),
-        "convert to exact memory": (
-            partial(convert, n["single"], memory="exact"), ("alpha", "statistics", "calibration", "noise", "spread"),
-        ),
+        "convert_exact": (partial(convert_exact, n["single"]), ("noise", "spread")),
         "spiking": (
             lambda model=RELU, **more: spiking(model, **more).train()(torch.ones(1, 3)),
             ("model", "noise", "surrogate", "v_th", "replace", "example", "quiet"),

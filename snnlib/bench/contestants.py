@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from snnlib.baselines.ann_neurons import ReLU
 from snnlib.baselines.ann_to_snn import fold_batch_norm
 from snnlib.bench import peers
-from snnlib.conversion import convert
+from snnlib.conversion import convert, convert_exact
 from snnlib.deploy.folding import absorb, fold
 from snnlib.dynamics import LIF, Dynamics, SingleStep
 from snnlib.fast.all_steps import Currents, like
@@ -133,7 +133,7 @@ def network(c: Contestant, images: Tensor) -> tuple[nn.Module, Callable[[Tensor]
 def _for_inference(net: Spiking, who: str, images: Tensor) -> Spiking:
     if who == OURS:
         return absorb(fold(convert(net, statistics="frozen", calibration=images)))
-    return fold_batch_norm(convert(net, memory="exact") if who == EXACT else net)
+    return fold_batch_norm(convert_exact(net) if who == EXACT else net)
 
 
 @cache

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import pandas as pd
 from tqdm import tqdm
@@ -19,7 +18,7 @@ from snnlib.bench import peers
 from snnlib.bench.contest import machine
 from snnlib.bench.peer_neurons import with_peer
 from snnlib.checks import whole
-from snnlib.conversion import convert
+from snnlib.conversion import convert_exact
 from snnlib.data.sets import Dataset, Split
 from snnlib.experiments.over_seeds import over_seeds, percent
 from snnlib.experiments.record.table import compared
@@ -65,7 +64,7 @@ def _if_net(net: Spiking) -> Spiking:
 
 
 OURS = (
-    Side(BASE, "potential", partial(convert, memory="exact")),
+    Side(BASE, "potential", convert_exact),
     Side("rates of L = 4 steps", "rate4", integrated),
     Side("the same, U = ½ as in QCFS", "half4", integrated),
     Side("QCFS, L = 4", "qcfs", _if_net),

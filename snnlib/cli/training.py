@@ -22,7 +22,6 @@ from snnlib.cli.options import (
     as_whole,
     print_json,
 )  # fmt: skip
-from snnlib.conversion import MEMORIES
 from snnlib.data.sets import DATASETS, load_dataset
 from snnlib.runs.evaluations import Phased
 from snnlib.runs.preset import load_preset
@@ -82,7 +81,7 @@ def evaluate_run(
     and first step, or with the exact memory by its spreads, relu and qcfs nets by percentile and v_init. Options that
     are not given come from the preset.
     """
-    one_of("--memory", memory, MEMORIES)
+    one_of("--memory", memory, ("potential", "exact"))
     if noise_seeds is not None:
         whole("--noise-seeds", noise_seeds, 1, MOST_NOISE_SEEDS)
     if alpha is not None and len(set(alpha)) < len(alpha):

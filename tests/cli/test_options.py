@@ -25,7 +25,7 @@ from snnlib.checks import InputError
 from snnlib.cli import drawing
 from snnlib.cli.commands import app
 from snnlib.cli.options import figures_in, print_json
-from snnlib.conversion import convert
+from snnlib.conversion import convert_exact
 from snnlib.experiments import compare
 from snnlib.experiments.outputs import Outputs
 from snnlib.runs.preset import as_written, load_preset
@@ -222,7 +222,7 @@ def test_the_memory_is_chosen(folder: Path) -> None:
     run = ensure(spec(**QUICK))
     said = command("evaluate", run.spec.key, "--memory", "exact", "--spread", "0.3", "--timesteps", "2").stdout
     model = run.model("cpu")
-    exact = convert(model, memory="exact", spread=[0.3] * (len([*model.neurons()]) - 1) + [0.5])
+    exact = convert_exact(model, spread=[0.3] * (len([*model.neurons()]) - 1) + [0.5])
     p = load_preset("smoke").evaluation
     expected = accuracy_over_time(exact, run.data("cpu"), 2, p.noise_seeds, p.batch_size).accuracy.mul(100)
     rows = [[float(cell) for cell in line.split("|")[1:3]] for line in said.splitlines()[-2:]]

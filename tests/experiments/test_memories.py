@@ -16,7 +16,7 @@ from torch import nn
 
 from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.checks import InputError
-from snnlib.conversion import convert, ensemble
+from snnlib.conversion import convert_exact, ensemble
 from snnlib.data.sets import Dataset
 from snnlib.deploy import operations
 from snnlib.dynamics import Converted, SingleStep
@@ -86,7 +86,7 @@ def test_each_memory_is_what_its_name_says(small_store: None, small: Dataset) ->
     assert dynamics(run, PAPER_READOUT) == [forgets] * 4 + [remembers]
     for memory, net in (
         (ENSEMBLE, ensemble(run.model("cpu"))),
-        (EXACT, convert(run.model("cpu"), memory="exact", spread=[1, 1, 1, 1, 0.5])),
+        (EXACT, convert_exact(run.model("cpu"), spread=[1, 1, 1, 1, 0.5])),
     ):
         found = table[table.memory == memory][["noise_seed", "timesteps", "accuracy"]].reset_index(drop=True)
         assert found.equals(accuracy_over_time(net, small, 3, (0, 4), 30))
@@ -167,7 +167,7 @@ def test_chance_of_rates_is_that_of_the_closed_form(timesteps: int) -> None:
         ExactMemory(Uniform(), 1.0): f * (1 - f) / timesteps**2,
     }
     for d, variance in variances.items():
-        net = convert(nn.Sequential(nn.Identity(), Neuron(SingleStep())), memory="exact")  # any net of one layer
+        net = convert_exact(nn.Sequential(nn.Identity(), Neuron(SingleStep())))  # any net of one layer
         for _, neuron in net.neurons():
             neuron.dynamics = d
         (row,) = chance_of_rates(net, current, generator(1), 4000, [timesteps]).itertuples()

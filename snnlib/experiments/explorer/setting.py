@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from snnlib.checks import InputError, shown
-from snnlib.conversion import convert
+from snnlib.conversion import convert, convert_exact
 from snnlib.experiments.titles import title
 from snnlib.network import Spiking
 from snnlib.noise import Gaussian, Uniform
@@ -44,7 +44,7 @@ class Setting:
         """
         noise = NOISES[self.noise](low=0.5 - self.width / 2, high=0.5 + self.width / 2)
         if self.memory == EXACT:
-            return convert(_trained(self.run), memory="exact", noise=noise)
+            return convert_exact(_trained(self.run), noise=noise)
         if self.memory == NONE:
             return convert(_trained(self.run), math.inf, noise=noise)
         return convert(_trained(self.run), self.alpha, leak=self.leak, noise=noise)
