@@ -53,7 +53,10 @@ def verified(path: Path) -> Path:
         raise DamagedError(f"{path}: nothing says what it should be, {sums(path).name} does not have it")
     check(path, known[path.name])
     for name in made_from(path):
-        check((path.parent / name).resolve(), known[name])
+        try:
+            check((path.parent / name).resolve(), known[name])
+        except DamagedError as error:
+            raise DamagedError(f"{error}, as when {path} was made from it: if it is newer, make that again") from None
     return path
 
 

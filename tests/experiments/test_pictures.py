@@ -133,7 +133,7 @@ OF_NETS: dict[Callable[..., Figure], Callable[[Nets], tuple]] = {
     fig5.memory: lambda nets: (nets(smoke("fig5_memory")),),
     lossless: lambda nets: (nets(smoke("fig5_lossless")),),
     noise_type: lambda nets: (nets(smoke("fig6_noise_type")), nets(smoke("fig6_gaps"))),
-    methods_vs_timesteps: lambda nets: (nets(smoke("table2_accuracy_vs_timesteps")),),
+    methods_vs_timesteps: lambda nets: (nets(smoke("table2_accuracy_vs_timesteps")), 500),
     what_noise_does: lambda nets: (nets(smoke("what_noise_does")),),
     memories.accuracy: lambda nets: (nets(smoke("memories")),),
     memories.layers: lambda nets: (nets(smoke("memories_layers")),),

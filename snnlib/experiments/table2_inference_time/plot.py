@@ -34,11 +34,12 @@ BROWN = "#7A4A1E"
 PRINTED = {"Spike-based BP": "s", "ANN-SNN": "^", "Hybrid": "v"}
 
 
-def methods_vs_timesteps(table: pd.DataFrame) -> Figure:
+def methods_vs_timesteps(table: pd.DataFrame, tested: int | None = None) -> Figure:
     """A panel for each data set and network, T on a log axis; cut off below what ours and the paper's rows reach.
 
     Args:
         table: as from `table2_inference_time.table.accuracy_by_method` or `table2_inference_time.table.thinned`.
+        tested: on how many images conversions were, if not on all (`Preset.ann_images`).
     """
     panels = list(by_line(table).groupby(PANEL, sort=False))
     with style():
@@ -50,7 +51,8 @@ def methods_vs_timesteps(table: pd.DataFrame) -> Figure:
             ax.set_title(panel_title(of))
         for ax in leftmost(axes.flat):
             ax.set_ylabel("test accuracy, %")
-        entitle(fig, "Accuracy against time steps", "(mean over training seeds, bars: ± sd)")
+        few = [f"(to IF: from the first {tested:,} images, see the text)"] if tested else []
+        entitle(fig, "Accuracy against time steps", "(mean over training seeds, bars: ± sd)", *few)
         handles = named(axes.flat)
         legend(fig, {name: handles[name] for name in sorted(handles, key=_place)}, columns=1)
     return fig
