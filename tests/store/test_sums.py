@@ -42,7 +42,8 @@ def test_what_it_was_made_from_is_vouched_for_too(files: list[Path], tmp_path: P
     for source in sources:
         before = source.read_text()
         source.write_text("another")
-        with pytest.raises(DamagedError, match=rf"{source.name}: damaged.* as when .* was made from it: if it is newer"):
+        told = rf"{source.name}: damaged.*, as when .*{files[0].name} was made from it: if it is newer, make that again"
+        with pytest.raises(DamagedError, match=told):
             verified(files[0])
         source.write_text(before)
     sources[0].unlink()
