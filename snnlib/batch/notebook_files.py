@@ -37,7 +37,11 @@ NOTEBOOK_FILES = {
     "fig6_noise_type": [*_pictures("fig6_noise_type"), "fig6_gaps.csv"],
     "fig7_potential_dynamics": _pictures("fig7_potential_dynamics") + _tables("fig7_silence"),
     "what_noise_does": [*_pictures("what_noise_does"), "what_noise_does_contrasts.csv"],
-    "silent_choices": [*_pictures("silent_choices"), "silent_choices_effects.csv"],
+    "silent_choices": [
+        *_pictures("silent_choices"),
+        *_drawn("silent_choices_conversion"),
+        "silent_choices_effects.csv",
+    ],
     "memories": _pictures("memories", "memories_layers", "memories_spread", "memories_chance", "memories_ceiling")
     + [*_tables("memories_steps"), "memories_contrasts.csv"],
     "one_pass": [

@@ -55,7 +55,7 @@ from snnlib.experiments.one_pass import plot as one_pass
 from snnlib.experiments.over_seeds import ARCHITECTURE, counted
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.record import plot as record
-from snnlib.experiments.silent_choices.plot import silent_choices
+from snnlib.experiments.silent_choices import plot as silent
 from snnlib.experiments.table2_inference_time.plot import methods_vs_timesteps
 from snnlib.experiments.titles import printed_accuracy
 from snnlib.experiments.what_noise_does.plot import what_noise_does
@@ -152,7 +152,6 @@ OTHERS: dict[Callable[..., Figure], Callable[[], Figure]] = {
     explore: partial(drawn_explorer, *[0.9] * 10),
     potential_dynamics: lambda: potential_dynamics(smoke("fig7_potential_dynamics")),
     memories.chance: lambda: memories.chance(smoke("memories_chance")),
-    silent_choices: lambda: silent_choices(smoke("silent_choices"), smoke("silent_choices_effects")),
     beyond.anytime: lambda: beyond.anytime(smoke("beyond_anytime")),
     beyond.operations_per_image: lambda: beyond.operations_per_image(
         smoke("beyond_operations"), smoke("beyond_equal_accuracy")
@@ -169,6 +168,10 @@ FIGURES |= {
         lambda nets: training_speed(nets(smoke("fig3_training_speed")), BENCHMARK, "flop"), nets
     )
     for nets in NETS
+}
+FIGURES |= {
+    name: lambda name=name: silent.pictures(smoke("silent_choices"), smoke("silent_choices_effects"))[name]
+    for name in ("silent_choices", "silent_choices_conversion")
 }
 FIGURES["explore, not measured yet"] = drawn_explorer
 FIGURES["explore, as long as it goes"] = partial(drawn_explorer, *[0.922] * explorer.MOST, timesteps=explorer.MOST)

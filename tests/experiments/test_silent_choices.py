@@ -335,7 +335,9 @@ def test_fewer_than_three_seeds_cannot_tell(seeds: int) -> None:
 
 def test_each_net_has_a_panel_and_held_out_images_are_told() -> None:
     table = pd.concat([made_up(), made_up(1, "b").assign(hold_out=5000)])
-    above, below = plotting.silent_choices(table, pd.concat([paired(), paired(1, net="b")])).axes
+    drawn = plotting.pictures(table, pd.concat([paired(), paired(1, net="b")]))
+    assert [len(fig.axes) for fig in drawn.values()] == [2, 2]
+    above, below = drawn["silent_choices"].axes
     assert (
         above.get_title()
         == "MNIST, CNN, width 1\ndefault: 81.0 ± 1.0 % at T = 5, 81.0 ± 1.0 % at T = 1\n(mean ± sd of 3 training seeds)"
@@ -348,24 +350,26 @@ def test_each_net_has_a_panel_and_held_out_images_are_told() -> None:
 
 def filled(table: pd.DataFrame, points: pd.DataFrame) -> dict[str, tuple[float, str]]:
     """Row -> (x of the filled point, its colour), read off the picture."""
-    ax = plotting.silent_choices(table, points).axes[0]
-    names = [label.get_text() for label in ax.get_yticklabels()]
-    points = (c.lines[0] for c in ax.containers)
-    return {
-        names[round(p.get_ydata()[0] + 0.1)]: (p.get_xdata()[0], to_hex(p.get_markerfacecolor()).upper())
-        for p in points
-        if p.get_markerfacecolor() != "white"
-    }
+    found = {}
+    for fig in plotting.pictures(table, points).values():
+        names = [label.get_text() for label in fig.axes[0].get_yticklabels()]
+        found |= {
+            names[round(p.get_ydata()[0] + 0.1)]: (p.get_xdata()[0], to_hex(p.get_markerfacecolor()).upper())
+            for p in (c.lines[0] for c in fig.axes[0].containers)
+            if p.get_markerfacecolor() != "white"
+        }
+    return found
 
 
 def test_rows_stand_by_size_of_effect() -> None:
-    labels = plotting.silent_choices(made_up(), paired()).axes[0].get_yticklabels()
-    assert [label.get_text().split(" (default")[0] for label in labels] == [
-        "batch norm", "none", "half",
-        "readout", "no spikes, output = mean current",
-        "surrogate gradient", "arctan, slope 2",
-        "first step", "potential at rest, and N'",
-        "statistics of Eqs. 8-9", "each image alone",
+    labels, below = (fig.axes[0].get_yticklabels() for fig in plotting.pictures(made_up(), paired()).values())
+    assert [[label.get_text().split(" (default")[0] for label in each] for each in (labels, below)] == [
+        [
+            "batch norm", "none", "half",
+            "readout", "no spikes, output = mean current",
+            "surrogate gradient", "arctan, slope 2",
+        ],
+        ["first step", "potential at rest, and N'", "statistics of Eqs. 8-9", "each image alone"],
     ]  # fmt: skip
     assert labels[0].get_text() == "batch norm (default: the output layer spikes)"
     assert [label.get_fontweight() for label in labels[:3]] == ["bold", "normal", "normal"]
@@ -375,7 +379,7 @@ def test_points_are_the_effects_with_their_intervals_and_those_that_matter_are_r
     shown = filled(made_up(), paired())
     assert shown["no spikes, output = mean current"] == (pytest.approx(3.1), VERMILION)
     assert shown["each image alone"] == (pytest.approx(0.2), plotting.GREY)
-    ax = plotting.silent_choices(made_up(), paired()).axes[0]
+    ax = plotting.pictures(made_up(), paired())["silent_choices"].axes[0]
     assert "-6.0 ± 2.5" in [t.get_text() for t in ax.texts]
     low, high = ax.get_xlim()
     assert low < -6 - 2.5 < 3.1 + 1.6 < high < 20

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from snnlib.experiments.over_seeds import mean_and_sd, plus_minus
-from snnlib.experiments.silent_choices.table import RECIPE, default, effects, shown
+from snnlib.experiments.silent_choices.table import CONVERSION_CHOICES, RECIPE, TRAINED, default, effects, shown
 from snnlib.experiments.style import VERMILION, Picture, entitle, figure, legend, style
 from snnlib.experiments.titles import net_title
 
@@ -35,14 +35,29 @@ LABELS = {
 }
 
 
-def silent_choices(table: pd.DataFrame, points: pd.DataFrame) -> Figure:
-    """For each net a row for each setting: its difference to the default in points, the largest effect on top.
+def pictures(table: pd.DataFrame, points: pd.DataFrame) -> dict[str, Figure]:
+    """By name, a picture of the settings that are trained another way, and one of those that are run another way.
+
+    Each has for each net a row for each setting: its difference to the default in points, the largest effect on top.
+    There is none of a kind that has no settings.
 
     Args:
         table: of `snnlib.experiments.silent_choices.table.measure`, or its CSV.
         points: of `snnlib.experiments.silent_choices.table.differences`, or its CSV.
     """
-    last, found = table.timesteps.max(), effects(points, table)
+    kinds = {
+        "silent_choices": ("in training", points.choice.isin(TRAINED)),
+        "silent_choices_conversion": ("in the conversion", points.choice.isin(CONVERSION_CHOICES)),
+    }
+    found = effects(points, table)
+    return {
+        name: _picture(table, points[of_kind], found[found.choice.isin(points.choice[of_kind])], where)
+        for name, (where, of_kind) in kinds.items() if of_kind.any()
+    }  # fmt: skip
+
+
+def _picture(table: pd.DataFrame, points: pd.DataFrame, found: pd.DataFrame, where: str) -> Figure:
+    last = table.timesteps.max()
     rows = {net: _rows(of_net[of_net.timesteps == last]) for net, of_net in found.groupby("net", sort=False)}
     heights = [len(of_net) + 1.5 for of_net in rows.values()]
     with style():
@@ -53,7 +68,7 @@ def silent_choices(table: pd.DataFrame, points: pd.DataFrame) -> Figure:
             _panel(ax, *of_net, rows[net])
             ax.set_title(_entitled(table[table.net == net]))
         axes[-1, 0].set_xlabel("difference to the default's accuracy, points, paired by seed")
-        entitle(fig, "Where the paper is silent")
+        entitle(fig, f"Where the paper is silent: choices {where}")
         _explain(fig, last)
     return fig
 
