@@ -91,13 +91,15 @@ def convert(
     first_step: str = "noise",
     noise: Noise | None = None,
 ) -> Spiking:
-    """Step 3: a memory for the ensemble (Eqs. 6-9). No weight is changed or copied. `convert_exact` gives it another.
+    """Step 3: a memory for the ensemble (Eqs. 6-9). No weight is changed or copied.
+
+    `convert_exact` gives the ensemble another memory.
 
     Args:
         model: a network trained with `SingleStep` neurons.
-        alpha, beta, leak: of Eqs. 7-9; alpha = inf leaves no memory (step 2), alpha = 2 no noise of [0, 1]. For an
-            alpha of its own in each layer, a list in the order of the layers, or a mapping by the names of
-            `Spiking.neurons`.
+        alpha, beta, leak: of Eqs. 7-9; alpha = inf leaves no memory (step 2), alpha = 2 no noise where that lies in
+            [0, 1]. For an alpha of its own in each layer, a list in the order of the layers, or a mapping by the names
+            of `Spiking.neurons`.
         statistics: what Eqs. 8-9 average over. "sample": the layer, for each image alone. "frozen": constants, measured
             on ``calibration``. "layer": the layer and the whole batch, by which a prediction depends on the other
             images of its batch; the figures have it, since the paper seems to mean it.
@@ -183,7 +185,8 @@ def freeze(model: Spiking, images: Tensor, timesteps: int | None = None, seed: i
         timesteps: 10 if not given; over time the inputs' T, and no other.
 
     Raises:
-        InputError: fewer than two time steps, no images, neurons that are not `Converted`.
+        InputError: fewer than two time steps, others than those of inputs over time, no images or no tensor, a seed
+            that is no whole number, neurons that are not `Converted`.
     """
     if not isinstance(images, Tensor) or images.ndim < 1 + model.over_time:
         where = "[T, N, ...]" if model.over_time else "[N, ...]"

@@ -15,9 +15,10 @@ from conftest import generator, images, lively
 from torch import Tensor, nn
 
 from snnlib.baselines.ann_neurons import IF, ReLU
+from snnlib.checks import InputError
 from snnlib.dynamics import LIF, Converted, Dynamics, SingleStep
 from snnlib.layers import Pointwise
-from snnlib.models import INPUT_SHAPES, build
+from snnlib.models import INPUT_SHAPES, build, without_last_neurons
 from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.simulation import Simulation
@@ -353,6 +354,13 @@ def test_nothing_comes_out_of_a_network_without_input(dynamics: Dynamics) -> Non
 def test_bad_values_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build(**{"network": "cnn", "dynamics": SingleStep(), **options})
+
+
+def test_a_readout_of_potentials_has_no_neurons_to_take_away() -> None:
+    net = lively(readout="potential")
+    with pytest.raises(InputError, match="its readout must be spikes, not potential"):
+        without_last_neurons(net)
+    assert isinstance(net.model.layers[-1], nn.Linear)
 
 
 def test_smallest_images_pass_every_network() -> None:

@@ -1,4 +1,4 @@
-"""docs/findings.md and README.md against the CSV files that they link: each number is computed anew, by pandas alone.
+"""The pages of findings and README.md against the CSV files that they link: numbers are computed anew, by pandas alone.
 
 A test says a sentence, with numbers for what is in braces, and looks for it on the page without its links.
 """
@@ -46,7 +46,8 @@ def readme() -> str:
 def says(sentence: str, *numbers: float, page: Callable[[], str] = findings) -> None:
     """The page says it, with these numbers: rounded as elsewhere, to the ninth decimal first."""
     said = sentence.format(*(round(float(number), 9) for number in numbers))
-    if said.replace("-", "−") not in page().replace("-", "−"):
+    whole = rf"(?<![\d.−+]){re.escape(said.replace('-', '−'))}(?!\.?\d)"  # not the end or the beginning of a number
+    if not re.search(whole, page().replace("-", "−")):
         pytest.fail(f"{page.__name__} does not say: {said}")
 
 

@@ -45,7 +45,7 @@ class Holder:
     host: str
     machine: str
     since: str
-    what: str = "is at work there"  # or, told by the holder, such as "trains cnn-s0"
+    what: str = "is at work there"  # it does, such as "trains cnn-s0"; a file of an older version does not say
 
     def __str__(self) -> str:
         return f"process {self.process} on {self.host} (since {self.since})"

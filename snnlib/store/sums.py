@@ -53,10 +53,9 @@ def verified(path: Path) -> Path:
         raise DamagedError(f"{path}: nothing says what it should be, {sums(path).name} does not have it")
     check(path, known[path.name])
     for name in made_from(path):
-        try:
-            check((path.parent / name).resolve(), known[name])
-        except DamagedError as error:
-            raise DamagedError(f"{error}, as when {path} was made from it: if it is newer, make that again") from None
+        source = (path.parent / name).resolve()
+        if sha256(source) != known[name]:
+            raise DamagedError(f"{source}: damaged, or newer than {path}, which was made from it: then make that again")
     return path
 
 

@@ -204,6 +204,15 @@ CONSTANT = SingleStep(Gaussian(low=0.5, high=0.5))
 
 
 @pytest.mark.parametrize(
+    ("dynamics", "expected"),
+    [(SingleStep(), 7), (SingleStep(Uniform()), 7), (CONSTANT, 1), (NO_NOISE, 1), (LIF(), 10)],
+    ids=str,
+)
+def test_a_net_is_tested_over_time_where_it_drew_noise_else_as_it_was_trained(dynamics: Any, expected: int) -> None:
+    assert spec(dynamics=dynamics, recipe={"test_timesteps": 7}).tested_at == expected
+
+
+@pytest.mark.parametrize(
     ("changes", "training", "noise", "word"),
     [
         ({}, "single_step", "gaussian", "gaussian"),

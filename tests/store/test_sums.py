@@ -42,7 +42,7 @@ def test_what_it_was_made_from_is_vouched_for_too(files: list[Path], tmp_path: P
     for source in sources:
         before = source.read_text()
         source.write_text("another")
-        told = rf"{source.name}: damaged.*, as when .*{files[0].name} was made from it: if it is newer, make that again"
+        told = rf"{source.name}: damaged, or newer than .*{files[0].name}, which was made from it: then make that again"
         with pytest.raises(DamagedError, match=told):
             verified(files[0])
         source.write_text(before)
