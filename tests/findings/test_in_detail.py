@@ -40,6 +40,20 @@ def test_what_the_outputs_noise_costs() -> None:
         says(f"| {name} |" + " {:.1f} |" * 3, *cells)
 
 
+def test_what_is_left_of_the_gain() -> None:
+    nets = ({"dataset": "fashion_mnist", "augment": "none"}, *({"network": net, "width": 0.25} for net in DEEP))
+    like = {"readout": "spikes", "inference": "current"}
+    late, early = ([percent("fig2_accuracy_vs_timesteps", timesteps=t, **like, **net) for net in nets] for t in (10, 1))
+    says("{:.1f}, {:.1f} and {:.1f} points in these currents", *(a - b for a, b in zip(late, early, strict=True)))
+    like = {"readout": "potential", "inference": "constant", "ties": "first", "earlier": 1, "later": 10}
+    still = [points("fig2_gains", **like, **net) for net in nets]
+    says("the latter are still {:.1f}, {:.1f} and {:.1f} points below T = 10", *still)
+    like = {"readout": "potential", "inference": "noise", "timesteps": 1}
+    says("whose one step, {:.1f} and {:.1f} %, is above", *(
+        percent("fig2_accuracy_vs_timesteps", **like, **net) for net in nets[1:]
+    ))  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("readout", "noise", "words"),
     [
