@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +18,7 @@ pytest.importorskip("ipywidgets")  # in the `notebooks` extra only
 
 from snnlib.batch import pretrained
 from snnlib.checks import InputError
-from snnlib.conversion import convert
+from snnlib.conversion import convert, convert_exact
 from snnlib.data import first_images
 from snnlib.data.batches import standardise
 from snnlib.data.sets import Dataset
@@ -38,14 +39,14 @@ from snnlib.training.seeds import stream
 
 T = 12
 WAYS = {
-    "paper's": {"alpha": 4.0}, "none": {"alpha": math.inf}, "rest": {"first_step": "rest"},
-    "exact": {"memory": "exact"}, "uniform": {"noise": Uniform()},
+    "paper's": partial(convert, alpha=4.0), "none": partial(convert, alpha=math.inf),
+    "rest": partial(convert, first_step="rest"), "exact": convert_exact, "uniform": partial(convert, noise=Uniform()),
 }  # fmt: skip
 
 
 def recorded(way: str, layer: int) -> tuple[Recording, Tensor]:
     """And the outputs of the net when nobody looks."""
-    model, x = convert(lively(), **WAYS[way]), images(1)[0]
+    model, x = WAYS[way](lively()), images(1)[0]
     outputs = torch.cat([out[:, 0] for _, out in simulate(model, x[None], stream(0, "evaluation"), T)])
     return record(model, x, [name for name, _ in model.neurons()][layer], T), outputs
 
