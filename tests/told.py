@@ -83,6 +83,13 @@ def half(name: str, **where: Any) -> float:
     return float(np.hypot(of_seeds, 1.96 * rows.image_error.iloc[0]))
 
 
+def factors(column: str) -> pd.Series:
+    """Of Table 2: geometric means over training seeds, by variant, our T, readout, data set and network."""
+    rows = table("table2_speedup", within_points=0.5)
+    by = [rows[name] for name in ("variant", "our_timesteps", "readout", "dataset", "network")]
+    return np.exp(np.log(rows[column]).groupby(by).mean())
+
+
 def ends(values: Any) -> tuple[float, float]:
     values = list(values)
     return min(values), max(values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from told import CNN, DEEP, RESNET, VGG, ends, half, percent, points, says, table
+from told import CNN, DEEP, RESNET, VGG, ends, factors, half, percent, points, says, table
 
 
 def test_gains_from_one_step_to_ten() -> None:
@@ -164,9 +164,7 @@ def test_when_direct_training_is_the_better_choice() -> None:
 
 
 def test_when_conversion_is_the_better_choice() -> None:
-    rows = table("table2_speedup", within_points=0.5)
-    nets = ["variant", "our_timesteps", "readout", "dataset", "network"]
-    factor = np.exp(np.log(rows.step_factor).groupby([rows[name] for name in nets]).mean())
+    factor = factors("step_factor")
     largest, percentile = (
         {t: ends(factor[variant, t]) for t in (10, 5)} for variant in ("max-norm, V(0) = 0", "99.9 %, V(0) = 0")
     )
@@ -181,7 +179,7 @@ def test_when_conversion_is_the_better_choice() -> None:
         "at the 99th percentile, {:.1f} to {:.1f}; QCFS {:.1f} to {:.1f}, but for ResNet-18 read by potentials",
         *ends(factor["99 %, V(0) = 1/2", 10]), *ends(qcfs),
     )  # fmt: skip
-    missed = rows[(rows.opponent == "qcfs") & (rows.our_timesteps == 10) & ~rows.reached.astype(bool)]
+    missed = table("table2_speedup", within_points=0.5, opponent="qcfs", our_timesteps=10, reached=False)
     assert [*zip(missed.network, missed.readout, strict=True)] == [(RESNET, "potential")] * 2  # of three
     deep = table("table2_over_relu", timesteps=10, network=list(DEEP)).groupby(["network", "readout"]).points.mean()
     low, high = ends(-deep)

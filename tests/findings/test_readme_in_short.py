@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-from told import RESNET, VGG, points, readme, says, table
+from told import RESNET, VGG, factors, points, readme, says, table
 
 says = partial(says, page=readme)
 
@@ -28,9 +27,7 @@ def test_what_a_step_costs() -> None:
 
 
 def test_what_conversion_takes() -> None:
-    rows = table("table2_speedup", within_points=0.5, our_timesteps=10)
-    by = [rows[name] for name in ("variant", "readout", "dataset", "network")]
-    times = np.exp(np.log(rows.time_factor).groupby(by).mean())
-    largest, percentile = times["max-norm, V(0) = 0"], times["99.9 %, V(0) = 0"]
+    times = factors("time_factor")
+    largest, percentile = times["max-norm, V(0) = 0", 10], times["99.9 %, V(0) = 0", 10]
     says("{:.0f} to {:.0f} times faster than by its Table 2's conversion", largest.min(), largest.max())
     says("{:.0f} to {:.0f} than by a better one it cites", percentile.min(), percentile.max())
