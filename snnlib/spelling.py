@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, get_type_hints
@@ -16,6 +18,7 @@ from pydantic import (
     ValidationError,
     model_serializer,
 )
+from pydantic_core import PydanticSerializationError
 
 from snnlib.checks import InputError, fields, short, shown
 
@@ -104,9 +107,28 @@ class Checked(BaseModel):
         known = cls.model_fields.items()
         return [n for n, f in known if f.annotation is bool or any(isinstance(m, Formerly) for m in f.metadata)]
 
+    def model_dump(self, **how: Any) -> dict[str, Any]:
+        with interruptible():
+            return super().model_dump(**how)
+
+    def model_dump_json(self, **how: Any) -> str:
+        with interruptible():
+            return super().model_dump_json(**how)
+
     @model_serializer(mode="wrap")
     def _spelled(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return _spell(self, serialise)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C through while a value is spelled: pydantic makes an error of its own of whatever comes then."""
+    try:
+        yield
+    except PydanticSerializationError as error:
+        if KeyboardInterrupt.__name__ in str(error):
+            raise KeyboardInterrupt from None
+        raise
 
 
 def explain(error: ValidationError, where: str) -> InputError:

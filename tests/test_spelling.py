@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
+from pydantic_core import PydanticSerializationError
 
+from snnlib import spelling
 from snnlib.checks import InputError
 from snnlib.spelling import ADDED, Checked, Formerly, Value
 
@@ -48,6 +51,21 @@ def test_other_values_are_spelled_and_read_back(changed: Outer, spelled: dict[st
     found = changed.model_dump(mode="json")
     assert found == {"inner": {"a": 1}, "x": 0, "way": False, "then": None} | spelled
     assert Outer(**found) == changed
+
+
+@pytest.mark.parametrize(
+    ("raised", "seen"), [(KeyboardInterrupt, KeyboardInterrupt), (ZeroDivisionError, PydanticSerializationError)]
+)
+@pytest.mark.parametrize("spell", [Outer.model_dump, Outer.model_dump_json])
+def test_ctrl_c_while_a_value_is_spelled_stays_what_it_is(
+    monkeypatch: pytest.MonkeyPatch, spell: Callable[[Outer], object], raised: type, seen: type
+) -> None:
+    def stop(_: type) -> dict[str, object]:
+        raise raised
+
+    monkeypatch.setattr(spelling, "_added", stop)
+    with pytest.raises(seen):
+        spell(Outer(then=Outer()))
 
 
 def test_an_added_field_is_checked_like_any_other() -> None:

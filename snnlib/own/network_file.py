@@ -29,7 +29,7 @@ from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.rate import Rate
 from snnlib.replace_activations import assembled
-from snnlib.spelling import explain
+from snnlib.spelling import explain, interruptible
 from snnlib.store.files import DamagedError
 from snnlib.store.tensors import load_tensors, save_tensors
 
@@ -137,7 +137,8 @@ def _about(about: Any, own: set[str]) -> dict[str, Any]:
 
 def _spelled(name: str, neuron: Neuron) -> dict[str, Any]:
     try:
-        return _DYNAMICS.dump_python(_DYNAMICS.validate_python(neuron.dynamics))
+        with interruptible():
+            return _DYNAMICS.dump_python(_DYNAMICS.validate_python(neuron.dynamics))
     except ValidationError as error:
         raise explain(error, f"{name}, dynamics") from None
 
