@@ -83,6 +83,30 @@ def half(name: str, **where: Any) -> float:
     return float(np.hypot(of_seeds, 1.96 * rows.image_error.iloc[0]))
 
 
+def epochs(name: str, **where: Any) -> tuple[int, int]:
+    """The least and the most that the nets of a table were trained for."""
+    return ends(table("runs", run=[*table(name, **where).run.unique()]).epochs)
+
+
+def with_memory(net: str, width: float, memory: str, timesteps: int) -> pd.Series:
+    """Percent in each training seed of a net that spikes and is run with this memory."""
+    like = {"network": net, "width": width, "readout": "spikes", "memory": memory, "timesteps": timesteps}
+    return 100 * table("memories", **like).groupby("seed").accuracy.mean()
+
+
+def over_fresh_noise(net: str, width: float, memory: str, timesteps: int) -> pd.Series:
+    """Points of a memory over fresh noise in each training seed of a net that spikes."""
+    return with_memory(net, width, memory, timesteps) - with_memory(net, width, "ensemble", timesteps)
+
+
+def steps_until(net: str, width: float, memory: str, as_good_as: str) -> pd.Series:
+    """The first T, in each training seed, at which spikes with a memory have what ten steps with the other have."""
+    goal = with_memory(net, width, as_good_as, 10)
+    reached = pd.DataFrame({t: with_memory(net, width, memory, t) >= goal - 1e-9 for t in range(1, 11)})
+    assert reached.any(axis=1).all()
+    return reached.idxmax(axis=1)
+
+
 def factors(column: str) -> pd.Series:
     """Of Table 2: geometric means over training seeds, by variant, our T, readout, data set and network."""
     rows = table("table2_speedup", within_points=0.5)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
-from told import CNN, DEEP, RESNET, VGG, ends, factors, half, percent, points, says, table
+from told import CNN, DEEP, RESNET, VGG, ends, factors, half, over_fresh_noise, percent, points, says, table
 
 
 def test_gains_from_one_step_to_ten() -> None:
@@ -81,16 +80,7 @@ def test_what_the_memory_is_worth() -> None:
 
 
 def _over_ensemble(net: str, width: float, memory: str, *timesteps: int) -> list[float]:
-    return [_by_seed(net, width, memory, t).mean() for t in timesteps]
-
-
-def _by_seed(net: str, width: float, memory: str, t: int) -> pd.Series:
-    """Points of a memory over fresh noise in each training seed."""
-    like = {"network": net, "width": width, "readout": "spikes", "timesteps": t}
-    at, fresh = (
-        table("memories", memory=each, **like).groupby("seed").accuracy.mean() for each in (memory, "ensemble")
-    )
-    return 100 * (at - fresh)
+    return [over_fresh_noise(net, width, memory, t).mean() for t in timesteps]
 
 
 def test_what_loses_at_two_steps() -> None:
@@ -108,8 +98,8 @@ def test_what_loses_at_two_steps() -> None:
     readout = {net: _over_ensemble(net, 0.125, "paper's, readout", 2, 5, 10) for net in DEEP}
     hidden = {net: _over_ensemble(net, 0.125, "paper's, hidden layers", 2, 5, 10) for net in DEEP}
     says("all six nets lose (means {:.1f} and {:.1f})", *(-readout[net][0] for net in DEEP))
-    assert all((_by_seed(net, 0.125, "paper's, readout", 2) < 0).all() for net in DEEP)
-    assert all((_by_seed(net, 0.125, "paper's, hidden layers", 2) > 0).all() for net in DEEP)
+    assert all((over_fresh_noise(net, 0.125, "paper's, readout", 2) < 0).all() for net in DEEP)
+    assert all((over_fresh_noise(net, 0.125, "paper's, hidden layers", 2) > 0).all() for net in DEEP)
     for net in DEEP:
         says("in the hidden layers alone all six gain ({:.1f} in both means)", hidden[net][0])
     says("uniform noise gains {:.1f} and {:.1f} points there", *(
