@@ -18,7 +18,6 @@ from pydantic import (
     ValidationError,
     model_serializer,
 )
-from pydantic_core import PydanticSerializationError
 
 from snnlib.checks import InputError, fields, short, shown
 
@@ -125,7 +124,7 @@ def interruptible() -> Iterator[None]:
     """Let Ctrl-C through while a value is spelled: pydantic makes an error of its own of whatever comes then."""
     try:
         yield
-    except PydanticSerializationError as error:
+    except ValueError as error:  # PydanticSerializationError, of pydantic_core
         if KeyboardInterrupt.__name__ in str(error):
             raise KeyboardInterrupt from None
         raise

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
-from pydantic_core import PydanticSerializationError
 
 from snnlib import spelling
 from snnlib.checks import InputError
@@ -53,9 +52,7 @@ def test_other_values_are_spelled_and_read_back(changed: Outer, spelled: dict[st
     assert Outer(**found) == changed
 
 
-@pytest.mark.parametrize(
-    ("raised", "seen"), [(KeyboardInterrupt, KeyboardInterrupt), (ZeroDivisionError, PydanticSerializationError)]
-)
+@pytest.mark.parametrize(("raised", "seen"), [(KeyboardInterrupt, KeyboardInterrupt), (ZeroDivisionError, ValueError)])
 @pytest.mark.parametrize("spell", [Outer.model_dump, Outer.model_dump_json])
 def test_ctrl_c_while_a_value_is_spelled_stays_what_it_is(
     monkeypatch: pytest.MonkeyPatch, spell: Callable[[Outer], object], raised: type, seen: type

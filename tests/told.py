@@ -107,6 +107,12 @@ def steps_until(net: str, width: float, memory: str, as_good_as: str) -> pd.Seri
     return reached.idxmax(axis=1)
 
 
+def deep_nets_at_four_steps() -> list[float]:
+    """Percent of VGG-16 and ResNet-18 trained on rates, each layer waiting, then of the paper's, with exact memory."""
+    ways = (("rate4", "pipelined"), ("potential", "spiking"))
+    return [percent("one_pass", network=net, arm=arm, way=way, timesteps=4) for arm, way in ways for net in DEEP]
+
+
 def factors(column: str) -> pd.Series:
     """Of Table 2: geometric means over training seeds, by variant, our T, readout, data set and network."""
     rows = table("table2_speedup", within_points=0.5)

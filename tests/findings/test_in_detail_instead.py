@@ -5,7 +5,20 @@ from __future__ import annotations
 from functools import partial
 
 import pandas as pd
-from told import CNN, RESNET, VGG, details, epochs, half, percent, points, says, steps_until, table
+from told import (
+    CNN,
+    RESNET,
+    VGG,
+    deep_nets_at_four_steps,
+    details,
+    epochs,
+    half,
+    percent,
+    points,
+    says,
+    steps_until,
+    table,
+)
 
 says = partial(says, page=details)
 RATES, PAPERS = "rate4", "potential"
@@ -37,7 +50,8 @@ def test_how_many_steps_of_the_exact_memory_do_as_well() -> None:
 
 
 def test_rates_of_four_take_little_more() -> None:
-    says("which takes {:.1f} times the paper's step", table("one_pass_costs", arm=RATES).time.item())
+    for ratio in table("one_pass_costs", arm=RATES).time:
+        says("which takes {:.1f} times the paper's step", ratio)
 
 
 def _record(net: str, arm: str, timesteps: int) -> pd.Series:
@@ -46,9 +60,26 @@ def _record(net: str, arm: str, timesteps: int) -> pd.Series:
     return 100 * table("record", **like).groupby("seed").accuracy.mean()
 
 
+def _over_the_papers(network: str, timesteps: int) -> list[float]:
+    like = {"network": network, "arm": RATES, "other_arm": PAPERS, "timesteps": timesteps}
+    return [part("one_pass_contrasts", **like) for part in (points, half)]
+
+
+def test_rates_of_four_in_the_deep_nets() -> None:
+    says(
+        "{:.1f} ± {:.1f} with VGG-16 and {:.1f} ± {:.1f} with ResNet-18 at a quarter after {:.0f} (at",
+        *_over_the_papers(VGG, 10), *_over_the_papers(RESNET, 10), *{*epochs("one_pass", network=[VGG, RESNET])},
+    )  # fmt: skip
+    (of_vgg, its_half), (of_resnet, other_half) = (_over_the_papers(net, 4) for net in (VGG, RESNET))
+    says("lose {:.1f} ± {:.1f} and {:.1f} ± {:.1f} there", -of_vgg, its_half, -of_resnet, other_half)
+    says(
+        "these two have {:.1f} and {:.1f} %, where the paper's training has {:.1f} and {:.1f} with the exact memory",
+        *deep_nets_at_four_steps(),
+    )
+
+
 def test_rates_of_four_at_ten_steps() -> None:
-    like = {"arm": RATES, "other_arm": PAPERS, "timesteps": 10}
-    vgg8 = [part("one_pass_contrasts", **like) for part in (points, half)]
+    vgg8 = _over_the_papers("vgg8", 10)
     in_time = table("../bench/equal_time/equal_time", timesteps=10).set_index("who")
     rates, papers = in_time.loc["rates of L = 4 steps"], in_time.loc["the paper's training"]
     full = ("record", "record_deeper")
@@ -56,11 +87,11 @@ def test_rates_of_four_at_ten_steps() -> None:
     (of_vgg5,), (of_deeper,) = ({*epochs("record", net=net, arm=[RATES, PAPERS])} for net in full)
     says(
         "{:.1f} ± {:.1f} points with VGG-8 after three epochs, {:.1f} with a ResNet of seven convolutions after "
-        "{:.0f}, {:.1f} with VGG-5 after {:.0f} and {:.1f} with a deeper ResNet (one seed) after {:.0f}, and smoke's "
-        "CNN loses {:.1f} (one seed;",
+        "{:.0f}, {:.1f} with VGG-5 after {:.0f} and {:.1f} with a deeper ResNet (one seed) after {:.0f},",
         *vgg8, rates.accuracy - papers.accuracy, rates.epochs, vgg5, of_vgg5, deeper, of_deeper,
-        -points("../smoke/one_pass_contrasts", **like),
     )  # fmt: skip
+    like = {"arm": RATES, "other_arm": PAPERS, "timesteps": 10}
+    says("and smoke's CNN loses {:.1f} (one seed;", -points("../smoke/one_pass_contrasts", **like))
 
 
 def test_muon_shallow_and_cross_entropy() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
-from told import VGG, ends, half, percent, points, says, table
+from told import DEEP, RESNET, VGG, deep_nets_at_four_steps, ends, half, percent, points, says, table
 
 from snnlib.store.paths import DOCS
 
@@ -37,7 +37,13 @@ def _equal_time(training: str) -> pd.Series:
 
 def test_what_to_do_at_ten_steps() -> None:
     like = {"arm": "rate4", "other_arm": "potential"}
-    at_4, at_10 = ([part("one_pass_contrasts", timesteps=t, **like) for part in (points, half)] for t in (4, 10))
+    at_4, at_10 = (
+        {
+            net: [part("one_pass_contrasts", network=net, timesteps=t, **like) for part in (points, half)]
+            for net in ("vgg8", *DEEP)
+        }
+        for t in (4, 10)
+    )
     levels = table("record", way="spiking", hold_out=0, arm=["potential", "rate4"])
     by_seed = 100 * levels.groupby(["net", "arm", "timesteps", "seed"]).accuracy.mean()
     mean, sd = (getattr(by_seed.groupby(["net", "arm", "timesteps"]), name)() for name in ("mean", "std"))
@@ -46,13 +52,16 @@ def test_what_to_do_at_ten_steps() -> None:
     }
     resnet = _equal_time("rates of L = 4 steps") - _equal_time("the paper's training")
     says(
-        "with the memory above, {:.1f} ± {:.1f} points with VGG-8, {:.1f} to {:.1f} with other nets",
-        *at_10, *ends([*over[10], resnet[10]]),
+        "with the memory above it gains {:.1f} ± {:.1f} points with VGG-8, {:.1f} to {:.1f} with three other nets, "
+        "{:.1f} ± {:.1f} with VGG-16, and loses {:.1f} ± {:.1f} with ResNet-18",
+        *at_10["vgg8"], *ends([*over[10], resnet[10]]), *at_10[VGG], -at_10[RESNET][0], at_10[RESNET][1],
     )  # fmt: skip
     says(
-        "at T = 4 it is {:.1f} ± {:.1f} and {:.1f} points ahead with VGG-8 and VGG-5, {:.1f} and {:.1f} behind with",
-        *at_4, over[4][0], -over[4][1], -resnet[4],
+        "at T = 4 it is {:.1f} ± {:.1f} and {:.1f} points ahead with VGG-8 and VGG-5, {:.1f} and {:.1f} behind with "
+        "two small ResNets, {:.1f} and {:.1f} with VGG-16 and ResNet-18",
+        *at_4["vgg8"], over[4][0], -over[4][1], -resnet[4], *(-at_4[net][0] for net in DEEP),
     )  # fmt: skip
+    says("then these have {:.1f} and {:.1f} %, by the paper's training {:.1f} and {:.1f}.", *deep_nets_at_four_steps())
     says(
         "give {:.1f} ± {:.1f} % of CIFAR-10 at T = 6 and {:.1f} ± {:.1f} at T = 10 (± sd), with the paper's noise "
         "{:.1f} and {:.1f} ± {:.1f};",
