@@ -105,6 +105,7 @@ ARMS = {
         for levels in LEVELS
     },
     "qcfs_start": Arm("the other start of batch norm", {**POTENTIAL_READOUT, **CENTRED, "dynamics": QCFS}, like="qcfs"),
+    "potential_start": Arm("the other start of batch norm", {**POTENTIAL_READOUT, **CENTRED}, like="potential"),
     "rate4_longer": Arm("rates of 4 steps for longer", _rate(4, True), ("epochs", *OWN), like="qcfs"),
     # Ways out of the order in which spikes arrive, which the rate of a constant current does not know.
     "rate4_then1": Arm("then rates of one step", _rate(1, True), ("epochs", *OWN), like="qcfs", after="rate4"),

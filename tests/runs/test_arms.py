@@ -27,6 +27,7 @@ DIFFERS = {
     "relu": {"dynamics", "readout", RATE},
     "qcfs": {"dynamics", "readout", RATE},
     "qcfs_start": {"dynamics", "readout", "norm_start", RATE},
+    "potential_start": {"readout", "norm_start", RATE},
     **{f"rate{levels}": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
     **{f"half{levels}": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
     **{f"rate{levels}_start": {"dynamics", "readout", "norm_start", RATE} for levels in LEVELS},
@@ -82,6 +83,7 @@ LIKE = {
     **{f"half{levels}": (f"rate{levels}", {"dynamics.spread"}) for levels in LEVELS},
     **{f"rate{levels}_start": (f"rate{levels}", {"norm_start"}) for levels in LEVELS},
     "qcfs_start": ("qcfs", {"norm_start"}),
+    "potential_start": ("potential", {"norm_start"}),
 }
 
 
@@ -178,7 +180,9 @@ def test_arms_on_which_no_claim_rests_take_the_rate_of_ours_and_nothing_else() -
     like_ours = "rectangle arctan sigmoid gaussian_k2 gaussian_k8 max_normalised no_batch_norm cropped mirrored"
     expected = dict.fromkeys(["ours", *like_ours.split(), "shorter"], 0.2)
     like_potential = "potential expected warmed no_shortcuts shallow distilled wide narrowed capped whitened cutout mse"
-    expected |= dict.fromkeys([*like_potential.split(), "potential_longer", "potential_longest"], 0.4)
+    expected |= dict.fromkeys(
+        [*like_potential.split(), "potential_longer", "potential_longest", "potential_start"], 0.4
+    )
     assert rates == {**dict.fromkeys(ARMS, 0.1), **expected, "direct": 0.8, "printed": 1e-4}
     every = {name: made(name, own).recipe.evaluate_every for name in ARMS}
     assert every == {**dict.fromkeys(ARMS, 1), "ours": 0.5}

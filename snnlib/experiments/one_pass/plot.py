@@ -117,10 +117,11 @@ def _levels() -> Looks:
 
 def _others(arms: set[str]) -> dict[str, Looks]:
     """What stands side by side, as far as there are such arms."""
-    random, of_qcfs, starts = _levels(), OPPONENTS["qcfs"], {}
+    random, starts = _levels(), {}
+    usual = random | {"qcfs": OPPONENTS["qcfs"]}
     for arm, of in STARTS.items():
         if arm in arms:
-            look, name = of_qcfs if of == "qcfs" else random[of]
+            look, name = usual[of]
             other = START if RANDOM.get(of, 0) > 2 else CENTRED
             starts |= {of: (look, name), arm: (look | {"ls": ":", "mfc": "white"}, f"{name.split(',')[0]}, {other}")}
     found = {}

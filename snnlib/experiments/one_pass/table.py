@@ -26,14 +26,14 @@ AT = (1, 2, 4, 6, 8, 10)  # T, as far as the preset goes
 # Names of arms: what is trained, with random phases and with U = 1/2, and their other start of batch norm.
 RANDOM = {f"rate{levels}": levels for levels in LEVELS}
 HALF = {f"half{levels}": levels for levels in LEVELS}
-STARTS = {f"{arm}_start": arm for arm in (*RANDOM, "qcfs")}
+STARTS = {f"{arm}_start": arm for arm in (*RANDOM, "qcfs", "potential")}
 OF_DIRECT = ("of_direct", "of_direct_q25", "of_direct_q75")  # columns of `costs`
 LONGER = ("rate4_longer", "rate4_then1", "rate4_in_time")  # or trained on after one of those
 OPPONENTS = ("potential", "direct4_short", "qcfs", "relu")
 ARMS = (*RANDOM, *HALF, *STARTS, *LONGER, *OPPONENTS)
 AGAINST = {  # who is held against whom, as they spike
     **{arm: ("potential", half) for arm, half in zip(RANDOM, HALF, strict=True)},
-    "rate4": ("potential", "half4", "direct4_short"),
+    "rate4": ("potential", "potential_start", "half4", "direct4_short"),
     "rate4_in_time": ("rate4_longer",),
 }
 
