@@ -25,14 +25,12 @@ class Question(NamedTuple):
     Attributes:
         part: which of the claim's parts does, its last if not told.
         paper: what the paper says to that part, where it is not what it says to the claim.
-        arm: the one that decides it, where its tables have others as well.
     """
 
     claim: str
     words: str
     part: int = -1
     paper: str = ""
-    arm: str = ""
 
 
 class Answer(NamedTuple):

@@ -13,7 +13,6 @@ from snnlib.data.sets import SIZES
 from snnlib.experiments.fig2_accuracy_vs_timesteps.claims import lower_end
 from snnlib.experiments.made_with import FILE, named_in
 from snnlib.experiments.paper import NETWORKS, TABLE2_OURS
-from snnlib.experiments.record.table import BASE
 from snnlib.experiments.titles import TITLES
 from snnlib.store.markdown import lines
 from snnlib.store.sums import verified
@@ -31,12 +30,8 @@ def _accuracy(dataset: str) -> Question:
 HEADLINES = (
     _accuracy("mnist"),
     _accuracy("fashion_mnist"),
-    Question(
-        "record_one_step",
-        "accuracy on CIFAR-10 at T = 6, trained by one step as in the paper, our net, recipe, memory",
-        arm=BASE,
-    ),
-    Question("faster", "times sooner at a benchmark accuracy than direct training at T = 10"),
+    _accuracy("cifar10"),
+    Question("faster", "times sooner at an accuracy than direct training at T = 10"),
     Question("equal_time", "points over direct training after the same time"),
     Question("lossless", "points of step 3 (memory) over step 2 (fresh noise) at T = 2", part=0),
     Question("current_now", "points of the output layer's currents at T = 1 over its spikes at T = 10"),
@@ -60,7 +55,7 @@ def answered(found: Mapping[str, Answer]) -> str:
         if answer.tested:
             seconds = pd.read_csv(verified(folder / FILE)).set_index("run").train_seconds
             nets = row.scale.split("; ") if row.scale else ()
-            took = hours([folder / f"{name}.csv" for name in row.tables.split(", ")], seconds, nets, question.arm)
+            took = hours([folder / f"{name}.csv" for name in row.tables.split(", ")], seconds, nets)
         command = row.command.partition(" snnlib ")[2].removesuffix(f" --preset {SCALES[-1]}")  # what it is without
         paper = question.paper or row.paper
         ours = answer.ours(question.part)
@@ -68,16 +63,15 @@ def answered(found: Mapping[str, Answer]) -> str:
     return lines(HEADER, rows)
 
 
-def hours(files: Iterable[Path], seconds: pd.Series, nets: Collection[str] = (), arm: str = "") -> str:
+def hours(files: Iterable[Path], seconds: pd.Series, nets: Collection[str] = ()) -> str:
     """How long two cores trained the runs that CSV files name, a net on each core; "" where there are none.
 
     Args:
         files: of a claim's tables.
         seconds: of training, by the run's name.
         nets: titles of those that decided it; all if none is given.
-        arm: the one that did; all if none is given.
     """
-    names = set().union(*(named_in(file, nets, arm) for file in files)) & {*seconds.dropna().index}
+    names = set().union(*(named_in(file, nets) for file in files)) & {*seconds.dropna().index}
     return f"{seconds[[*names]].sum() / 2 / 3600:.2g}" if names else ""
 
 

@@ -37,16 +37,13 @@ def runs_named(folder: Path) -> list[str]:
     return sorted(set().union(*map(named_in, files)))
 
 
-def named_in(file: Path, nets: Collection[str] = (), arm: str = "") -> set[str]:
+def named_in(file: Path, nets: Collection[str] = ()) -> set[str]:
     """The runs that a CSV file names, none if it cannot be read.
 
     Args:
         nets: titles (`titles.net_title`) of those whose rows count, where rows say of which net they are.
-        arm: the one whose rows count, where rows say of which arm they are.
     """
-    table = _read(file, (*NAMES, *ARCHITECTURE, "arm"))
-    if arm and "arm" in table:
-        table = table[table.arm == arm]
+    table = _read(file, (*NAMES, *ARCHITECTURE))
     if nets and {*ARCHITECTURE} <= {*table}:
         titles = [net_title({**net, "width": float(net["width"])}) for net in table[ARCHITECTURE].to_dict("records")]
         table = table[[title in nets for title in titles]]

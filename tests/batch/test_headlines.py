@@ -39,9 +39,6 @@ def test_hours_are_of_two_cores_and_of_each_run_once(tmp_path: Path) -> None:
     pd.DataFrame(rows).to_csv(tmp_path / "c.csv", index=False)
     assert hours([tmp_path / "c.csv"], seconds, ["MNIST, crops, CNN, width 1"]) == "6"
     assert hours([tmp_path / "c.csv"], seconds) == "6.5"
-    pd.DataFrame({"run": ["one", "two"], "arm": ["potential", "rate4"]}).to_csv(tmp_path / "d.csv", index=False)
-    assert hours([tmp_path / "d.csv"], seconds, arm="potential") == "0.5"
-    assert hours([*files, tmp_path / "d.csv"], seconds, arm="rate4") == "6.5"
 
 
 def test_the_table_has_a_row_for_each_question(tmp_path: Path) -> None:

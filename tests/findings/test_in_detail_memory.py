@@ -88,13 +88,13 @@ def test_the_papers_memory_in_one_layer() -> None:
     assert all((seeds > 0).all() for seeds in hidden[2])
     later = [seeds.mean() for t in (5, 10) for seeds in readout[t]]
     says(
-        "at T = 2, in each of six nets below step 2, by {:.1f} and {:.1f} points in the mean, and at T = 5 and 10 "
-        "{:.1f} to {:.1f} points above", *(-seeds.mean() for seeds in readout[2]), *ends(later),
+        "Memory there alone: {:+.1f} (VGG-16) and {:+.1f} points (ResNet-18) at T = 2, below step 2 in all six nets, "
+        "and {:+.1f} to {:+.1f} at T = 5 and 10.", *(seeds.mean() for seeds in readout[2]), *ends(later),
     )  # fmt: skip
     after = max(abs(seeds.mean()) for t in range(3, 11) for seeds in hidden[t])
     for at_2 in hidden[2]:
         says(
-            "with it in the hidden layers alone each is above at T = 2, by {:.1f}, and within {:.1f} points after",
+            "Memory in the hidden layers alone: {:+.1f} at T = 2, above in all six, and within {:.1f} points after.",
             at_2.mean(), after,
         )  # fmt: skip
 

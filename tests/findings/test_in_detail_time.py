@@ -115,6 +115,5 @@ def test_the_full_vgg() -> None:
         [points("fig2_gains", width=width, **readout, **like) for readout in (POTENTIAL, SPIKES)]
         for width in (1.0, 0.25)
     )
-    says("From T = 1 it gains {:.1f} and {:.1f} points, two fifths and a half of what the quarter gains", *full)
-    fifths, halves = 5 * full[0] / quarter[0], 2 * full[1] / quarter[1]
-    assert (round(fifths), round(halves)) == (2, 1)
+    share = [100 * of_full / of_quarter for of_full, of_quarter in zip(full, quarter, strict=True)]
+    says("From T = 1 it gains {:.1f} and {:.1f} points, {:.0f} and {:.0f} % of what the quarter gains", *full, *share)

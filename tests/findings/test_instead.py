@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
-from told import DEEP, RESNET, VGG, deep_nets_at_four_steps, ends, half, percent, points, says, table
+from told import CNN, DEEP, RESNET, VGG, deep_nets_at_four_steps, ends, half, percent, points, says, table
 
 from snnlib.store.paths import DOCS
 
@@ -25,7 +25,10 @@ def test_what_to_do_at_one_step() -> None:
         for net in nets
         for way in ("constant", "noise")
     ]
-    says("{:.1f} against {:.1f} % with the CNN and {:.1f} against {:.1f} with VGG-16, both as in Figure 2", *shown)
+    half_cnn = {"network": CNN, "readout": "spikes", "noise": "gaussian", "timesteps": 1}
+    shown += [percent("what_noise_does", inference=way, **half_cnn) for way in ("constant 1/2", "step 2")]
+    gained = [quiet - noisy for quiet, noisy in zip(shown[::2], shown[1::2], strict=True)]
+    says("it gives {:.1f} and {:.1f} points with the CNN and VGG-16 of Figure 2 and {:.1f} with the half CNN", *gained)
 
 
 def _equal_time(training: str) -> pd.Series:
@@ -51,27 +54,28 @@ def test_what_to_do_at_ten_steps() -> None:
         t: [mean[net, "rate4", t] - mean[net, "potential", t] for net in ("record", "record_deeper")] for t in (4, 10)
     }
     resnet = _equal_time("rates of L = 4 steps") - _equal_time("the paper's training")
+    for step, of_net in ((10, at_10), (4, at_4)):
+        says(
+            f"| {step} | {{:+.1f}} ± {{:.1f}} | {{:+.1f}} | {{:+.1f}}, {{:+.1f}} |" + " {:+.1f} ± {:.1f} |" * 2,
+            *of_net["vgg8"], over[step][0], resnet[step], over[step][1], *of_net[VGG], *of_net[RESNET],
+        )  # fmt: skip
+    says("The toy CNN loses {:.1f} at T = 10", -points("../smoke/one_pass_contrasts", timesteps=10, **like))
+    later = [percent("one_pass", network=net, arm="potential", timesteps=10) for net in DEEP]
     says(
-        "with the memory above it gains {:.1f} ± {:.1f} points with VGG-8, {:.1f} to {:.1f} with three other nets, "
-        "{:.1f} ± {:.1f} with VGG-16, and loses {:.1f} ± {:.1f} with ResNet-18",
-        *at_10["vgg8"], *ends([*over[10], resnet[10]]), *at_10[VGG], -at_10[RESNET][0], at_10[RESNET][1],
+        "have {:.1f} and {:.1f} % at T = 4; the paper's, which does not wait, {:.1f} and {:.1f}, at T = 10 {:.1f} and "
+        "{:.1f}.",
+        *deep_nets_at_four_steps(), *later,
     )  # fmt: skip
     says(
-        "at T = 4 it is {:.1f} ± {:.1f} and {:.1f} points ahead with VGG-8 and VGG-5, {:.1f} and {:.1f} behind with "
-        "two small ResNets, {:.1f} and {:.1f} with VGG-16 and ResNet-18",
-        *at_4["vgg8"], over[4][0], -over[4][1], -resnet[4], *(-at_4[net][0] for net in DEEP),
-    )  # fmt: skip
-    says("then these have {:.1f} and {:.1f} %, by the paper's training {:.1f} and {:.1f}.", *deep_nets_at_four_steps())
-    says(
-        "give {:.1f} ± {:.1f} % of CIFAR-10 at T = 6 and {:.1f} ± {:.1f} at T = 10 (± sd), with the paper's noise "
-        "{:.1f} and {:.1f} ± {:.1f};",
+        "VGG-5 {:.1f} ± {:.1f} and {:.1f} ± {:.1f} % (sd) after two hours of one thread, a deeper ResNet {:.1f} and "
+        "{:.1f} after nearly six (one seed);",
         *(part["record", "rate4", t] for t in (6, 10) for part in (mean, sd)),
-        mean["record", "potential", 6], mean["record", "potential", 10], sd["record", "potential", 10],
+        *(mean["record_deeper", "rate4", t] for t in (6, 10)),
     )  # fmt: skip
     says(
-        "a deeper net has {:.1f} and {:.1f} after nearly six hours, with the paper's noise {:.1f} and {:.1f} after "
-        "four",
-        *(mean["record_deeper", arm, t] for arm in ("rate4", "potential") for t in (6, 10)),
+        "by the paper's noise: VGG-5 {:.1f} and {:.1f} ± {:.1f}, the ResNet {:.1f} and {:.1f} after four hours",
+        mean["record", "potential", 6], mean["record", "potential", 10], sd["record", "potential", 10],
+        *(mean["record_deeper", "potential", t] for t in (6, 10)),
     )  # fmt: skip
     hours = table("record", net="record_deeper").groupby("arm").train_seconds.mean() / 3600
     assert (round(hours["rate4"]), round(hours["potential"])) == (6, 4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from told import RESNET, VGG, factors, points, readme, says, table
+from told import RESNET, VGG, ends, factors, points, readme, says, table
 
 says = partial(says, page=readme)
 
@@ -16,7 +16,7 @@ def test_what_time_steps_gain() -> None:
         like = {"network": net, "width": 0.25, "readout": "spikes", "ties": "first", "earlier": 1, "later": 10}
         left, gain = (points("fig2_gains", inference=way, **like) for way in ("current", "noise"))
         assert left < gain / 2  # so most of it the currents have
-    says("nets whose output spikes gain up to {:.1f} points over one", by_net["spikes"].max())
+    says("nets whose output spikes gain {:.1f} to {:.1f} points", *ends(by_net["spikes"]))
     says("nets read by potentials gain {:.0f} to {:.1f}", by_net["potential"].min(), by_net["potential"].max())
 
 
@@ -29,5 +29,6 @@ def test_what_a_step_costs() -> None:
 def test_what_conversion_takes() -> None:
     times = factors("time_factor")
     largest, percentile = times["max-norm, V(0) = 0", 10], times["99.9 %, V(0) = 0", 10]
-    says("{:.0f} to {:.0f} times faster than by its Table 2's conversion", largest.min(), largest.max())
-    says("{:.0f} to {:.0f} than by a better one it cites", percentile.min(), percentile.max())
+    says("{:.0f} to {:.0f} times faster than by the conversion of its Table 2", *ends(largest))
+    says("{:.0f} to {:.0f} than by a better one it cites", *ends(percentile))
+    says("{:.1f} to {:.1f} times as fast as by one of 2021", *ends(times["99 %, V(0) = 1/2", 10]))

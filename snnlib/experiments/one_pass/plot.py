@@ -38,7 +38,7 @@ FROM = 4  # T at which it begins: before, the levels differ by more than all tha
 TITLES = {
     SPIKING: "all layers step together",
     DIFFERENCE: DIFFERENCE,
-    PIPELINED: "each layer waits for T steps\n(latency: layers × T)",
+    PIPELINED: "each layer waits for T steps\n(latency: layers × T)\n★ does not wait",
 }
 # What is compared, where there is such an arm: its look, and its name.
 OPPONENTS = {
@@ -94,6 +94,8 @@ def _beside(table: pd.DataFrame, compared: Callable[[set[str]], dict[str, Looks]
                     ax.axhline(0, color=BLACK, lw=1)
                 else:
                     _panel(ax, of_net, way, ticks, looks)
+                    if way == PIPELINED:  # to be held against it
+                        _panel(ax, of_net, SPIKING, ticks, {"potential": OPPONENTS["potential"]})
                     _ceiling(ax, of_net)
                 ax.set_title(name)
             lines = [panel_title(dict(zip(ARCHITECTURE, net, strict=True))), words, TITLES[SPIKING]]
