@@ -39,11 +39,13 @@ def _equal_time(training: str) -> pd.Series:
 
 
 def test_what_to_do_at_ten_steps() -> None:
-    like = {"arm": "rate4", "other_arm": "potential"}
+    rates, better = {"arm": "rate4"}, {"vgg8": "potential", VGG: "potential_start", RESNET: "potential"}
     at_4, at_10 = (
         {
-            net: [part("one_pass_contrasts", network=net, timesteps=t, **like) for part in (points, half)]
-            for net in ("vgg8", *DEEP)
+            net: [
+                part("one_pass_contrasts", network=net, other_arm=arm, **rates, timesteps=t) for part in (points, half)
+            ]
+            for net, arm in better.items()
         }
         for t in (4, 10)
     )
@@ -59,7 +61,10 @@ def test_what_to_do_at_ten_steps() -> None:
             f"| {step} | {{:+.1f}} ± {{:.1f}} | {{:+.1f}} | {{:+.1f}}, {{:+.1f}} |" + " {:+.1f} ± {:.1f} |" * 2,
             *of_net["vgg8"], over[step][0], resnet[step], over[step][1], *of_net[VGG], *of_net[RESNET],
         )  # fmt: skip
-    says("The toy CNN loses {:.1f} at T = 10", -points("../smoke/one_pass_contrasts", timesteps=10, **like))
+    says(
+        "The toy CNN loses {:.1f} at T = 10",
+        -points("../smoke/one_pass_contrasts", timesteps=10, other_arm="potential", **rates),
+    )
     later = [percent("one_pass", network=net, arm="potential", timesteps=10) for net in DEEP]
     says(
         "have {:.1f} and {:.1f} % at T = 4; the paper's, which does not wait, {:.1f} and {:.1f}, at T = 10 {:.1f} and "

@@ -51,7 +51,8 @@ def methods_vs_timesteps(table: pd.DataFrame, tested: int | None = None) -> Figu
             ax.set_title(panel_title(of))
         for ax in leftmost(axes.flat):
             ax.set_ylabel("test accuracy, %")
-        few = [f"(to IF: from the first {tested:,} images, see the text)"] if tested else []
+        of_ann = "(to IF: the ANN's accuracy on all images, less what"
+        few = [of_ann, f"the first {tested:,} of them lose by conversion)"] if tested else []
         entitle(fig, "Accuracy against time steps", "(mean over training seeds, bars: ± sd)", *few)
         handles = named(axes.flat)
         legend(fig, {name: handles[name] for name in sorted(handles, key=_place)}, columns=1)
