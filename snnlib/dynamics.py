@@ -18,10 +18,11 @@ from snnlib.checks import InputError, between, instance, magnitude, moderate, nu
 from snnlib.fast import Currents, in_two_passes, lif_steps, memory_step, noisy_spike
 from snnlib.noise import Bounded, Gaussian, Noise
 from snnlib.spelling import Value
-from snnlib.statistics import Layer, Statistics
+from snnlib.statistics import Frozen, Layer, Sample, Statistics
 from snnlib.surrogate import Derivative, Surrogate, Triangle, spike
 
 FIRST_STEPS = ("noise", "rest")
+AT_REST = Frozen(0.0, 0.0)  # of potentials that all agree, whatever statistics are taken of others
 
 
 class Dynamics(Protocol):
@@ -57,7 +58,7 @@ class AtOnce(Dynamics, Protocol):
 
 
 def reset(h: Tensor, s: Tensor, v_reset: float) -> Tensor:
-    """V = H (1 - S) + V_reset S (Eq. 3), in one pass: S is 0 or 1, so interpolating between both is exact.
+    """V = H (1 - S) + V_reset S (Eq. 3), in one pass: S is 0 or 1, so for finite H interpolating between both is exact.
 
     The gradient runs through S too, by its surrogate: dV/dH = 1 - S + (V_reset - H) dS/dH.
     """
@@ -120,6 +121,7 @@ class Converted(Value):
     def __post_init__(self) -> None:
         instance("noise", self.noise, Bounded, "Gaussian()")
         instance("surrogate", self.surrogate, Derivative, "Triangle()")
+        instance("statistics", self.statistics, Layer | Sample | Frozen, "Layer()")
         least = 1 / self.noise.half_width if self.noise.half_width else math.inf
         number("alpha", self.alpha, f"at least {least:g}, or inf")
         if self.alpha < least:
@@ -189,9 +191,9 @@ class Converted(Value):
         if self.forgets(state is None):
             drawn = noise.as_strided((noise.numel(),), (1,))  # in the order of memory
             return lif_steps(Currents(current, 1), None, 0.0, self.v_th, self.v_reset, self.surrogate, [drawn])
-        v = torch.zeros_like(current) if state is None else state  # at rest all potentials agree: the term is beta
+        v, over = (torch.zeros_like(current), AT_REST) if state is None else (state, self.statistics)
         settings = (self.leak, self.alpha, self.beta, self.noise.low, self.noise.high, self.v_th, self.v_reset)
-        return memory_step(current, noise, v, self.statistics.of_leaked(v, self.leak), settings)
+        return memory_step(current, noise, v, over.of_leaked(v, self.leak), settings)
 
 
 @dataclass(frozen=True)
