@@ -70,6 +70,12 @@ class NoisyLIF(Value):
         magnitude("v_th", self.v_th)
         moderate("v_reset", self.v_reset)
 
+    @property
+    def quiet(self) -> NoisyLIF:
+        """The same neuron with the mean of either noise in place of the noise."""
+        first, noise = (kind.within(kind.centre, 0.0) for kind in (self.first, self.noise))
+        return replace(self, first=first, noise=noise)
+
     def step(self, current: Tensor, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         if state is None:
             h = current + self.first.like(current, generator) + self.first_bias
@@ -79,9 +85,9 @@ class NoisyLIF(Value):
         return s, reset(h, s, self.v_reset)  # Eq. 3
 
     def all_steps(self, currents: Currents, state: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        n = currents.values.numel() // currents.held
-        kinds = [self.first if state is None and t == 0 else self.noise for t in range(currents.timesteps)]
-        noise = [kind.numbers(n, currents.values.dtype, generator) for kind in kinds]
+        rest = state is None
+        draws = [self.first if rest and t == 0 else self.noise for t in range(currents.timesteps)]
+        noise = [currents.flat(d.like(i, generator)) for d, i in zip(draws, currents.steps(), strict=True)]
         bias = self.first_bias, self.bias
         return lif_steps(currents, state, self.leak, self.v_th, self.v_reset, self.surrogate, noise, bias)
 

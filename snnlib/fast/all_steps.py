@@ -43,6 +43,10 @@ class Currents:
         """[B, ...] for each step."""
         return self.values.unflatten(0, (self.held, -1)).expand(self.timesteps, *[-1] * self.values.ndim)
 
+    def flat(self, x: Tensor) -> Tensor:
+        """What belongs to the neurons of one step, [B, ...], in the order in which `lif_steps` takes them."""
+        return flat(x if dense(self.values) is self.values else x.contiguous(), 1)[0]
+
 
 def lif_steps(
     currents: Currents, state: Tensor | None, leak: float, v_th: float, v_reset: float, surrogate: SurrogateDerivative,

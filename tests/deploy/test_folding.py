@@ -76,6 +76,42 @@ def test_every_spike_of_the_folded_net_is_the_frozen_nets(network: str, options:
         assert all(torch.equal(a, b) for a, b in zip(spikes, same, strict=True))
 
 
+@pytest.mark.parametrize("first_step", ["noise", "rest"])
+def test_without_noise_and_time_it_is_the_frozen_net_too(first_step: str) -> None:
+    """What ``net(x)`` says of a net that `spiking` made, in evaluation mode."""
+    model = frozen(first_step=first_step)
+    x = images(6)
+    with torch.no_grad():
+        quiet = [
+            net(x, simulation=Simulation(generator(seed), quiet=True))
+            for seed in (0, 1)
+            for net in (model, fold(model))
+        ]
+        drawn = model(x, simulation=Simulation(generator(0)))
+    assert all(torch.equal(quiet[0], other) for other in quiet[1:])
+    assert not torch.equal(quiet[0], drawn)
+
+
+def test_every_spike_is_the_same_where_currents_lie_otherwise_in_memory() -> None:
+    """Axes swapped before the neurons: noise goes to the same ones at once, step by step, and folded."""
+
+    class Swapped(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.transpose(1, 2)
+
+    torch.manual_seed(0)
+    net = spiking(nn.Sequential(nn.Linear(6, 8), Swapped(), nn.ReLU(), nn.Flatten(), nn.Linear(40, 3)))
+    x = torch.rand(4, 5, 6)
+    model = convert(net, statistics="frozen", calibration=x, timesteps=T)
+    with torch.no_grad():
+        expected = model(x, timesteps=T, generator=generator())
+        folded = fold(model)
+        at_once = folded(x, timesteps=T, generator=generator())
+        stepwise = folded(x, simulation=Simulation(generator(), T, lambda *_: None))
+    assert torch.equal(at_once, expected)
+    assert torch.equal(stepwise, expected)
+
+
 def test_leak_and_bias_are_the_closed_form() -> None:
     d = Converted(alpha=5.0, beta=0.4, leak=0.6, statistics=Frozen(mean=0.3, peak=1.5))
     (_, first), *_ = fold(with_dynamics(lively(), lambda neuron: d)).neurons()
