@@ -91,21 +91,17 @@ def write_nir(graph: nir.NIRGraph, path: Path) -> Path:
 
 
 class _Builder:
-    """Nodes and edges so far; ``end`` is the last node, ``shape`` what it puts out.
-
-    Nodes in ``passing`` feed the next node too.
-    """
+    """Nodes and edges so far; ``ends`` are those whose signals the next node adds, ``shape`` what each puts out."""
 
     def __init__(self, dt: float, shape: tuple[int, ...]) -> None:
-        self.dt, self.shape, self.end = dt, tuple(shape), "input"
+        self.dt, self.shape, self.ends = dt, tuple(shape), ["input"]
         self.nodes: dict[str, nir.NIRNode] = {"input": nir.Input({"input": np.array(shape)})}
         self.edges: list[tuple[str, str]] = []
-        self.passing: list[str] = []
 
     def join(self, name: str, node: nir.NIRNode) -> None:
         self.nodes[name] = node
-        self.edges.extend((start, name) for start in (self.end, *self.passing))
-        self.end, self.passing = name, []
+        self.edges.extend((end, name) for end in self.ends)
+        self.ends = [name]
 
     def add(self, layer: nn.Module) -> None:
         """Append a layer and what is in it."""
@@ -116,9 +112,9 @@ class _Builder:
             case Residual():
                 self._residual(layer)
             case CurrentShortcut():
-                start = self.end
+                passing = self.ends
                 self.add(layer.main)
-                self.passing.append(start)
+                self.ends = [*self.ends, *passing]
             case nn.Identity():
                 pass
             case _:
@@ -127,19 +123,19 @@ class _Builder:
 
     def _residual(self, block: Residual) -> None:
         """Both branches end in the neuron, where their currents are added."""
-        start, shape = self.end, self.shape
+        starts, shape = self.ends, self.shape
         self.add(block.main)
-        main = self.end
-        self.end, self.shape = start, shape
+        main, self.ends, self.shape = self.ends, starts, shape
         self.add(block.shortcut)
-        shortcut, self.end = self.end, main
+        self.ends = [*main, *self.ends]
         self.add(block.neuron)
-        self.edges.append((shortcut, self.end))
 
     def _node(self, layer: nn.Module) -> tuple[nir.NIRNode, str, tuple[int, ...]]:
         """The layer's node, what to call it, and the shape [C, H, W] or [N] that it puts out."""
         match layer:
             case nn.Conv2d():
+                if layer.padding_mode != "zeros":
+                    raise InputError(f"padding_mode = {layer.padding_mode}: must be zeros to have a node")
                 node = nir.Conv2d(
                     input_shape=tuple(self.shape[1:]), weight=_array(layer.weight), stride=layer.stride,
                     padding=layer.padding, dilation=layer.dilation, groups=layer.groups, bias=_bias(layer),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import nir
@@ -17,7 +18,9 @@ from snnlib.conversion import convert, with_dynamics
 from snnlib.deploy.folding import fold, without_noise
 from snnlib.deploy.nir_export import not_expressed, to_nir, write_nir
 from snnlib.dynamics import LIF
+from snnlib.layers import CurrentShortcut, Residual, without_batch_norm
 from snnlib.network import Spiking
+from snnlib.neurons import Neuron
 from snnlib.replace_activations import spiking
 from snnlib.simulation import Simulation
 
@@ -132,6 +135,35 @@ def test_a_readers_net_without_biases_has_zeros_for_them() -> None:
     assert expected.std() > 0.01
 
 
+def lif() -> Neuron:
+    return Neuron(LIF())
+
+
+def residual(stride: int) -> Residual:
+    return Residual(2, 2 * stride, stride, lif, without_batch_norm)
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        lambda: (CurrentShortcut(2, lif, without_batch_norm), CurrentShortcut(2, lif, without_batch_norm), lif()),
+        lambda: (CurrentShortcut(2, lif, without_batch_norm), residual(1)),
+        lambda: (CurrentShortcut(2, lif, without_batch_norm), residual(2)),
+    ],
+    ids=["shortcut", "residual", "residual with a convolution"],
+)
+def test_currents_that_pass_by_several_blocks_arrive(blocks: Callable[[], tuple[nn.Module, ...]]) -> None:
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), *blocks(), nn.Flatten(), nn.LazyLinear(5)).double()
+    x = 3 * images(1, (1, 4, 6)).double()
+    layers(x)
+    model = Spiking(layers).eval()
+    with torch.no_grad():
+        expected = model(x, timesteps=T).numpy()[:, 0]
+    assert interpret(to_nir(model, DT, input_shape=(1, 4, 6)), x[0].numpy(), T, DT) == pytest.approx(expected)
+    assert expected.std() > 0.01
+
+
 def test_what_has_no_node_is_said(tmp_path: Path) -> None:
     model = folded("cnn")
     lost = not_expressed(model)
@@ -153,6 +185,10 @@ def test_what_cannot_be_expressed_is_refused() -> None:
     with pytest.raises(InputError, match=r"dt = 0: must be a finite number above 0"):
         to_nir(folded("cnn"), dt=0)
     other = lively("cnn", LIF())
+    other.model.encoder[0].padding_mode = "reflect"
+    with pytest.raises(InputError, match="padding_mode = reflect: must be zeros"):
+        to_nir(other)
+    other.model.encoder[0].padding_mode = "zeros"
     other.model.layers[0] = nn.MaxPool2d(2)
     with pytest.raises(InputError, match=r"layer = MaxPool2d.*must be a convolution"):
         to_nir(other)
