@@ -7,8 +7,9 @@ the caller's generator, so a seed repeats bit for bit.
 Numbers within one read of at most half the tape are independent. Two reads may overlap, those of wide layers often
 do; they then share numbers, but at different neurons.
 
-Each distribution has a tape of its own, scaled and clipped once, so that a read touches no memory. Tapes are the same
-whatever PyTorch's default dtype and device are when the first is read.
+A distribution has a tape of its own, scaled and clipped once, so that a read touches no memory; where `MOST` others
+are in use, what is read is scaled and clipped, to the same bits. Tapes are the same whatever PyTorch's default dtype
+and device are when the first is read.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
+from itertools import count
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 LENGTH = 2**24  # 64 MiB: some twenty times what the widest layer of Table 1 reads for 25 images
 SHORT = 2**12  # fewer numbers are drawn about as fast
+MOST = 8  # tapes of normal numbers: a net reads one, a converted one two; with an alpha for each layer, one for each
+IN_USE = 256  # reads since the last of a tape: one that was read longer ago makes room for another
 _SEED = 20230515
 _counted: list[dict[int, int]] = []  # where reads are noted, see `tapes_read`
 
@@ -32,10 +37,38 @@ def _standard() -> Tensor:
     return torch.randn(LENGTH, generator=generator, dtype=torch.float32, device="cpu")
 
 
-@lru_cache(maxsize=8)  # a net reads one, a converted one two
-def _tape(mean: float, sigma: float, low: float, high: float, dtype: torch.dtype) -> Tensor:
-    scaled = torch.add(torch.tensor(mean, dtype=torch.float32, device="cpu"), _standard(), alpha=sigma)
-    return scaled.to(dtype).clamp_(low, high)
+class _Clipped(NamedTuple):
+    """A normal distribution, clipped to [low, high]."""
+
+    mean: float
+    sigma: float
+    low: float
+    high: float
+    dtype: torch.dtype
+
+    def of(self, standard: Tensor) -> Tensor:
+        """Its numbers for those of the standard one."""
+        scaled = torch.add(torch.tensor(self.mean, dtype=torch.float32, device="cpu"), standard, alpha=self.sigma)
+        return scaled.to(self.dtype).clamp_(self.low, self.high)
+
+
+_tapes: dict[_Clipped, Tensor] = {}
+_last: dict[_Clipped, int] = {}  # read of each
+_reads = count()
+
+
+def _tape(kind: _Clipped) -> Tensor | None:
+    """The tape of a distribution; None if it has none and `MOST` others are in use."""
+    now = next(_reads)
+    if kind not in _tapes:
+        if len(_tapes) >= MOST:
+            oldest = min(tuple(_tapes), key=lambda k: _last[k])
+            if now - _last[oldest] <= IN_USE:
+                return None
+            _tapes.pop(oldest, None)
+        _tapes[kind] = kind.of(_standard())
+    _last[kind] = now
+    return _tapes[kind]
 
 
 @lru_cache(maxsize=4)  # a net reads one
@@ -69,7 +102,9 @@ def clipped_normal(
     if generator.device.type != "cpu" or n < SHORT:
         drawn = torch.empty(n, dtype=dtype, device=generator.device)
         return drawn.normal_(mean, sigma, generator=generator).clamp_(low, high)
-    return _read(_tape(mean, sigma, low, high, dtype), n, generator)
+    kind = _Clipped(mean, sigma, low, high, dtype)
+    tape = _tape(kind)
+    return _read(tape, n, generator) if tape is not None else kind.of(_read(_standard(), n, generator))
 
 
 def whole_numbers(n: int, low: int, high: int, generator: torch.Generator) -> Tensor:

@@ -54,8 +54,9 @@ def test_a_seed_repeats_and_another_differs() -> None:
 def test_a_tape_is_the_same_whatever_the_defaults_were_when_it_was_first_read(pollution: str) -> None:
     whole = partial(whole_numbers, SHORT, 0, 10)
     expected = read(SHORT, generator(4)), whole(generator(4))
-    for known in (tape._standard, tape._tape, tape._whole):
+    for known in (tape._standard, tape._whole):
         known.cache_clear()
+    tape._tapes.clear()
     with POLLUTIONS[pollution]():
         read(SHORT, generator(4))
         whole(generator(4))
@@ -76,8 +77,40 @@ def test_a_read_longer_than_the_tape_goes_on_elsewhere(monkeypatch: pytest.Monke
 def test_a_read_is_a_view_and_what_it_holds_is_scaled_and_clipped_once() -> None:
     x, y = (clipped_normal(SHORT, 0.5, 0.5, 0.0, 1.0, torch.bfloat16, generator(seed)) for seed in (0, 1))
     assert x.untyped_storage().data_ptr() == y.untyped_storage().data_ptr()
-    whole = tape._tape(0.5, 0.5, 0.0, 1.0, torch.bfloat16)
+    whole = tape._tape(tape._Clipped(0.5, 0.5, 0.0, 1.0, torch.bfloat16))
     assert torch.equal(whole, (tape._standard() * 0.5 + 0.5).to(torch.bfloat16).clamp(0, 1))
+
+
+@pytest.fixture
+def no_tapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tape, "LENGTH", 8 * SHORT)
+    monkeypatch.setattr(tape, "_tapes", {})
+    monkeypatch.setattr(tape, "_last", {})
+    tape._standard.cache_clear()
+    yield
+    tape._standard.cache_clear()
+
+
+@pytest.mark.usefixtures("no_tapes")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_more_kinds_than_there_is_room_for_are_the_same_bits_and_make_no_tapes(dtype: torch.dtype) -> None:
+    """As a net with an alpha for each layer has, which read them one after another."""
+    kinds = [(1 / i, 0.3 / i, 0.0, 1.0, dtype) for i in range(2, tape.MOST + 5)]
+    reads = [[clipped_normal(n, *kind, generator(i)) for i, kind in enumerate(kinds)] for n in (SHORT, 3 * SHORT + 5)]
+    assert len(tape._tapes) == tape.MOST
+    for found in reads:
+        for i, (x, kind) in enumerate(zip(found, kinds, strict=True)):
+            tape._tapes.clear()
+            assert torch.equal(x, clipped_normal(len(x), *kind, generator(i)))
+
+
+@pytest.mark.usefixtures("no_tapes")
+def test_what_is_no_longer_read_makes_room() -> None:
+    for alpha in range(2, tape.MOST + 3):
+        for _ in range(tape.IN_USE + 1):
+            x = read(SHORT, generator(), 1 / alpha)
+    assert len(tape._tapes) == tape.MOST
+    assert x.untyped_storage().nbytes() > x.nbytes  # a view of a tape
 
 
 @pytest.mark.parametrize("n", [SHORT - 1, 2**20], ids=["drawn", "read"])
