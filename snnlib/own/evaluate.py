@@ -115,7 +115,7 @@ def _one_pass(
                 steps = torch.arange(t + 1, t + len(outputs) + 1, device=device)
                 means = sums / steps.view(-1, *[1] * (sums.ndim - 1))
                 measure, values = _scores(means, targets)
-                score[t : t + len(outputs)] += values.double().cpu() * len(targets)
+                score[t : t + len(outputs)] += values.cpu().double() * len(targets)
                 total = sums[-1]
         seen += len(targets)
     if not seen:
@@ -138,4 +138,4 @@ def _scores(means: Tensor, targets: Tensor) -> tuple[str, Tensor]:
             raise InputError(f"{found}: must be {tuple(means.shape[1:])}, as the outputs")
         return "error", (means - targets).square().flatten(1).mean(1)
     check_classes(means[0], targets)
-    return "accuracy", (means.argmax(2) == targets).double().flatten(1).mean(1)
+    return "accuracy", (means.argmax(2) == targets).flatten(1).cpu().double().mean(1)

@@ -54,7 +54,7 @@ def fit(
 
     Returns:
         Columns epoch, loss (mean over its samples), and accuracy of classes, in training, so with noise. The net is in
-        evaluation mode then.
+        evaluation mode then, also where training ends in an error.
 
     Raises:
         InputError: a value that cannot be used.
@@ -79,12 +79,14 @@ def fit(
         optimizer = torch.optim.Adam(trained, lr)
         if per_epoch:
             schedule = lr_scheduler.CosineAnnealingLR(optimizer, epochs * per_epoch)
-    steps = None if timesteps == 1 or network.over_time else timesteps
+    steps = None if timesteps == 1 else timesteps
     rows = []
     with progress.bar(epochs * per_epoch if per_epoch else None, 0, f"{type(network.model).__name__}") as bar:
-        for epoch in range(1, epochs + 1):
-            rows.append(_epoch(network, batches, loss, optimizer, schedule, steps, epoch, epochs, bar))
-    network.eval()
+        try:
+            for epoch in range(1, epochs + 1):
+                rows.append(_epoch(network, batches, loss, optimizer, schedule, steps, epoch, epochs, bar))
+        finally:
+            network.eval()
     return pd.DataFrame(rows)
 
 
@@ -146,6 +148,7 @@ def _epoch(
             if not isinstance(value, Tensor) or value.numel() != 1:
                 raise InputError(f"loss = {shown(value)}: must give one number, as a tensor")
             optimizer.zero_grad()
+            net.zero_grad()  # the optimizer may have some of its parameters
             value.backward()
             optimizer.step()
         if schedule is not None:
@@ -155,7 +158,7 @@ def _epoch(
         several = outputs.ndim > 1 and outputs.shape[1] > 1
         classes = several and not targets.is_floating_point() and targets.shape == outputs[:, 0].shape
         if classes:
-            correct += (outputs.argmax(1) == targets).double().mean() * len(targets)
+            correct += (outputs.argmax(1) == targets).sum() / targets[0].numel()
         if bar.update():  # reading a number makes a GPU wait
             accuracy = float(correct) / seen if classes else None
             progress.show(bar, epoch, epochs, float(loss_sum) / seen, accuracy, len(targets))

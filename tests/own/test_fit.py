@@ -192,6 +192,23 @@ def test_frozen_parameters_stay_bit_for_bit() -> None:
     assert changed == {"model.3.weight", "model.3.bias", "model.5.weight", "model.5.bias"}
 
 
+def test_what_the_optimizer_does_not_have_gathers_no_gradients() -> None:
+    torch.manual_seed(0)
+    model = net()
+    sn.fit(model, data(BATCH), 4, optimizer=torch.optim.SGD(model.model[-1].parameters(), 0.0), batch_size=BATCH)
+    found = model.model[0].weight.grad.norm()
+    model.zero_grad()
+    F.cross_entropy(model.train()(data(BATCH)[0]), data(BATCH)[1]).backward()
+    assert 0 < found < 2 * model.model[0].weight.grad.norm()  # of one step, not the sum of four
+
+
+def test_a_net_is_in_evaluation_mode_too_where_training_ended_in_an_error() -> None:
+    model = net()
+    with pytest.raises(sn.InputError):
+        sn.fit(model, (X, Y + 1), epochs=1)
+    assert not model.training
+
+
 def test_batch_norm_that_learns_is_in_training_mode_and_so_is_dropout() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(
@@ -303,6 +320,7 @@ X, Y = data()
         ({"epochs": 1.5}, "epochs = 1.5"),
         ({"timesteps": 0}, "timesteps = 0"),
         ({"timesteps": 10**6}, "timesteps = 1000000"),
+        ({"net": net(over_time=True), "data": (X[:, None], Y), "timesteps": 5}, "timesteps = 5: must be 1, the length"),
         ({"batch_size": 0}, "batch_size = 0"),
         ({"lr": math.nan}, "lr = nan"),
         ({"lr": -1}, "lr = -1"),
