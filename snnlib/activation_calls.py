@@ -140,7 +140,7 @@ def _traced(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Found:
             place, name, in_place = _place(model, module), node.target, getattr(module, "inplace", False)
         elif node.op in ("call_function", "call_method") and called in functions:
             place, name = (None, functions[called]), called.__name__
-            in_place = name.endswith("_") or node.kwargs.get("inplace") or node.args[-1:] == (True,)
+            in_place = name.endswith("_") or node.kwargs.get("inplace")
         else:
             continue
         if in_place and any(user > node for argument in node.all_input_nodes for user in argument.users):

@@ -31,8 +31,8 @@ def network_of(model: nn.Module) -> Spiking:
     """The model as a network of neurons.
 
     A module around a `Spiking` net, such as a LightningModule, counts as a whole, since what else it computes is part
-    of its outputs; layers keep the names that they have in the net, and ``quiet`` and ``over_time`` are the net's. What
-    `torch.compile` made of a module stands for that module: it cannot follow several steps.
+    of its outputs; layers keep the names that they have in the net, and ``quiet``, ``over_time`` and the seed are the
+    net's. What `torch.compile` made of a module stands for that module: it cannot follow several steps.
 
     Raises:
         InputError: no neurons; several `Spiking` nets, or neurons beside one.
@@ -53,7 +53,8 @@ def network_of(model: nn.Module) -> Spiking:
             "say what holds for them all: snnlib.network.Spiking(model, quiet=True, over_time=False)"
         )
     paths = {name: f"model.{path}.{inside}" for name, inside in net.paths.items()}
-    return Spiking(model, paths=paths, quiet=net.quiet, over_time=net.over_time)
+    whole_model = Spiking(model, paths=paths, quiet=net.quiet, over_time=net.over_time)
+    return whole_model if net.own_seed is None else whole_model.seed(net.own_seed)
 
 
 def with_dynamics(model: Spiking, change: Callable[[Neuron], Dynamics]) -> Spiking:
@@ -103,7 +104,8 @@ def convert(
         statistics: what Eqs. 8-9 average over. "sample": the layer, for each image alone. "frozen": constants, measured
             on ``calibration``. "layer": the layer and the whole batch, by which a prediction depends on the other
             images of its batch; the figures have it, since the paper seems to mean it.
-        calibration: for "frozen", a tensor of training images [N, ...] as the model takes them, [T, N, ...] over time.
+        calibration: for "frozen", a tensor of training images [N, ...] as the model takes them, [T, N, ...] over time;
+            all of them are in memory at once, so some hundreds.
         timesteps, seed: how long (at least 2 steps, 10 if not given, over time the inputs' T), and with which noise
             (0), "frozen" is calibrated.
         noise: N_noise, if it is to be another than in training.
@@ -127,8 +129,9 @@ def convert(
     def converted(neuron: Neuron) -> Converted:
         d = _trained(neuron)
         return Converted(
-            noise=noise or d.noise, alpha=alphas[neuron], beta=beta, leak=leak, surrogate=d.surrogate, v_th=d.v_th,
-            statistics=Sample() if statistics == "sample" else Layer(), first_step=first_step,
+            noise=d.noise if noise is None else noise, alpha=alphas[neuron], beta=beta, leak=leak,
+            statistics=Sample() if statistics == "sample" else Layer(), surrogate=d.surrogate, v_th=d.v_th,
+            first_step=first_step,
         )  # fmt: skip
 
     model = with_dynamics(model, converted)
@@ -159,7 +162,7 @@ def convert_exact(
 
     def converted(neuron: Neuron) -> ExactMemory:
         d = _trained(neuron)
-        return ExactMemory(noise or d.noise, spreads[neuron], d.v_th)
+        return ExactMemory(d.noise if noise is None else noise, spreads[neuron], d.v_th)
 
     return with_dynamics(model, converted)
 
@@ -186,7 +189,7 @@ def freeze(model: Spiking, images: Tensor, timesteps: int | None = None, seed: i
 
     Raises:
         InputError: fewer than two time steps, others than those of inputs over time, no images or no tensor, a seed
-            that is no whole number, neurons that are not `Converted`.
+            that is no whole number, neurons that are not `Converted`, or frozen before.
     """
     if not isinstance(images, Tensor) or images.ndim < 1 + model.over_time:
         where = "[T, N, ...]" if model.over_time else "[N, ...]"
@@ -202,6 +205,10 @@ def freeze(model: Spiking, images: Tensor, timesteps: int | None = None, seed: i
         d = neuron.dynamics
         if not isinstance(d, Converted):
             raise InputError(f"dynamics = {getattr(d, 'kind', d)}: only a converted net has statistics to freeze")
+        if isinstance(d.statistics, Frozen):
+            raise InputError(
+                "statistics = frozen: hold already; convert the trained net anew for those of other images"
+            )
     over = [neuron.dynamics.statistics for _, neuron in model.neurons()]
     known: list[Frozen] = []
     for _ in range(MOST_ROUNDS):

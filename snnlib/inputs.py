@@ -33,10 +33,17 @@ def taken(
         net: with ``input_shape`` of the first, None for any, and ``over_time``.
 
     Raises:
-        InputError: the first has another shape or dtype than the net's, or infinity in it; another device; nan.
+        InputError: the first has another shape or dtype than the net's, or infinity in it; another device, or one
+            for the generator; nan.
     """
     first, steps = first_tensor(inputs, named), simulation.timesteps
     _check_shape(first, net, steps)
+    generator = simulation.generator
+    if generator is not None and generator.device.type != first.device.type:
+        where = first.device.type
+        raise InputError(
+            f"generator on {generator.device}: must be on {where}, as the input: torch.Generator('{where}')"
+        )
     weight = next(net.parameters(), first)
     batch = first.shape[net.over_time]
     # Where one step is all, no layer need know, and tensors are ordinary ones.

@@ -183,12 +183,14 @@ def build(
     one_of("network", network, NETWORKS)
     one_of("readout", readout, READOUTS)
     whole("classes", classes, 2, MOST_CLASSES)
-    if not callable(getattr(dynamics, "step", None)):
-        raise InputError(f"dynamics = {shown(dynamics)}: must have a step, as those of `snnlib.dynamics` do")
     check_width(width)
     shape = tuple(input_shape or INPUT_SHAPES[network])
     if len(shape) != 3:
         raise InputError(f"input_shape = {shape}: must be (channels, height, width)")
+    for size in shape:
+        whole("input_shape, a size", size, 1)
+    if len(norm_start) != 2:
+        raise InputError(f"norm_start = {shown(norm_start)}: must be a gain and a bias")
     if min(shape[1:]) < SMALLEST_SIDE[network]:
         raise InputError(f"input_shape = {shape}: {network} needs at least {SMALLEST_SIDE[network]} pixels a side")
     conv = with_batch_norm if batch_norm else without_batch_norm

@@ -76,12 +76,14 @@ class Spiking(nn.Module):
         folds: bool | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(model, nn.Module):
+            raise InputError(f"model = {shown(model)}: must be a torch.nn.Module")
         self._folds, self._found = folds, {}
         self.model, self.input_shape, self.quiet, self.over_time = model, input_shape, quiet, over_time
         self.functions, self.kinds = Reused(functions), tuple(kinds)
         found = [path for path, module in self.named_modules() if isinstance(module, Neuron)]
         self.paths = dict(paths or {f"layer {i}": path for i, path in enumerate(found, start=1)})
-        self._seed: int | None = None
+        self.own_seed: int | None = None  # of `seed`
         self._generators: dict[torch.device, torch.Generator] = {}
 
     def forward(
@@ -158,14 +160,14 @@ class Spiking(nn.Module):
     def seed(self, seed: int) -> Self:
         """Draw noise from a generator of the net's own from here on, seeded anew; it repeats on the same device."""
         whole("seed", seed, 0, 2**63 - 1)
-        self._seed, self._generators = seed, {}
+        self.own_seed, self._generators = seed, {}
         return self
 
     def _own_generator(self, device: torch.device) -> torch.Generator | None:
-        if self._seed is None:
+        if self.own_seed is None:
             return None
         if device not in self._generators:
-            self._generators[device] = torch.Generator(device).manual_seed(self._seed)
+            self._generators[device] = torch.Generator(device).manual_seed(self.own_seed)
         return self._generators[device]
 
     def __getstate__(self) -> dict[str, Any]:

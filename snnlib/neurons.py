@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from snnlib.checks import InputError
+from snnlib.checks import InputError, shown
 from snnlib.dynamics import AtOnce, Dynamics
 from snnlib.fast import Currents
 from snnlib.in_time import InTime, in_time, plain
@@ -21,6 +21,8 @@ class Neuron(nn.Module):
 
     def __init__(self, dynamics: Dynamics) -> None:
         super().__init__()
+        if isinstance(dynamics, type) or not callable(getattr(dynamics, "step", None)):
+            raise InputError(f"dynamics = {shown(dynamics)}: must be a value with a step, such as SingleStep()")
         self.dynamics = dynamics
 
     def forward(self, current: Tensor) -> Tensor:

@@ -227,6 +227,11 @@ def test_what_a_relu_wrote_into_must_not_be_used_again(code: Callable[[Code, Ten
         assert "\n" not in str(error.value)
 
 
+def test_a_one_that_is_no_flag_is_not_taken_for_one_that_writes() -> None:
+    model = Code(lambda net, x: (h := net.linear(x)) + F.celu(h, 1.0))
+    assert len(list(spiking(model, replace=(nn.CELU,)).neurons())) == 1
+
+
 def test_a_model_with_chance_in_it_is_not_taken_for_one_that_writes() -> None:
     model = Code(lambda net, x: net.act(net.linear(x) + torch.randn_like(x)))
     before = torch.get_rng_state()

@@ -20,7 +20,7 @@ from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.baselines.ann_to_snn import to_spiking
 from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.checks import InputError, one_of
-from snnlib.conversion import convert, convert_exact
+from snnlib.conversion import convert, convert_exact, freeze
 from snnlib.data.batches import batches
 from snnlib.data.checksums import DataError
 from snnlib.data.moving_bars import moving_bars
@@ -35,6 +35,8 @@ from snnlib.experiments.beyond.robustness import noisy
 from snnlib.experiments.eq6_terms import record
 from snnlib.fast.process import autocast, threads, usable
 from snnlib.models import build
+from snnlib.network import Spiking
+from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.own.evaluate import evaluate
 from snnlib.own.fit import fit
@@ -276,9 +278,28 @@ def test_images_that_are_none_are_refused(small: Dataset) -> None:
         (lambda n: n["single"](), "input = None: must be a tensor"),
         (lambda n: n["single"](n["images"], simulation=7), "simulation = 7: must be a Simulation"),
         (lambda n: n["single"](n["images"].double()), "input of torch.float64: must be of torch.float32, as the"),
+        (
+            lambda n: copy.deepcopy(n["single"]).to("meta")(n["images"].to("meta"), generator=generator()),
+            "generator on cpu: must be on meta",
+        ),
+        (lambda n: Neuron(LIF), "dynamics = <class"),
+        (lambda n: Neuron("LIF"), "dynamics = 'LIF': must be a value with a step"),
+        (lambda n: Spiking("net"), "model = 'net': must be a torch.nn.Module"),
+        (lambda n: Converted(statistics="sample"), "statistics = 'sample': must be such as Layer()"),
+        (lambda n: convert(n["single"], noise=0), "noise = 0: must be such as Gaussian()"),
+        (
+            lambda n: freeze(convert(n["single"], statistics="frozen", calibration=n["images"]), n["images"]),
+            "hold already",
+        ),
+        (
+            lambda n: build("cnn", SingleStep(), input_shape=(0, 28, 28)),
+            "input_shape, a size = 0: must be a whole number",
+        ),
+        (lambda n: build("cnn", SingleStep(), input_shape=(1, "a", 28)), "input_shape, a size = 'a': must be a whole"),
+        (lambda n: build("cnn", SingleStep(), norm_start=(1,)), "norm_start = (1,): must be a gain and a bias"),
         (lambda n: Simulation(7), "generator = 7: must be a torch.Generator"),
         (lambda n: build("cnn", SingleStep(), classes=10**10), "classes = 10000000000: must be at most"),
-        (lambda n: build("cnn", None), "dynamics = None: must have a step"),
+        (lambda n: build("cnn", None), "dynamics = None: must be a value with a step"),
         (lambda n: accuracy_over_time(n["single"], n["data"], 1, range(10**12)), "number of noise seeds = 1001"),
     ],
 )

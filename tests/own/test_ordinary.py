@@ -244,6 +244,14 @@ def test_a_module_around_a_net_has_its_names_and_options(tmp_path: Path) -> None
         sn.convert(Around(net, mlp()))
 
 
+def test_a_module_around_a_net_draws_from_its_seed() -> None:
+    x, seeded = torch.randn(4, 784, generator=generator()), mlp().seed(5)
+    with torch.no_grad():
+        expected = sn.convert(seeded)(2 * x, timesteps=T)
+        torch.manual_seed(1)
+        assert torch.equal(sn.convert(Around(seeded))(x, timesteps=T), expected)
+
+
 @pytest.mark.slow
 def test_processes_share_gradients(tmp_path: Path) -> None:
     """As DistributedDataParallel promises: each has the mean of what each would have alone."""
