@@ -329,5 +329,11 @@ def test_table_2_is_held_against_the_papers_interval_and_error(
     assert "readout potential" in shown
 
 
+def test_an_exact_replication_reproduces(verdicts: Callable) -> None:
+    """Its images, the printed accuracy's own, do not count twice: that would leave it undecided. Fewer would count."""
+    for error, expected in ((0.27, REPRODUCED), (0.54, UNDECIDED)):  # of CIFAR-10's images, of a quarter of them
+        assert verdicts(fig2_levels=levels(0, 0.04).assign(image_error=error))["table2_cifar10"] == expected
+
+
 def test_the_printed_accuracy_has_the_interval_of_its_images() -> None:
     assert lower_end(92.07, 10_000) == pytest.approx(92.07 - 1.96 * 100 * math.sqrt(0.9207 * 0.0793 / 1e4), abs=1e-4)

@@ -135,8 +135,11 @@ def _with_share(effect: Effect, gain: Effect) -> str:
 
 
 def asked_more(nets: dict[str, Comparison]) -> list[Run]:
-    """The runs of the first net of each network and readout, of which all questions are asked."""
-    return first_nets((run for runs in _arms(nets) for run in runs), "network", "readout")
+    """The runs of the first net of each network and readout, on images as they are and varied: asked all questions."""
+    kinds: dict[bool, list[Run]] = {False: [], True: []}
+    for run in (run for runs in _arms(nets) for run in runs):
+        kinds[run.spec.recipe.augment == "none"].append(run)
+    return [run for runs in kinds.values() for run in first_nets(runs, "network", "readout")]
 
 
 def _arms(nets: dict[str, Comparison]) -> Iterator[list[Run]]:
