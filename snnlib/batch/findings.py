@@ -39,7 +39,7 @@ SECTIONS = MappingProxyType({
         Question("one_pass_direct", "points of four levels over direct training at T = 4, in its time or more"),
     ),
     "rivals": (
-        Question("speed_conversion", "times faster on the clock, at T = 10, than conversion as the paper knew it"),
+        Question("speed_conversion", "times faster on the clock, at T = 10, than conversion, V(0) = 0 (2015, 2017)"),
         Question("speed_half_threshold", "the same, conversion from half a threshold (2021)"),
         Question("speed_qcfs", "the same, QCFS (2022)"),
         Question("as_conversion", "points over the ReLU net itself, at T = 10"),

@@ -38,10 +38,10 @@ def counted(counts: Iterable[int], of: str) -> str:
     return f"{' or '.join(map(str, different))} {of}{'s' * (different != [1])}"
 
 
-def mean_and_sd(seeds: Iterable[int]) -> str:
-    """What points and bars are, by how many training seeds there are: of one there is no spread."""
+def mean_and_sd(seeds: Iterable[int], what: str = "mean ± sd") -> str:
+    """What points and bars are, by how many training seeds there are: of one there is neither mean nor spread."""
     seeds = list(seeds)
-    return ("mean ± sd of " if max(seeds) > 1 else "") + counted(seeds, "training seed")
+    return (f"{what} of " if max(seeds) > 1 else "") + counted(seeds, "training seed")
 
 
 def gains(table: pd.DataFrame, by: str, timesteps: int | None = None) -> pd.DataFrame:

@@ -52,7 +52,7 @@ from snnlib.experiments.method.plot import method
 from snnlib.experiments.method.plot_neurons import firing, raster
 from snnlib.experiments.method.raster import Raster
 from snnlib.experiments.one_pass import plot as one_pass
-from snnlib.experiments.over_seeds import ARCHITECTURE, counted
+from snnlib.experiments.over_seeds import ARCHITECTURE, counted, mean_and_sd
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.record import plot as record
 from snnlib.experiments.silent_choices import plot as silent
@@ -365,6 +365,8 @@ def test_a_figure_shows_itself_at_the_end_of_a_notebooks_cell() -> None:
 def test_seeds_are_counted() -> None:
     told = [counted(counts, "training seed") for counts in ([3, 3], [1], [3, 1, 3])]
     assert told == ["3 training seeds", "1 training seed", "1 or 3 training seeds"]
+    assert mean_and_sd([3]) == "mean ± sd of 3 training seeds"
+    assert [mean_and_sd(n, "mean") for n in ([3, 1], [1])] == ["mean of 1 or 3 training seeds", "1 training seed"]
 
 
 def test_the_papers_accuracies_stand_where_it_prints_them() -> None:

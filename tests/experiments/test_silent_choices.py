@@ -375,6 +375,18 @@ def test_rows_stand_by_size_of_effect() -> None:
     assert [label.get_fontweight() for label in labels[:3]] == ["bold", "normal", "normal"]
 
 
+def test_a_recipe_is_named_by_optimiser_rate_and_epochs_and_that_it_is_the_papers() -> None:
+    values = {"spikes": "15 epochs, muon, batches of 100, one cycle, 0.01",
+              "potential": "9 epochs, adam, batches of 128, warm restarts, 0.0001"}  # fmt: skip
+    table, points = (
+        each[each.choice == choices.READOUT].replace({"choice": {choices.READOUT: choices.RECIPE}, "value": values})
+        for each in (made_up(), paired())
+    )
+    (ax,) = plotting.pictures(table, points)["silent_choices"].axes
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["recipe (default: Muon, 0.01, 15 epochs)", "the paper's: Adam, 0.0001, 9 epochs"]
+
+
 def test_points_are_the_effects_with_their_intervals_and_those_that_matter_are_red() -> None:
     shown = filled(made_up(), paired())
     assert shown["no spikes, output = mean current"] == (pytest.approx(3.1), VERMILION)

@@ -12,7 +12,8 @@ def test_gains_from_one_step_to_ten() -> None:
     spikes, potential = by_net["spikes"], by_net["potential"]
     says(
         "nets whose output spikes gain {:.1f} to {:.1f} points with the CNN, {:.1f} with VGG-16 and {:.1f} with "
-        "ResNet-18 at a quarter of their width; nets read by potentials gain {:.1f} to {:.1f}, {:.1f} and {:.1f}.",
+        "ResNet-18 at a quarter of their width; nets read by potentials, whose output layer does not spike (its "
+        "weighted input, averaged over steps, is the output), gain {:.1f} to {:.1f}, {:.1f} and {:.1f}.",
         *ends(spikes[CNN]), spikes[VGG, 0.25].item(), spikes[RESNET].item(),
         *ends(potential[CNN]), potential[VGG, 0.25].item(), potential[RESNET].item(),
     )  # fmt: skip
@@ -117,9 +118,9 @@ def test_what_loses_at_two_steps() -> None:
     ))  # fmt: skip
     later = [[x for net in DEEP for x in found[net][1:]] for found in (readout, hidden)]
     says(
-        "in the output layer gains {:.1f} to {:.1f} points, in the hidden ones at most {:.1f}.",
+        "in the output layer gains {:.1f} to {:.1f} points, in the hidden ones less than {:.1f}.",
         *ends(later[0]),
-        max(later[1]),
+        np.ceil(10 * max(later[1])) / 10,
     )
 
 

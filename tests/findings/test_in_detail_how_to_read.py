@@ -26,7 +26,7 @@ def test_epochs_of_figure_2() -> None:
     [
         ("half; Figure 6 on MNIST too | an eighth", "what_noise_does", {}),
         ("half; Figure 6 on MNIST too | an eighth", "fig6_noise_type", {}),
-        ("that memory VGG-16 a quarter too", "fig5_alpha", {}),
+        ("the exact memory VGG-16 a quarter too", "fig5_alpha", {}),
         ("| half | an eighth; ResNet-18 one seed", "fig3_contrasts", {"arm": "ours"}),
         ("half, on MNIST too | an eighth", "table2_accuracy_vs_timesteps", {}),
     ],

@@ -100,9 +100,8 @@ def test_rates_of_four_at_ten_steps() -> None:
     vgg5, deeper = ((_record(net, RATES, 10) - _record(net, PAPERS, 10)).mean() for net in full)
     (of_vgg5,), (of_deeper,) = ({*epochs("record", net=net, arm=[RATES, PAPERS])} for net in full)
     says(
-        "{:.1f} ± {:.1f} points with VGG-8 after three epochs, {:.1f} with a ResNet of seven convolutions after "
-        "{:.0f} (the paper's {:.0f}, in the same time), {:.1f} with VGG-5 after {:.0f} and {:.1f} with a deeper "
-        "ResNet (one seed) after {:.0f},",
+        "{:.1f} ± {:.1f} points with VGG-8 after three epochs, {:.1f} with ResNet-8 after {:.0f} (the paper's {:.0f}, "
+        "in the same time), {:.1f} with VGG-5 after {:.0f} and {:.1f} with a deeper ResNet (one seed) after {:.0f},",
         *vgg8, rates.accuracy - papers.accuracy, rates.epochs, papers.epochs, vgg5, of_vgg5, deeper, of_deeper,
     )  # fmt: skip
     like = {"arm": RATES, "other_arm": PAPERS, "timesteps": 10}

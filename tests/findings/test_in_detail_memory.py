@@ -56,7 +56,7 @@ def test_step_3_of_the_cnn() -> None:
 def test_the_memories_of_the_full_cnn() -> None:
     like = {"network": CNN, "width": 1.0, "readout": "potential", "timesteps": 10}
     cells = [percent("memories", memory=memory, **like) for memory in ("paper's memory", "ensemble", "exact memory")]
-    says("it has {:.2f} %, step 2 {:.2f} and the memory below {:.2f}", *cells)
+    says("it has {:.2f} %, step 2 {:.2f} and the exact memory, explained below, {:.2f}", *cells)
 
 
 @pytest.mark.parametrize(

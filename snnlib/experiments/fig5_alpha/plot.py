@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snnlib.experiments import eq6_terms
-from snnlib.experiments.over_seeds import NET, at_timesteps, counted, mean_and_sd
+from snnlib.experiments.over_seeds import NET, at_timesteps, mean_and_sd
 from snnlib.experiments.style import (
     BLACK,
     BLUE,
@@ -96,7 +96,7 @@ def memory(spreads: pd.DataFrame) -> Figure:
             ax.set_ylabel("sd (threshold = 1)")
         entitle(
             fig,
-            f"The terms of Eq. 6, mean of {counted(_seeds(spreads), 'training seed')}",
+            f"The terms of Eq. 6, {mean_and_sd(_seeds(spreads), 'mean')}",
             "above: N(λV) in each layer (filled), N' at the same α (dashes)",
             "below: mean of layers, band from narrowest to widest",
         )

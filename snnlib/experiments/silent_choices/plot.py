@@ -147,7 +147,9 @@ def _name(ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str]]) -> None:
     usual = table[table.default].drop_duplicates("choice").set_index("choice").value
     heading = []
     for choice, value in rows:
-        heading.append(_words(choice, value) if value else f"{choice} (default: {_words(choice, usual[choice])})")
+        of_paper = "the paper's: " if choice == RECIPE else ""
+        named = of_paper + _words(choice, value) if value else f"{choice} (default: {_words(choice, usual[choice])})"
+        heading.append(named)
     ax.set_yticks([y + (NAME if value else HEADING) for y, (_, value) in enumerate(rows)], heading)
     for label, (_, value) in zip(ax.get_yticklabels(), rows, strict=True):
         label.set(fontweight="normal" if value else "bold", ha="left", bbox=WHITE)
@@ -159,7 +161,8 @@ def _name(ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str]]) -> None:
 
 def _words(choice: str, value: str) -> str:
     if choice == RECIPE:
-        return ", ".join(value.split(", ")[:2])  # its epochs and optimiser; the CSV has the rest
+        epochs, optimiser, *_, rate = value.split(", ")  # the CSV has the rest
+        return f"{optimiser.capitalize()}, {float(rate):g}, {epochs}"
     return LABELS.get(value, value)
 
 
