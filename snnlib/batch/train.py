@@ -9,12 +9,11 @@ from pathlib import Path
 
 from snnlib.batch.estimate import incomplete
 from snnlib.batch.evaluated import evaluations
-from snnlib.batch.killed import newer
 from snnlib.data.checksums import DataError
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy
 from snnlib.runs.run import Run
-from snnlib.store.files import StoreError, UnwritableError, regular, write
+from snnlib.store.files import StoreError, UnwritableError, newer, regular, write
 from snnlib.training.failures import DeviceError, TrainingError
 
 log = logging.getLogger("snnlib")

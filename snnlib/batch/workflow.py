@@ -15,7 +15,7 @@ from snnlib.batch.done import asked, not_as_they_look, whole
 from snnlib.batch.drawing import notebook_names
 from snnlib.batch.engine import LOG
 from snnlib.batch.jobs import jobs
-from snnlib.batch.killed import Jobs, killed, log_file, logs, newer
+from snnlib.batch.killed import Jobs, killed, log_file, logs
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.profile import Profile, load_profile
 from snnlib.batch.readme import verdict_counts
@@ -26,6 +26,7 @@ from snnlib.experiments import compare
 from snnlib.runs.preset import Preset
 from snnlib.runs.preset_folder import claimed, figures_of
 from snnlib.runs.run import default_device
+from snnlib.store.files import newer
 from snnlib.store.paths import ROOT, build_dir, figures_dir, published_dir, runs_dir
 from snnlib.store.sums import ENDING
 

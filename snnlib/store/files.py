@@ -116,6 +116,11 @@ def regular(path: Path) -> Path:
     return path
 
 
+def newer(file: Path, since: float) -> bool:
+    """Whether there is such a file, written since then, a time of the system's clock."""
+    return file.is_file() and file.stat().st_mtime >= since
+
+
 def digest(content: bytes | str) -> str:
     """SHA-256 of what a file is to hold, as `sha256` finds it."""
     return hashlib.sha256(_bytes(content)).hexdigest()
