@@ -100,7 +100,7 @@ def predictions(run: Run, evaluation: Evaluation, device: torch.device | str | N
         checkpoints.remove(checkpoints.found(run.folder))  # of a process that was killed at the very end
         return None if run.damage() else _compute(run, evaluation, device)
 
-    if not run.done and run.published:
+    if not run.done and run.published and run.mend():
         with suppress(DamagedError):
             if (found := read()) is not None:
                 return found

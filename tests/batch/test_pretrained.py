@@ -89,7 +89,7 @@ def test_what_is_not_published_of_it_has_it_trained_and_then_its_own_results_cou
 
 
 @pytest.mark.parametrize("how", ["a byte changed", "cut short", "missing"])
-@pytest.mark.parametrize("what", ["metadata.json", "history.csv", ".csv", ".safetensors", ".json"])
+@pytest.mark.parametrize("what", ["metadata.json", ".csv", ".safetensors", ".json"])
 def test_damaged_results_do_not_count(
     place: Path, tmp_path: Path, trainings: list[str], what: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +102,28 @@ def test_damaged_results_do_not_count(
     spoil(file, how)
     assert accuracy(run, E).equals(expected)  # trained again, to the same bytes
     assert len(trainings) == 2
+
+
+@pytest.mark.parametrize("how", ["a byte changed", "cut short", "missing"])
+@pytest.mark.parametrize("with_weights", [False, True])
+def test_damaged_curves_are_written_anew_from_the_metadatas_copies_and_nothing_is_trained(
+    place: Path, tmp_path: Path, trainings: list[str], with_weights: bool, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ensure(QUICK)
+    accuracy(run, E)
+    pretrained.publish_net(run, [E]) if with_weights else pretrained.publish(run)
+    history = run.history
+    elsewhere(monkeypatch, tmp_path)
+    expected = accuracy(run, E)
+    spoil(place / run.spec.name / "history.csv", how)
+    if with_weights:
+        assert ensure(QUICK).history.equals(history)
+    else:
+        assert with_curves(QUICK).history.equals(history)
+        spoil(place / run.spec.name / "history.csv", how)
+    assert accuracy(run, E).equals(expected)
+    assert run.damage() is None
+    assert len(trainings) == 1
 
 
 def test_a_run_that_is_not_whole_is_not_published_and_nothing_is_lost(place: Path) -> None:
