@@ -72,8 +72,8 @@ def unfinished(preset: Preset, since: float, logs: Mapping[str, Path]) -> dict[s
     """Why each run of a preset that is not done, or damaged, is not; ``logs``: of their jobs, by name."""
 
     def why(run: Run) -> str:
-        log = logs[run.spec.name]
-        return failure(run, since) or (f"not done, see {log}" if newer(log, since) else "not tried")
+        log = logs.get(run.spec.name)  # none where all is published
+        return failure(run, since) or (f"not done, see {log}" if log and newer(log, since) else "not tried")
 
     return {run.spec.name: why(run) for run in incomplete(preset)}
 

@@ -11,7 +11,7 @@ from collections.abc import Collection
 import pandas as pd
 
 from snnlib.batch import gpus, process, slurm, train
-from snnlib.batch.done import asked, not_as_they_look, whole
+from snnlib.batch.done import asked, not_as_they_look, refuse_damaged_publications, whole
 from snnlib.batch.drawing import notebook_names
 from snnlib.batch.engine import LOG
 from snnlib.batch.jobs import jobs
@@ -61,6 +61,7 @@ def figures(preset: Preset, *targets: str, profile: Profile | None = None) -> st
 
     Raises:
         BatchError: jobs failed; it lists them.
+        DamagedError: a published run's file is not as it was published.
         InputError: no such target, a folder that Snakemake cannot handle, no repository, or no such cluster.
         WorkflowError: another one is at work.
     """
@@ -70,6 +71,7 @@ def figures(preset: Preset, *targets: str, profile: Profile | None = None) -> st
     _without_braces(preset)
     profile = profile or load_profile()
     where = _where(preset, profile)
+    refuse_damaged_publications(preset)
     trainings = jobs(preset, apart=apart(profile.cluster))
     claimed(build_dir() / preset.name, preset)
     if profile.executor == "slurm":

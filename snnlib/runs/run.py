@@ -119,7 +119,7 @@ class Run:
         return None
 
     def mend(self) -> bool:
-        """Write damaged `CURVES` anew from the metadata's copies, here or where it is published; whether it is whole then.
+        """Write damaged `CURVES` anew, here or published, from the metadata's copies; whether all is whole then.
 
         Raises:
             StoreError: they cannot be written.

@@ -60,6 +60,7 @@ def test_the_others_are_done(preset: Preset, tmp_path: Path, errors: dict[int, E
     logs = {run.name: tmp_path / f"{run.seed}.log" for run in FEW}
     assert unfinished(preset, 0, logs)[FEW[1].name] == str(error)
     assert failed(preset, 0) == {FEW[1].name: str(error), FEW[3].name: "too large"}
+    assert unfinished(preset, 0, {})[FEW[0].name] == "not tried"  # without a job, since all is published
     later = time.time() + 1
     assert unfinished(preset, later, logs)[FEW[1].name] == "not tried"
     write(logs[FEW[2].name], "Traceback")  # a mistake of ours
