@@ -54,7 +54,8 @@ def snakemake(arguments: list[str], look: Callable[[], None] = lambda: None) -> 
                 with suppress(OSError, StoreError):  # what cannot be told stops nothing
                     look()
         except KeyboardInterrupt:
-            os.killpg(engine.pid, signal.SIGINT)
+            with suppress(ProcessLookupError):  # it is through, and this was the last look
+                os.killpg(engine.pid, signal.SIGINT)
             engine.wait()
             raise
     if code == BUSY:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,6 +159,18 @@ def test_what_a_workflow_started_ends_with_it(tmp_path: Path, how: signal.Signal
     assert not alive
     process.wait(timeout=30)
     FileLock(tmp_path / "workflow.lock").acquire(timeout=0)  # nobody holds it
+
+
+def test_an_interruption_of_the_last_look_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left then that it could be passed on to."""
+
+    def look() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path))
+    monkeypatch.setattr(process, "sys", SimpleNamespace(executable=shutil.which("true")))
+    with pytest.raises(KeyboardInterrupt):
+        process.snakemake([], look)
 
 
 def test_snakemake_writes_down_its_plan_and_what_it_says(
