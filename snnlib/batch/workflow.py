@@ -19,6 +19,7 @@ from snnlib.batch.killed import Jobs, killed, log_file, logs
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.profile import Profile, load_profile
 from snnlib.batch.readme import verdict_counts
+from snnlib.batch.required import check_required
 from snnlib.batch.resources import Cluster
 from snnlib.batch.tell import Teller
 from snnlib.checks import InputError, one_of
@@ -62,13 +63,15 @@ def figures(preset: Preset, *targets: str, profile: Profile | None = None) -> st
     Raises:
         BatchError: jobs failed; it lists them.
         DamagedError: a published run's file is not as it was published.
-        InputError: no such target, a folder that Snakemake cannot handle, no repository, or no such cluster.
+        InputError: no such target, runs that a notebook cannot draw (`check_required`), a folder that Snakemake cannot
+            handle, no repository, or no such cluster.
         WorkflowError: another one is at work.
     """
     notebooks = notebook_names()
     for target in targets:
         one_of("target", target, ["all", "trained", *notebooks])
     _without_braces(preset)
+    check_required(preset, targets)
     profile = profile or load_profile()
     where = _where(preset, profile)
     refuse_damaged_publications(preset)
