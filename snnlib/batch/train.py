@@ -7,14 +7,17 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from snnlib.batch.estimate import incomplete
+import torch
+
+from snnlib.batch.estimate import incomplete, to_do
 from snnlib.batch.evaluated import evaluations
 from snnlib.data.checksums import DataError
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run
+from snnlib.runs.run import Run, default_device
 from snnlib.store.files import StoreError, UnwritableError, newer, regular, write
 from snnlib.training.failures import DeviceError, TrainingError
+from snnlib.training.ranks import enough_devices
 
 log = logging.getLogger("snnlib")
 
@@ -36,8 +39,12 @@ def train_runs(runs: Iterable[Run], preset: Preset) -> None:
 
     Raises:
         BatchError: some failed.
+        InputError: one that is left wants more GPUs than there are; nothing is trained then.
     """
     runs, failed, stopped = list(runs), {}, False
+    for run in runs:
+        if run.spec.recipe.devices > 1 and (left := to_do(run, preset)) and left.epochs:
+            enough_devices(run.spec.recipe.devices, torch.device(default_device()))  # else hours later, amid the others
     for run in runs:
         if stopped:
             failed[run.spec.name] = "not tried after that"
