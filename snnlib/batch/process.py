@@ -72,7 +72,11 @@ def now() -> float:
 
 
 def refuse_a_second() -> None:
-    """Whose jobs are in the queue while another one is at work here is no question."""
+    """Whose jobs are in the queue, or what may be moved aside, while another one is at work here is no question.
+
+    Raises:
+        WorkflowError: one is.
+    """
     try:
         FileLock(_folder() / LOCK, fallback_to_soft=False).acquire(timeout=0).lock.release()
     except Timeout:

@@ -73,12 +73,12 @@ def figures(preset: Preset, *targets: str, profile: Profile | None = None) -> st
     _without_braces(preset)
     check_required(preset, targets)
     profile = profile or load_profile()
+    process.refuse_a_second()  # before anything is hashed, or moved out of its way
     where = _where(preset, profile)
     refuse_damaged_publications(preset)
     trainings = jobs(preset, apart=apart(profile.cluster))
     claimed(build_dir() / preset.name, preset)
     if profile.executor == "slurm":
-        process.refuse_a_second()
         slurm.wait_for_left_over()
     began, start = time.perf_counter(), process.now()
     log.info("looking for what is missing or out of date at preset %s", preset.name)
