@@ -76,9 +76,12 @@ def refuse_a_second() -> None:
 
     Raises:
         WorkflowError: one is.
+        StoreError: that cannot be seen, since the lock cannot be written.
     """
+    lock = _folder() / LOCK
     try:
-        FileLock(_folder() / LOCK, fallback_to_soft=False).acquire(timeout=0).lock.release()
+        with explained(lock):
+            FileLock(lock, fallback_to_soft=False).acquire(timeout=0).lock.release()
     except Timeout:
         raise WorkflowError(ANOTHER) from None
 

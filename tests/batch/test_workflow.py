@@ -30,7 +30,7 @@ from snnlib.experiments import compare
 from snnlib.runs.preset import as_written, load_preset
 from snnlib.runs.preset_file import toml
 from snnlib.runs.preset_found import preset_names
-from snnlib.store.files import sha256, write
+from snnlib.store.files import StoreError, sha256, write
 from snnlib.store.paths import NOTEBOOKS, ROOT, build_dir, figures_dir, published_dir
 from snnlib.store.sums import ENDING, sums, write_summed
 
@@ -97,6 +97,10 @@ def test_only_one_workflow_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.Mo
     for look in ("refuse_damaged_publications", "jobs", "claimed", "not_as_they_look"):
         monkeypatch.setattr(workflow, look, None)  # nothing is looked at, let alone moved, beside the other one
     with FileLock(tmp_path / "workflow.lock"), pytest.raises(WorkflowError, match="another `make figures`"):
+        workflow.figures(load_preset("smoke"))
+    (tmp_path / "workflow.lock").unlink()
+    (tmp_path / "workflow.lock").mkdir()
+    with pytest.raises(StoreError, match="workflow.lock: a folder, where a file belongs"):
         workflow.figures(load_preset("smoke"))
 
 
