@@ -28,7 +28,7 @@ from snnlib.runs.preset import Preset
 from snnlib.runs.preset_folder import claimed, figures_of
 from snnlib.runs.run import default_device
 from snnlib.store.files import newer
-from snnlib.store.paths import ROOT, build_dir, figures_dir, published_dir, runs_dir
+from snnlib.store.paths import ROOT, USUAL_FIGURES, build_dir, figures_dir, runs_dir
 from snnlib.store.sums import ENDING
 
 log = logging.getLogger("snnlib")
@@ -105,8 +105,7 @@ def figures(preset: Preset, *targets: str, profile: Profile | None = None) -> st
         lines += [f"{verdict_counts(table)}; measured values: {claims.with_suffix('.md')}"]
     if not preset.own:
         lines += ["", compare.report(preset.name, listed=compare.UNLIKE)]
-        usual = figures_dir().is_relative_to(published_dir())
-        out = "" if usual else f" --out {shlex.quote(str(figures_dir()))}"
+        out = "" if figures_dir() == ROOT / USUAL_FIGURES else f" --out {shlex.quote(str(figures_dir()))}"
         lines += [f"each of these numbers: python -m snnlib compare --preset {preset.name}{out}"]
     return "\n".join(lines)
 

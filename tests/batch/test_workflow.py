@@ -90,6 +90,11 @@ def test_the_claims_follow_what_was_drawn(tmp_path: Path, monkeypatch: pytest.Mo
     ]
     monkeypatch.setattr(process, "snakemake", lambda *_: 0)
     assert "verdict" not in workflow.figures(smoke, "trained")  # runs alone were asked for
+    command = "python -m snnlib compare --preset smoke"
+    monkeypatch.setenv("SNNLIB_FIGURES", "figures/elsewhere")  # beside the usual folder
+    assert workflow.figures(smoke).endswith(f"{command} --out {ROOT / 'figures' / 'elsewhere'}")
+    monkeypatch.delenv("SNNLIB_FIGURES")
+    assert workflow.figures(smoke).endswith(command)
 
 
 def test_only_one_workflow_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
