@@ -113,7 +113,7 @@ def state(name: str, run: Run | None) -> str:
     if (folder / FAILURE).exists():
         return "failed"
     if pretrained.published(name) and not checkpoints.found(folder):  # a lock alone is no beginning
-        return "published"
+        return "damaged" if run and run.damage() else "published"
     return "begun" if folder.exists() else "missing"
 
 

@@ -106,7 +106,7 @@ class Run:
         try:
             return check(self.place / name, digest)
         except DamagedError as error:
-            raise DamagedError(f"{error}; `python -m snnlib train` moves it aside and trains the run anew") from None
+            raise DamagedError(f"{error}; `python -m snnlib train` mends it, or trains the run anew") from None
 
     def damage(self) -> DamagedError | None:
         """What is wrong with a finished or published run; None if every file is as it was written."""

@@ -288,6 +288,15 @@ def test_what_is_published_is_shown_from_an_empty_store(store: Callable[[str], R
     assert not (runs_dir() / run.spec.name).exists()
 
 
+def test_what_is_damaged_where_it_is_published_is_shown_so(store: Callable[[str], Run]) -> None:
+    run = store("")
+    spoil(run.place / "history.csv", "a byte changed")
+    found = document("show", run.spec.key)
+    states = {file["file"]: file["state"] for file in found["files"]}
+    assert (found["state"], states["history.csv"], states["timing.csv"]) == ("damaged", "damaged", "as written")
+    assert listed()[run.spec.name]["state"] == "damaged"
+
+
 def test_what_is_published_and_begun_here_too_is_shown_as_it_is_here(
     store: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
