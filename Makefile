@@ -49,12 +49,13 @@ $(VENV)/installed: pyproject.toml $(if $(LOCKED),requirements.lock $(if $(wildca
 # No file: what needs it is made anew, also where the file system's clock can't tell two moments apart.
 locked:
 
+# An extra that only some of what is below needs, by its name in pyproject.toml.
+$(VENV)/%-installed: $(VENV)/installed
+	@$(PIP) $(PIN) --editable '.[$*]'
+	@touch $@
+
 figures: $(VENV)/installed $(if $(filter-out local,$(PROFILE)),$(VENV)/slurm-installed)
 	@$(BIN)/python -m snnlib figures --preset "$(PRESET)" --profile "$(PROFILE)"
-
-$(VENV)/slurm-installed: $(VENV)/installed
-	@$(PIP) $(PIN) --editable '.[slurm]'
-	@touch $@
 
 publish: $(VENV)/installed
 	@$(BIN)/python -m snnlib publish --preset "$(PRESET)"
@@ -71,10 +72,6 @@ test-slow: $(VENV)/installed
 
 test-torchrun: $(VENV)/installed
 	@$(BIN)/python -m pytest tests/training/test_ranks.py tests/runs/test_several_devices.py -m torchrun
-
-$(VENV)/browser-installed: $(VENV)/installed
-	@$(PIP) $(PIN) --editable '.[browser]'
-	@touch $@
 
 # What is seen is kept in build/browser/, to be looked at. Whether there is a browser is asked before all that takes long.
 test-browser: $(VENV)/browser-installed
@@ -101,10 +98,6 @@ first-cells: $(VENV)/installed
 lab: $(VENV)/installed
 	@$(BIN)/jupyter lab notebooks
 
-$(VENV)/site-installed: $(VENV)/installed
-	@$(PIP) $(PIN) --editable '.[site]'
-	@touch $@
-
 # Anew each time, so that nothing is left of a page that is gone. What Sphinx warns of ends it, broken links among that.
 site: $(VENV)/site-installed
 	@rm -rf build/site build/site-source build/site-pages
@@ -112,10 +105,6 @@ site: $(VENV)/site-installed
 	@$(BIN)/python -m sphinx -W -q -j auto -c docs/site -d build/site-pages build/site-source build/site
 	@$(BIN)/python docs/site/check.py build/site
 	@echo "build/site/index.html"
-
-$(VENV)/release-installed: $(VENV)/installed
-	@$(PIP) $(PIN) --editable '.[release]'
-	@touch $@
 
 # The environment in which it is tried is a new one; BORROW=1 has the packages of .venv in it, and downloads none.
 release: $(VENV)/release-installed

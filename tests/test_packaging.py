@@ -98,6 +98,16 @@ def test_citation_prefers_the_paper() -> None:
     assert "arXiv:2211.05453" in [identifier["value"] for identifier in paper["identifiers"]]
 
 
+def test_no_checkout_changes_the_ends_of_lines_that_are_hashed() -> None:
+    paths = ["data/pretrained/a/history.csv", "figures/smoke/claims.csv"]
+    try:
+        command = ["git", "check-attr", "text", "--", *paths]
+        said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    assert said.splitlines() == [f"{path}: text: unset" for path in paths]
+
+
 def test_no_tracked_file_names_a_path_of_the_machine_it_was_written_on() -> None:
     here = {str(ROOT), str(Path.home()), str(Path(tempfile.gettempdir()) / "pytest-of-")}
     private = re.compile(rf"(?<![\w.~-])(?:{'|'.join(map(re.escape, here))})")  # at the start of a path

@@ -19,7 +19,7 @@ from snnlib.runs.run import FILES, Run
 from snnlib.store.files import DamagedError, check
 from snnlib.store.paths import from_root, runs_dir
 
-FINISHED = ("trained", "published")
+FINISHED, BEGUN = ("trained", "published"), ("begun", "failed")
 AS_WRITTEN, UNKNOWN = "as written", ""  # UNKNOWN: nothing says what the file should be
 
 
@@ -29,7 +29,9 @@ def about(name: str, run: Run | None) -> dict[str, Any]:
     Args:
         run: None if nothing says what it is; then there is no more than its files.
     """
-    folder, state = run.place if run else runs_dir() / name, listing.state(name, run)
+    state = listing.state(name, run)
+    in_store = run is None or state in BEGUN  # though it may be published, too
+    folder = runs_dir() / name if in_store else run.place
     found: dict[str, Any] = {"run": name, "label": run.label if run else name, "state": state, "folder": str(folder)}
     found["uses"] = listing.uses(name)
     held = evaluated(run) if run is not None and state in FINISHED else []
@@ -43,7 +45,7 @@ def about(name: str, run: Run | None) -> dict[str, Any]:
         return found
     found["spec"] = run.spec.model_dump(mode="json")
     if state not in FINISHED:
-        return found | ({"epochs": epochs_done(folder)} if state in ("begun", "failed") else {})
+        return found | ({"epochs": epochs_done(folder)} if state in BEGUN else {})
     metadata, last = run.metadata, run.history.iloc[-1]
     found |= {"epochs": int(last.epoch), "last_epoch": {k: float(v) for k, v in last.items() if not pd.isna(v)}}
     found["evaluations"] = [

@@ -12,7 +12,8 @@ from snnlib.batch.evaluated import evaluations
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.runs.preset import Preset
 from snnlib.runs.preset_folder import figures_of
-from snnlib.store.files import StoreError, set_aside
+from snnlib.runs.results import known
+from snnlib.store.files import DamagedError, StoreError, set_aside
 from snnlib.store.paths import build_dir, runs_dir
 from snnlib.store.sums import ENDING, made_from, sums, verified
 
@@ -31,6 +32,28 @@ def outputs(preset: Preset, name: str) -> list[Path]:
         *(figures_of(preset) / file for file in NOTEBOOK_FILES[name]),
     ]
     return list(dict.fromkeys(path for file in files for path in (file, sums(file))))
+
+
+def refuse_damaged_publications(preset: Preset) -> None:
+    """See that what is published of a preset's runs is whole: who only looks whether it is there has no job for them.
+
+    Learning curves are mended.
+
+    Raises:
+        DamagedError: a file is not as it was published.
+    """
+    for run in preset.all_runs().values():
+        if run.place == run.folder:
+            continue
+        try:
+            if not run.mend():
+                raise run.damage()
+            for evaluation in evaluations(preset, run):
+                if known(run, evaluation) is None and (file := evaluation.file(run)).parent == run.place:
+                    raise DamagedError(f"{file.with_suffix('.json')}: missing")
+        except DamagedError as error:
+            ways_out = "`git checkout` restores it, with SNNLIB_PRETRAINED=none all is trained here"
+            raise DamagedError(f"{error}; {ways_out}") from None
 
 
 def not_as_they_look(preset: Preset, targets: Collection[str]) -> list[str]:

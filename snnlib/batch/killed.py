@@ -8,9 +8,11 @@ from pathlib import Path
 
 from snnlib.batch.estimate import incomplete
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
+from snnlib.batch.train import failure
 from snnlib.runs.checkpoints import epochs_done
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run
+from snnlib.store.files import newer
 
 Jobs = Sequence[Sequence[Run]]
 
@@ -52,17 +54,13 @@ def killed(preset: Preset, trainings: Jobs, folder: Path, since: float) -> dict[
     left = {run.spec.name for run in incomplete(preset)}
     found = {name: why for name in NOTEBOOK_FILES if (why := why_killed(folder, name, since))}
     for runs in trainings:
-        at_work = [run for run in runs if run.spec.name in left]  # they are trained in this order
+        # They are trained in this order; one that failed by itself was through before the signal.
+        at_work = [run for run in runs if run.spec.name in left and failure(run, since) is None]
         if at_work and (why := why_killed(folder, training(runs), since)):
             run, *behind = at_work
             found[run.spec.name] = f"after epoch {epochs_done(run.folder)} of {run.spec.recipe.epochs}, {why}"
             found |= {other.spec.name: "not tried after that" for other in behind}
     return found
-
-
-def newer(file: Path, since: float) -> bool:
-    """Whether there is such a file, written since then, a time of the system's clock."""
-    return file.is_file() and file.stat().st_mtime >= since
 
 
 def why_killed(folder: Path, job: str, since: float) -> str | None:

@@ -12,7 +12,7 @@ from snnlib.batch.estimate import span
 from snnlib.batch.evaluated import usual
 from snnlib.batch.train import FAILURE
 from snnlib.checks import InputError
-from snnlib.runs import pretrained, stored
+from snnlib.runs import checkpoints, pretrained, stored
 from snnlib.runs.labels import labels
 from snnlib.runs.preset import Preset, load_preset
 from snnlib.runs.preset_found import preset_names
@@ -104,15 +104,17 @@ def published() -> dict[str, Run]:
 def state(name: str, run: Run | None) -> str:
     """What became of a run, in a word or two: missing, published, begun, failed, trained, damaged."""
     folder = runs_dir() / name
-    if not folder.exists():
-        return "published" if pretrained.published(name) else "missing"
     if (folder / pretrained.METADATA).exists():
         if run is None:
             return OF_ANOTHER_VERSION if stored.readable(name) else "damaged"
         if run.damage():
             return "damaged"
         return "published" if "published" in run.metadata else "trained"
-    return "failed" if (folder / FAILURE).exists() else "begun"
+    if (folder / FAILURE).exists():
+        return "failed"
+    if pretrained.published(name) and not checkpoints.found(folder):  # a lock alone is no beginning
+        return "damaged" if run and run.damage() else "published"
+    return "begun" if folder.exists() else "missing"
 
 
 def table(rows: Collection[Mapping[str, Any]], of_preset: bool = False) -> str:

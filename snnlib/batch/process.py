@@ -54,7 +54,8 @@ def snakemake(arguments: list[str], look: Callable[[], None] = lambda: None) -> 
                 with suppress(OSError, StoreError):  # what cannot be told stops nothing
                     look()
         except KeyboardInterrupt:
-            os.killpg(engine.pid, signal.SIGINT)
+            with suppress(ProcessLookupError):  # it is through, and this was the last look
+                os.killpg(engine.pid, signal.SIGINT)
             engine.wait()
             raise
     if code == BUSY:
@@ -71,9 +72,16 @@ def now() -> float:
 
 
 def refuse_a_second() -> None:
-    """Whose jobs are in the queue while another one is at work here is no question."""
+    """Whose jobs are in the queue, or what may be moved aside, while another one is at work here is no question.
+
+    Raises:
+        WorkflowError: one is.
+        StoreError: that cannot be seen, since the lock cannot be written.
+    """
+    lock = _folder() / LOCK
     try:
-        FileLock(_folder() / LOCK, fallback_to_soft=False).acquire(timeout=0).lock.release()
+        with explained(lock):
+            FileLock(lock, fallback_to_soft=False).acquire(timeout=0).lock.release()
     except Timeout:
         raise WorkflowError(ANOTHER) from None
 

@@ -49,8 +49,12 @@ def load_profile(given: str = "local") -> Profile:
         InputError: there is none of that name, something in it cannot be used, or no repository.
     """
     needs_repository("drawing figures")
-    folder = Path(given).expanduser() if _is_path(given) else PROFILES / given
-    if not (folder / CONFIG).is_file():
+    try:
+        folder = Path(given).expanduser() if _is_path(given) else PROFILES / given
+        there = (folder / CONFIG).is_file()
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: ~somebody
+        raise InputError(f"profile = {shown(given)}: {short(str(error), 300)}") from None
+    if not there:
         if _is_path(given):
             raise InputError(f"profile = {shown(given)}: must be a folder with a {CONFIG}")
         one_of("profile", given, [path.parent.name for path in sorted(PROFILES.glob(f"*/{CONFIG}"))])

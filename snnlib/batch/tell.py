@@ -12,10 +12,11 @@ from tqdm import tqdm
 
 from snnlib.batch.engine import PLAN
 from snnlib.batch.estimate import duration
-from snnlib.batch.killed import Jobs, newer, training
+from snnlib.batch.killed import Jobs, training
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.watch import Drawings, Logs, Trainings
 from snnlib.runs.preset import Preset
+from snnlib.store.files import newer
 
 log = logging.getLogger("snnlib")
 

@@ -7,15 +7,17 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from snnlib.batch.estimate import incomplete
+import torch
+
+from snnlib.batch.estimate import incomplete, to_do
 from snnlib.batch.evaluated import evaluations
-from snnlib.batch.killed import newer
 from snnlib.data.checksums import DataError
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run
-from snnlib.store.files import StoreError, UnwritableError, regular, write
+from snnlib.runs.run import Run, default_device
+from snnlib.store.files import StoreError, UnwritableError, newer, regular, write
 from snnlib.training.failures import DeviceError, TrainingError
+from snnlib.training.ranks import enough_devices
 
 log = logging.getLogger("snnlib")
 
@@ -37,8 +39,12 @@ def train_runs(runs: Iterable[Run], preset: Preset) -> None:
 
     Raises:
         BatchError: some failed.
+        InputError: one that is left wants more GPUs than there are; nothing is trained then.
     """
     runs, failed, stopped = list(runs), {}, False
+    for run in runs:
+        if run.spec.recipe.devices > 1 and (left := to_do(run, preset)) and left.epochs:
+            enough_devices(run.spec.recipe.devices, torch.device(default_device()))  # else hours later, amid the others
     for run in runs:
         if stopped:
             failed[run.spec.name] = "not tried after that"
@@ -73,8 +79,8 @@ def unfinished(preset: Preset, since: float, logs: Mapping[str, Path]) -> dict[s
     """Why each run of a preset that is not done, or damaged, is not; ``logs``: of their jobs, by name."""
 
     def why(run: Run) -> str:
-        log = logs[run.spec.name]
-        return failure(run, since) or (f"not done, see {log}" if newer(log, since) else "not tried")
+        log = logs.get(run.spec.name)  # none where all is published
+        return failure(run, since) or (f"not done, see {log}" if log and newer(log, since) else "not tried")
 
     return {run.spec.name: why(run) for run in incomplete(preset)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ from snnlib.experiments.fig3_4_training_time.equal_time import epochs_by_ratio
 from snnlib.experiments.fig3_4_training_time.race import NOTEBOOK, raced
 from snnlib.experiments.outputs import Outputs
 from snnlib.runs.arms import ARMS
-from snnlib.runs.preset import Preset, nets_as_written
+from snnlib.runs.preset import Comparison, Preset, nets_as_written
 from snnlib.runs.preset_folder import claimed
 from snnlib.runs.spec import Spec
 from snnlib.runs.trained import ensure
@@ -44,7 +44,8 @@ def tune(preset: Preset, nets: Collection[str] = (), epochs: int | None = None) 
         have, and the epochs of ours at equal time.
 
     Raises:
-        InputError: a net that has no such arms, or no epoch.
+        InputError: a net that has no such arms, no epoch, a net that cannot be trained so, a race that cannot be told
+            of (`raced`), or another preset's folder; nothing is trained then.
         DataError, StoreError, DeviceError: as `ensure`. Where training breaks off, as at too high a rate, that rate
             has no accuracy.
     """
@@ -56,8 +57,11 @@ def tune(preset: Preset, nets: Collection[str] = (), epochs: int | None = None) 
     chosen = {net: found[net] for net in found if net in nets or not nets}
     if not chosen:
         raise InputError(f"preset {preset.name}: must have an arm with a rate of its own")
-    table = pd.DataFrame(_rows(preset, chosen, epochs), columns=COLUMNS)
+    # All that can be refused is, before hours of training: a race that `equal_time` cannot tell of, too.
+    _races(preset, chosen)
+    trials = list(_trials(preset, chosen, epochs))
     out = Outputs(claimed(figures_dir() / preset.name, preset) / "tuning")
+    table = pd.DataFrame(_rows(trials), columns=COLUMNS)
     out.write_csv(table, "tuning")
     parts = [
         _table(table).to_markdown(floatfmt=".2f"), _edges(table), *_lines(preset, table), equal_time(preset, chosen),
@@ -97,18 +101,25 @@ def rates(lr: float) -> dict[str, float]:
     return {name: float(f"{factor * lr:.2e}") for name, factor in GRID.items()}
 
 
-def _rows(preset: Preset, nets: dict[str, dict[str, Spec]], epochs: int | None) -> Iterator[tuple]:
+def _trials(
+    preset: Preset, nets: dict[str, dict[str, Spec]], epochs: int | None
+) -> Iterator[tuple[str, str, dict[str, float], dict[str, Spec]]]:
+    """Net, arm, and by factor its rates and what is trained at them."""
     written = nets_as_written(preset.given)
     for net, arms in nets.items():
         usual = written[net]["recipe"]
         of_epochs = epochs / usual["epochs"] if epochs else 1
         for arm, spec in arms.items():
             grid = rates(usual["lr"])
-            specs = {factor: held_out(spec, lr, of_epochs) for factor, lr in grid.items()}
-            accuracy = pd.Series({factor: _last_accuracy(s) for factor, s in specs.items()}, dtype=float)
-            best = accuracy.idxmax() if accuracy.notna().any() else None
-            for factor, s in specs.items():
-                yield net, arm, factor, grid[factor], s.recipe.epochs, accuracy[factor], factor == best, s.name
+            yield net, arm, grid, {factor: held_out(spec, lr, of_epochs) for factor, lr in grid.items()}
+
+
+def _rows(trials: Iterable[tuple[str, str, dict[str, float], dict[str, Spec]]]) -> Iterator[tuple]:
+    for net, arm, grid, specs in trials:
+        accuracy = pd.Series({factor: _last_accuracy(s) for factor, s in specs.items()}, dtype=float)
+        best = accuracy.idxmax() if accuracy.notna().any() else None
+        for factor, s in specs.items():
+            yield net, arm, factor, grid[factor], s.recipe.epochs, accuracy[factor], factor == best, s.name
 
 
 def _last_accuracy(spec: Spec) -> float:
@@ -156,16 +167,23 @@ def equal_time(preset: Preset, nets: Collection[str] = ()) -> str:
 
     Args:
         nets: of the preset, all if none is given; of those that do not race nothing is said.
+
+    Raises:
+        InputError: as `raced`.
     """
-    if NOTEBOOK not in preset.notebooks:
-        return ""
-    racing = dict(zip(preset.notebooks[NOTEBOOK], raced(preset), strict=True))
-    races = [
-        {arm: race[arm] for arm in ("ours", "equal_time", "direct") if arm in race}
-        for net, race in racing.items()
-        if net in nets or not nets
-    ]
+    races = _races(preset, nets)
     if not races:
         return ""
     table = epochs_by_ratio(races, training_cost(races, memory_gib=1))
     return f"epochs of equal_time by the measured ratio of steps:\n{table.to_markdown(index=False, floatfmt='.3g')}"
+
+
+def _races(preset: Preset, nets: Collection[str]) -> list[Comparison]:
+    if NOTEBOOK not in preset.notebooks:
+        return []
+    racing = dict(zip(preset.notebooks[NOTEBOOK], raced(preset), strict=True))
+    return [
+        {arm: race[arm] for arm in ("ours", "equal_time", "direct") if arm in race}
+        for net, race in racing.items()
+        if net in nets or not nets
+    ]

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from snnlib.batch.estimate import jobs_at_a_time, to_do
 from snnlib.batch.jobs import Multiplications
-from snnlib.batch.killed import log_file, newer, status_file, why_killed
+from snnlib.batch.killed import log_file, status_file, why_killed
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.train import failure
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run
-from snnlib.store.files import StoreError
+from snnlib.store.files import StoreError, newer
 from snnlib.store.paths import from_root
 
 A_NOTEBOOK = 30.0  # seconds, where none was drawn that could tell

@@ -11,14 +11,15 @@ from collections.abc import Collection
 import pandas as pd
 
 from snnlib.batch import gpus, process, slurm, train
-from snnlib.batch.done import asked, not_as_they_look, whole
+from snnlib.batch.done import asked, not_as_they_look, refuse_damaged_publications, whole
 from snnlib.batch.drawing import notebook_names
 from snnlib.batch.engine import LOG
 from snnlib.batch.jobs import jobs
-from snnlib.batch.killed import Jobs, killed, log_file, logs, newer
+from snnlib.batch.killed import Jobs, killed, log_file, logs
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.profile import Profile, load_profile
 from snnlib.batch.readme import verdict_counts
+from snnlib.batch.required import check_required
 from snnlib.batch.resources import Cluster
 from snnlib.batch.tell import Teller
 from snnlib.checks import InputError, one_of
@@ -26,7 +27,8 @@ from snnlib.experiments import compare
 from snnlib.runs.preset import Preset
 from snnlib.runs.preset_folder import claimed, figures_of
 from snnlib.runs.run import default_device
-from snnlib.store.paths import ROOT, build_dir, figures_dir, published_dir, runs_dir
+from snnlib.store.files import newer
+from snnlib.store.paths import ROOT, USUAL_FIGURES, build_dir, figures_dir, runs_dir
 from snnlib.store.sums import ENDING
 
 log = logging.getLogger("snnlib")
@@ -60,19 +62,23 @@ def figures(preset: Preset, *targets: str, profile: Profile | None = None) -> st
 
     Raises:
         BatchError: jobs failed; it lists them.
-        InputError: no such target, a folder that Snakemake cannot handle, no repository, or no such cluster.
+        DamagedError: a published run's file is not as it was published.
+        InputError: no such target, runs that a notebook cannot draw (`check_required`), a folder that Snakemake cannot
+            handle, no repository, or no such cluster.
         WorkflowError: another one is at work.
     """
     notebooks = notebook_names()
     for target in targets:
         one_of("target", target, ["all", "trained", *notebooks])
     _without_braces(preset)
+    check_required(preset, targets)
     profile = profile or load_profile()
+    process.refuse_a_second()  # before anything is hashed, or moved out of its way
     where = _where(preset, profile)
+    refuse_damaged_publications(preset)
     trainings = jobs(preset, apart=apart(profile.cluster))
     claimed(build_dir() / preset.name, preset)
     if profile.executor == "slurm":
-        process.refuse_a_second()
         slurm.wait_for_left_over()
     began, start = time.perf_counter(), process.now()
     log.info("looking for what is missing or out of date at preset %s", preset.name)
@@ -99,8 +105,7 @@ def figures(preset: Preset, *targets: str, profile: Profile | None = None) -> st
         lines += [f"{verdict_counts(table)}; measured values: {claims.with_suffix('.md')}"]
     if not preset.own:
         lines += ["", compare.report(preset.name, listed=compare.UNLIKE)]
-        usual = figures_dir().is_relative_to(published_dir())
-        out = "" if usual else f" --out {shlex.quote(str(figures_dir()))}"
+        out = "" if figures_dir() == ROOT / USUAL_FIGURES else f" --out {shlex.quote(str(figures_dir()))}"
         lines += [f"each of these numbers: python -m snnlib compare --preset {preset.name}{out}"]
     return "\n".join(lines)
 

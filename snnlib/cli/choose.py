@@ -13,11 +13,11 @@ _LISTED = 10  # runs that an error lists
 
 
 def several(names: Collection[str] | None, preset: Preset) -> list[Run]:
-    """The preset's runs that are meant by any of these; all if none is given."""
+    """The preset's runs that are meant by these, each once, in the order given; all if none is given."""
     runs = preset.all_runs()
     labels = {name: [run.label] for name, run in runs.items()}
-    found = {name for text in names or [] for name in _meant(text, labels, f"preset {preset.name}")}
-    return [run for name, run in runs.items() if not names or name in found]
+    meant = dict.fromkeys(name for text in names or [] for name in _meant(text, labels, f"preset {preset.name}"))
+    return [runs[name] for name in meant or runs]
 
 
 def one(text: str, preset: Preset) -> Run:

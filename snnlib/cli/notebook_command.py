@@ -9,7 +9,7 @@ from typer.core import TyperCommand
 
 from snnlib.checks import InputError, shown
 from snnlib.experiments.parameters import PARAMETERS
-from snnlib.experiments.parameters_told import told
+from snnlib.experiments.parameters_told import arms_told, told
 from snnlib.runs.preset import load_preset
 from snnlib.runs.preset_changes import read_value
 
@@ -36,6 +36,9 @@ class NotebookCommand(TyperCommand):
             title = f"Parameters of {notebook}, {OPTION} NAME VALUE each [default, at preset {preset.name}]"
         with formatter.section(title):
             formatter.write_dl(rows)
+        if notebook and (arms := arms_told(notebook)):
+            with formatter.section(f"Arms of {notebook}"):
+                formatter.write_dl(arms)
 
 
 def parameters(given: Iterable[str]) -> dict[str, Any]:

@@ -160,7 +160,6 @@ def report(preset: str, listed: Collection[str] = OUTCOMES) -> str:
     Raises:
         InputError: no repository, which has the published ones.
     """
-    needs_repository("comparing with what is published")
     p, own, published = _sides(preset)
     table, own_lacks, published_lacks = compare(own, published)
     parts = []
@@ -177,7 +176,11 @@ def report(preset: str, listed: Collection[str] = OUTCOMES) -> str:
 
 
 def report_as_json(preset: str) -> dict[str, Any]:
-    """The same as plain values: every row of `compare`, what is missing on each side, how many came out how."""
+    """The same as plain values: every row of `compare`, what is missing on each side, how many came out how.
+
+    Raises:
+        InputError: as `report`.
+    """
     p, own, published = _sides(preset)
     table, own_lacks, published_lacks = compare(own, published)
     return {
@@ -190,6 +193,7 @@ def report_as_json(preset: str) -> dict[str, Any]:
 
 
 def _sides(preset: str) -> tuple[Preset, Path, Path]:
+    needs_repository("comparing with what is published")
     p = load_preset(preset)
     return p, figures_of(p), published_dir() / p.name
 

@@ -108,8 +108,9 @@ def choice(choices: Iterable[str]) -> Check:
 
 
 def a_name(name: str, value: Any) -> None:
-    if not isinstance(value, str):
-        raise InputError(f"{name} = {shown(value)}: must be a name")
+    """Of a net or a run, which becomes part of a file's name."""
+    if not isinstance(value, str) or not value.isprintable() or set("/\\") & set(value):
+        raise InputError(f"{name} = {shown(value)}: must be a name, without / or \\")
 
 
 def width(name: str, value: Any) -> None:

@@ -47,6 +47,11 @@ _SEEDS, _NOISE_SEEDS = several(_SEED, 100), several(whole_number(0, 2**63 - 1), 
 _ALPHA = 'the memory term\'s range is ± 1/alpha: from 2, no noise is left, to float("inf"), no memory'
 _ALPHAS = 'of Eq. 9: from 2, no noise is left, to float("inf"), no memory'
 _ARMS = "ways to train, of those in snnlib/runs/arms.py"
+ARMS_OF = {  # which of them the parameter `arms` of a notebook takes
+    silent_choices.NOTEBOOK: silent_choices.ARMS,
+    one_pass.NOTEBOOK: one_pass.ARMS,
+    record.NOTEBOOK: (record.BASE, *record.TRICKS),
+}
 
 # What several notebooks have. It is the preset's until it is changed.
 SHARED = {
@@ -118,7 +123,7 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
     },
     "what_noise_does": {**_RUN, **_shared("nets"), **_TRAINED},
     "silent_choices": {
-        "arms": Parameter(_ARMS, several(choice(silent_choices.ARMS), _FEW), sets="arms"),
+        "arms": Parameter(_ARMS, several(choice(ARMS_OF["silent_choices"]), _FEW), sets="arms"),
         **_RUN,
         **_shared("nets"),
         **_TRAINED,
@@ -130,7 +135,7 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
         **_TRAINED,
     },
     "one_pass": {
-        "arms": Parameter(_ARMS, several(choice(one_pass.ARMS), 50), sets="arms"),
+        "arms": Parameter(_ARMS, several(choice(ARMS_OF["one_pass"]), 50), sets="arms"),
         "timesteps": Parameter(
             "T, as far as the preset goes", several(_STEPS_FROM_1, _FEW), list(one_pass.AT),
             sets="evaluation.timesteps", at_least=True,
@@ -139,7 +144,7 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
         **_TRAINED,
     },
     "record": {
-        "arms": Parameter(_ARMS, several(choice((record.BASE, *record.TRICKS)), 50), sets="arms"),
+        "arms": Parameter(_ARMS, several(choice(ARMS_OF["record"]), 50), sets="arms"),
         "timesteps": Parameter(
             "T of what is compared", one(_STEPS), record.AT, sets="evaluation.timesteps", at_least=True
         ),

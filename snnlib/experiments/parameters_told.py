@@ -1,4 +1,7 @@
-"""What `draw NOTEBOOK --help` says of a notebook's parameters: what each is, and what it is if nobody changes it."""
+"""What `draw NOTEBOOK --help` says of a notebook's parameters: what each is, and what it is if nobody changes it.
+
+Of arms, which are known by their names alone, what each one is too.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from operator import attrgetter
 
 from snnlib.experiments.changed import text
 from snnlib.experiments.parameter import Parameter
-from snnlib.experiments.parameters import PARAMETERS, runs_of
+from snnlib.experiments.parameters import ARMS_OF, PARAMETERS, runs_of
+from snnlib.runs.arms import ARMS
 from snnlib.runs.preset import Preset
 from snnlib.runs.spec import Spec
 
@@ -18,6 +22,11 @@ def told(notebook: str, preset: Preset) -> list[tuple[str, str]]:
     """Each parameter's name, and its help with its default in brackets, the preset's value where that is it."""
     known = PARAMETERS[notebook]
     return [(name, f"{parameter.help} [{_default(notebook, parameter, preset)}]") for name, parameter in known.items()]
+
+
+def arms_told(notebook: str) -> list[tuple[str, str]]:
+    """Each arm that its parameter ``arms`` takes, and what it is; none where it has no such parameter."""
+    return [(arm, ARMS[arm].what) for arm in ARMS_OF.get(notebook, ())]
 
 
 def _default(notebook: str, parameter: Parameter, preset: Preset) -> str:

@@ -129,7 +129,7 @@ def written_out(notebooks: object, nets: object, recipe: object) -> dict[str, Ne
         By notebook, net and arm. Arms are in the order of `ARMS`. Those of a net have the same seeds in the same order.
 
     Raises:
-        InputError: a name that is not known, a value that cannot be used, or a net whose arms have different seeds.
+        InputError: no notebook, an unknown name, a value that cannot be used, or a net whose arms differ in seeds.
     """
     recipe, nets = _table("recipe", recipe), _table("nets", nets)
     _checked("recipe", Recipe, recipe)
@@ -140,8 +140,10 @@ def written_out(notebooks: object, nets: object, recipe: object) -> dict[str, Ne
         bases[net] = merged({"recipe": recipe}, _table(f"nets.{net}", given))
         own[net] = _own(f"nets.{net}.arms", bases[net].pop("arms", {}))
         _checked(f"nets.{net}", Spec, bases[net], NET_FIELDS)
-    found = {}
-    for notebook, entries in _table("notebooks", notebooks).items():
+    notebooks, found = _table("notebooks", notebooks), {}
+    if not notebooks:
+        raise InputError("notebooks = {}: must have runs for at least one")
+    for notebook, entries in notebooks.items():
         if CHECKOUT:  # notebooks do not come with an installed package
             one_of("notebook", notebook, sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
         where = f"notebooks.{short(notebook)}"

@@ -12,7 +12,9 @@ from snnlib.runs.preset_file import read_toml
 
 FOLDER = Path(__file__).parent / "presets"  # of those that ship
 NAME = r"\w[\w.-]{0,99}"  # of a preset, and so of its folder under figures/
-TAKEN = ("bench",)  # a folder beside those of the presets
+TAKEN = (  # folders beside those of the presets, under figures/ or build/: some are removed and made anew
+    "bench", "browser", "faults", "jupyter_execute", "nbval", "release", "site", "site-pages", "site-source", "slurm",
+)  # fmt: skip
 
 
 def preset_names() -> list[str]:
@@ -36,7 +38,7 @@ def read(given: str) -> tuple[Path, dict[str, Any]]:
     try:
         file = Path(os.path.abspath(Path(given).expanduser()))
         if not re.fullmatch(rf"{NAME}\.toml", file.name) or file.stem.casefold() in TAKEN:
-            allowed = f"letters, digits, dots, - and _, then .toml, and not {'.toml, '.join(TAKEN)}.toml"
+            allowed = f"letters, digits, dots, - and _, then .toml, and not {', '.join(TAKEN)}, which have other uses"
             raise InputError(f"must be the path of a file whose name is {allowed}")
         if not str(file).isprintable():
             raise InputError("must be a path of printable characters")

@@ -55,10 +55,12 @@ def install(name: str, to: Path) -> bool:
     if not published(name, WEIGHTS):
         return False
     source = folder(name)
-    digest = unseal(source / METADATA)["published"]["weights"]
-    tensors, info = load_tensors(check(source / WEIGHTS, digest))
+    said = unseal(source / METADATA)
+    tensors, info = load_tensors(check(source / WEIGHTS, said["published"]["weights"]))
     save_tensors(to / WEIGHTS, widened(tensors), info)
-    for path in (*(source / curve for curve in CURVES), *sorted(source.glob(EVALUATIONS)), source / METADATA):
+    for name in CURVES:
+        write(to / name, said["copies"][name])  # as sealed: the files beside may be damaged
+    for path in (*sorted(source.glob(EVALUATIONS)), source / METADATA):
         with explained(path):
             content = path.read_bytes()
         write(to / path.name, content)  # the metadata last: then the run is there

@@ -97,10 +97,12 @@ def predictions(run: Run, evaluation: Evaluation, device: torch.device | str | N
         log.warning("%s; moved to %s and computed anew", error, set_aside(*_files(run, evaluation)))
 
     def make() -> Predictions | None:
+        if not run.done or run.damage():  # another process moved it aside, and may have begun it anew
+            return None
         checkpoints.remove(checkpoints.found(run.folder))  # of a process that was killed at the very end
-        return None if run.damage() else _compute(run, evaluation, device)
+        return _compute(run, evaluation, device)
 
-    if not run.done and run.published:
+    if not run.done and run.published and run.mend():
         with suppress(DamagedError):
             if (found := read()) is not None:
                 return found

@@ -106,7 +106,7 @@ class Run:
         try:
             return check(self.place / name, digest)
         except DamagedError as error:
-            raise DamagedError(f"{error}; `python -m snnlib train` moves it aside and trains the run anew") from None
+            raise DamagedError(f"{error}; `python -m snnlib train` mends it, or trains the run anew") from None
 
     def damage(self) -> DamagedError | None:
         """What is wrong with a finished or published run; None if every file is as it was written."""
@@ -119,15 +119,19 @@ class Run:
         return None
 
     def mend(self) -> bool:
-        """Write `CURVES` anew that are damaged, from the metadata's copies; whether the run is whole then."""
+        """Write damaged `CURVES` anew, here or published, from the metadata's copies; whether all is whole then.
+
+        Raises:
+            StoreError: they cannot be written.
+        """
         with suppress(DamagedError):
             found = self.metadata
             for name, content in found.get("copies", {}).items():
                 try:
-                    check(self.folder / name, found["files"][name])
+                    check(self.place / name, found["files"][name])
                 except DamagedError as damage:
-                    aside = set_aside(self.folder / name)
-                    write(self.folder / name, content)
+                    aside = set_aside(self.place / name)
+                    write(self.place / name, content)
                     log.warning("%s; moved to %s and written anew from the metadata's copy", damage, aside)
         return self.damage() is None
 

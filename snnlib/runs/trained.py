@@ -27,9 +27,13 @@ log = logging.getLogger("snnlib")
 
 
 def with_curves(spec: Spec) -> Run:
-    """A run with its metadata and curves: published, loaded, or trained now. Its weights may not be there."""
+    """A run with its metadata and curves: published, loaded, or trained now. Its weights may not be there.
+
+    Raises:
+        DataError, TrainingError, StoreError, Interrupted: as `ensure`.
+    """
     run = Run(spec)
-    return run if run.published and not run.done and run.damage() is None else ensure(spec)
+    return run if run.published and not run.done and run.mend() else ensure(spec)
 
 
 @failures.resumable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -76,7 +77,7 @@ def write(path: Path, content: bytes | str) -> None:
     try:
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            for left_over in path.parent.glob(f".{path.name}.*.partial"):  # of a writer that was killed
+            for left_over in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):  # of a writer that was killed
                 with suppress(FileNotFoundError):  # or of one that is at work, and was through just now
                     if left_over.stat().st_mtime < time.time() - _LEFT_OVER:
                         left_over.unlink()
@@ -114,6 +115,11 @@ def regular(path: Path) -> Path:
     if not stat.S_ISREG(mode):
         raise DamagedError(f"{path}: a pipe or a device, where a file belongs")
     return path
+
+
+def newer(file: Path, since: float) -> bool:
+    """Whether there is such a file, written since then, a time of the system's clock."""
+    return file.is_file() and file.stat().st_mtime >= since
 
 
 def digest(content: bytes | str) -> str:

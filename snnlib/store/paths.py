@@ -26,6 +26,7 @@ def is_checkout(folder: Path) -> bool:
 
 
 CHECKOUT = is_checkout(ROOT)
+USUAL_FIGURES = "figures/mine"  # in a checkout
 
 
 def needs_repository(what: str) -> None:
@@ -68,7 +69,7 @@ def figures_dir() -> Path:
 
     In a checkout git ignores them. Without one they lie in the current folder, since they are there to be looked at.
     """
-    return _folder("SNNLIB_FIGURES", "figures/mine" if CHECKOUT else "snnlib-figures")
+    return _folder("SNNLIB_FIGURES", USUAL_FIGURES if CHECKOUT else "snnlib-figures")
 
 
 def build_dir() -> Path:

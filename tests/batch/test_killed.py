@@ -12,9 +12,12 @@ from tiny_runs import TINY
 
 from snnlib.batch.jobs import jobs
 from snnlib.batch.killed import killed, log_file, status_file, training
+from snnlib.batch.train import FAILURE
+from snnlib.cli import choose
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec
+from snnlib.store.files import write
 
 
 @pytest.fixture
@@ -38,6 +41,24 @@ def test_the_run_that_was_at_work_is_named_and_those_behind_it(preset: Preset, t
     )
     assert found.pop(first).startswith(start)
     assert found == dict.fromkeys(others, "not tried after that")
+
+
+def test_of_a_job_of_several_nets_the_run_after_those_that_failed_by_themselves_was_at_work(
+    preset: Preset, tmp_path: Path
+) -> None:
+    """The order is the job's, the costliest net first, whichever the preset names first."""
+    small, large = ([Spec(**{**TINY, "width": width, "seed": seed}) for seed in (0, 1)] for width in (1 / 16, 1 / 8))
+    nets = {"small": {"ours": small}, "large": {"ours": large}}
+    preset = preset.model_copy(update={"notebooks": {"method": nets}})
+    (runs,) = jobs(preset)
+    names = [run.spec.name for run in runs]
+    assert names == [spec.name for spec in (*large, *small)]
+    assert choose.several(names, preset) == runs  # as the job's command has them
+    write(Run(large[0]).folder / FAILURE, "diverged")
+    status_file(tmp_path, training(runs)).write_text("137\n")
+    found = killed(preset, [runs], tmp_path, 0.0)
+    assert found.pop(large[1].name).startswith("after epoch 0 of ")
+    assert found == dict.fromkeys([spec.name for spec in small], "not tried after that")
 
 
 def test_so_is_a_notebook(preset: Preset, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from conftest import weights
 from tiny_runs import TINY, spec, spoil
 from typer.testing import CliRunner
 
-from snnlib.batch import listing, pretrained
+from snnlib.batch import listing, pretrained, workflow
+from snnlib.batch.done import refuse_damaged_publications
 from snnlib.batch.estimate import to_do
 from snnlib.batch.jobs import jobs
 from snnlib.checks import InputError
@@ -89,7 +90,7 @@ def test_what_is_not_published_of_it_has_it_trained_and_then_its_own_results_cou
 
 
 @pytest.mark.parametrize("how", ["a byte changed", "cut short", "missing"])
-@pytest.mark.parametrize("what", ["metadata.json", "history.csv", ".csv", ".safetensors", ".json"])
+@pytest.mark.parametrize("what", ["metadata.json", ".csv", ".safetensors", ".json"])
 def test_damaged_results_do_not_count(
     place: Path, tmp_path: Path, trainings: list[str], what: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +103,55 @@ def test_damaged_results_do_not_count(
     spoil(file, how)
     assert accuracy(run, E).equals(expected)  # trained again, to the same bytes
     assert len(trainings) == 2
+
+
+@pytest.mark.parametrize("how", ["a byte changed", "cut short", "missing"])
+@pytest.mark.parametrize("with_weights", [False, True])
+def test_damaged_curves_are_written_anew_from_the_metadatas_copies_and_nothing_is_trained(
+    place: Path, tmp_path: Path, trainings: list[str], with_weights: bool, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ensure(QUICK)
+    accuracy(run, E)
+    pretrained.publish_net(run, [E]) if with_weights else pretrained.publish(run)
+    history = run.history
+    elsewhere(monkeypatch, tmp_path)
+    expected = accuracy(run, E)
+    spoil(place / run.spec.name / "history.csv", how)
+    if with_weights:
+        assert ensure(QUICK).history.equals(history)
+    else:
+        assert with_curves(QUICK).history.equals(history)
+        spoil(place / run.spec.name / "history.csv", how)
+    assert accuracy(run, E).equals(expected)
+    assert run.damage() is None
+    assert len(trainings) == 1
+
+
+@pytest.mark.parametrize("how", ["a byte changed", "missing"])
+@pytest.mark.parametrize("what", ["metadata.json", "history.csv", ".csv", ".safetensors", ".json"])
+def test_a_workflow_refuses_what_is_damaged_where_it_is_published_but_for_curves_which_it_mends(
+    place: Path, tmp_path: Path, what: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a run is in no job as long as the files are there, so nobody would train or evaluate it."""
+    run = ensure(QUICK)
+    accuracy(run, E)
+    pretrained.publish(run)
+    elsewhere(monkeypatch, tmp_path)
+    file = E.file(run).with_suffix(what) if what.startswith(".") else place / run.spec.name / what
+    spoil(file, how)
+    if what == "history.csv":
+        refuse_damaged_publications(preset_of(run))
+        assert run.damage() is None
+    elif how == "missing" and what in ("metadata.json", ".csv"):
+        refuse_damaged_publications(preset_of(run))  # then a job has it
+        assert jobs(preset_of(run)) == [[run]]
+    else:
+        monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path / "build"))
+        with pytest.raises(DamagedError, match=rf"{file.name}: .*; `git checkout` restores it, with SNNLIB_PRETRAINED"):
+            workflow.figures(preset_of(run))
+        monkeypatch.setenv("SNNLIB_PRETRAINED", "none")
+        refuse_damaged_publications(preset_of(run))
+        assert jobs(preset_of(run)) == [[run]]
 
 
 def test_a_run_that_is_not_whole_is_not_published_and_nothing_is_lost(place: Path) -> None:

@@ -53,6 +53,8 @@ def test_a_profile_is_found_by_name_or_path(plugins: None, tmp_path: Path) -> No
         ("nowhere", None, None, "profile = 'nowhere': must be one of local, slurm"),
         ("", None, None, "profile = '': must be a folder with a config.yaml"),
         ("./nowhere", None, None, "profile = './nowhere': must be a folder with a config.yaml"),
+        ("~nobody_of_this_name/x", None, None, "profile = '~nobody_of_this_name/x': .* home directory"),
+        (f"./{'x' * 300}", None, None, r"profile = '\./x+.*': .*[Nn]ame too long"),
         ("{}", "executor: [", None, "{}/config.yaml: while parsing"),
         ("{}", "- slurm", None, "{}/config.yaml: must be a table of options"),
         ("{}", "configfile: jobs.yaml", None, "jobs.yaml: .*No such file"),

@@ -10,12 +10,14 @@ import pytest
 from snnlib.batch import process, workflow
 from snnlib.batch import train as batch
 from snnlib.batch.train import BatchError, failed, failure, train_runs, unfinished
+from snnlib.checks import InputError
 from snnlib.cli import main as command_line
 from snnlib.data.checksums import DataError
 from snnlib.runs.preset import Preset
 from snnlib.runs.run import Run
 from snnlib.runs.spec import Spec
 from snnlib.store.files import StoreError, UnwritableError, write
+from snnlib.training import ranks
 from snnlib.training.failures import DeviceError, TrainingError
 
 FEW = [Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, seed=seed) for seed in range(4)]
@@ -60,6 +62,7 @@ def test_the_others_are_done(preset: Preset, tmp_path: Path, errors: dict[int, E
     logs = {run.name: tmp_path / f"{run.seed}.log" for run in FEW}
     assert unfinished(preset, 0, logs)[FEW[1].name] == str(error)
     assert failed(preset, 0) == {FEW[1].name: str(error), FEW[3].name: "too large"}
+    assert unfinished(preset, 0, {})[FEW[0].name] == "not tried"  # without a job, since all is published
     later = time.time() + 1
     assert unfinished(preset, later, logs)[FEW[1].name] == "not tried"
     write(logs[FEW[2].name], "Traceback")  # a mistake of ours
@@ -85,6 +88,21 @@ def test_nothing_more_is_tried_where_nothing_can_go_on(
         f"  {FEW[3].name}: not tried after that",
     ]
     assert done(preset) == [0]
+
+
+def test_more_gpus_than_there_are_are_refused_before_anything_is_trained(
+    preset: Preset, errors: dict[int, Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = FEW[3].model_copy(update={"recipe": FEW[3].recipe.model_copy(update={"devices": 2})})
+    preset = preset.model_copy(update={"notebooks": {"method": {"net": {"ours": [*FEW[:3], two]}}}})
+    monkeypatch.setattr(batch, "default_device", lambda: "cuda")
+    monkeypatch.setattr(ranks.torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(InputError, match="recipe.devices = 2: must be at most 1, the GPUs that PyTorch sees here"):
+        train_runs(preset.all_runs().values(), preset)
+    assert done(preset) == []
+    monkeypatch.setattr(batch, "to_do", lambda *_: None)  # it was trained elsewhere
+    train_runs(preset.all_runs().values(), preset)
+    assert done(preset) == [0, 1, 2, 3]
 
 
 def test_an_error_of_ours_is_not_taken_for_a_failed_run(preset: Preset, errors: dict[int, Exception]) -> None:

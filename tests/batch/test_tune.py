@@ -209,6 +209,22 @@ def test_a_net_without_such_arms_is_refused(preset: Preset, trained: Trained) ->
     assert not trained.specs
 
 
+def test_all_that_is_refused_is_refused_before_anything_is_trained(
+    preset: Preset, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="benchmark has no accuracy for cnn"):  # needed at the end, for equal time
+        tune(preset.model_copy(update={"benchmark": {}}))
+    with monkeypatch.context() as patch:
+        patch.setattr(tuning, "claimed", lambda *_: (_ for _ in ()).throw(InputError("another preset's")))
+        with pytest.raises(InputError, match="another preset's"):
+            tune(preset)
+    content = {**CONTENT, "nets": {**CONTENT["nets"], "other": {**NET, "width": 1 / 8, "recipe": {"lr": 5.0}}}}
+    (tmp_path / "p.toml").write_text(toml(content))
+    with pytest.raises(InputError, match="lr = 15.0: .*less than or equal to 10"):  # of the net that is last
+        tune(load_preset("p"))
+    assert not trained.specs
+
+
 def test_a_presets_nets_have_the_whole_of_their_recipes(preset: Preset) -> None:
     nets = nets_as_written("p")
     assert nets["net"]["recipe"]["lr"] == 6e-3

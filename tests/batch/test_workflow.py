@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from filelock import FileLock, Timeout
 from snakemake.cli import parse_config
 from snakemake.utils import format as snakemake_format
 
-from snnlib.batch import done, first_cell, parent, process, workflow
+from snnlib.batch import done, first_cell, parent, process, required, workflow
 from snnlib.batch.drawing import draw_notebook
 from snnlib.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.batch.process import WorkflowError
@@ -28,7 +29,8 @@ from snnlib.checks import InputError
 from snnlib.experiments import compare
 from snnlib.runs.preset import as_written, load_preset
 from snnlib.runs.preset_file import toml
-from snnlib.store.files import sha256, write
+from snnlib.runs.preset_found import preset_names
+from snnlib.store.files import StoreError, sha256, write
 from snnlib.store.paths import NOTEBOOKS, ROOT, build_dir, figures_dir, published_dir
 from snnlib.store.sums import ENDING, sums, write_summed
 
@@ -88,11 +90,22 @@ def test_the_claims_follow_what_was_drawn(tmp_path: Path, monkeypatch: pytest.Mo
     ]
     monkeypatch.setattr(process, "snakemake", lambda *_: 0)
     assert "verdict" not in workflow.figures(smoke, "trained")  # runs alone were asked for
+    command = "python -m snnlib compare --preset smoke"
+    monkeypatch.setenv("SNNLIB_FIGURES", "figures/elsewhere")  # beside the usual folder
+    assert workflow.figures(smoke).endswith(f"{command} --out {ROOT / 'figures' / 'elsewhere'}")
+    monkeypatch.delenv("SNNLIB_FIGURES")
+    assert workflow.figures(smoke).endswith(command)
 
 
 def test_only_one_workflow_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path))
+    for look in ("refuse_damaged_publications", "jobs", "claimed", "not_as_they_look"):
+        monkeypatch.setattr(workflow, look, None)  # nothing is looked at, let alone moved, beside the other one
     with FileLock(tmp_path / "workflow.lock"), pytest.raises(WorkflowError, match="another `make figures`"):
+        workflow.figures(load_preset("smoke"))
+    (tmp_path / "workflow.lock").unlink()
+    (tmp_path / "workflow.lock").mkdir()
+    with pytest.raises(StoreError, match="workflow.lock: a folder, where a file belongs"):
         workflow.figures(load_preset("smoke"))
 
 
@@ -158,6 +171,18 @@ def test_what_a_workflow_started_ends_with_it(tmp_path: Path, how: signal.Signal
     assert not alive
     process.wait(timeout=30)
     FileLock(tmp_path / "workflow.lock").acquire(timeout=0)  # nobody holds it
+
+
+def test_an_interruption_of_the_last_look_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left then that it could be passed on to."""
+
+    def look() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path))
+    monkeypatch.setattr(process, "sys", SimpleNamespace(executable=shutil.which("true")))
+    with pytest.raises(KeyboardInterrupt):
+        process.snakemake([], look)
 
 
 def test_snakemake_writes_down_its_plan_and_what_it_says(
@@ -325,6 +350,50 @@ def test_jobs_and_notebooks_are_given_the_path_of_a_preset_of_ones_own(
     monkeypatch.setattr(papermill, "execute_notebook", note)
     draw_notebook("method", load_preset(str(file)))
     assert given[-1] == str(file)
+
+
+def _with_density(content: dict[str, Any]) -> None:
+    content["notebooks"]["fig3_4_training_time"][0]["arms"].append("density")
+
+
+def _without_uniform(content: dict[str, Any]) -> None:
+    content["notebooks"]["fig6_noise_type"][0]["arms"].remove("uniform")
+
+
+def _with_four_steps(content: dict[str, Any]) -> None:
+    content["evaluation"]["timesteps"] = 4
+    del content["notebooks"]["fig3_4_training_time"]  # which would be refused before
+
+
+@pytest.mark.parametrize(
+    ("change", "notebook", "words"),
+    [
+        (_with_density, "fig3_4_training_time", "net cnn, arm = 'density': must be one of ours, direct"),
+        (_without_uniform, "fig6_noise_type", "net cnn: has no arm uniform; must have ours and uniform"),
+        (_with_four_steps, "table2_inference_time", "evaluation.timesteps = 4: must be at least 10"),
+    ],
+)
+def test_what_a_notebook_cannot_draw_is_refused_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], None], notebook: str, words: str
+) -> None:
+    content = as_written("smoke")
+    change(content)
+    file = tmp_path / "mine.toml"
+    file.write_text(toml(content), encoding="utf-8")
+    monkeypatch.setenv("SNNLIB_BUILD", str(tmp_path / "build"))
+    begun: list[str] = []
+    monkeypatch.setattr(process, "snakemake", lambda arguments, look: begun.append(arguments[0]) or 0)
+    monkeypatch.setattr(workflow, "not_as_they_look", lambda *_: [])
+    for targets in ((), ("all",), ("trained",), (notebook, "method")):
+        with pytest.raises(InputError, match=f"preset mine, notebook {notebook}, {words}"):
+            workflow.figures(load_preset(str(file)), *targets)
+    workflow.figures(load_preset(str(file)), "method")
+    assert begun == ["method"]
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_the_presets_that_ship_have_what_their_notebooks_require(name: str) -> None:
+    required.check_required(load_preset(name), ())
 
 
 @pytest.mark.parametrize("variable", ["SNNLIB_RUNS", "SNNLIB_FIGURES", "SNNLIB_BUILD"])

@@ -15,7 +15,8 @@ from snnlib.checks import InputError
 from snnlib.cli.commands import app
 from snnlib.cli.notebook_command import parameters
 from snnlib.conversion import convert
-from snnlib.experiments.parameters import PARAMETERS
+from snnlib.experiments.parameters import ARMS_OF, PARAMETERS
+from snnlib.runs.arms import ARMS
 from snnlib.runs.preset import as_written, load_preset
 from snnlib.runs.preset_file import toml
 from snnlib.store.paths import build_dir
@@ -48,6 +49,10 @@ def test_help_lists_the_notebooks_parameters(notebook: str) -> None:
     said = command("draw", notebook, "--help").stdout
     _, title, rows = said.partition(f"Parameters of {notebook}, -p NAME VALUE each [default, at preset smoke]:\n")
     assert title
+    rows, _, arms = rows.partition(f"\nArms of {notebook}:\n")
+    assert bool(arms) == ("arms" in PARAMETERS[notebook])
+    for arm in ARMS_OF.get(notebook, ()):
+        assert f"{arm} {ARMS[arm].what}" in " ".join(arms.split())
     listed = [line.split()[0] for line in rows.splitlines() if line.startswith("  ") and line[2] != " "]
     assert listed == (list(PARAMETERS[notebook]) or ["none"])
     if PARAMETERS[notebook]:

@@ -288,6 +288,38 @@ def test_what_is_published_is_shown_from_an_empty_store(store: Callable[[str], R
     assert not (runs_dir() / run.spec.name).exists()
 
 
+def test_what_is_damaged_where_it_is_published_is_shown_so(store: Callable[[str], Run]) -> None:
+    run = store("")
+    spoil(run.place / "history.csv", "a byte changed")
+    found = document("show", run.spec.key)
+    states = {file["file"]: file["state"] for file in found["files"]}
+    assert (found["state"], states["history.csv"], states["timing.csv"]) == ("damaged", "damaged", "as written")
+    assert listed()[run.spec.name]["state"] == "damaged"
+
+
+def test_what_is_published_and_begun_here_too_is_shown_as_it_is_here(
+    store: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = store("")
+    with monkeypatch.context() as patch:
+        stop_after(1, patch)
+        with pytest.raises(InterruptError):
+            ensure(run.spec)
+    failure = run.folder / "failure.txt"
+    for state in ("begun", "failed"):
+        found = document("show", run.spec.key)
+        assert (found["state"], found["folder"], found["epochs"]) == (state, str(run.folder), 1)
+        assert listed()[run.spec.name]["state"] == state
+        failure.write_text("memory is full")
+    failure.unlink()
+    for checkpoint in run.folder.glob("checkpoint-*"):
+        checkpoint.unlink()
+    assert (run.folder / "lock").exists()
+    assert document("show", run.spec.key)["folder"] == str(run.place)
+    row = listed()[run.spec.name]
+    assert (row["state"], row["accuracy"]) == ("published", run.history.test_accuracy.iloc[-1])
+
+
 def test_what_is_published_with_weights_is_exported_from_an_empty_store(
     store: Callable[[str], Run], tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from snnlib.checks import InputError
 from snnlib.cli.commands import app
 from snnlib.experiments import compare
 from snnlib.experiments.compare import AGREES, DIFFERS, IDENTICAL, ONLY_OWN, ONLY_PUBLISHED, UNDECIDED
@@ -204,3 +205,10 @@ def test_the_command_prints_the_table_the_rule_and_the_count(folders: tuple[Path
     assert f"*{compare.RULE}*" in lines
     assert "3 standard errors" in compare.RULE
     assert lines[-1] == "own beside published, at preset smoke: 2 agree, 2 differ"
+
+
+def test_without_the_repository_there_is_nothing_to_compare_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "CHECKOUT", False)
+    for tell in (compare.report, compare.report_as_json):
+        with pytest.raises(InputError, match="comparing with what is published needs the repository"):
+            tell("smoke")

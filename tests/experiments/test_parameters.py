@@ -137,7 +137,10 @@ BAD: dict[str, list[tuple[Any, str]]] = {
     "spreads": [([0, 2], "= 2: must be a number between 0 and 1")],
     "deviations": [([0.5], "must have 0 among them"), ([-1, 0], "= -1: must be a number between 0 and 1000")],
     "lr": [(0, "must be a finite number above 0")],
-    "net": [(1, "must be a name")],
+    "net": [
+        (1, "must be a name"), ("a/b", "must be a name, without / or"), ("../../x", "must be a name"),
+        ("a\\b", "must be a name"), ("a\0", "must be a name"),
+    ],
     "memory": [("potential", "must be one of paper's, exact, none")],
     "noise_width": [(1.5, "must be a number between 0 and 1"), ("wide", "must be a number")],
 }  # fmt: skip

@@ -60,7 +60,7 @@ class Copy:
         nets, runs = {"good": GOOD}, {NOTEBOOK: [{"nets": ["good"], "arms": ["ours"], "seeds": [0, 1, 2]}]}
         if more:
             nets["bad"], arm = more
-            runs["table2_inference_time"] = [{"nets": ["bad"], "arms": [arm], "seeds": [0]}]
+            runs["explorer"] = [{"nets": ["bad"], "arms": [arm], "seeds": [0]}]
         content = {
             "description": "d", "evaluation": {"timesteps": 4, "noise_seeds": [0]}, "ann_timesteps": 8, "benchmark": {},
             "nets": nets, "notebooks": runs,

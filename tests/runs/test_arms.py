@@ -196,6 +196,13 @@ def test_no_claim_rests_on_an_arm_with_the_rate_of_another() -> None:
             assert bool(alike) == (notebook in ("silent_choices", "one_pass", "record"))
 
 
+def test_each_arm_is_told_in_words_of_its_own() -> None:
+    """Help lists those of a notebook alone: "the same" means nothing there."""
+    told = [arm.what for arm in ARMS.values()]
+    assert len(set(told)) == len(told)
+    assert not [what for what in told if what.startswith(("the same", "then", "the other"))]
+
+
 def test_an_arms_own_fields_hold_for_it_alone() -> None:
     own = {"direct": {"lr": 0.8, "evaluate_every": 0.25}}
     assert made("direct", own).recipe == Recipe(**RECIPE | {"lr": 0.8, "evaluate_every": 0.25})

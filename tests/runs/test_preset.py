@@ -165,6 +165,7 @@ def test_a_bad_value_in_a_notebooks_runs_likewise(folder: Path, entry: dict, wor
         ({"notebooks": {"method": []}}, ["notebooks.method = []", "a list of runs"]),
         ({"notebooks": {"method": [3]}}, ["notebooks.method, 1. = 3", "must be a table"]),
         ({"notebooks": 3}, ["notebooks = 3", "must be a table"]),
+        ({"notebooks": {}}, ["notebooks = {}", "must have runs for at least one"]),
     ],
     ids=str,
 )

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_runs import InterruptError, stop_after
 
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.baselines.ann_to_snn import thresholds, to_spiking
+from snnlib.batch import pretrained
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble, with_dynamics
 from snnlib.data.sets import Dataset
@@ -19,6 +21,7 @@ from snnlib.network import Spiking
 from snnlib.noise import Gaussian, Uniform
 from snnlib.runs import results
 from snnlib.runs import run as runs
+from snnlib.runs.checkpoints import epochs_done
 from snnlib.runs.evaluation import Evaluation
 from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
 from snnlib.runs.results import accuracy, known, predictions
@@ -355,6 +358,31 @@ def test_an_evaluation_of_other_weights_is_computed_anew(run: Run, tmp_path: Pat
         known(run, e)
     accuracy(run, e)
     assert unseal(beside)["weights"] == about["weights"]
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_an_evaluation_that_waited_leaves_the_checkpoints_of_a_training_that_was_killed(
+    folder: Path, tmp_path: Path, published: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process found the run damaged, moved it aside and began it anew, between its training and this lock."""
+    run, seen = Run(tiny()), []
+    monkeypatch.setenv("SNNLIB_PRETRAINED", str(tmp_path / "pretrained"))
+
+    def then_damaged(*args: Any) -> None:
+        seen.append(epochs_done(run.folder))
+        ensure(*args)
+        if len(seen) == 1:
+            if published:
+                pretrained.publish(run)
+            (run.folder / "metadata.json").unlink()
+            with monkeypatch.context() as patch:
+                stop_after(1, patch)
+                with pytest.raises(InterruptError):
+                    ensure(*args)
+
+    monkeypatch.setattr(results, "ensure", then_damaged)
+    accuracy(run, E)
+    assert seen == [0, 1]
 
 
 def test_beside_an_evaluation_stands_what_it_was_made_with(run: Run) -> None:

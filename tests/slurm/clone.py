@@ -24,7 +24,7 @@ from snnlib.store.paths import ROOT
 TINY = Path(__file__).parent / "tiny.toml"
 PRESET = load_preset(str(TINY))
 OURS, POTENTIAL, TUNED = PRESET.all_runs().values()
-MORE = "table2_inference_time"  # the notebook that alone needs the last one
+MORE = "method"  # the notebook that alone needs the last one
 FIGURE = "fig2_accuracy_vs_timesteps"
 TABLES = [f"{FIGURE}.csv", "fig2_gains.csv", "fig2_levels.csv"]
 PATIENCE = 400.0  # seconds, on a machine that is busy with other things

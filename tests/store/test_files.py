@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -107,3 +108,14 @@ def test_many_can_write_one_file_at_once(tmp_path: Path) -> None:
     assert not errors
     assert (tmp_path / "file").read_text() in [letter * 1000 for letter in "abcd"]
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("name", ["file", "a**b", "a*", "a[b]?"])
+def test_what_a_killed_writer_left_goes_with_the_next_one_whatever_the_files_name(tmp_path: Path, name: str) -> None:
+    """A reader's own file may have a name that reads as a pattern."""
+    left, others = tmp_path / f".{name}.0.partial", tmp_path / ".another.0.partial"
+    for path in (left, others):
+        path.touch()
+        os.utime(path, (0, 0))
+    write(tmp_path / name, "content")
+    assert {path.name for path in tmp_path.iterdir()} == {name, others.name}

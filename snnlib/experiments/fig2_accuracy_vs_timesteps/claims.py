@@ -14,7 +14,7 @@ from scipy.special import ndtri
 from snnlib.data.sets import SIZES
 from snnlib.experiments.effects import Effect
 from snnlib.experiments.evidence import CLOSE, Claim, Finding, Item, each_network, exceeds, networks
-from snnlib.experiments.fig2_accuracy_vs_timesteps.table import CONSTANT, CURRENT, NOISE
+from snnlib.experiments.fig2_accuracy_vs_timesteps.table import CONSTANT, CURRENT, NOISE, STEPS
 from snnlib.experiments.over_seeds import CONFIDENCE, NET
 from snnlib.experiments.paper import TABLE2_OURS
 from snnlib.experiments.tables import CONTRAST_COLUMNS, RUN_COLUMNS, SCALE, NotTestedError, Table, Tables
@@ -26,7 +26,7 @@ GAINS = Table(
     {**CONTRAST_COLUMNS, "ties": "text", "later": "number", "earlier": "number", "inference": "text"},
 )
 LEVELS = Table("fig2_levels", {**CONTRAST_COLUMNS, "timesteps": "number"})  # points: accuracy in percent
-RISES = ((5, 1), (10, 5))  # later and earlier T
+RISES = STEPS[:2]  # from T = 1 to 5 and from 5 to 10
 NEAR_PAPER = 1.5  # times the paper's test error
 
 

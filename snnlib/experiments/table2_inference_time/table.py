@@ -110,9 +110,7 @@ def _ours(preset: Preset, arms: Comparison, timesteps: Sequence[int]) -> Iterato
         yield from (Side(arms[arm], preset.evaluation, t) for t in timesteps if arm in arms)
 
 
-def _target(
-    preset: Preset, arms: Comparison, timesteps: Sequence[int] = OUR_TIMESTEPS, within: float = WITHIN
-) -> np.ndarray:
+def _target(preset: Preset, arms: Comparison, timesteps: Sequence[int], within: float) -> np.ndarray:
     """The accuracies that a conversion is to come to: of each seed, and of their mean."""
     sides = np.array([side.right().mean(1).numpy() for side in _ours(preset, arms, timesteps)])  # [sides, seeds]
     return np.append(sides.max(0), sides.mean(1).max()) - within / 100 - 1e-9
