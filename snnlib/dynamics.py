@@ -111,7 +111,7 @@ class Converted(Value):
     alpha: float = 4.0
     beta: float = 0.5
     leak: float = 0.5  # lambda of Eqs. 1 and 7
-    statistics: Statistics = field(default_factory=Layer)
+    statistics: Statistics = field(default_factory=Layer)  # the paper's, as it seems; `convert` has Sample
     surrogate: Surrogate = field(default_factory=Triangle)
     v_th: float = 1.0
     v_reset: float = 0.0

@@ -1,4 +1,10 @@
-"""`Spiking`: any module whose activations are neurons, as a network that runs for any number of time steps."""
+"""`Spiking`: any module whose activations are neurons, as a network that runs for any number of time steps.
+
+A forward pass, in order: its `Simulation` says how many steps and whose noise; inputs are checked, and marked with the
+time they hold (`snnlib.inputs`); of several steps it is known, or found out by passes with probes in place of neurons,
+whether the model can take them at once (`snnlib.step_by_step`); the model runs, on [T·B, ...] or step by step, while
+its neurons read the simulation from the pass under way (`snnlib.simulation.current_pass`); outputs are split by step.
+"""
 
 from __future__ import annotations
 

@@ -108,8 +108,8 @@ def steps_until(net: str, width: float, memory: str, as_good_as: str) -> pd.Seri
 
 
 def deep_nets_at_four_steps() -> list[float]:
-    """Percent of VGG-16 and ResNet-18 trained on rates, each layer waiting, then of the paper's, with exact memory."""
-    ways = (("rate4", "pipelined"), ("potential", "spiking"))
+    """Percent of VGG-16 and ResNet-18 trained on rates, each layer waiting, then of the paper's from that start."""
+    ways = (("rate4", "pipelined"), ("potential_start", "spiking"))
     return [percent("one_pass", network=net, arm=arm, way=way, timesteps=4) for arm, way in ways for net in DEEP]
 
 

@@ -24,6 +24,8 @@ from snnlib.store.markdown import lines, put_all
 from snnlib.store.paths import DOCS, README, needs_repository
 from snnlib.store.sums import verified
 
+WIDTHS = "widths (the paper's: 1)"
+
 
 def verdict_counts(table: pd.DataFrame) -> str:
     """How many claims got each verdict, in words."""
@@ -45,13 +47,17 @@ def claims_markdown(ledger: Ledger, preset: str) -> str:
         f"{' '.join(RULE)} The paper's words and every test: `notebooks/claims.ipynb`.",
     ]
     # The verdict comes second: on a phone there is room for two columns, and the others are behind a swipe.
-    rows = [(f"{r.claim} ({r.section})", f"**{r.verdict}**", r.paper, _by_network(r)) for r in table.itertuples()]
-    parts += [lines(("claim (section)", "verdict", "paper", "measured here"), rows)]
+    rows = [
+        (f"{r.claim} ({r.section})", f"**{r.verdict}**", r.paper, _by_network(r), _widths(r.scale))
+        for r in table.itertuples()
+    ]
+    parts += [lines(("claim (section)", "verdict", "paper", "measured here", WIDTHS), rows)]
     if lacking := without_runs(ledger):
         parts += [f"Networks without runs at this preset: {lacking}."]
     if len(ledger.beyond):
-        rows = [(r.claim, f"**{r.verdict}**", _by_network(r)) for r in ledger.beyond.itertuples()]
-        parts += ["Beyond the paper, by the same rule:", lines(("statement", "verdict", "measured here"), rows)]
+        rows = [(r.claim, f"**{r.verdict}**", _by_network(r), _widths(r.scale)) for r in ledger.beyond.itertuples()]
+        header = "statement", "verdict", "measured here", WIDTHS
+        parts += ["Beyond the paper, by the same rule:", lines(header, rows)]
     checked = f"A check, without a verdict: {ledger.checks}."
     return "\n\n".join([*parts, checked, f"Nets: {'; '.join(nets) or 'none'}."]) + "\n"
 
@@ -61,6 +67,15 @@ def _by_network(row: Any) -> str:
     lead, colon, rest = row.measured.partition(": ")
     led = colon and "(seeds" not in lead and row.verdict not in (SCALE, UNTESTED)  # else it is a reason, or has no lead
     return (f"{lead}:<br>{rest}" if led else row.measured).replace("; ", "<br>")
+
+
+def _widths(scale: str) -> str:
+    """Those of the nets that decided a claim, a line for each network."""
+    found: dict[str, set[float]] = {}
+    for net in scale.split("; ") if scale else ():
+        *_, network, width = net.split(", ")
+        found.setdefault(network, set()).add(float(width.removeprefix("width ")))
+    return "<br>".join(f"{network} {', '.join(f'{w:g}' for w in sorted(widths))}" for network, widths in found.items())
 
 
 def headlines(ledgers: Mapping[Path, Ledger]) -> str:

@@ -134,21 +134,23 @@ def test_the_readers_table_says_in_words_what_came_of_each_claim_and_at_what_sca
     found = ledger(Path("nowhere"), "smoke")
     table = found.claims.assign(measured="points: CNN +1.0; VGG-16 +2.0 (seeds: 1)", verdict=PARTLY)
     table.loc[0, "verdict"], table.loc[1, "verdict"], table.loc[2, "verdict"] = REPRODUCED, NOT, UNDECIDED
+    table.loc[0, "scale"] = "CIFAR-10, VGG-16, width 0.25; CIFAR-10, crops, VGG-16, width 1; MNIST, CNN, width 0.5"
     found = replace(found, claims=table, beyond=table.head(1).assign(verdict="holds"))
     text = readme.claims_markdown(found, "smoke")
     rows = [line for line in text.split("Beyond the paper")[0].splitlines() if line.startswith("| ")]
     assert len(rows) == len(CLAIMS) + 2
-    assert {row.count(" | ") for row in rows} == {3}
+    assert {row.count(" |") for row in rows} == {5}
     assert "**reproduced**" in rows[2]
     assert "**not reproduced**" in rows[3]
     assert "**undecided**" in rows[4]
     assert all("**partly**" in row for row in rows[5:])
     assert f"**1 reproduced, {len(CLAIMS) - 3} partly, 1 not reproduced, 1 undecided**, at preset `smoke`" in text
     assert all(sentence in text for sentence in RULE)
-    assert f"| {table.claim[0]} | **holds** | points:<br>CNN +1.0<br>VGG-16 +2.0 (seeds: 1) |" in text
+    measured = "points:<br>CNN +1.0<br>VGG-16 +2.0 (seeds: 1) | VGG-16 0.25, 1<br>CNN 0.5 |"
+    assert f"| {table.claim[0]} | **holds** | {measured}" in text
     assert "A check, without a verdict: silent without input: no fig7_silence.csv." in text
     assert ": narrower or shorter trained than the paper's nets." in text
-    assert "Nets: none." in text
+    assert "Nets: CIFAR-10, VGG-16, width 0.25; " in text
     assert "narrower" not in readme.claims_markdown(found, "paper")
     own = tmp_path / "mine.toml"
     own.write_text(toml(preset_as_written("paper", ["seeds=0,1"])))

@@ -8,7 +8,7 @@ from functools import cache
 
 from snnlib.checks import InputError, shown
 from snnlib.conversion import convert, convert_exact
-from snnlib.experiments.titles import title
+from snnlib.experiments.titles import net_title
 from snnlib.network import Spiking
 from snnlib.noise import Gaussian, Uniform
 from snnlib.runs import pretrained, stored
@@ -84,7 +84,7 @@ def nets() -> dict[str, Run]:
     runs = [run for name in names if (run := stored.finished(name)) and run.spec.noise in NOISES]
     found: dict[str, Run] = {}
     for run in runs:
-        called = f"{title(run.spec.columns())}, {run.spec.readout} read out"
+        called = f"{net_title(run.spec.columns())}, {run.spec.readout} read out"
         found[f"{called} ({run.spec.key})" if called in found else called] = run
     if not found:
         raise InputError(f"published nets: there are none in {pretrained.folder('')}; `git checkout` restores them")
