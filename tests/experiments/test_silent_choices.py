@@ -384,7 +384,7 @@ def test_a_recipe_is_named_by_optimiser_rate_and_epochs_and_that_it_is_the_paper
     )
     (ax,) = plotting.pictures(table, points)["silent_choices"].axes
     names = [label.get_text() for label in ax.get_yticklabels()]
-    assert names == ["recipe (default: Muon, 0.01, 15 epochs)", "the paper's: Adam, 0.0001, 9 epochs"]
+    assert names == ["recipe (default: Muon, 0.01, 15 epochs)", "paper: Adam, 0.0001, 9 epochs"]
 
 
 def test_points_are_the_effects_with_their_intervals_and_those_that_matter_are_red() -> None:

@@ -147,7 +147,7 @@ def _name(ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str]]) -> None:
     usual = table[table.default].drop_duplicates("choice").set_index("choice").value
     heading = []
     for choice, value in rows:
-        of_paper = "the paper's: " if choice == RECIPE else ""
+        of_paper = "paper: " if choice == RECIPE else ""
         named = of_paper + _words(choice, value) if value else f"{choice} (default: {_words(choice, usual[choice])})"
         heading.append(named)
     ax.set_yticks([y + (NAME if value else HEADING) for y, (_, value) in enumerate(rows)], heading)
