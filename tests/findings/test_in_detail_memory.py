@@ -26,6 +26,7 @@ from told import (
 says = partial(says, page=details)
 DEEP_NETS = ((VGG, 0.125), (RESNET, 0.125))
 SPIKING = ((CNN, 0.5), (CNN, 1.0), *DEEP_NETS, (VGG, 0.25))
+FULL = {"network": CNN, "width": 1.0}
 EXACT, PAPERS = "exact memory", "paper's memory"
 
 
@@ -55,8 +56,12 @@ def test_step_3_of_the_cnn() -> None:
 
 def test_the_memories_of_the_full_cnn() -> None:
     like = {"network": CNN, "width": 1.0, "readout": "potential", "timesteps": 10}
-    cells = [percent("memories", memory=memory, **like) for memory in ("paper's memory", "ensemble", "exact memory")]
-    says("it has {:.2f} %, step 2 {:.2f} and the exact memory, explained below, {:.2f}", *cells)
+    whole, varied = (
+        [percent("memories", memory=memory, augment=augment, **like) for memory in (PAPERS, "ensemble", EXACT)]
+        for augment in ("none", "crop_flip")
+    )
+    says("it has {:.2f} %, step 2 {:.2f} and the exact memory, explained below, {:.2f},", *whole)
+    says("with crops and flips {:.2f}, {:.2f} and {:.2f}", *varied)
 
 
 @pytest.mark.parametrize(
@@ -133,14 +138,17 @@ def test_without_the_noise_of_step_3() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "net", "width"),
+    ("name", "net"),
     [
-        ("CNN, half", CNN, 0.5), ("CNN, full width", CNN, 1.0), ("VGG-16, an eighth", VGG, 0.125),
-        ("VGG-16, a quarter", VGG, 0.25), ("ResNet-18, an eighth", RESNET, 0.125),
+        ("CNN, half", {"network": CNN, "width": 0.5}), ("CNN, full width", {**FULL, "augment": "none"}),
+        ("the same, crops and flips", {**FULL, "augment": "crop_flip"}),
+        ("VGG-16, an eighth", {"network": VGG, "width": 0.125}),
+        ("VGG-16, a quarter", {"network": VGG, "width": 0.25}),
+        ("ResNet-18, an eighth", {"network": RESNET, "width": 0.125}),
     ],
 )  # fmt: skip
-def test_the_exact_memory_over_step_2(name: str, net: str, width: float) -> None:
-    like = {"network": net, "width": width, "readout": "spikes", "other_memory": "ensemble"}
+def test_the_exact_memory_over_step_2(name: str, net: dict[str, object]) -> None:
+    like = net | {"readout": "spikes", "other_memory": "ensemble"}
     cells = [part("memories_contrasts", timesteps=t, **like) for t in (1, 2, 5, 10) for part in (points, half)]
     says(f"| {name} |" + " {:+.1f} ± {:.1f} |" * 4, *cells)
 
@@ -209,7 +217,7 @@ def test_even_noise() -> None:
 
 def test_the_exact_memory_with_potentials() -> None:
     assert {*table("memories_contrasts", readout="potential").network} == {CNN}
-    full = {"readout": "potential", "width": 1.0, "other_memory": PAPERS}
+    full = {"readout": "potential", "width": 1.0, "augment": "none", "other_memory": PAPERS}
     by_t = {t: points("memories_contrasts", timesteps=t, **full) for t in range(1, 11)}
     for t in range(6, 11):
         says("over the paper's memory, at full width, {:.1f} points from T = 6 on, sure at T = 8 alone", by_t[t])

@@ -44,7 +44,7 @@ def test_what_conversion_takes() -> None:
     times = factors("time_factor")
     largest, percentile = times["max-norm, V(0) = 0", 10], times["99.9 %, V(0) = 0", 10]
     says(
-        "{:.0f} to {:.0f} times faster than by conversion as in Diehl et al. (2015, the paper's Table 2)",
+        "{:.0f} to {:.0f} times faster than by conversion as in Diehl et al. (2015, its Table 2)",
         *ends(largest),
     )
     says("{:.0f} to {:.0f} than as in Rueckauer et al. (2017)", *ends(percentile))
