@@ -88,10 +88,10 @@ def epochs(name: str, **where: Any) -> tuple[int, int]:
     return ends(table("runs", run=[*table(name, **where).run.unique()]).epochs)
 
 
-def with_memory(net: str, width: float, memory: str, timesteps: int) -> pd.Series:
-    """Percent in each training seed of a net that spikes and is run with this memory, a CNN's on images as they are."""
+def with_memory(net: str, width: float, memory: str, timesteps: int, **other: object) -> pd.Series:
+    """Percent in each training seed of a net that spikes and is run with this memory, a CNN on images as they are."""
     like = {"network": net, "width": width, "readout": "spikes", "memory": memory, "timesteps": timesteps}
-    like |= {"augment": "none"} if net == CNN else {}
+    like |= ({"augment": "none"} if net == CNN else {}) | other
     return 100 * table("memories", **like).groupby("seed").accuracy.mean()
 
 
@@ -100,10 +100,10 @@ def over_fresh_noise(net: str, width: float, memory: str, timesteps: int) -> pd.
     return with_memory(net, width, memory, timesteps) - with_memory(net, width, "ensemble", timesteps)
 
 
-def steps_until(net: str, width: float, memory: str, as_good_as: str) -> pd.Series:
+def steps_until(net: str, width: float, memory: str, as_good_as: str, **other: object) -> pd.Series:
     """The first T, in each training seed, at which spikes with a memory have what ten steps with the other have."""
-    goal = with_memory(net, width, as_good_as, 10)
-    reached = pd.DataFrame({t: with_memory(net, width, memory, t) >= goal - 1e-9 for t in range(1, 11)})
+    goal = with_memory(net, width, as_good_as, 10, **other)
+    reached = pd.DataFrame({t: with_memory(net, width, memory, t, **other) >= goal - 1e-9 for t in range(1, 11)})
     assert reached.any(axis=1).all()
     return reached.idxmax(axis=1)
 

@@ -168,6 +168,7 @@ def test_uniform_phases() -> None:
 
 def test_how_soon_it_has_what_ten_steps_have() -> None:
     steps = [steps_until(*net, EXACT, "ensemble").mean() for net in SPIKING]
+    steps += [steps_until(CNN, 1.0, EXACT, "ensemble", augment="crop_flip").mean()]
     says("It reaches the accuracy of ten steps of fresh noise after {:.1f} to {:.1f} steps", *ends(steps))
 
 
