@@ -172,7 +172,7 @@ def clamped(model: Spiking, images: Tensor, generator: torch.Generator, timestep
             d = neuron.dynamics
             # A peak of 0 leaves no memory, and so nothing to clamp.
             deviation = (d.leak * v - d.statistics.mean).abs() / (d.statistics.peak or math.inf)
-            found[neuron].append(((deviation > 1).double().mean().item(), deviation.max().item()))
+            found[neuron].append(((deviation > 1).cpu().double().mean().item(), deviation.max().item()))
 
     with evaluating(model), torch.no_grad():
         model(images, simulation=Simulation(generator, timesteps, observe))

@@ -127,12 +127,12 @@ def fan_out(convolve: Callable, x: Tensor, weight: Tensor, *where: Any, **named:
         where: stride and so on, as the function takes them after the bias.
 
     Returns:
-        [...], the same for every channel; at a border it is less than inside.
+        [...] on the CPU, in float64, which not every device has; the same for every channel, at a border less.
     """
     # An output is a sum of inputs: the gradient of the sum of all outputs is in how many of them an input stands.
-    with torch.inference_mode(False), torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
-        x = torch.ones(1, *x.shape[1:], dtype=torch.float64, device=x.device, requires_grad=True)
-        out = convolve(x, torch.ones(weight.shape, dtype=torch.float64, device=x.device), None, *where, **named)
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", enabled=False):
+        x = torch.ones(1, *x.shape[1:], dtype=torch.float64, requires_grad=True)
+        out = convolve(x, torch.ones(weight.shape, dtype=torch.float64), None, *where, **named)
         return torch.autograd.grad(out.sum(), x)[0][0, 0]
 
 
@@ -145,8 +145,8 @@ class _Tally:
         self.images = 0  # of the batch
 
     def deliver(self, key: Key, numbers: Tensor) -> None:
-        """Add numbers [steps * images], time outermost."""
-        steps = numbers.double().view(-1, self.images).sum(1).cpu()
+        """Add numbers [steps * images] on the CPU, time outermost."""
+        steps = numbers.view(-1, self.images).sum(1)
         began = current_pass().simulation.before
         self.total[key][began : began + len(steps)] += steps
 
@@ -171,7 +171,7 @@ def _deliveries(model: Spiking, tally: _Tally, analog: bool, skip_zeros: bool) -
         if layer not in reach:
             reach[layer] = _reach(layer, values)
         # Sums over channels first: small whole numbers, exact in float32, and no copy of the map in float64.
-        numbers = values.sum(1, dtype=torch.float32).double() * reach[layer]
+        numbers = values.sum(1, dtype=torch.float32).cpu() * reach[layer]
         tally.deliver(key, numbers.view(len(values), -1).sum(1))
 
     def first(layer: nn.Module, inputs: tuple[Tensor]) -> None:
@@ -192,7 +192,8 @@ def _deliveries(model: Spiking, tally: _Tally, analog: bool, skip_zeros: bool) -
 
     def passing(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
         values = plain(output)
-        tally.deliver((SYNAPSES, ACCUMULATE), values.new_full((len(values),), values[0].numel(), dtype=torch.float64))
+        number = values[0].numel()
+        tally.deliver((SYNAPSES, ACCUMULATE), torch.full((len(values),), number, dtype=torch.float64))
 
     with ExitStack() as hooks:
         (encoder,) = (m for m in model.model.encoder.modules() if isinstance(m, nn.Conv2d))
@@ -213,7 +214,7 @@ def _reach(layer: nn.Module, x: Tensor) -> Tensor:
     if isinstance(layer, nn.Conv2d):
         return fan_out(F.conv2d, x, layer.weight, layer.stride, layer.padding, layer.dilation, layer.groups)
     outputs = layer.out_features if isinstance(layer, nn.Linear) else 1
-    return x.new_full(x.shape[2:], outputs, dtype=torch.float64)
+    return torch.full(x.shape[2:], outputs, dtype=torch.float64)
 
 
 def _synapses(model: Spiking) -> Iterator[tuple[nn.Module, int]]:

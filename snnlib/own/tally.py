@@ -66,7 +66,7 @@ class Tally:
         else:
             kind = str((function, x.shape[1:], weight.shape, where, named))
             if kind not in self._fan_out:
-                self._fan_out[kind] = fan_out(function, x[:1].cpu(), weight, *where, **named)
+                self._fan_out[kind] = fan_out(function, x, weight, *where, **named)
             each = used.sum(1).cpu() * self._fan_out[kind]
         n = max(steps, 1)
         self.operations[began : began + n] += each.reshape(n, -1).sum(1)
