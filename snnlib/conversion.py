@@ -108,6 +108,7 @@ def convert(
             all of them are in memory at once, so some hundreds.
         timesteps, seed: how long (at least 2 steps, 10 if not given, over time the inputs' T), and with which noise
             (0), "frozen" is calibrated.
+        first_step: "noise", all of N_noise, so T = 1 is the trained net; "rest", a potential at rest, with N' (Eq. 6).
         noise: N_noise, if it is to be another than in training.
 
     Raises:

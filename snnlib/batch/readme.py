@@ -92,9 +92,10 @@ def headlines(ledgers: Mapping[Path, Ledger]) -> str:
     toys = any(found[question.claim].preset == SCALES[-1] for question in HEADLINES)
     usual = f"; with no preset they are `{SCALES[-1]}`'s, of toys" if toys else ""
     told = (
-        "*Ours: mean ± half of its 95 % interval over training seeds ± that over test images, or mean [interval]; the "
-        "lowest and the highest of all networks and readouts. Hours: all training behind a row, two cores. Commands, "
-        f"after `python -m snnlib`{usual}, draw the published nets, or with `SNNLIB_PRETRAINED=none` train anew. "
+        "*Ours: mean ± half of its 95 % interval over training seeds ± that over test images (of one seed this alone), "
+        "or mean [interval]; lowest and highest of all networks and readouts. Hours: all training behind a row, two "
+        f"cores. Commands, after `python -m snnlib`{usual}, draw the published nets, or with `SNNLIB_PRETRAINED=none` "
+        "train anew. "
         f"[All {len(CLAIMS)} claims](docs/claims.md): at `{largest.name}` {verdict_counts(ledger.claims)}.*"
     )
     return f"{answered(found)}\n\n{told}\n"

@@ -162,7 +162,7 @@ def test_when_direct_training_is_the_better_choice() -> None:
 def test_when_conversion_is_the_better_choice() -> None:
     factor = factors("step_factor")
     largest, percentile = (ends(factor[variant, 10]) for variant in ("max-norm, V(0) = 0", "99.9 %, V(0) = 0"))
-    says("(Diehl et al. 2015, its Table 2) needs {:.0f} to {:.0f} times as many steps,", *largest)
+    says("(Diehl et al. 2015, in the paper's Table 2) needs {:.0f} to {:.0f} times as many steps,", *largest)
     says("(Rueckauer et al. 2017) {:.0f} to {:.0f}, not a hundred;", *percentile)
     qcfs = factor["L = 4, V(0) = 1/2", 10].drop(("potential", "cifar10", RESNET))
     says(

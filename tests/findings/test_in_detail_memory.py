@@ -80,8 +80,11 @@ def test_step_3_less_step_2(net: str, name: str, readout: str, noise: str, words
 
 
 def test_step_3_at_a_quarter() -> None:
-    cells = [over_fresh_noise(VGG, 0.25, PAPERS, t).mean() for t in (2, 5, 10)]
-    says("| VGG-16 at a quarter, spikes |" + " {:+.1f} |" * 3, *cells)
+    cells = []
+    for t in (2, 5, 10):
+        seeds = over_fresh_noise(VGG, 0.25, PAPERS, t)
+        cells += [seeds.mean(), stats.t.ppf(0.975, len(seeds) - 1) * seeds.sem()]
+    says("| VGG-16 at a quarter, spikes, ± of seeds alone |" + " {:+.1f} ± {:.1f} |" * 3, *cells)
 
 
 def test_the_papers_memory_in_one_layer() -> None:

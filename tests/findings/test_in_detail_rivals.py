@@ -13,7 +13,7 @@ OURS = {"method": "ours"}
 
 CONVERSIONS = {
     "99.9 %, V(0) = 0": "as Rueckauer et al. (2017), which it cites, by the 99.9th percentile",
-    "max-norm, V(0) = 0": "as Diehl et al. (2015) in its Table 2, thresholds by the maximum",
+    "max-norm, V(0) = 0": "as Diehl et al. (2015) in the paper's Table 2, thresholds by the maximum",
     "99 %, V(0) = 1/2": "begun from half a threshold (Deng & Gu 2021, cited too), 99th percentile",
     "L = 4, V(0) = 1/2": "QCFS (2022), but for ResNet-18 with potentials",
 }

@@ -25,7 +25,7 @@ def test_what_time_steps_gain() -> None:
         )
         assert left < gain / 2  # so most of it the currents have
         measured.append(gain)
-    says("where that was measured, gains of {:.1f} to {:.1f}, the currents into the output have most", *ends(measured))
+    says("of {:.1f} to {:.1f}, where measured, one step has most in the currents into the output.", *ends(measured))
     low, high = ends(by_net["potential"])
     says(
         "Nets read by potentials, the mean currents into an output that does not spike, gain {:.0f} to {:.1f}",
@@ -44,7 +44,7 @@ def test_what_conversion_takes() -> None:
     times = factors("time_factor")
     largest, percentile = times["max-norm, V(0) = 0", 10], times["99.9 %, V(0) = 0", 10]
     says(
-        "{:.0f} to {:.0f} times faster than by conversion as in Diehl et al. (2015, its Table 2)",
+        "{:.0f} to {:.0f} times faster than by conversion as in Diehl et al. (2015, in the paper's Table 2)",
         *ends(largest),
     )
     says("{:.0f} to {:.0f} than as in Rueckauer et al. (2017)", *ends(percentile))
