@@ -102,7 +102,8 @@ def test_noise_of_any_layout_is_all_drawn(noise: Bounded, x: torch.Tensor) -> No
     drawn = noise.like(x, generator())
     assert drawn.shape == x.shape
     assert ((drawn >= 0) & (drawn <= 1)).all()
-    assert drawn.unique().numel() > 0.9 * x.numel() or isinstance(noise, Gaussian)
+    inside = drawn[(drawn > 0) & (drawn < 1)]  # a Gaussian is clipped at either end
+    assert inside.unique().numel() > 0.9 * inside.numel() > 0.5 * x.numel() or x.ndim == 0
     assert (x == 1).all()
 
 

@@ -57,14 +57,14 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return began
 
 
-def stop_after(epoch: int, patch: pytest.MonkeyPatch) -> None:
+def stop_after(epoch: int, patch: pytest.MonkeyPatch, error: type[BaseException] = InterruptError) -> None:
     """Have each training interrupted once this epoch's checkpoint is written."""
     original = checkpoints.save_checkpoint
 
     def save_then_stop(folder: Path, state: Any, about: Any) -> None:
         original(folder, state, about)
         if state.epoch == epoch:
-            raise InterruptError
+            raise error
 
     patch.setattr(checkpoints, "save_checkpoint", save_then_stop)
 

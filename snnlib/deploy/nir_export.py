@@ -12,6 +12,8 @@ from pathlib import Path
 
 import nir
 import numpy as np
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snnlib.baselines.ann_to_snn import fold_batch_norm
@@ -136,9 +138,11 @@ class _Builder:
             case nn.Conv2d():
                 if layer.padding_mode != "zeros":
                     raise InputError(f"padding_mode = {layer.padding_mode}: must be zeros to have a node")
+                if len({*layer.kernel_size}) > 1:  # nir takes its first side for both
+                    raise InputError(f"kernel_size = {layer.kernel_size}: must be square to have a node")
                 node = nir.Conv2d(
-                    input_shape=tuple(self.shape[1:]), weight=_array(layer.weight), stride=layer.stride,
-                    padding=layer.padding, dilation=layer.dilation, groups=layer.groups, bias=_bias(layer),
+                    input_shape=tuple(self.shape[1:]), weight=_array(_ungrouped(layer)), stride=layer.stride,
+                    padding=layer.padding, dilation=layer.dilation, groups=1, bias=_bias(layer),
                 )  # fmt: skip
                 return node, "conv", tuple(map(int, node.output_type["output"]))
             case nn.AvgPool2d():
@@ -165,6 +169,13 @@ class _Builder:
         tau = self.dt / (1 - d.leak)
         values = {"tau": tau, "r": tau / self.dt, "v_leak": 0.0, "v_threshold": d.v_th, "v_reset": d.v_reset}
         return nir.LIF(**{name: np.full(self.shape, value) for name, value in values.items()})
+
+
+def _ungrouped(conv: nn.Conv2d) -> Tensor:
+    """Weights [out, in, k, k], with zeros between groups: nir takes a group's channels for all that there are."""
+    width = conv.in_channels // conv.groups
+    groups = enumerate(conv.weight.chunk(conv.groups))
+    return torch.cat([F.pad(w, (0, 0, 0, 0, i * width, conv.in_channels - (i + 1) * width)) for i, w in groups])
 
 
 def _bias(layer: nn.Conv2d | nn.Linear) -> np.ndarray:

@@ -75,10 +75,11 @@ def evaluate(
         Columns noise_seed, timesteps, accuracy (a fraction) for targets that are classes or else error (mean squared),
         spikes_per_neuron (up to T, mean over neurons and inputs), operations: for one input up to T, an addition for
         each input of a linear layer or convolution that is not 0, and each output it reaches; layers before the first
-        neuron count once, with all their products, those over time in each step. Layers are calls of ``F.linear``,
-        ``F.conv1d`` and so on, and the four projections of ``nn.MultiheadAttention``, the last of which, whose inputs
-        are no spikes, counts with all its products. Not counted are products of two activations, such as attention's
-        own, matrix products written as such (``x @ w``, ``torch.einsum``), ``nn.Bilinear`` and recurrent layers.
+        neuron count once, with all their products, but those of inputs over time, events, like all others. Layers are
+        calls of ``F.linear``, ``F.conv1d`` and so on, and the four projections of ``nn.MultiheadAttention``, the last
+        of which, whose inputs are no spikes, counts with all its products. Not counted are products of two activations,
+        such as attention's own, matrix products written as such (``x @ w``, ``torch.einsum``), ``nn.Bilinear`` and
+        recurrent layers.
         `snnlib.deploy.operations` is finer, for the paper's networks.
 
     Raises:

@@ -70,6 +70,7 @@ def save(net: nn.Module, path: str | Path, about: dict[str, Any] | None = None) 
         "input_shape": network.input_shape,
         "quiet": network.quiet,
         "over_time": network.over_time,
+        "own_seed": network.own_seed,
         "channels_last": any(channels_last(t) for t in network.model.state_dict().values()),
     }
     info = _about(about or {}, {*info, "sha256"}) | info
@@ -79,6 +80,8 @@ def save(net: nn.Module, path: str | Path, about: dict[str, Any] | None = None) 
 
 def load(path: str | Path, model: nn.Module, device: torch.device | str = "cpu") -> Spiking:
     """The network that `save` wrote, in evaluation mode: its outputs are those of the one that was saved, bit for bit.
+
+    A seed of its own (`Spiking.seed`) begins anew.
 
     Args:
         model: built as the saved one's was, with activations or with neurons, whose dynamics the file replaces. It
@@ -97,7 +100,7 @@ def load(path: str | Path, model: nn.Module, device: torch.device | str = "cpu")
             raise DamagedError(f"{path}: damaged, or written by another version of snnlib")
         neurons = {n["name"]: (n["path"], _DYNAMICS.validate_python(n["dynamics"])) for n in info["neurons"]}
         options = {"quiet": info["quiet"], "over_time": info["over_time"]}
-        shape = info["input_shape"]
+        shape, seed = info["input_shape"], info.get("own_seed")  # older files do not say a seed
         kinds = [kind for kind in ACTIVATIONS if kind.__name__ in info["kinds"]]
     except (KeyError, TypeError, ValidationError):
         raise DamagedError(f"{path}: not a file that `snnlib.save` wrote") from None
@@ -112,7 +115,7 @@ def load(path: str | Path, model: nn.Module, device: torch.device | str = "cpu")
         calls = [_call(model, at, name, path) for name, (at, _) in neurons.items()]
         _check_calls(model, calls, path)
         network = assembled(model, calls, {name: Neuron(d) for name, (_, d) in neurons.items()}, kinds, **options)
-    network.input_shape = None if shape is None else tuple(shape)
+    network.input_shape, network.own_seed = None if shape is None else tuple(shape), seed
     _fill(network, weights, path)
     if info["channels_last"]:
         network.to(memory_format=torch.channels_last)

@@ -204,3 +204,10 @@ def test_bad_values_are_refused(make: Any, message: str) -> None:
     with pytest.raises(InputError) as error:
         make()
     assert str(error.value) == message
+
+
+def test_first_potentials_are_spread_in_thresholds() -> None:
+    d, x = IF(v_init=0.3, spread=1.0, v_th=0.6), torch.zeros(4000, dtype=torch.float64)
+    _, v = d.step(x, None, generator())
+    assert 0 <= v.min() < 0.01 < 0.59 < v.max() <= 0.6
+    assert v.double().std().item() == pytest.approx(0.6 / math.sqrt(12), rel=0.03)

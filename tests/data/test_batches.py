@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from snnlib.data.batches import batches, crop, cutout, flip, standardise
+from snnlib.data.batches import AUGMENTATIONS, augmented, batches, crop, cutout, flip, standardise
 from snnlib.data.sets import Split, load_dataset
 
 
@@ -146,6 +146,15 @@ def test_the_seed_fixes_the_augmentation() -> None:
     assert torch.equal(first, augment(images, torch.Generator().manual_seed(3)))
     assert not torch.equal(first, augment(images, torch.Generator().manual_seed(4)))
     assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_a_name_says_what_is_done_in_its_order(name: str) -> None:
+    images, generator = torch.from_numpy(draw(40, 3, 32, 32)), torch.Generator().manual_seed(2)
+    expected = images
+    for part in name.removeprefix("none").split("_") if name != "none" else ():
+        expected = {"crop": crop, "flip": flip, "cutout": cutout}[part](expected, generator)
+    assert torch.equal(augmented(images, name, torch.Generator().manual_seed(2)), expected)
 
 
 def squares(height: int, width: int) -> dict[bytes, tuple[int, int]]:

@@ -41,7 +41,9 @@ def folded(network: str, readout: str = "spikes") -> Spiking:
 def conv2d(node: nir.Conv2d, x: np.ndarray) -> np.ndarray:
     (top, left), (down, right) = node.padding, node.stride
     x = np.pad(x, ((0, 0), (top, top), (left, left)))
-    windows = np.lib.stride_tricks.sliding_window_view(x, node.weight.shape[2:], axis=(1, 2))[:, ::down, ::right]
+    extent = tuple(d * (k - 1) + 1 for d, k in zip(node.dilation, node.weight.shape[2:], strict=True))
+    windows = np.lib.stride_tricks.sliding_window_view(x, extent, axis=(1, 2))[:, ::down, ::right]
+    windows = windows[..., :: node.dilation[0], :: node.dilation[1]]
     return np.einsum("ihwkl,oikl->ohw", windows, node.weight) + node.bias[:, None, None]
 
 
@@ -123,14 +125,19 @@ def test_a_directly_trained_net_loses_nothing() -> None:
     assert 0 < expected.mean() < 1
 
 
-def test_a_readers_net_without_biases_has_zeros_for_them() -> None:
+@pytest.mark.parametrize(
+    "conv",
+    [lambda: nn.Conv2d(2, 2, 3, padding=1, bias=False), lambda: nn.Conv2d(2, 2, 3, padding=2, dilation=2, groups=2)],
+    ids=["without a bias", "depthwise, dilated"],
+)
+def test_a_readers_net_is_what_it_computes(conv: Callable[[], nn.Module]) -> None:
     torch.manual_seed(0)
-    layers = nn.Conv2d(1, 2, 3, padding=1, bias=False), nn.ReLU(), nn.Flatten(), nn.Linear(48, 5, bias=False)
+    layers = conv(), nn.ReLU(), nn.Flatten(), nn.Linear(48, 5, bias=False)
     model = with_dynamics(spiking(nn.Sequential(*layers).double()), lambda _: LIF())
-    x = images(1, (1, 4, 6))
+    x = images(1, (2, 4, 6))
     with torch.no_grad():
         expected = model(8 * x, simulation=Simulation(generator(), T)).numpy()[:, 0]
-    found = interpret(to_nir(model, DT, input_shape=(1, 4, 6)), 8 * x[0].numpy(), T, DT)
+    found = interpret(to_nir(model, DT, input_shape=(2, 4, 6)), 8 * x[0].numpy(), T, DT)
     assert found == pytest.approx(expected)
     assert expected.std() > 0.01
 
@@ -188,7 +195,10 @@ def test_what_cannot_be_expressed_is_refused() -> None:
     other.model.encoder[0].padding_mode = "reflect"
     with pytest.raises(InputError, match="padding_mode = reflect: must be zeros"):
         to_nir(other)
-    other.model.encoder[0].padding_mode = "zeros"
+    other.model.encoder[0].padding_mode, other.model.encoder[0].kernel_size = "zeros", (3, 2)
+    with pytest.raises(InputError, match=r"kernel_size = \(3, 2\): must be square"):
+        to_nir(other)
+    other.model.encoder[0].kernel_size = (3, 3)
     other.model.layers[0] = nn.MaxPool2d(2)
     with pytest.raises(InputError, match=r"layer = MaxPool2d.*must be a convolution"):
         to_nir(other)

@@ -78,8 +78,11 @@ def run(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SNNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
         patch.setattr(runs, "load_dataset", lambda *_, **__: small)
-        recipe = {"epochs": 1, "batch_size": 32, "lr": 3e-3, "schedule": "constant"}
-        yield ensure(Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=recipe))
+        recipe = {"epochs": 2, "batch_size": 8, "lr": 1e-2, "schedule": "constant"}
+        run = ensure(Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=recipe))
+        usual, without = (predictions(run, e).right for e in (E, E.changed(alpha=math.inf)))
+        assert not torch.equal(usual, without)  # of a net that is silent they would be
+        yield run
 
 
 def test_accuracies_are_those_of_each_conversion_and_of_step_2_at_infinity(run: Run, small: Dataset) -> None:

@@ -79,6 +79,10 @@ def test_a_pair_with_an_arm_too_few_or_too_many_is_refused(arms: dict[str, Singl
 # --- what is measured -------------------------------------------------------------------------
 
 
+RECIPE = {"epochs": 2, "batch_size": 8, "lr": 1e-2, "schedule": "constant"}  # enough that it is not silent
+FIELDS = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "recipe": RECIPE}
+
+
 def test_a_converted_net_keeps_the_kind_of_its_noise() -> None:
     # The notebook says so: N' of a net trained with uniform noise is uniform on -/+ (1/2 - 1/alpha).
     for noise, sd in ((Uniform(), 0.25 / math.sqrt(3)), (Gaussian(), 0.25 / 4)):
@@ -95,8 +99,7 @@ def test_accuracies_are_the_first_and_the_last_of_both_arms(
 ) -> None:
     monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path))
     monkeypatch.setattr(runs, "load_dataset", lambda *_, **__: small)
-    fields = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "recipe": {"epochs": 1}}
-    pair = [ensure(Spec(**fields, dynamics=SingleStep(noise))) for noise in (Gaussian(), Uniform())]
+    pair = [ensure(Spec(**FIELDS, dynamics=SingleStep(noise))) for noise in (Gaussian(), Uniform())]
     table = noise_type.accuracy_by_noise(pair, Conversion(timesteps=3, noise_seeds=(0, 4), batch_size=30))
     assert list(table.columns) == [*pair[0].spec.columns(), "noise_seed", "timesteps", "accuracy"]
     assert list(table.noise) == ["gaussian"] * 4 + ["uniform"] * 4
@@ -106,8 +109,7 @@ def test_accuracies_are_the_first_and_the_last_of_both_arms(
 
 
 def test_noises_are_those_of_either_arm_of_which_nothing_needs_to_be_trained() -> None:
-    fields = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "recipe": {"epochs": 1}}
-    pair = [Run(Spec(**fields, dynamics=SingleStep(noise))) for noise in (Gaussian(), Uniform())]
+    pair = [Run(Spec(**FIELDS, dynamics=SingleStep(noise))) for noise in (Gaussian(), Uniform())]
     found = noise_type.noises(pair, Conversion(alpha=3)).set_index(["trained with", "term"])
     for noise, sd in (("gaussian", 1 / 4), ("uniform", 1 / math.sqrt(3))):  # of a half-width
         assert list(found.kind[noise]) == [noise, noise]
@@ -120,9 +122,8 @@ def test_gaps_are_differences_of_the_accuracies_on_the_same_images(
 ) -> None:
     monkeypatch.setenv("SNNLIB_RUNS", str(tmp_path))
     monkeypatch.setattr(runs, "load_dataset", lambda *_, **__: small)
-    fields = {"dataset": "fashion_mnist_mini", "network": "cnn", "width": 1 / 16, "recipe": {"epochs": 1}}
     arms = {
-        arm: [Run(Spec(**fields, seed=s, dynamics=SingleStep(noise))) for s in (0, 1)]
+        arm: [Run(Spec(**FIELDS, seed=s, dynamics=SingleStep(noise))) for s in (0, 1)]
         for arm, noise in (("ours", Gaussian()), ("uniform", Uniform()))
     }
     e = Conversion(timesteps=3, noise_seeds=(0, 4), batch_size=30)

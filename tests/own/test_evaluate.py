@@ -13,6 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import generator
+from step_by_step import layer_by_layer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -56,25 +57,10 @@ def small() -> tuple[nn.Module, ...]:
     )  # fmt: skip
 
 
-def over_time(net: Spiking, x: Tensor, timesteps: int, g: torch.Generator) -> Tensor:
-    """Outputs [T, B, ...] of a chain of layers, from steps of its dynamics; noise is drawn a layer at a time."""
-    values = [x] * timesteps
-    for layer in net.model:
-        if isinstance(layer, Neuron):
-            state, spikes = None, []
-            for value in values:
-                s, state = layer.dynamics.step(value, state, g)
-                spikes.append(s)
-            values = spikes
-        else:
-            values = [layer(value) for value in values]
-    return torch.stack(values)
-
-
 def outputs_of(net: Spiking, x: Tensor, timesteps: int, seed: int, batch_size: int = 5) -> Tensor:
     g = stream(seed, "evaluation")
     with torch.no_grad():
-        return torch.cat([over_time(net, part, timesteps, g) for part in x.split(batch_size)], 1)
+        return torch.cat([layer_by_layer(net.model, [part] * timesteps, g) for part in x.split(batch_size)], 1)
 
 
 def test_accuracies_are_those_of_a_loop_over_time() -> None:
@@ -215,6 +201,15 @@ def test_operations_are_those_of_each_input_alone(chain: str) -> None:
     found = sn.evaluate(snn, (x, torch.zeros_like(outputs)), 3, batch_size=2)
     assert (found.operations * 2).tolist() == pytest.approx(counted(snn, x, 3))
     assert found.operations.diff().min() > 0  # each step some, and not the same
+
+
+def test_inputs_over_time_count_as_events() -> None:
+    snn = sn.convert(sn.spiking(lively(nn.Linear(7, 9), nn.ReLU(), nn.Linear(9, 4)), over_time=True), alpha=2.5)
+    x = (torch.rand(2, 3, 7, generator=generator()) < 0.3).float()  # [B, T, ...]
+    found = sn.evaluate(snn, (x, torch.zeros(2, 4)), 3, batch_size=2)
+    spikes = layer_by_layer(snn.model[:2], [*x.movedim(1, 0)], stream(0, "evaluation"))
+    each = [int((x[:, t] != 0).sum()) * 9 + int(spikes[t].sum()) * 4 for t in range(3)]
+    assert (found.operations * 2).tolist() == pytest.approx(np.cumsum(each))
 
 
 class Called(nn.Module):

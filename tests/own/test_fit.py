@@ -43,15 +43,16 @@ class Loop:
         self.net, self.optimizer = net, optimizer or torch.optim.Adam(net.parameters(), lr)
         self.cosine = optimizer is None
         self.losses: list[float] = []
+        self.accuracies: list[float] = []  # of each epoch, of what it saw
 
     def run(
         self, batches: Iterable[Any], loss: Callable = F.cross_entropy, steps: int | None = None, epochs: int = EPOCHS
     ) -> Spiking:
         peaks = [group["lr"] for group in self.optimizer.param_groups]
-        total, done = epochs * N / BATCH, 0
+        total, done = epochs * len(batches), 0
         self.net.train()
         for _ in range(epochs):
-            values = []
+            values, seen, right = [], 0, 0
             for x, y in batches:
                 if self.cosine:
                     for group, peak in zip(self.optimizer.param_groups, peaks, strict=True):
@@ -61,9 +62,12 @@ class Loop:
                 self.optimizer.zero_grad()
                 value.backward()
                 self.optimizer.step()
-                values.append(value.item())
+                values.append(value.item() * len(y))
+                seen += len(y)
+                right += (out.argmax(1) == y).double().mean().item() * len(y)
                 done += 1
-            self.losses.append(sum(values) / len(values))
+            self.losses.append(sum(values) / seen)
+            self.accuracies.append(right / seen)
         return self.net.eval()
 
 
@@ -89,18 +93,38 @@ def close(mine: nn.Module, theirs: nn.Module) -> None:
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6, msg=name)
 
 
-def test_it_is_the_loop_one_would_write() -> None:
+@pytest.mark.parametrize("n", [N, N + 5], ids=["whole batches", "a smaller last one"])
+def test_it_is_the_loop_one_would_write(n: int) -> None:
     mine, theirs = net(), net()
     torch.manual_seed(1)
-    table = sn.fit(mine, data(), EPOCHS, batch_size=BATCH, lr=0.01)
+    table = sn.fit(mine, data(n), EPOCHS, batch_size=BATCH, lr=0.01)
     torch.manual_seed(1)
     loop = Loop(theirs, lr=0.01)
-    loop.run(DataLoader(TensorDataset(*data()), BATCH, shuffle=True))
+    loop.run(DataLoader(TensorDataset(*data(n)), BATCH, shuffle=True))
     close(mine, theirs)
     assert list(table) == ["epoch", "loss", "accuracy"]
     assert [*table.epoch] == [1, 2, 3]
     assert [*table.loss] == pytest.approx(loop.losses, rel=1e-5)
+    assert [*table.accuracy] == pytest.approx(loop.accuracies)
     assert not any(m.training for m in mine.modules())
+
+
+def test_a_class_for_each_pixel_is_learnt_as_in_that_loop() -> None:
+    x = torch.randn(N, 2, 5, 4, generator=generator())
+    y = (x[:, 0] > 0).long()
+
+    def convolutions() -> Spiking:
+        torch.manual_seed(0)
+        return sn.spiking(nn.Sequential(nn.Conv2d(2, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 1)))
+
+    mine, theirs = convolutions(), convolutions()
+    torch.manual_seed(1)
+    table = sn.fit(mine, (x, y), EPOCHS, batch_size=BATCH, lr=0.01)
+    torch.manual_seed(1)
+    loop = Loop(theirs, lr=0.01)
+    loop.run(DataLoader(TensorDataset(x, y), BATCH, shuffle=True))
+    close(mine, theirs)
+    assert [*table.accuracy] == pytest.approx(loop.accuracies)
 
 
 @pytest.mark.parametrize("steps", [None, 4], ids=["one step", "4 steps"])

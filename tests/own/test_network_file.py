@@ -212,6 +212,17 @@ def test_options_of_the_net_travel(tmp_path: Path) -> None:
         assert torch.equal(found(x, generator=generator()), events(x, generator=generator()))
 
 
+@pytest.mark.parametrize("fresh", [other, lambda: sn.spiking(other()).seed(5)], ids=["activations", "neurons"])
+def test_a_seed_of_the_nets_own_travels(tmp_path: Path, fresh: Callable[[], nn.Module]) -> None:
+    """It begins anew; a net without one is loaded without one."""
+    net, x = trained(), images()
+    with torch.no_grad():
+        expected = net.seed(1)(x, timesteps=3)
+        found = sn.load(sn.save(net, tmp_path / "net.safetensors"), fresh())
+        assert torch.equal(found(x, timesteps=3), expected)
+    assert sn.load(sn.save(trained(), tmp_path / "net.safetensors"), fresh()).own_seed is None
+
+
 def test_replaced_kinds_of_activations_travel(tmp_path: Path) -> None:
     def make() -> nn.Module:
         class Gelu(nn.Module):

@@ -147,14 +147,8 @@ def test_fine_tuning_is_resumed_to_the_same_bytes(folder: Path, monkeypatch: pyt
     monkeypatch.setenv("SNNLIB_RUNS", str(folder.parent / "other"))
     ensure(spec())
     original = checkpoints.save_checkpoint
-
-    def save_then_stop(folder: Path, state: Any, about: Any) -> None:
-        original(folder, state, about)
-        if state.epoch == 1:
-            raise InterruptError
-
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "save_checkpoint", save_then_stop)
+        stop_after(1, patch)
         with pytest.raises(InterruptError):
             ensure(tuned())
     assert checkpoints.epochs_done(Run(tuned()).folder) == 1

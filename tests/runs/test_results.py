@@ -33,7 +33,7 @@ from snnlib.training.evaluation import accuracy_over_time, calibration_images, p
 
 
 def tiny(**changes: Any) -> Spec:
-    recipe = {"epochs": 2, "batch_size": 32, "lr": 3e-3, "schedule": "constant"}
+    recipe = {"epochs": 2, "batch_size": 8, "lr": 1e-2, "schedule": "constant"}
     return Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=recipe, **changes)
 
 
@@ -48,8 +48,12 @@ def store(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
 
 @pytest.fixture(scope="module")
 def run(store: None) -> Run:
-    """A tiny finished run."""
-    return ensure(tiny())
+    """A tiny finished run, whose net is not silent, or all of its accuracies were the same."""
+    run = ensure(tiny())
+    table = predictions(run, E).table
+    assert table.accuracy.nunique() > 4
+    assert table.silent.max() < 0.9
+    return run
 
 
 E = Conversion(timesteps=4, noise_seeds=(3, 5), batch_size=30)
@@ -85,6 +89,13 @@ def test_which_images_are_right_is_kept_bit_for_bit(run: Run, small: Dataset, mo
         assert list(found.table) == [*run.spec.columns(), *expected.table]
     bits = e.file(run).with_suffix(".safetensors").read_bytes()
     assert len(bits) < 2 * 4 * 12 + 400  # eight images in a byte, and the header
+
+
+def test_images_may_be_seen_mirrored_too(run: Run, small: Dataset) -> None:
+    snn = convert(run.model(), statistics="layer")
+    plain, both = (predict(snn, small, 4, (3, 5), 30, flips=flips).right for flips in (False, True))
+    assert torch.equal(predictions(run, E.changed(flips=True)).right, both)
+    assert not torch.equal(plain, both)
 
 
 def test_an_accuracy_trains_what_is_missing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

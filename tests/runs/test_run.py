@@ -14,7 +14,7 @@ import pytest
 import torch
 from conftest import weights
 from pollution import POLLUTIONS
-from tiny_runs import TINY, InterruptError, spec
+from tiny_runs import TINY, InterruptError, spec, stop_after
 
 from snnlib.data.sets import Dataset
 from snnlib.dynamics import SingleStep
@@ -122,14 +122,8 @@ def test_an_interrupted_run_is_resumed_to_the_same_bytes(
     whole = ensure(spec()).folder
     monkeypatch.setenv("SNNLIB_RUNS", str(folder.parent / "other"))
     original = checkpoints.save_checkpoint
-
-    def save_then_stop(folder: Path, state: Any, about: Any) -> None:
-        original(folder, state, about)
-        if state.epoch == after:
-            raise error
-
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "save_checkpoint", save_then_stop)
+        stop_after(after, patch, error)
         with pytest.raises(error):
             ensure(spec())
     run = Run(spec())
