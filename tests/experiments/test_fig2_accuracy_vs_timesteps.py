@@ -218,6 +218,28 @@ def test_figure_2_shows_both_readouts_currents_and_the_papers_values() -> None:
     assert {text.get_text() for text in above.texts} >= {"99.61", "99.64", "93.00"}  # ours in as many digits
 
 
+def test_a_number_stands_at_its_own_point_and_aside_of_the_papers_where_that_is_near() -> None:
+    written = []
+    for potential in (0.70, 0.9960):  # the paper prints 99.64
+        rows = shown()
+        rows["accuracy"] = rows.accuracy.where(rows.readout == "spikes", potential)
+        (ax,) = accuracy_vs_timesteps(rows).axes
+        written.append({text.get_text(): text.xy[1] for text in ax.texts if text.xy[0] > 10})
+    far, near = written
+    assert far["70.00"] == pytest.approx(70)
+    line = plot.LINE * np.ptp(ax.get_ylim()) / plot.HEIGHT
+    assert near["99.64"] - near["99.60"] == pytest.approx(line)
+
+
+@pytest.mark.parametrize("heights", [[0.0, 5.0, 9.0], [0.0, 1.0, 1.0], [0.0, 0.0, 4.0], [-1.0, 3.0, 4.0], [7.0]])
+def test_what_would_overlap_is_moved_apart_and_nothing_else(heights: list[float]) -> None:
+    found = plot._apart(heights, 3.0)
+    assert np.mean(found) == pytest.approx(np.mean(heights))
+    assert (np.diff(found) >= 3 - 1e-9).all()
+    if (np.diff(heights) >= 3).all():
+        assert found == pytest.approx(heights)
+
+
 def test_ties_of_both_readouts_are_shown() -> None:
     figure = plot.ties(fig2.shares(shown()))
     (ax,) = figure.axes
@@ -232,6 +254,16 @@ def test_the_picture_says_over_how_many_seeds() -> None:
     one = shown().query("seed == 0")
     assert "(1 training seed)" in accuracy_vs_timesteps(one).get_suptitle()
     assert "(mean ± sd of 2 training seeds)" in plot.ties(fig2.shares(shown())).get_suptitle()
+
+
+def test_a_net_of_one_seed_says_so_where_others_have_more() -> None:
+    table = pd.concat([shown(), shown().query("seed == 0").assign(width=0.5)])
+    for figure in (accuracy_vs_timesteps(table), plot.ties(fig2.shares(table))):
+        assert "1 or 2 training seeds" in figure.get_suptitle()
+        told = [ax.get_title().splitlines()[1:] for ax in figure.axes]
+        assert told == [["CNN, width 1"], ["CNN, width 0.5", "(1 training seed)"]]
+    (ax,) = accuracy_vs_timesteps(shown().query("seed == 0")).axes
+    assert "seed" not in ax.get_title()  # the figure's title does
 
 
 # --- claim -----------------------------------------------------------------------------------

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.container import ErrorbarContainer
 from tiny_runs import spec
 
 from snnlib.baselines.ann_neurons import IF
@@ -91,6 +94,65 @@ def test_levels_stand_alone_where_nothing_else_was_trained(small_store: None, pr
     assert [len(draw(two).axes) for draw in (plot.levels, plot.others)] == [2 * 3, 3]
 
 
+BEGUN_CENTRED = {"rate4", "rate8", "half4", "half8", "rate1_start", "potential_start", "qcfs_start", "rate4_longer"}
+BEGUN_AS_USUAL = {"rate1", "rate2", "half1", "potential", "qcfs", "rate8_start", "direct4_short"}
+
+
+def made_up(networks: tuple[str, ...] = ("vgg8",)) -> pd.DataFrame:
+    """Every arm has its own accuracy, in each way, at T = 4 and 10."""
+    arms = sorted(BEGUN_CENTRED | BEGUN_AS_USUAL)
+    return pd.DataFrame(
+        {"dataset": "cifar10", "network": network, "width": 0.25, "augment": "none", "readout": "potential",
+         "seed": 0, "arm": arm, "way": way, "noise_seed": 0, "timesteps": t, "accuracy": 0.3 + 0.01 * i}
+        for network in networks for i, arm in enumerate(arms) for way in (SPIKING, PIPELINED) for t in (4, 10)
+        if way == SPIKING or arm.startswith(("rate", "half"))
+    )  # fmt: skip
+
+
+def is_open(bars: ErrorbarContainer) -> bool:
+    return to_rgb(bars.lines[0].get_markerfacecolor()) == to_rgb("white")
+
+
+def test_an_open_marker_is_one_start_of_batch_norm_whatever_the_arm() -> None:
+    table = made_up()
+    level = table[(table.way == SPIKING) & (table.timesteps == 4)].set_index("arm").accuracy
+    arms = {round(100 * accuracy, 3): arm for arm, accuracy in level.items()}
+    found = {}
+    for draw in (plot.levels, plot.others):
+        figure = draw(table)
+        for ax in figure.axes:
+            if not ax.get_title().startswith("over"):  # of accuracies, by which an arm is known
+                drawn = {arms[round(bars.lines[0].get_ydata()[0], 3)]: is_open(bars) for bars in ax.containers}
+                assert all(found.get(arm, face) == face for arm, face in drawn.items())
+                found |= drawn
+        (legend,) = figure.legends
+        told = {text.get_text() for text in legend.get_texts()}
+        assert {"filled: gain 1, bias 0", "open: gain 0.4, bias ¼"} <= told
+        assert {"paper's, gain 1, bias 0", "paper's, gain 0.4, bias ¼"} <= told
+        assert "gain, bias: how batch norm begins" in figure.get_suptitle()
+    assert {arm for arm, face in found.items() if face} == BEGUN_CENTRED
+    assert {arm for arm, face in found.items() if not face} == BEGUN_AS_USUAL
+
+
+def test_the_papers_training_stands_in_every_panel_from_either_start() -> None:
+    for draw in (plot.levels, plot.others):
+        for ax in draw(made_up()).axes:
+            names = ax.get_legend_handles_labels()[1]
+            assert {"paper's, gain 1, bias 0", "paper's, gain 0.4, bias ¼"} <= {*names}
+
+
+def test_differences_of_several_nets_have_axes_of_their_own_and_say_so() -> None:
+    table = made_up(("vgg8", "vgg16"))
+    small = table.accuracy.where(table.network != "vgg8", 0.4 + (table.accuracy - 0.4) / 100)
+    figure = plot.levels(table.assign(accuracy=small))
+    differences = [ax for ax in figure.axes if ax.get_title().startswith("over the paper's training\nfrom gain 1")]
+    assert [ax.get_title().endswith("\n(axes differ)") for ax in differences] == [True, True]
+    narrow, wide = (np.ptp(ax.get_ylim()) for ax in differences)
+    assert narrow < wide / 10
+    (one,) = [ax for ax in plot.levels(made_up()).axes if ax.get_title().startswith("over the paper's")]
+    assert "differ" not in one.get_title()
+
+
 def test_a_preset_needs_the_papers_training(preset: Preset) -> None:
     fewer = {arm: runs for arm, runs in preset.notebooks[one_pass.NOTEBOOK]["net"].items() if arm != "potential"}
     bad = preset.model_copy(update={"notebooks": {one_pass.NOTEBOOK: {"net": fewer}}})
@@ -101,23 +163,27 @@ def test_a_preset_needs_the_papers_training(preset: Preset) -> None:
 def test_costs_are_those_of_whole_trainings_on_a_machine_that_gets_slower(
     small_store: None, preset: Preset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    each = {arm: 1.0 + i for i, arm in enumerate(COMPARED)}
+    nets = {arm: ARMS[arm].spec(arm, NET, 0, {}) for arm in (*COMPARED, "rate4_then1")}
+    each = {arm: 1.0 + i for i, arm in enumerate(nets)}
+    of_spec = {spec: each[arm] for arm, spec in nets.items()}
     monkeypatch.setattr(
-        one_pass, "step_seconds", lambda specs, *_: [[each[arm] * t for t in (1, 4, 9)] for arm in COMPARED]
+        one_pass, "step_seconds", lambda specs, *_: [[of_spec[spec] * t for t in (1, 4, 9)] for spec in specs]
     )
-    costs = one_pass.costs(preset).set_index("arm")
-    assert set(costs.index) == set(COMPARED)
+
+    def costs_of(arms: Collection[str]) -> pd.DataFrame:
+        found = {"net": {arm: [nets[arm]] for arm in arms}}
+        changed = preset.model_copy(update={"notebooks": {one_pass.NOTEBOOK: found}})
+        return one_pass.costs(changed).set_index("arm")
+
+    costs = costs_of(nets)
+    assert set(costs.index) == {*nets}
     assert costs.step_seconds.to_dict() == {arm: 4 * seconds for arm, seconds in each.items()}
     expected = pd.Series(each) * costs.epochs
+    expected["rate4_then1"] += expected["rate4"]  # which comes before, also where it is not compared
+    assert costs_of(["potential", "rate4_then1"]).time["rate4_then1"] == costs.time["rate4_then1"]
     np.testing.assert_allclose(costs.time, (expected / expected["potential"])[costs.index])
     for column in OF_DIRECT:
         np.testing.assert_allclose(costs[column], (expected / expected["direct4_short"])[costs.index])
-
-
-def test_steps_are_timed_in_turn(small_store: None, preset: Preset) -> None:
-    costs = one_pass.costs(preset, repeats=1).set_index("arm")
-    whole = costs.step_seconds * costs.epochs
-    np.testing.assert_allclose(costs.time, whole / whole["potential"])
 
 
 def test_all_are_tested_on_all_images_also_where_table_2_tests_conversions_on_fewer(preset: Preset) -> None:

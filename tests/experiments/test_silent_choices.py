@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
 from typer.testing import CliRunner
 
 from snnlib.checks import InputError
@@ -343,7 +346,7 @@ def test_each_net_has_a_panel_and_held_out_images_are_told() -> None:
         == "MNIST, CNN, width 1\ndefault: 81.0 ± 1.0 % at T = 5, 81.0 ± 1.0 % at T = 1\n(mean ± sd of 3 training seeds)"
     )
     assert below.get_title().splitlines()[1:] == [
-        "default: 80.0 % at T = 5, 80.0 % at T = 1, on 5,000 held-out images", "(1 training seed)",
+        "default: 80.0 % at T = 5, 80.0 % at T = 1", "(1 training seed, 5,000 held-out images)",
     ]  # fmt: skip
     assert "no spikes, output = mean current" in [label.get_text() for label in below.get_yticklabels()]
 
@@ -352,13 +355,44 @@ def filled(table: pd.DataFrame, points: pd.DataFrame) -> dict[str, tuple[float, 
     """Row -> (x of the filled point, its colour), read off the picture."""
     found = {}
     for fig in plotting.pictures(table, points).values():
-        names = [label.get_text() for label in fig.axes[0].get_yticklabels()]
+        ax = fig.axes[0]
         found |= {
-            names[round(p.get_ydata()[0] + 0.1)]: (p.get_xdata()[0], to_hex(p.get_markerfacecolor()).upper())
-            for p in (c.lines[0] for c in fig.axes[0].containers)
+            above(ax, p): (p.get_xdata()[0], to_hex(p.get_markerfacecolor()).upper())
+            for p in (c.lines[0] for c in ax.containers)
             if p.get_markerfacecolor() != "white"
         }
     return found
+
+
+def above(ax: Axes, point: Line2D) -> str:
+    """The name under which a point stands."""
+    labels = zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)
+    return [label.get_text() for y, label in labels if y < point.get_ydata()[0]][-1]
+
+
+def test_every_point_is_plainly_nearer_to_its_own_name_than_to_the_next() -> None:
+    for fig in plotting.pictures(made_up(), paired()).values():
+        ax = fig.axes[0]
+        for y in (c.lines[0].get_ydata()[0] for c in ax.containers):
+            before, after = max(t for t in ax.get_yticks() if t < y), [t for t in ax.get_yticks() if t > y]
+            assert not after or y - before < 0.75 * (min(after) - y)
+
+
+def test_numbers_lie_on_no_data() -> None:
+    """Not on points, intervals, zero or the band, of the default's sd, which may be the widest of all."""
+    wider = made_up(net="b")
+    wider["accuracy"] = 0.5 + 3 * (wider.accuracy - 0.8)
+    small = paired(net="b")
+    small["points"] /= 20
+    table, points = pd.concat([made_up(), wider], ignore_index=True), pd.concat([paired(), small], ignore_index=True)
+    for fig in plotting.pictures(table, points).values():
+        FigureCanvasAgg(fig).draw()
+        for ax in fig.axes:
+            left = min(text.get_window_extent().x0 for text in ax.texts)
+            drawn = [*ax.patches, *ax.lines, *(artist for c in ax.containers for artist in c.lines[2])]
+            assert len(drawn) > 5
+            assert max(artist.get_window_extent().x1 for artist in drawn) < left
+            assert ax.get_xticks().max() < ax.spines["bottom"].get_bounds()[1]
 
 
 def test_rows_stand_by_size_of_effect() -> None:

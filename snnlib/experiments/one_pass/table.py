@@ -138,21 +138,21 @@ def costs(preset: Preset, repeats: int = 9) -> pd.DataFrame:
     """
     rows = []
     for arms in compared(preset).values():
-        firsts = {arm: runs[0] for arm, runs in arms.items()}
-        data = firsts["potential"].data("cpu")
-        with firsts["potential"].spec.recipe.execution():
-            measured = step_seconds([run.spec for run in firsts.values()], data, repeats)
-        seconds = {arm: pd.Series(times) for arm, times in zip(firsts, measured, strict=True)}
-        own = {arm: seconds[arm] * run.spec.recipe.epochs for arm, run in firsts.items()}
-        before = {run.spec: own[arm] for arm, run in firsts.items()}
-        whole = {arm: own[arm] + before.get(run.spec.after, 0.0) for arm, run in firsts.items()}
+        firsts = {arm: runs[0].spec for arm, runs in arms.items()}
+        specs = [*dict.fromkeys([*firsts.values(), *(spec.after for spec in firsts.values() if spec.after)])]
+        data = arms["potential"][0].data("cpu")
+        with firsts["potential"].recipe.execution():
+            measured = step_seconds(specs, data, repeats)
+        seconds = {spec: pd.Series(times) for spec, times in zip(specs, measured, strict=True)}
+        own = {spec: seconds[spec] * spec.recipe.epochs for spec in specs}
+        whole = {arm: own[spec] + (own[spec.after] if spec.after else 0.0) for arm, spec in firsts.items()}
         direct = whole.get("direct4_short", math.nan)
         rows += [
             {
-                **run.spec.columns(), "arm": arm, "epochs": run.spec.recipe.epochs,
-                "step_seconds": seconds[arm].median(), "time": (whole[arm] / whole["potential"]).median(),
+                **spec.columns(), "arm": arm, "epochs": spec.recipe.epochs,
+                "step_seconds": seconds[spec].median(), "time": (whole[arm] / whole["potential"]).median(),
                 **dict(zip(OF_DIRECT, (whole[arm] / direct).quantile([0.5, 0.25, 0.75]), strict=True)),
             }
-            for arm, run in firsts.items()
+            for arm, spec in firsts.items()
         ]  # fmt: skip
     return pd.DataFrame(rows)

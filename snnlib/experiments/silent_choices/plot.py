@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from snnlib.experiments.over_seeds import mean_and_sd, plus_minus
 from snnlib.experiments.silent_choices.table import CONVERSION_CHOICES, RECIPE, TRAINED, default, effects, shown
 from snnlib.experiments.style import VERMILION, Picture, entitle, figure, legend, style
 from snnlib.experiments.titles import net_title
 
+Rows = dict[tuple[str, str], float]
 GREY, BAND = "#555555", "#DDDDDD"
-ROW = 0.36  # inches; in it stand a name, the point at the last T, and that at T = 1, so far below its middle
-NAME, LAST, FIRST = -0.25, 0.13, 0.38
-HEADING = 0.1
+ROW = 0.46  # inches from a name to the next; below stand its points, so far in rows, nearer to it than to the next
+LAST, FIRST = 0.28, 0.42
+TO_HEADING, FROM_HEADING = 1.1, 0.6  # rows
+HEADER, TOP, BOTTOM = -0.6, 0.95, 0.65  # rows: from the first heading up to T, and to the edge; below the last name
+AROUND = 0.95  # inches above and below a panel
+DATA = 0.58  # the share of a panel's width that points have; numbers have the rest
+COLUMNS = 0.785, 1.0  # where numbers end, at the last T and at T = 1
 WHITE = {"fc": "white", "ec": "none", "pad": 1}
 # Values whose names in the CSV say too little.
 LABELS = {
@@ -59,10 +67,12 @@ def pictures(table: pd.DataFrame, points: pd.DataFrame) -> dict[str, Figure]:
 def _picture(table: pd.DataFrame, points: pd.DataFrame, found: pd.DataFrame, where: str) -> Figure:
     last = table.timesteps.max()
     rows = {net: _rows(of_net[of_net.timesteps == last]) for net, of_net in found.groupby("net", sort=False)}
-    heights = [len(of_net) + 1.5 for of_net in rows.values()]
+    heights = [TOP + max(of_net.values()) + BOTTOM for of_net in rows.values()]
     with style():
-        fig = figure(ROW * (sum(heights) - 0.5) + 0.4 * len(rows))
-        axes = fig.subplots(len(rows), squeeze=False, height_ratios=heights)
+        fig = figure(ROW * sum(heights) + AROUND * len(rows))
+        # As wide from the start as it will be, or the layout thinks that long headings need room on the right.
+        wide = {"left": 0, "right": 1, "height_ratios": heights}
+        axes = fig.subplots(len(rows), squeeze=False, gridspec_kw=wide)
         for ax, net in zip(axes[:, 0], rows, strict=True):
             of_net = (part[part.net == net] for part in (table, points, found))
             _panel(ax, *of_net, rows[net])
@@ -73,19 +83,18 @@ def _picture(table: pd.DataFrame, points: pd.DataFrame, found: pd.DataFrame, whe
     return fig
 
 
-def _panel(
-    ax: Axes, table: pd.DataFrame, points: pd.DataFrame, found: pd.DataFrame, rows: list[tuple[str, str]]
-) -> None:
+def _panel(ax: Axes, table: pd.DataFrame, points: pd.DataFrame, found: pd.DataFrame, rows: Rows) -> None:
     last = table.timesteps.max()
-    ax.set(xlim=_limits(found, points), ylim=(len(rows) - 0.4, -1.1))
     spread = default(table).sd.fillna(0).xs(last, level="timesteps").item()
+    ax.set_ylim(max(rows.values()) + BOTTOM, -TOP)
+    _strip(ax, *_limits(found, points, spread))
     ax.axvspan(-spread, spread, color=BAND, lw=0, zorder=0)
     ax.axvline(0, color="black", lw=0.8, zorder=1)
-    for t, offset, right in ((last, LAST, 0.78), (1, FIRST, 1)):
+    for t, offset, right in zip((last, 1), (LAST, FIRST), COLUMNS, strict=True):
         at = found[found.timesteps == t].set_index(["choice", "value"])
         seeds = points[points.timesteps == t].set_index(["choice", "value"]).points
-        _write(ax, -0.5, f"T = {t}", right, "bold")
-        for y, row in enumerate(rows):
+        _write(ax, HEADER, f"T = {t}", right, "bold")
+        for row, y in rows.items():
             if row in at.index:
                 _point(ax, y + offset, at.loc[row], seeds.loc[[row]], t == last)
                 _write(ax, y, _number(at.loc[row]), right, "bold" if at.loc[row].matters else "normal")
@@ -97,25 +106,34 @@ def _entitled(table: pd.DataFrame) -> str:
     at = default(table).droplevel("net")
     values = ", ".join(f"{plus_minus(at['mean'][t], at.sd[t], '.1f')} % at T = {t}" for t in sorted(at.index)[::-1])
     first = table[table.default].iloc[0]
-    images = f", on {first.hold_out:,} held-out images" if first.hold_out else ""
-    return f"{net_title(first)}\ndefault: {values}{images}\n({mean_and_sd([at.seeds.max()])})"
+    images = f", {first.hold_out:,} held-out images" if first.hold_out else ""
+    return f"{net_title(first)}\ndefault: {values}\n({mean_and_sd([at.seeds.max()])}{images})"
 
 
-def _rows(found: pd.DataFrame) -> list[tuple[str, str]]:
-    """(choice, "") for a heading, then (choice, value) for each setting, by size."""
+def _rows(found: pd.DataFrame) -> Rows:
+    """(choice, "") for a heading, then (choice, value) for each setting, by size; and how far below the first."""
     by_size = found.assign(size=found["mean"].abs()).sort_values("size", ascending=False)
     rows = []
     for choice in by_size.choice.unique():
         rows += [(choice, value) for value in ("", *by_size.value[by_size.choice == choice])]
-    return rows
+    steps = [(1.0 if below else TO_HEADING) if above else FROM_HEADING for (_, above), (_, below) in pairwise(rows)]
+    return dict(zip(rows, accumulate(steps, initial=0.0), strict=True))
 
 
-def _limits(found: pd.DataFrame, seeds: pd.DataFrame) -> tuple[float, float]:
-    """Room for every setting."""
+def _limits(found: pd.DataFrame, seeds: pd.DataFrame, spread: float) -> tuple[float, float]:
+    """Room for every setting, and for the band."""
     error = found.half.where(np.isfinite(found.half), 0)
-    low = min((found["mean"] - error).min(), seeds.points.min(), -1)
-    high = max((found["mean"] + error).max(), seeds.points.max(), 1)
+    low = min((found["mean"] - error).min(), seeds.points.min(), -spread, -1)
+    high = max((found["mean"] + error).max(), seeds.points.max(), spread, 1)
     return low - 0.04 * (high - low), high + 0.04 * (high - low)
+
+
+def _strip(ax: Axes, low: float, high: float) -> None:
+    """Let the axis go on where numbers stand, without ticks, so that none lies on data."""
+    ax.set_xlim(low, low + (high - low) / DATA)
+    ticks = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high)
+    ax.set_xticks([tick for tick in ticks if low <= tick <= high])
+    ax.spines["bottom"].set_bounds(low, high)
 
 
 def _point(ax: Axes, y: float, row: pd.Series, seeds: pd.Series, filled: bool) -> None:
@@ -140,17 +158,17 @@ def _number(row: pd.Series) -> str:
 def _write(ax: Axes, y: float, text: str, right: float, weight: str) -> None:
     """Text that ends at a share of the width of the axes."""
     at = ax.get_yaxis_transform()
-    ax.text(right, y + NAME, text, transform=at, ha="right", va="center", fontweight=weight, bbox=WHITE)
+    ax.text(right, y, text, transform=at, ha="right", va="center_baseline", fontweight=weight, bbox=WHITE)
 
 
-def _name(ax: Axes, table: pd.DataFrame, rows: list[tuple[str, str]]) -> None:
+def _name(ax: Axes, table: pd.DataFrame, rows: Rows) -> None:
     usual = table[table.default].drop_duplicates("choice").set_index("choice").value
     heading = []
     for choice, value in rows:
         of_paper = "paper: " if choice == RECIPE else ""
         named = of_paper + _words(choice, value) if value else f"{choice} (default: {_words(choice, usual[choice])})"
         heading.append(named)
-    ax.set_yticks([y + (NAME if value else HEADING) for y, (_, value) in enumerate(rows)], heading)
+    ax.set_yticks([*rows.values()], heading)
     for label, (_, value) in zip(ax.get_yticklabels(), rows, strict=True):
         label.set(fontweight="normal" if value else "bold", ha="left", bbox=WHITE)
     ax.tick_params(axis="y", length=0, pad=0)
