@@ -180,7 +180,7 @@ def test_the_picture_goes_from_no_noise_to_noise_to_time() -> None:
     fig = what_noise_does(made_up())
     above, below = fig.axes
     assert [label.get_text().replace("\n", ", ") for label in below.get_xticklabels()] == [
-        "½, T = 1", "noise, T = 1", "step 2, T = 10", "step 3, T = 10", "LIF, T = 10",
+        "no noise, T = 1", "noise, T = 1", "step 2, T = 10", "step 3, T = 10", "LIF, T = 10",
     ]  # fmt: skip
     lines = {
         line.get_color(): line

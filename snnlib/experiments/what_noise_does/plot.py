@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from snnlib.experiments.over_seeds import ARCHITECTURE, NET, mean_and_sd, over_seeds, percent
 from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, legend, style
@@ -13,6 +14,7 @@ from snnlib.experiments.titles import panel_title
 from snnlib.experiments.what_noise_does.table import AS_LIF, AT_MEAN, CONSTANT, EQ_4, NOISE, NONE, STEP_2, STEP_3
 
 GREY = "#777777"
+HALO = withStroke(linewidth=3, foreground="white")  # of a number that lies on a line
 # Of each training: colour, marker, shift of its points, name.
 LOOKS = {
     NOISE: (BLUE, "o", -0.1, "trained with noise (the paper's)"),
@@ -29,7 +31,7 @@ def what_noise_does(table: pd.DataFrame) -> Figure:
     """
     last = int(table.timesteps.max())
     places = {
-        "½\nT = 1": ((AT_MEAN, 1), (EQ_4, 1)), "noise\nT = 1": ((STEP_2, 1),),
+        "no noise\nT = 1": ((AT_MEAN, 1), (EQ_4, 1)), "noise\nT = 1": ((STEP_2, 1),),
         f"step 2\nT = {last}": ((STEP_2, last),), f"step 3\nT = {last}": ((STEP_3, last),),
         f"LIF\nT = {last}": ((AS_LIF, last),),
     }  # fmt: skip
@@ -83,7 +85,7 @@ def _write(ax: Axes, found: pd.DataFrame, bottom: float) -> None:
     """The values at one place: largest above its bar, least below, others at the left; an arrow if below the axes."""
     for i, row in enumerate(found.itertuples()):
         colour, marker, shift, _ = LOOKS[row.noise]
-        style = {"textcoords": "offset points", "ha": "center", "color": colour}
+        style = {"textcoords": "offset points", "ha": "center", "color": colour, "path_effects": [HALO]}
         mean = found["mean"].iloc[i]
         if mean - row.sd <= bottom:
             ax.plot(row.x + shift, bottom, marker, color=colour, clip_on=False)
