@@ -6,7 +6,6 @@ beyond the preset's evaluations come on top.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from snnlib.batch.evaluated import evaluations
 from snnlib.batch.throughput import Throughput
+from snnlib.fast import process
 from snnlib.runs import pretrained
 from snnlib.runs.checkpoints import epochs_done
 from snnlib.runs.evaluation import Evaluation
@@ -114,7 +114,7 @@ def time_left(preset: Preset, left: Mapping[str, float], cores: int | None = Non
     if not left:
         return counted
     if cores is None:
-        cores = 0 if default_device() == "cuda" else _cores()
+        cores = 0 if default_device() == "cuda" else process.cores()
     if not cores:
         gpus = max(torch.cuda.device_count(), 1)
         where = "GPU, one run at a time" if gpus == 1 else f"{gpus} GPUs, one run on each"
@@ -176,9 +176,4 @@ def _holds(run: Run, evaluation: Evaluation) -> bool:
 
 def jobs_at_a_time() -> int:
     """How many the local profile lets run beside each other, each on one thread."""
-    return torch.cuda.device_count() if default_device() == "cuda" else _cores()
-
-
-def _cores() -> int:
-    """Cores that this process may use, as Snakemake counts them."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return torch.cuda.device_count() if default_device() == "cuda" else process.cores()

@@ -17,7 +17,7 @@ from snnlib.experiments.tables import NotTestedError, Table, Tables
 from snnlib.store.sums import verified
 
 COLUMNS = [
-    "id", "claim", "section", "paper", "measured", "least", "most", "n", "scale", "rule", "verdict", "figure",
+    "id", "claim", "section", "paper", "measured", "least", "most", "n", "scale", "rule", "verdict", "may_be", "figure",
     "command", "quote", "tables",
 ]  # fmt: skip
 WITHIN = "share in [reset, threshold]"

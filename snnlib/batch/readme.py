@@ -42,24 +42,33 @@ def claims_markdown(ledger: Ledger, preset: str) -> str:
     if p.own:
         scale = "a preset of the reader's own"
     parts = [
-        f"**{verdict_counts(table)}**, at preset `{p.name}` ({p.description}): {scale}.",
+        f"**{verdict_counts(table)}**{_left(table)}, at preset `{p.name}` ({p.description}): {scale}.",
         "Mean ± the half-width of its 95 % interval that the training seeds give ± that of the test images. "
         f"{' '.join(RULE)} The paper's words and every test: `notebooks/claims.ipynb`.",
     ]
     # The verdict comes second: on a phone there is room for two columns, and the others are behind a swipe.
     rows = [
-        (f"{r.claim} ({r.section})", f"**{r.verdict}**", r.paper, _by_network(r), _widths(r.scale))
-        for r in table.itertuples()
+        (f"{r.claim} ({r.section})", _verdict(r), r.paper, _by_network(r), _widths(r.scale)) for r in table.itertuples()
     ]
     parts += [lines(("claim (section)", "verdict", "paper", "measured here", WIDTHS), rows)]
     if lacking := without_runs(ledger):
         parts += [f"Networks without runs at this preset: {lacking}."]
     if len(ledger.beyond):
-        rows = [(r.claim, f"**{r.verdict}**", _by_network(r), _widths(r.scale)) for r in ledger.beyond.itertuples()]
+        rows = [(r.claim, _verdict(r), _by_network(r), _widths(r.scale)) for r in ledger.beyond.itertuples()]
         header = "statement", "verdict", "measured here", WIDTHS
         parts += ["Beyond the paper, by the same rule:", lines(header, rows)]
     checked = f"A check, without a verdict: {ledger.checks}."
     return "\n\n".join([*parts, checked, f"Nets: {'; '.join(nets) or 'none'}."]) + "\n"
+
+
+def _left(table: pd.DataFrame) -> str:
+    """What the undecided can still become, where that is not all."""
+    found = Counter(filter(None, table.may_be))
+    return f" ({', '.join(f'{count} {words}' for words, count in found.most_common())})" if found else ""
+
+
+def _verdict(row: Any) -> str:
+    return f"**{row.verdict}**" + (f" ({row.may_be})" if row.may_be else "")
 
 
 def _by_network(row: Any) -> str:

@@ -153,9 +153,9 @@ def bandwidth(precision: str) -> float:
     return 3 * a.nbytes / min(seconds(lambda: torch.add(a, b, out=out), a.device) for _ in range(20))
 
 
-def machine() -> dict[str, str]:
-    """What the benchmark ran on."""
-    device = torch.device(default_device())
+def machine(device: str | None = None) -> dict[str, str]:
+    """What the benchmark ran on, on the default device if none is given."""
+    device = torch.device(device or default_device())
     found = provenance(device)
     compiled = "compiled" if available(device.type) else "not compiled: no compiler"
     return {

@@ -99,7 +99,7 @@ def step_seconds(taking_part: Sequence[Side], of: dict[str, Spec], rounds: int =
     """
     whole("rounds", rounds, least=3)
     of = {arm: _changed(spec, epochs=rounds + 1) for arm, spec in of.items()}
-    data = Run(of[taking_part[0].arm]).data()
+    data = Run(of[taking_part[0].arm]).data("cpu")
     size = STEPS * of[taking_part[0].arm].recipe.batch_size
     few = replace(data, train=Split(data.train.images[:size], data.train.labels[:size]))
     states = {side: initial_state(side.net(of[side.arm]), few, of[side.arm].recipe) for side in taking_part}
@@ -137,7 +137,7 @@ def accuracy(side: Side, spec: Spec, epochs: int, seed: int) -> pd.DataFrame:
         Columns who, seed, epochs, noise_seed, timesteps, accuracy (a fraction).
     """
     spec = _changed(spec, epochs, seed=seed)
-    data = Run(spec).data()
+    data = Run(spec).data("cpu")
     with spec.recipe.execution():
         state = initial_state(side.net(spec), data, spec.recipe)
         train_epochs(state, data, spec.recipe, timesteps=spec.timesteps, seed=seed, label=f"{side.who}, seed {seed}")
@@ -170,7 +170,7 @@ def summary(steps: pd.DataFrame, accuracies: pd.DataFrame, images: int, batch: i
         step_ratio=at.who.map(by_round.div(by_round[BASE], axis=0).median()),
         minutes=at.who.map(seconds) * (images // batch) * at.epochs / 60,
         rounds=len(by_round),
-        **machine() | {"threads": "1"},
+        **machine("cpu") | {"threads": "1"},
     )
 
 

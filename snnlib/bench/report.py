@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 
 import pandas as pd
 
@@ -90,7 +92,7 @@ def bench_equal_time(rounds: int = 7) -> str:
     """
     folder = figures_dir() / EQUAL_TIME
     out, specs, taking_part = Outputs(folder), equal_time.specs(), equal_time.sides()
-    if (folder / "equal_time.csv").exists() or not (folder / "steps.csv").exists():
+    if (folder / "equal_time.csv").exists() or not _timed(folder / "steps.csv", taking_part):
         for name in EQUAL_TIME_FILES:
             (folder / name).unlink(missing_ok=True)
         out.write_csv(equal_time.step_seconds(taking_part, specs, rounds), "steps")
@@ -107,6 +109,11 @@ def bench_equal_time(rounds: int = 7) -> str:
     text = equal_time.text(table)
     out.write_table(table, "equal_time", text)
     return text
+
+
+def _timed(file: Path, taking_part: Sequence[equal_time.Side]) -> bool:
+    """Whether the steps of all were timed, in turns: another library may have been installed since."""
+    return file.exists() and {side.who for side in taking_part} <= {*pd.read_csv(file).who}
 
 
 def publish_equal_time() -> str:

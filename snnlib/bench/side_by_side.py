@@ -30,6 +30,7 @@ from snnlib.bench.contestants import INSTALLED, TUNED
 from snnlib.bench.peers import version_of
 from snnlib.checks import InputError, whole
 from snnlib.data.sets import Split, load_dataset
+from snnlib.fast.process import cores
 from snnlib.store.markdown import lines as markdown_lines
 
 EPOCHS, SEEDS = 5, 3
@@ -113,7 +114,7 @@ def accuracies() -> pd.DataFrame:
     """Test accuracy of each side after `EPOCHS`, for each of `SEEDS`; as many at a time as there are processors."""
     runs = [(i, who, seed) for i, pair in enumerate(PAIRS) for who in (pair.library, OURS) for seed in range(SEEDS)]
     context = multiprocessing.get_context("spawn")
-    with _no_bars(), ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+    with _no_bars(), ProcessPoolExecutor(cores(), mp_context=context) as pool:
         found = list(tqdm(pool.map(_accuracy, *zip(*runs, strict=True)), desc="quick starts", total=len(runs)))
     rows = [(PAIRS[i].library, who, seed, accuracy) for (i, who, seed), accuracy in zip(runs, found, strict=True)]
     return pd.DataFrame(rows, columns=["quick_start", "who", "seed", "accuracy"])
@@ -191,7 +192,7 @@ def summary(accuracy: pd.DataFrame, rounds: pd.DataFrame) -> pd.DataFrame:
             by_seed = accuracy[(accuracy.quick_start == pair.library) & (accuracy.who == who)].accuracy
             row |= {"accuracy": by_seed.mean(), "accuracy_sd": by_seed.std(), "seeds": len(by_seed)}
             found.append(row)
-    hardware = machine() | {"threads": "1", **{pair.library: version_of(pair.library) or "" for pair in PAIRS}}
+    hardware = machine("cpu") | {"threads": "1", **{pair.library: version_of(pair.library) or "" for pair in PAIRS}}
     return pd.DataFrame(found).assign(rounds=rounds["round"].nunique(), **hardware)
 
 

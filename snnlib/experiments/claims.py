@@ -30,7 +30,8 @@ if TYPE_CHECKING:  # it brings matplotlib
     from snnlib.experiments.outputs import Outputs
 
 COLUMNS = [
-    "id", "claim", "section", "paper", "measured", "least", "most", "n", "scale", "rule", "verdict", "quote", "tables",
+    "id", "claim", "section", "paper", "measured", "least", "most", "n", "scale", "rule", "verdict", "may_be", "quote",
+    "tables",
 ]  # fmt: skip
 
 _lossless, *_alphas = fig5.CLAIMS  # the first is one of the abstract's, and stands with those
@@ -54,7 +55,7 @@ def decide(folder: Path, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
         A row each, columns `COLUMNS`: least and most are the means of the network, or readout, that is lowest and of
         that which is highest, for each part of the claim, "; " between parts, empty where these are no single numbers;
         n the numbers of training seeds, empty where they change nothing; scale the nets that were tested; rule the test
-        in words.
+        in words; may_be the verdicts that are left to an undecided claim, empty if all are.
     """
     claims, tables = tuple(claims), Tables(folder)
     found = _verdicts(tables, claims)
@@ -69,10 +70,11 @@ def verdicts(folder: Path, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
 def _verdicts(tables: Tables, claims: Iterable[Claim]) -> pd.DataFrame:
     rows = []
     for claim in claims:
-        row = {"least": "", "most": "", "n": ""}
+        row = {"least": "", "most": "", "n": "", "may_be": ""}
         try:
             finding = claim.decide(tables)
             row |= {"measured": finding.measured, "verdict": finding.verdict, "n": finding.seeds}
+            row["may_be"] = finding.may_be
             row["least"], row["most"] = _ends(finding.items)
         except NotTestedError as error:
             row |= {"measured": str(error), "verdict": error.verdict}
@@ -108,7 +110,8 @@ def _tested(claim: Claim, tables: Tables) -> list[Item]:
 def decide_beyond(folder: Path, claims: Iterable[Claim] = BEYOND) -> pd.DataFrame:
     """`decide` of what the paper does not claim, the verdicts in the words of `BEYOND_WORDS`."""
     table = decide(folder, claims)
-    return table.assign(verdict=table.verdict.replace(BEYOND_WORDS))
+    left = [" or ".join(BEYOND_WORDS.get(word, word) for word in words.split(" or ")) for words in table.may_be]
+    return table.assign(verdict=table.verdict.replace(BEYOND_WORDS), may_be=left)
 
 
 def told(out: Outputs, claims: Iterable[Claim]) -> str:

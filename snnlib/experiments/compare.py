@@ -90,7 +90,7 @@ SOURCES = (
     Source("Fig. 5", FIG5, ("noise", "alpha"), _at(10)),
     Source("Fig. 6", FIG6, ("noise",), _at(1, 10)),
     Source("what noise does", CONTROLS, ("noise", "inference"), _at(1, 10)),
-    Source("silent choices", CHOICES, ("choice", "value"), _at(10)),
+    Source("silent choices", CHOICES, ("net", "choice", "value"), lambda table: _at(10)(table) & (table.hold_out == 0)),
     Source(
         "Table 2", ACCURACIES, ("method", "variant"),
         lambda table: table.timesteps.isin((5, 10)) | (table.method == "ann"),

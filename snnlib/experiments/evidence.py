@@ -64,12 +64,22 @@ class Finding:
         """What no undecided or missing part could change; yes and no are treated alike."""
         if all(item.says == MISSING for item in self.items):
             return UNTESTED
+        return self.possible[0] if len(self.possible) == 1 else UNDECIDED
+
+    @property
+    def possible(self) -> list[str]:
+        """The verdicts that undecided or missing parts could still make of it."""
         outcomes = [OUTCOMES[item.says] for item in self.items]
         yes, no = ([i for i, of_item in enumerate(outcomes) if word in of_item] for word in (YES, NO))
         possible = {REPRODUCED: len(yes) == len(outcomes), NOT: len(no) == len(outcomes)}
         possible[PARTLY] = any(PART in of_item for of_item in outcomes) or any(i != j for i in yes for j in no)
-        found = [verdict for verdict, is_possible in possible.items() if is_possible]
-        return found[0] if len(found) == 1 else UNDECIDED
+        return [verdict for verdict in (REPRODUCED, PARTLY, NOT) if possible[verdict]]
+
+    @property
+    def may_be(self) -> str:
+        """Of an undecided claim, the verdicts that are left where one is not: "partly or not reproduced"."""
+        left = self.possible
+        return " or ".join(left) if self.verdict == UNDECIDED and len(left) == 2 else ""
 
     @property
     def extremes(self) -> tuple[float, float] | None:

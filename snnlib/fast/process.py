@@ -35,6 +35,11 @@ def usable(device: torch.device | str) -> torch.device:
     return found
 
 
+def cores() -> int:
+    """How many this process may use, as Snakemake counts them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def configure() -> None:
     """Flush denormals to zero, let glibc keep large blocks, and have cuDNN choose algorithms that repeat.
 

@@ -15,6 +15,7 @@ from snnlib.batch.estimate import duration, time_left, to_do
 from snnlib.batch.throughput import FEW, Throughput
 from snnlib.cli import runs as commands
 from snnlib.data.sets import Dataset
+from snnlib.fast import process
 from snnlib.network import Spiking
 from snnlib.runs import checkpoints, preset_found, results
 from snnlib.runs.evaluation import Evaluation
@@ -303,7 +304,7 @@ def test_a_stand_in_has_currents_in_every_layer(network: str) -> None:
 def test_the_command_lists_states_and_seconds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any) -> None:
     monkeypatch.setattr(preset_found, "FOLDER", tmp_path)
     monkeypatch.setattr(estimate, "Throughput", Fixed)
-    monkeypatch.setattr(estimate, "_cores", lambda: 2)
+    monkeypatch.setattr(process, "cores", lambda: 2)
     for module in (estimate, commands):
         monkeypatch.setattr(module, "default_device", lambda: "cpu")
     net = {**NET, "recipe": {"epochs": 1, "batch_size": 50}}

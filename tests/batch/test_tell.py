@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from tiny_runs import spec
 
-from snnlib.batch import estimate, tell
+from snnlib.batch import tell
 from snnlib.batch.engine import PLAN
 from snnlib.batch.jobs import jobs
 from snnlib.batch.killed import log_file, training
 from snnlib.batch.tell import SILENCE, Teller
+from snnlib.fast import process
 from snnlib.runs.preset import Preset
 from snnlib.runs.results import accuracy
 from snnlib.store.files import write
@@ -38,7 +39,7 @@ def preset(folder: Path) -> Preset:
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the machine has: so many runs go on at a time, by which it is said how long."""
-    monkeypatch.setattr(estimate, "_cores", lambda: 2)
+    monkeypatch.setattr(process, "cores", lambda: 2)
 
 
 @pytest.fixture

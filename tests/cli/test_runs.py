@@ -156,6 +156,15 @@ def test_several_that_begin_so_are_trained_but_not_evaluated(folder: Path) -> No
         choose.one("fashion_mnist_mini-cnn", p)
 
 
+def test_a_run_of_an_own_preset_that_was_only_begun_hides_no_other(folder: Path) -> None:
+    finished = ensure(spec(**QUICK))
+    p = load_preset("smoke").model_copy(update={"notebooks": {"method": {"net": {"ours": (spec(),)}}}})
+    Run(spec()).folder.mkdir()
+    assert listing.in_store()[spec().name] is None  # nothing there says what it is
+    assert choose.one(finished.spec.key, p) == finished
+    assert choose.one(spec().name, p) == Run(spec())
+
+
 # --- show ------------------------------------------------------------------------------------
 
 

@@ -191,6 +191,15 @@ def test_networks_make_a_verdict(says: list[str], expected: str) -> None:
 EVERY = [says for n in (1, 2, 3) for says in product(SAYS, repeat=n)]
 
 
+def test_what_is_left_is_what_any_outcome_makes_of_it() -> None:
+    for says in EVERY:
+        left = {verdict(*outcome) for outcome in product(*(TURN_OUT[s] for s in says))}
+        finding = Finding([Item("", "", s) for s in says])
+        assert set(finding.possible) == left, says
+        words = " or ".join(word for word in (REPRODUCED, PARTLY, NOT) if word in left)
+        assert finding.may_be == (words if finding.verdict == UNDECIDED and len(left) == 2 else ""), says
+
+
 def test_yes_and_no_are_treated_alike() -> None:
     """Exchange them, and reproduced and not reproduced are exchanged, and nothing else."""
     exchanged = {YES: NO, NO: YES, AT_LEAST_PART: AT_MOST_PART, AT_MOST_PART: AT_LEAST_PART}

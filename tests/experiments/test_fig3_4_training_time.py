@@ -161,6 +161,7 @@ FAIR = {"ours": spec(), "equal_time": spec(**LONGER), "direct": spec(**DIRECT)}
             {"equal_time": spec(recipe={"epochs": 20, "evaluate_every": 4})},
             "arm equal_time: recipe.evaluate_every = 4: must divide 5, which is 25% of its 20 epochs",
         ),
+        ({"equal_time": spec()}, "arm equal_time: recipe.epochs = 4: must be others than ours"),
         (
             {"direct4": spec(**{**DIRECT, "timesteps": 4}, recipe={"evaluate_every": 0})},
             "arm direct4: recipe.evaluate_every = 0: must be above 0",
@@ -262,6 +263,15 @@ def test_figure_3_draws_the_mean_of_each_arm_its_seeds_and_the_benchmark() -> No
         assert [t.get_text() for t in panel.texts] == ["95.0", "85.0±7.1"]
     assert flop.get_lines()[0].get_xdata().tolist() == [1, 2, 3]  # epochs of 10¹² FLOP
     assert "FLOP" in flop.get_xlabel()
+
+
+def test_a_network_that_the_paper_does_not_race_is_drawn_without_its_words() -> None:
+    table = pd.concat([curve(arm, [4, 8], [0.7, 0.9], network="vgg8") for arm in ("ours", "direct")])
+    (ax,) = fig3.training_speed(table, {"vgg8": 0.8}).axes
+    assert ax.get_title().endswith("\nbenchmark 80 %")
+    times = time_to_benchmark(table, {"vgg8": 0.8})
+    fig = fig4.time_to_accuracy(times, costs(network="vgg8"))
+    assert not any("paper" in text.get_text() for ax in fig.axes for text in ax.texts)
 
 
 def test_figure_3_marks_where_arms_are_compared_at_equal_time() -> None:

@@ -167,8 +167,10 @@ def test_a_net_that_was_given_up_is_held_against_no_goal(tmp_path: Path) -> None
     assert "93" not in found.measured
 
 
-def test_what_is_within_its_interval_of_a_goal_decides_nothing(tmp_path: Path) -> None:
-    assert verdicts(tmp_path, rate4=92.1)["record"] == UNDECIDED
+def test_what_is_within_its_seeds_interval_of_a_goal_decides_nothing(tmp_path: Path) -> None:
+    """0.025 points by seeds 0.01 apart; the images, 0.2 points, are those on which the goal was reached."""
+    found = [verdicts(tmp_path, rate4=at)["record"] for at in (92.02, 92.065, 92.1)]
+    assert found == [NOT, UNDECIDED, REPRODUCED]
 
 
 @pytest.mark.parametrize("other", [{"dataset": "fashion_mnist"}, {"hold_out": 5000}, {"timesteps": 4}])

@@ -131,6 +131,12 @@ def test_a_preset_without_the_default_is_refused() -> None:
         settings(preset(arms={arm: fields for arm, fields in TRAINED.items() if arm != "ours"}))
 
 
+def test_held_out_images_with_nothing_to_compare_are_refused() -> None:
+    held_out = {**TRAINED["ours"], "hold_out": 30}
+    with pytest.raises(InputError, match="nets = net: have no arm but ours, and images held out; must have another"):
+        settings(preset(arms={"ours": held_out}))
+
+
 def test_choices_without_an_arm_are_left_out() -> None:
     found = settings(preset(arms={arm: TRAINED[arm] for arm in ("ours", "rectangle")}))
     trained = {(s.choice, s.default) for s in found if s.choice not in choices.CONVERSION_CHOICES}

@@ -77,7 +77,7 @@ def test_what_the_memory_is_worth() -> None:
     lossless = table("fig5_lossless", timesteps=[5, 10], noise="gaussian", network=list(DEEP))
     by_net = lossless.groupby(["readout", "network", "timesteps"]).points.mean()
     low, high = ends(by_net["potential"])
-    says("it costs deep nets read by potentials {:.1f} to {:.1f} points;", -high, -low)
+    says("it costs deep nets read by potentials {:.1f} to {:.1f} points in the mean;", -high, -low)
     says("to those that spike it gives {:.1f} to {:.1f}", *ends(by_net["spikes"]))
     says("at a quarter of VGG-16's width {:.1f} to {:.1f}.", *ends(_over_ensemble(VGG, 0.25, "paper's memory", 5, 10)))
     exact = table("memories_contrasts", readout="spikes", network=list(DEEP), other_memory="ensemble")
@@ -156,7 +156,7 @@ def test_when_direct_training_is_the_better_choice() -> None:
 
     says("at ten with {:.1f} % against {:.1f} (CNN) and {:.1f} against {:.1f} (VGG-16).", *beside(direct[10], ours[10]))
     says("at one step, {:.1f} % against {:.1f} and {:.1f} against {:.1f},", *beside(read[1], direct[1]))
-    says("and behind at ten ({:.1f}, {:.1f})", *read[10])
+    says("and at ten behind with VGG-16 ({:.1f}; with the CNN, {:.1f}, not surely)", *reversed(read[10]))
 
 
 def test_when_conversion_is_the_better_choice() -> None:

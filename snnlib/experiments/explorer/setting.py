@@ -87,5 +87,8 @@ def nets() -> dict[str, Run]:
         called = f"{net_title(run.spec.columns())}, {run.spec.readout} read out"
         found[f"{called} ({run.spec.key})" if called in found else called] = run
     if not found:
-        raise InputError(f"published nets: there are none in {pretrained.folder('')}; `git checkout` restores them")
+        raise InputError(
+            f"published nets: there are none in {pretrained.folder('')}; `git checkout` restores them, where "
+            "SNNLIB_PRETRAINED does not point elsewhere"
+        )
     return found

@@ -105,7 +105,7 @@ def _panel(ax: Axes, net: pd.DataFrame, benchmark: float, spent: str) -> None:
         ends.append((100 * last.accuracy, colour, marker))
     ax.axhline(benchmark, color=BLACK, ls=":", lw=1.2, label="benchmark of Figure 4")
     first = net.iloc[0]
-    printed = next(values for (_, network), values in TRAINING_TIME.items() if network == first.network)
+    printed = next((values for (_, network), values in TRAINING_TIME.items() if network == first.network), None)
     low, high = net.spent.min(), net.spent.max()
     for share in SHARES if spent == "seconds" and "equal_time" in set(net.arm) else ():
         at = share * net[net.arm == "direct"].spent.max()
@@ -120,7 +120,7 @@ def _panel(ax: Axes, net: pd.DataFrame, benchmark: float, spent: str) -> None:
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda s, _: f"{s:,g}"))
-    told = f"benchmark {benchmark:g} % (paper: {100 * printed['benchmark']:g} %)"
+    told = f"benchmark {benchmark:g} %" + (f" (paper: {100 * printed['benchmark']:g} %)" if printed else "")
     ax.set(
         title=f"{net_title(first)}, {counted([net.seed.nunique()], 'seed')}\n{told}",
         xlabel=words,

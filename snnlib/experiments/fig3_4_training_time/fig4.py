@@ -105,7 +105,9 @@ def _own_benchmark(ax: Axes, pairs: pd.DataFrame, colour: str, marker: str) -> N
 
 def _printed(ax: Axes, network: str) -> None:
     """What the paper's printed seconds save, at its own benchmark."""
-    printed = next(values for (_, name), values in TRAINING_TIME.items() if name == network)
+    printed = next((values for (_, name), values in TRAINING_TIME.items() if name == network), None)
+    if printed is None:
+        return  # a network that the paper does not have
     about = "approximately" if network == "resnet18" else "about"  # its words, Sec. 3.2
     saved = printed_saving(network)
     ax.axhline(saved, color=BLACK, ls=DASHED, lw=1, label="the paper's printed seconds")

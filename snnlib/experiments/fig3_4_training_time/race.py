@@ -45,6 +45,9 @@ def raced(preset: Preset) -> list[Comparison]:
         if len(set(epochs.values())) > 1:
             raise InputError(f"{where}: recipe.epochs = {epochs}: must be the same")
         if "equal_time" in specs:
+            if specs["equal_time"] == specs["ours"]:
+                found = specs["ours"].recipe.epochs
+                raise InputError(f"{where}, arm equal_time: recipe.epochs = {found}: must be others than ours")
             for arm, spec in compared.items():
                 _check_tested(f"{where}, arm {arm}", spec)
     return list(races.values())

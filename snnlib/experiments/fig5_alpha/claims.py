@@ -122,15 +122,15 @@ CLAIMS = (
         "alpha_2", "α = 2 gains only slightly", "3.3, Fig. 5",
         "When α is equal to 2, the potential range is [0, 1], so the noise term N'_{noise} does not exist any more. It "
         "can be seen that there is a very slight improvement in accuracy with increasing time steps.",
-        f"the gain from T = {FIRST} to {LAST} at α = {NO_NOISE:g} above 0, and below {HALF:g} times that at "
-        f"α = {ALPHA:g}",
+        f"where spikes are read, the gain from T = {FIRST} to {LAST} at α = {NO_NOISE:g} above 0, and below {HALF:g} "
+        f"times that at α = {ALPHA:g}",
         "very slight", (EFFECTS,), slight_without_noise,
     ),
     Claim(
         "alphas_converge", "other α end close together", "3.3, Fig. 5",
         "when N'_{noise} is present, the accuracy improvement is obvious and the different α values make models "
         "converge to close accuracy",
-        f"at T = {LAST}, each α above {NO_NOISE:g} within {CLOSE:g} point of α = {ALPHA:g}",
+        f"where spikes are read, at T = {LAST}, each α above {NO_NOISE:g} within {CLOSE:g} point of α = {ALPHA:g}",
         "close", (EFFECTS,), alphas_converge,
     ),
 )  # fmt: skip

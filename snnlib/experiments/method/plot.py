@@ -77,7 +77,7 @@ def _histograms(ax: Axes, layer: str, table: pd.DataFrame) -> None:
 def _sketch(ax: Axes, row: pd.Series) -> None:
     """Boxes for the copies of the net; time runs to the right."""
     step, t = int(row.step), int(row.timesteps)
-    copies = 1 if t == 1 else _SHOWN
+    copies = min(t, _SHOWN)
     ax.set(xlim=(0, 10), ylim=(0, 10))
     ax.axis("off")
     names = {
@@ -86,7 +86,7 @@ def _sketch(ax: Axes, row: pd.Series) -> None:
         3: "Step 3: the steps remember",
     }
     inside = {1: "N_noise", 2: "N_noise", 3: "N'"}
-    centres = [5.0] if copies == 1 else [1.7, 5.0, 8.3]
+    centres = {1: [5.0], 2: [3.0, 7.0], _SHOWN: [1.7, 5.0, 8.3]}[copies]
     for i, x in enumerate(centres):
         ax.add_patch(FancyBboxPatch((x - 1.1, 4.1), 2.2, 3.2, boxstyle="round,pad=0.05", fc="#EEF3F7", ec=BLACK))
         noise = "N_noise" if i == 0 else inside[step]
@@ -101,7 +101,7 @@ def _sketch(ax: Axes, row: pd.Series) -> None:
             if step == 3:
                 ax.annotate("", (x - 1.2, 5.7), (before + 1.2, 5.7), arrowprops={"arrowstyle": "->", "color": ORANGE})
                 ax.text((x + before) / 2, 6.0, "λV", ha="center", color=VERMILION)
-            if i == copies - 1:
+            if i == copies - 1 and t > copies:
                 ax.text((x + before) / 2, 4.9, "…", ha="center", va="center")
     spread = f" ± {row['std']:.2f}" if row.noise_seeds > 1 else ""
     ax.text(5, -0.3, f"T = {t}: {row['mean']:.2f}{spread} %", ha="center", weight="bold", color=BLUE)

@@ -16,7 +16,7 @@ from snnlib.runs.evaluation import Evaluation
 from snnlib.runs.evaluations import Integrated, Phased, Pipelined
 from snnlib.runs.preset import Comparison, Preset
 from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run
+from snnlib.runs.run import Run, default_device
 
 NOTEBOOK = "one_pass"
 # All layers step together; so too, but the first `WARM_UP` outputs do not count; each layer waits; an ANN has no steps.
@@ -140,7 +140,7 @@ def costs(preset: Preset, repeats: int = 9) -> pd.DataFrame:
     for arms in compared(preset).values():
         firsts = {arm: runs[0].spec for arm, runs in arms.items()}
         specs = [*dict.fromkeys([*firsts.values(), *(spec.after for spec in firsts.values() if spec.after)])]
-        data = arms["potential"][0].data("cpu")
+        data = arms["potential"][0].data(default_device())
         with firsts["potential"].recipe.execution():
             measured = step_seconds(specs, data, repeats)
         seconds = {spec: pd.Series(times) for spec, times in zip(specs, measured, strict=True)}

@@ -1,6 +1,7 @@
 """How far single-step training gets on CIFAR-10: the goals, and how they are decided. The rule: docs/verdicts.md.
 
-A goal is a plain number, which a net either is above or is not: it has no interval of its own.
+A goal is a plain number, which a net either is above or is not: it has no interval of its own. It was reached on these
+test images, so that they are no chance either; training seeds are.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def reached(tables: Tables, goal: float, way: str, arm: str) -> Finding:
 
     def judge(label: str, rows: pd.DataFrame) -> list[Item]:
         effect = Effect.of(rows)
-        return [exceeds(label, effect, goal, shown=f"{effect.shown('.2f', ' %')} ({TRAINED[arm]})")]
+        return [exceeds(label, Effect(effect.values, 0.0), goal, shown=f"{effect.shown('.2f', ' %')} ({TRAINED[arm]})")]
 
     table = tables.read(LEVELS)
     final = (table.net == FINAL) & (table.dataset == "cifar10")
@@ -52,7 +53,8 @@ def reached(tables: Tables, goal: float, way: str, arm: str) -> Finding:
 
 def _claim(id: str, claim: str, test: str, goal: float, way: str = SPIKING, arm: str = CHOSEN) -> Claim:
     decide = partial(reached, goal=goal, way=way, arm=arm)
-    return Claim(id, claim, "3.2, Table 2", "", f"{test}: above {goal:.2f} %", "92.07 % (T = 10)", (LEVELS,), decide)
+    rule = f"{test}: above {goal:.2f} % by training seeds alone, as the images are the goal's"
+    return Claim(id, claim, "3.2, Table 2", "", rule, "92.07 % (T = 10)", (LEVELS,), decide)
 
 
 _TEST = f"accuracy on CIFAR-10 at T = {AT}, last epoch, of a net trained in single passes on the rates of L = 4 steps,"

@@ -13,6 +13,7 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
+from snnlib.checks import InputError
 from snnlib.conversion import STATISTICS
 from snnlib.dynamics import FIRST_STEPS
 from snnlib.experiments.contrasts import COLUMNS, Side, contrast
@@ -47,7 +48,10 @@ CONVERSION_CHOICES = {"statistics of Eqs. 8-9": ("statistics", STATISTICS), "fir
 # Three, where one comparison would ask for two: a dozen settings are compared at once.
 ERRORS = 3
 POINTS = "+z.1f"  # how a difference is written; z: never -0.0
-CHOICES = Table("silent_choices", {"net": "text", **RUN_COLUMNS, "choice": "text", "default": "bool"})
+CHOICES = Table(
+    "silent_choices",
+    {"net": "text", **RUN_COLUMNS, "hold_out": "number", "choice": "text", "value": "text", "default": "bool"},
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,16 @@ def settings(preset: Preset) -> list[Setting]:
     The default is ours. How often a run is tested is no difference.
 
     Raises:
-        InputError: another arm than ours and those of `TRAINED`.
+        InputError: another arm than ours and those of `TRAINED`; nothing that could differ from ours.
     """
     nets = preset.comparison(NOTEBOOK, must=("ours",), may=ARMS)
-    return [setting for net, arms in nets.items() for setting in _of_net(net, arms, preset.evaluation)]
+    found = [setting for net, arms in nets.items() for setting in _of_net(net, arms, preset.evaluation)]
+    if not found:
+        raise InputError(
+            f"preset {preset.name}, notebook {NOTEBOOK}, nets = {', '.join(nets)}: have no arm but ours, and images "
+            "held out; must have another arm, or a net that is tested on the test set"
+        )
+    return found
 
 
 def _of_net(net: str, arms: Comparison, usual: Conversion) -> Iterator[Setting]:
