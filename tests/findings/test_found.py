@@ -27,6 +27,18 @@ def test_gains_from_one_step_to_ten() -> None:
     )  # fmt: skip
 
 
+def test_gains_beyond_their_interval() -> None:
+    nets = ["readout", "network", "width", "dataset", "augment"]
+    sure = {}
+    for earlier, later in ((1, 5), (5, 10)):
+        like = {"earlier": earlier, "later": later, "ties": "first", "inference": "noise"}
+        seeds = table("fig2_gains", **like).groupby(nets).size()
+        three = [like | dict(zip(nets, net, strict=True)) for net in seeds[seeds >= 3].index]
+        sure[later] = [points("fig2_gains", **net) > half("fig2_gains", **net) for net in three]
+    assert (len(sure[5]), sum(sure[5]), sum(sure[10])) == (12, 10, 3)
+    says("From T = 1 to 5 ten of the twelve with three seeds gain beyond their interval, from 5 to 10 three.")
+
+
 def test_what_the_noise_does() -> None:
     spikes = {"readout": "spikes", "noise": "gaussian", "other_noise": "constant", "other_inference": "constant 1/2"}
     best = [
