@@ -107,7 +107,7 @@ def test_the_full_vgg() -> None:
         for width in (1.0, 0.25)
     )
     says(
-        "has {:.1f} % with potentials and {:.1f} with spikes at T = 10 after eight epochs, where a quarter of it has "
+        "has {:.1f} % with potentials and {:.1f} with spikes at T = 10 after twenty epochs, where a quarter of it has "
         "{:.1f} and {:.1f} after twelve", *full, *quarter,
     )  # fmt: skip
     like = {"network": VGG, "earlier": 1, "later": 10, "ties": "first", "inference": "noise"}
