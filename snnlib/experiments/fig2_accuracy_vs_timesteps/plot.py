@@ -120,9 +120,9 @@ def _write(ax: Axes, drawn: dict[str, dict[str, pd.DataFrame]], printed: dict[in
         at, (colour, _) = ways[NOISE], READOUTS[readout]
         first, last, sd = at.loc[1], at.index.max(), np.nan_to_num(at.sd[1])
         if readout == "potential":  # there may be a star
-            _label(ax, (1, _over(tops, 1, first["mean"] + sd, line)), written(first["mean"]), colour, (-2, 8))
+            _label(ax, (1, _over(tops, 1, first["mean"] + sd, line)), written(first["mean"]), colour, (-5, 8))
         else:
-            _label(ax, (1, first["mean"] - sd), written(first["mean"]), colour, (-2, -5))
+            _label(ax, (1, first["mean"] - sd), written(first["mean"]), colour, (-5, -5))
         right.setdefault(last, []).append((at["mean"][last], colour))
     for t, value in printed.items():
         if t < max(printed):
