@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
+from matplotlib.patheffects import withStroke
 
 # Every picture is as wide, in inches, and all its text as large, in points: 7 points where it is 9 cm wide, on a phone.
 WIDTH, SIZE = 5.0, 10
@@ -23,6 +24,7 @@ TITLE_LINE, LEGEND_LINE = 0.17, 0.22  # inches of height
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
+HALO = withStroke(linewidth=3, foreground="white")  # of a number that lies on a line
 
 # What is printed in grey, or seen with colour-blind eyes, is told apart by these, or by dashes or hatching.
 MARKERS = "os^Dv<X>P*hd"

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator, StrMethodFormatter
 
 from snnlib.deploy import operations
@@ -17,6 +16,7 @@ from snnlib.experiments.style import (
     BLACK,
     BLUE,
     GREEN,
+    HALO,
     LEGEND_LINE,
     ORANGE,
     PURPLE,
@@ -81,7 +81,7 @@ def anytime(table: pd.DataFrame) -> Figure:
 
 def _name_leads(ax: Axes, points: pd.DataFrame) -> None:
     """The threshold beside each of the first points, which lie apart."""
-    look = {"color": BLUE, "path_effects": [withStroke(linewidth=3, foreground="white")]}
+    look = {"color": BLUE, "path_effects": [HALO]}
     for threshold, p in points.loc[1:4].iterrows():
         at = (p["mean_steps", "mean"], p["accuracy", "mean"])
         ax.annotate(f"{threshold:g}", at, xytext=(4, 5), textcoords="offset points", zorder=5, **look)

@@ -6,15 +6,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 
 from snnlib.experiments.over_seeds import ARCHITECTURE, NET, mean_and_sd, over_seeds, percent
-from snnlib.experiments.style import BLACK, BLUE, VERMILION, entitle, grid, legend, style
+from snnlib.experiments.style import BLACK, BLUE, HALO, VERMILION, entitle, grid, legend, style
 from snnlib.experiments.titles import panel_title
 from snnlib.experiments.what_noise_does.table import AS_LIF, AT_MEAN, CONSTANT, EQ_4, NOISE, NONE, STEP_2, STEP_3
 
 GREY = "#777777"
-HALO = withStroke(linewidth=3, foreground="white")  # of a number that lies on a line
 # Of each training: colour, marker, shift of its points, name.
 LOOKS = {
     NOISE: (BLUE, "o", -0.1, "trained with noise (the paper's)"),
