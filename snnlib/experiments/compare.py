@@ -43,8 +43,9 @@ RULE = (
     f"seeds. They differ if the means are further apart than {ERRORS} standard errors of their difference. The "
     "standard deviation is pooled over the seeds of both sides, but never smaller than that of one test set of "
     "N images, √(p (1 - p) / N) at accuracy p; of one seed on each side it says no more, so means further apart are "
-    "undecided. Verdicts on claims agree if they are the same. Identical: from files of "
-    "the same bytes. Times and memory are left out: they are the machine's, and what they decide is in the verdicts."
+    "undecided. Of nets that are alike, three seeds a side, up to 4 of 100 differ so by chance. "
+    "Verdicts on claims agree if they are the same. Identical: from files of the same bytes. "
+    "Times and memory are left out: they are the machine's, and what they decide is in the verdicts."
 )
 NET_AND_NOISE = [*NET, "noise"]
 COLUMNS = ["where", "net", "what", "own", "published", "difference", "allowed", "outcome"]
@@ -123,7 +124,8 @@ def deviation(groups: Iterable[Sequence[float]], images: int) -> float:
 def tolerance(own: Sequence[float], published: Sequence[float], images: int) -> float:
     """How far apart two means may be to agree, in points: `ERRORS` standard errors of their difference.
 
-    That is ERRORS s √(1/n + 1/m), for n and m seeds and s of `deviation`.
+    That is ERRORS s √(1/n + 1/m), for n and m seeds and s of `deviation`. Where s is that of the seeds, two alike are
+    further apart by chance with the probability that Student's t with n + m - 2 degrees of freedom has beyond ERRORS.
     """
     return ERRORS * deviation([own, published], images) * math.sqrt(1 / len(own) + 1 / len(published))
 

@@ -259,6 +259,15 @@ def test_accuracy_over_t_has_minutes_and_goals() -> None:
     assert [t.get_text() for t in ax.texts] == list(record.GOALS)
 
 
+def test_half_the_error_is_as_far_wherever_it_is_and_nothing_is_left_out() -> None:
+    ax, _ = plot.reached(made_up()).axes
+    low, high = ax.get_ylim()
+    heights = np.diff(ax.transData.transform([(1, 60), (1, 80), (1, 90), (1, 95)])[:, 1])
+    np.testing.assert_allclose(heights, heights[0])
+    drawn = np.concatenate([c.lines[0].get_ydata().astype(float) for c in ax.containers])
+    assert low < drawn.min() < max(drawn.max(), *(100 * goal for goal in record.GOALS.values())) < high < 100
+
+
 def test_nets_of_held_out_images_are_drawn_where_there_are_no_others() -> None:
     held_out = made_up().assign(hold_out=500)
     final = made_up().assign(hold_out=0, net="final", network="cnn")

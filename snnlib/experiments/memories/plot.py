@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator, ScalarFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter, StrMethodFormatter
 
 from snnlib.experiments.memories.rates import COPIES, IMAGES
 from snnlib.experiments.memories.table import (
@@ -51,6 +51,7 @@ LOOKS = {
     EXACT: {"color": BLUE, "marker": "D"},
 }
 CONTROLS = {
+    PAPER: LOOKS[PAPER],
     EXACT: LOOKS[EXACT],
     READOUT: {"color": SKY, "marker": "<", "ls": "--"},
     HIDDEN: {"color": PURPLE, "marker": "X", "ls": ":"},
@@ -74,6 +75,7 @@ LEGEND = {  # where the name in the CSV says too little
 }
 OVER = "points over the ensemble"
 AT = (1, 2, 4, 10)  # T at which the spread is drawn
+ASIDE = 1.024  # from one memory's T to the next's, so that bars stand apart
 
 
 def accuracy(table: pd.DataFrame) -> Figure:
@@ -99,11 +101,11 @@ def layers(table: pd.DataFrame) -> Figure:
 
 def _each(looks: Mapping[str, dict[str, str]], ax: Axes, at: pd.DataFrame) -> None:
     """A line over T for each memory that was run, mean ± sd of the seeds."""
-    for memory, look in looks.items():
-        if memory in at.index.get_level_values("memory"):  # a readout of potentials has fewer
-            of_seeds = at.xs(memory, level="memory")
-            ax.errorbar(at.columns, of_seeds.mean(), yerr=_sd(of_seeds), label=memory, **look)
-    _powers_of_two(ax, at.columns.max())
+    there = [memory for memory in looks if memory in at.index.get_level_values("memory")]  # potentials have fewer
+    for place, memory in enumerate(there):
+        of_seeds, aside = at.xs(memory, level="memory"), ASIDE ** (place - (len(there) - 1) / 2)
+        ax.errorbar(at.columns * aside, of_seeds.mean(), yerr=_sd(of_seeds), label=memory, **looks[memory])
+    _doubling(ax, int(at.columns.max()))
 
 
 def _over_the_ensemble(looks: Mapping[str, dict[str, str]], ax: Axes, at: pd.DataFrame) -> None:
@@ -181,6 +183,7 @@ def chance(table: pd.DataFrame) -> Figure:
                 ax.loglog(t, table.sd.max() / t**power, color="grey", ls=ls, lw=1, label=label)
             ax.set(title=name, xlabel="time steps T")
             for axis in (ax.xaxis, ax.yaxis):
+                axis.set_major_locator(LogLocator(numticks=9))
                 axis.set_major_formatter(StrMethodFormatter("{x:g}"))
                 axis.set_minor_locator(NullLocator())
         for ax in leftmost(axes.flat):
@@ -212,9 +215,10 @@ def _panels(
     return fig
 
 
-def _powers_of_two(ax: Axes, last: int) -> None:
+def _doubling(ax: Axes, last: int) -> None:
+    """A logarithmic axis of T with numbers at powers of two that are not near the last, and at the last."""
     ax.set_xscale("log", base=2)
-    ax.set_xticks([2**i for i in range(int(last).bit_length())])
+    ax.set_xticks([t for t in (2**i for i in range(last.bit_length())) if 1.5 * t < last] + [last])
     ax.xaxis.set_major_formatter(ScalarFormatter())
 
 

@@ -37,6 +37,7 @@ LOOKS = {
     "at_once": ("an ANN, no steps", {"color": BLACK, "marker": "s"}),
 }
 WAYS = {SPIKING: {"ls": "-"}, PIPELINED: {"ls": ":"}, MIRRORED: {"ls": "--"}}
+TICKS = (0, 20, 40, 50, 60, 70, 75, 80, 85, 88, 90, 92, 94, 95, 96, 97, 98, 99)  # on a scale of the error
 CHARACTERS = 28  # of a line of a row's name
 
 
@@ -122,11 +123,8 @@ def reached(table: pd.DataFrame) -> Figure:
                 side = "top" if accuracy == min(GOALS.values()) else "bottom"  # so that none lies on another
                 at_right = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": side}
                 ax.annotate(goal, (1, 100 * accuracy), xytext=(4, 0), **at_right)
-            ax.set(
-                title=_title(table, net[0]),
-                xlabel="time steps T",
-                ylabel="accuracy, %",
-            )
+            ax.set(title=_title(table, net[0]), xlabel="time steps T", ylabel="accuracy, %\n(log scale of the error)")
+            _by_error(ax)
             key(below, ax)
         entitle(
             fig,
@@ -135,6 +133,14 @@ def reached(table: pd.DataFrame) -> Figure:
             "behind a name: the time that training took one thread)",
         )
     return fig
+
+
+def _by_error(ax: Axes) -> None:
+    """Accuracies in percent on a logarithmic scale of the error, so that those near a goal can be told apart."""
+    low, high = ax.get_ylim()
+    low -= (100 - low) / 20  # what is lowest stands clear of the axis on this scale too
+    ax.set_yscale("function", functions=(lambda y: -np.log(100 - y), lambda z: 100 - np.exp(-z)))
+    ax.set(ylim=(low, high), yticks=[tick for tick in TICKS if low <= tick <= high])
 
 
 def _title(table: pd.DataFrame, net: str) -> str:
