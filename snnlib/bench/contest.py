@@ -9,7 +9,7 @@ import math
 import multiprocessing
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -171,6 +171,10 @@ def machine(device: str | None = None) -> dict[str, str]:
 def quartiles(rounds: pd.DataFrame) -> pd.DataFrame:
     """Median and quartiles over rounds of each contestant of `timings`, in milliseconds, and the machine."""
     by = ["network", "task", "timesteps", "who", "precision", "setting", "batch_size", "width"]
-    ms = rounds.groupby(by, sort=False).seconds.quantile([0.5, 0.25, 0.75]).mul(1e3).unstack()
-    ms.columns = ["ms", "ms_q25", "ms_q75"]
-    return ms.reset_index().assign(rounds=rounds["round"].nunique(), **machine())
+    return in_ms(rounds, by).assign(rounds=rounds["round"].nunique(), **machine())
+
+
+def in_ms(rounds: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """The columns ``by`` of `timings`, then ms, ms_q25 and ms_q75: median and quartiles of what has them in common."""
+    ms = rounds.groupby(list(by), sort=False).seconds.quantile([0.5, 0.25, 0.75]).mul(1e3).unstack()
+    return ms.set_axis(["ms", "ms_q25", "ms_q75"], axis=1).reset_index()

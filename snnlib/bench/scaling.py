@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from snnlib.bench.contest import machine, memory, timings
+from snnlib.bench.contest import in_ms, machine, memory, timings
 from snnlib.bench.contestants import DIRECT, OURS, Contestant
 
 STEP = Contestant(OURS, "cnn", "training", 1, "bfloat16")
@@ -33,11 +33,10 @@ def scaling(rounds: int = 7) -> pd.DataFrame:
     for axis, (values, arms) in AXES.items():
         points = {(arm, value): replace(SCALED[arm], **{axis: value}) for arm in arms for value in values}
         fields = [field.name for field in dataclasses.fields(Contestant)]
-        ms = timings(points.values(), rounds).groupby(fields).seconds.quantile([0.5, 0.25, 0.75]).mul(1e3).unstack()
-        ms.columns = ["ms", "ms_q25", "ms_q75"]
+        ms = in_ms(timings(points.values(), rounds), fields)
         table = memory(points.values())
         table["arm"], table["value"] = zip(*points, strict=True)
-        table = table.merge(ms.reset_index(), on=fields, how="left")
+        table = table.merge(ms, on=fields, how="left")
         columns = ["arm", "value", "ms", "ms_q25", "ms_q75", "peak_bytes"]
         parts.append(table[columns].assign(axis=axis, rounds=rounds, **machine()))
     return pd.concat(parts, ignore_index=True)
