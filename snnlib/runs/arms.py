@@ -115,6 +115,7 @@ ARMS = {
     "potential_start": Arm(
         "potential, the other start of batch norm", {**POTENTIAL_READOUT, **CENTRED}, like="potential"
     ),
+    "rate4_short": Arm("rates at L = 4, for fewer epochs", _rate(4, True), ("epochs", *OWN), like="qcfs"),
     "rate4_longer": Arm("rates at L = 4, for longer", _rate(4, True), ("epochs", *OWN), like="qcfs"),
     # Ways out of the order in which spikes arrive, which the rate of a constant current does not know.
     "rate4_then1": Arm("rates at L = 4, then at L = 1", _rate(1, True), ("epochs", *OWN), like="qcfs", after="rate4"),

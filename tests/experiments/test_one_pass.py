@@ -19,7 +19,7 @@ from snnlib.data.sets import Dataset
 from snnlib.experiments.claims import decide
 from snnlib.experiments.one_pass import claims, plot
 from snnlib.experiments.one_pass import table as one_pass
-from snnlib.experiments.one_pass.table import AT_ONCE, OF_DIRECT, PIPELINED, SPIKING, WARM_UP, WARMED
+from snnlib.experiments.one_pass.table import AT_ONCE, OF_DIRECT, PIPELINED, SHORT, SPIKING, WARM_UP, WARMED
 from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
 from snnlib.rate import Rate, integrated
 from snnlib.runs.arms import ARMS
@@ -94,7 +94,9 @@ def test_levels_stand_alone_where_nothing_else_was_trained(small_store: None, pr
     assert [len(draw(two).axes) for draw in (plot.levels, plot.others)] == [2 * 3, 3]
 
 
-BEGUN_CENTRED = {"rate4", "rate8", "half4", "half8", "rate1_start", "potential_start", "qcfs_start", "rate4_longer"}
+BEGUN_CENTRED = {
+    "rate4", "rate8", "half4", "half8", "rate1_start", "potential_start", "qcfs_start", SHORT, "rate4_longer",
+}  # fmt: skip
 BEGUN_AS_USUAL = {"rate1", "rate2", "half1", "potential", "qcfs", "rate8_start", "direct4_short"}
 
 

@@ -51,6 +51,7 @@ PAPERS = {
     "potential_start": ({"color": BLACK, "marker": "*", "ms": 8, "ls": ":"}, f"paper's, {OTHER}"),
 }
 OPPONENTS = {
+    "rate4_short": ({"color": VERMILION, "marker": "d", "ls": "--"}, "L = 4, fewer epochs"),
     "rate4_longer": ({"color": VERMILION, "marker": "^", "ls": ":"}, "L = 4, for longer"),
     "rate4_then1": ({"color": VERMILION, "marker": "v", "ls": "-."}, "L = 4, + epoch of L = 1"),
     "rate4_in_time": ({"color": VERMILION, "marker": "<"}, "L = 4, + epoch in time"),

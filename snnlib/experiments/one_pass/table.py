@@ -28,12 +28,14 @@ RANDOM = {f"rate{levels}": levels for levels in LEVELS}
 HALF = {f"half{levels}": levels for levels in LEVELS}
 STARTS = {f"{arm}_start": arm for arm in (*RANDOM, "qcfs", "potential")}
 OF_DIRECT = ("of_direct", "of_direct_q25", "of_direct_q75")  # columns of `costs`
+SHORT = "rate4_short"
 LONGER = ("rate4_longer", "rate4_then1", "rate4_in_time")  # or trained on after one of those
 OPPONENTS = ("potential", "direct4_short", "qcfs", "relu")
-ARMS = (*RANDOM, *HALF, *STARTS, *LONGER, *OPPONENTS)
+ARMS = (*RANDOM, *HALF, *STARTS, SHORT, *LONGER, *OPPONENTS)
 AGAINST = {  # who is held against whom, as they spike
     **{arm: ("potential", half) for arm, half in zip(RANDOM, HALF, strict=True)},
     "rate4": ("potential", "potential_start", "half4", "direct4_short"),
+    SHORT: ("direct4_short",),
     "rate4_in_time": ("rate4_longer",),
 }
 
