@@ -163,6 +163,8 @@ def report(preset: str, listed: Collection[str] = OUTCOMES) -> str:
         InputError: no repository, which has the published ones.
     """
     p, own, published = _sides(preset)
+    if own.resolve() == published.resolve():
+        return f"{from_root(own)} is the folder of what is published: there is nothing of your own to compare with it"
     table, own_lacks, published_lacks = compare(own, published)
     parts = []
     if rows := [tuple(row) for row in table[table.outcome.isin(listed)].to_numpy().tolist()]:

@@ -210,6 +210,15 @@ def test_the_command_prints_the_table_the_rule_and_the_count(folders: tuple[Path
     assert lines[-1] == "own beside published, at preset smoke: 2 agree, 2 differ"
 
 
+def test_what_is_published_is_not_compared_with_itself(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, published = folders
+    put(published, fig2({"cnn": [79, 81]}))
+    monkeypatch.setenv("SNNLIB_FIGURES", str(published.parent))
+    assert compare.report("smoke").startswith("figures/smoke is the folder of what is published")
+
+
 def test_without_the_repository_there_is_nothing_to_compare_with(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "CHECKOUT", False)
     for tell in (compare.report, compare.report_as_json):

@@ -68,5 +68,5 @@ def gaps(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
     for arms in nets.values():
         for t in sorted({1, evaluation.timesteps}):
             table = contrast(*(Side(arms[arm], evaluation, t) for arm in ARMS))
-            tables.append(named(arms["ours"][0], table, timesteps=t))
+            tables.append(named(arms[ARMS[0]][0], table, timesteps=t))
     return pd.concat(tables, ignore_index=True)

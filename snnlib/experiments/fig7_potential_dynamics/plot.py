@@ -95,8 +95,8 @@ def _autocorrelation(ax: Axes, rows: pd.DataFrame) -> None:
     _, c = _series(rows, "c", "lag")
     ax.axhline(0, color=BLACK, linewidth=0.9)
     ax.axvline(potential.PERIOD, color=BLACK, linewidth=0.9, linestyle=":", label="(d): one period of (c)")
-    ax.plot(lag, a, "o-", color=BLUE, markersize=4, label="(d): the neuron of (a)")
-    ax.plot(lag, c, "s-", color=GREEN, markersize=4, mfc="white", label="(d): the membrane of (c)")
+    ax.plot(lag, a, "o-", color=BLUE, markersize=4, label="(d): the layer of (a)")
+    ax.plot(lag, c, "s-", color=GREEN, markersize=4, mfc="white", label="(d): membranes as of (c)")
     period = round(potential.PERIOD)
     ax.set_title(
         f"(d) Correlation of the potential with itself\n{period} steps later: (a) {_r(a, period)}, (c) {_r(c, period)}"
