@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from snnlib.cli import choose
 from snnlib.cli.commands import app
 from snnlib.runs.preset import load_preset
 from snnlib.store.paths import DOCS, README, ROOT
@@ -117,6 +118,10 @@ def test_commands_name_runs() -> None:
     assert named
     for name in named:
         assert any(run.startswith(name) for run in cpu), name
+    for words in told:
+        if words[:3] == ["evaluate", "--preset", "cpu"]:
+            run = choose.one(words[3], load_preset("cpu"))
+            assert (ROOT / "data" / "pretrained" / run.spec.name / "weights.safetensors").is_file()
 
 
 def test_targets_of_make_are_there() -> None:

@@ -63,7 +63,7 @@ def load_profile(given: str = "local") -> Profile:
     profile = Profile(folder, options, _cluster(folder, options))
     plugin = f"snakemake-executor-plugin-{profile.executor}"
     if profile.executor != "local" and find_spec(plugin.replace("-", "_")) is None:
-        how = "'.[slurm]'" if profile.executor == "slurm" else plugin
+        how = "--editable '.[slurm]'" if profile.executor == "slurm" else plugin
         raise InputError(f"profile = {shown(given)}: needs {plugin}, which is not installed: pip install {how}")
     return profile
 

@@ -21,10 +21,12 @@ def several(names: Collection[str] | None, preset: Preset) -> list[Run]:
 
 
 def one(text: str, preset: Preset) -> Run:
-    """The only run that is meant, of the preset or of the whole store."""
+    """The only run that is meant, of the preset or of the whole store; a label is first one of the preset."""
     known = {**listing.published(), **listing.in_store()}  # of what was only begun nothing may say what it is
     named, stored = preset.all_runs(), {name: run for name, run in known.items() if run is not None}
     runs = {**stored, **named}
+    if len(labelled := [run for run in named.values() if run.label == text]) == 1:
+        return labelled[0]
     both = {name: [lists[name].label for lists in (named, stored) if name in lists] for name in runs}
     return runs[_only(text, both, f"preset {preset.name} or the store")]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,16 @@ def test_a_run_is_meant_by_id_label_and_beginning(folder: Path) -> None:
     with pytest.raises(InputError) as error:
         choose.one_stored(first.spec.label[:-1])
     assert all(f"{run.spec.key} (" in str(error.value) for run in (first, second))
+
+
+@pytest.mark.parametrize("name", ["smoke", "cpu"])
+def test_a_label_of_the_preset_means_its_run_whatever_else_has_it(folder: Path, name: str) -> None:
+    p = load_preset(name)
+    labels = Counter(run.label for run in p.all_runs().values())
+    found = {run.label: run for run in p.all_runs().values() if labels[run.label] == 1}
+    assert len(found) > len(labels) / 2
+    for label, run in [*found.items()][:: 1 if name == "smoke" else 10]:
+        assert choose.one(label, p) == run
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "fashion_mnist_mini-vgg17-w0.0625", "x" * 1000])
