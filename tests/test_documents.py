@@ -124,6 +124,13 @@ def test_commands_name_runs() -> None:
             assert (ROOT / "data" / "pretrained" / run.spec.name / "weights.safetensors").is_file()
 
 
+def test_every_public_name_is_told() -> None:
+    names = re.findall(r"^from .* import \w+ as (\w+)", (ROOT / "snnlib" / "__init__.pyi").read_text(), re.M)
+    told = set(re.findall(r"`(\w+)`", (DOCS / "own_network.md").read_text().partition("## All names")[2]))
+    assert len(names) > 20
+    assert told >= {*names}
+
+
 def test_targets_of_make_are_there() -> None:
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
     told = [words for page in PAGES for words in commands(prose(page), r"(?<=`)make|^make")]
