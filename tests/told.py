@@ -78,9 +78,12 @@ def percent(name: str, **where: Any) -> float:
 def half(name: str, **where: Any) -> float:
     """Half of the 95 % interval of training seeds and test images together."""
     rows = table(name, **where)
-    n = len(rows)
-    of_seeds = stats.t.ppf(0.975, n - 1) * rows.points.std() / np.sqrt(n)
-    return float(np.hypot(of_seeds, 1.96 * rows.image_error.iloc[0]))
+    return float(np.hypot(half_of_seeds(rows.points), 1.96 * rows.image_error.iloc[0]))
+
+
+def half_of_seeds(values: pd.Series) -> float:
+    """Half of the 95 % interval of training seeds alone."""
+    return float(stats.t.ppf(0.975, len(values) - 1) * values.std() / np.sqrt(len(values)))
 
 
 def epochs(name: str, **where: Any) -> tuple[int, int]:
@@ -89,9 +92,9 @@ def epochs(name: str, **where: Any) -> tuple[int, int]:
 
 
 def with_memory(net: str, width: float, memory: str, timesteps: int, **other: object) -> pd.Series:
-    """Percent in each training seed of a net that spikes and is run with this memory, a CNN on images as they are."""
+    """Percent in each training seed of a net that spikes and is run with this memory; a CNN: Fashion-MNIST as it is."""
     like = {"network": net, "width": width, "readout": "spikes", "memory": memory, "timesteps": timesteps}
-    like |= ({"augment": "none"} if net == CNN else {}) | other
+    like |= ({"augment": "none", "dataset": "fashion_mnist"} if net == CNN else {}) | other
     return 100 * table("memories", **like).groupby("seed").accuracy.mean()
 
 

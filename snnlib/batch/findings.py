@@ -36,7 +36,7 @@ SECTIONS = MappingProxyType({
         Question("equal_time", "points over direct training in the same time"),
         Question("accuracy_kept", "points over direct training after as many epochs"),
         Question("memory", "direct training's peak memory over ours"),
-        Question("one_pass_direct", "points of four levels over direct training at T = 4, in its time or more"),
+        Question("one_pass_direct", "points of four levels over direct training at T = 4, in its time or less"),
     ),
     "rivals": (
         Question("speed_conversion", "times faster on the clock, at T = 10, than conversion, V(0) = 0 (2015, 2017)"),

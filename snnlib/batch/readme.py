@@ -102,9 +102,9 @@ def headlines(ledgers: Mapping[Path, Ledger]) -> str:
     usual = f"; with no preset they are `{SCALES[-1]}`'s, of toys" if toys else ""
     told = (
         "*Ours: mean ± half of its 95 % interval over training seeds ± that over test images (of one seed this alone), "
-        "or mean [interval]; lowest and highest of all networks and readouts. Hours: all training behind a row, two "
-        f"cores. Commands, after `python -m snnlib`{usual}, draw the published nets, or with `SNNLIB_PRETRAINED=none` "
-        "train anew. "
+        "or mean [interval]; lowest and highest of all networks and readouts. Hours: training of the nets shown, a net "
+        f"on each of two cores. Commands, after `python -m snnlib`{usual}, draw the published nets, or with "
+        "`SNNLIB_PRETRAINED=none` train anew. "
         f"[All {len(CLAIMS)} claims](docs/claims.md): at `{largest.name}` {verdict_counts(ledger.claims)}.*"
     )
     return f"{answered(found)}\n\n{told}\n"

@@ -78,7 +78,9 @@ def test_what_cannot_be_used_is_told_in_one_line(
 def test_a_plugin_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profiles, "find_spec", lambda _: None)
     load_profile("local")
-    with pytest.raises(InputError, match=r"needs snakemake-executor-plugin-slurm, .*: pip install --editable '.\[slurm\]'"):
+    with pytest.raises(
+        InputError, match=r"needs snakemake-executor-plugin-slurm, .*: pip install --editable '.\[slurm\]'"
+    ):
         load_profile("slurm")
 
 

@@ -43,7 +43,7 @@ def test_it_is_small_enough_to_be_in_every_clone() -> None:
     assert max(size for path, size in sizes.items() if path.parent != PLACE) <= pretrained.LARGEST
     for path in PLACE.glob("*.safetensors"):  # images: a thousand, a byte for each value, and little else
         assert sizes[path] <= IMAGES * (prod(first_images(path.name.split("-")[0]).test.images.shape[1:]) + 2)
-    assert sum(sizes.values()) <= 48 * 2**20
+    assert sum(sizes.values()) <= 52 * 2**20
 
 
 @pytest.mark.parametrize("name", RUNS)

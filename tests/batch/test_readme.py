@@ -76,7 +76,7 @@ def test_each_finding_says_where_it_is_from() -> None:
 
 def test_the_readme_fits_on_a_few_screens_and_names_what_matters() -> None:
     text = readme.README.read_text(encoding="utf-8")
-    assert len(text.encode()) <= 7000
+    assert len(text.encode()) <= 7400
     first = text[: part(text, "headlines")[1]]
     assert not any(line.startswith("## ") for line in first.splitlines())  # the claims stand on the first screen
     for words in ("make figures", "make test", "figures/cpu/fig2_accuracy_vs_timesteps.png"):

@@ -14,10 +14,10 @@ def test_what_to_do_at_one_step() -> None:
     deep = ("race_vgg16", "vgg16", "resnet18")
     says(
         "gives {:.1f} points with the half CNN, {:.1f} to {:.1f} with the deep nets at a quarter and an eighth, and "
-        "takes nothing at T = 10",
+        "takes at most 0.1 at T = 10",
         rest["race_cnn", 1], *ends(rest[n, 1] for n in deep),
     )  # fmt: skip
-    assert all(-0.05 < rest[net, 10] for net in ("race_cnn", *deep))
+    assert round(-rest.xs(10, level="timesteps").min(), 1) == 0.1
     like = {"readout": "spikes", "timesteps": 1, "ties": "first"}
     nets = ({"dataset": "fashion_mnist", "augment": "none"}, {"network": VGG, "width": 0.25})
     shown = [
@@ -93,8 +93,6 @@ def test_optimiser_and_network() -> None:
         "Muon in place of Adam gave {:.1f} points, a shallower net {:.1f}, cross-entropy {:.1f}",
         -trick["adam"], trick["shallow"], -trick["mse"],
     )  # fmt: skip
-    at_one = percent(
-        "fig2_accuracy_vs_timesteps", dataset="fashion_mnist", augment="crop_flip", readout="potential",
-        inference="constant",
-    )  # fmt: skip
-    says("potentials, run without noise | 1 | | {:.2f} % |", at_one)
+    best = {"dataset": "fashion_mnist", "augment": "crop_flip", "readout": "potential", "inference": "constant"}
+    at_one = 100 * table("fig2_accuracy_vs_timesteps", **best).groupby("seed").accuracy.mean()
+    says("potentials, run without noise, three seeds | 1 | | {:.2f} ± {:.2f} % (sd) |", at_one.mean(), at_one.std())

@@ -20,7 +20,7 @@ from snnlib.experiments.fig5_alpha.claims import (
     OFF,
     SHORT,
 )
-from snnlib.experiments.nets import named
+from snnlib.experiments.nets import by_net, first_nets, named
 from snnlib.experiments.over_seeds import NET
 from snnlib.experiments.titles import TITLES
 from snnlib.network import Spiking
@@ -47,8 +47,8 @@ def compared(preset: Preset) -> dict[str, Comparison]:
 
 
 def our_runs(nets: dict[str, Comparison]) -> list[Run]:
-    """Those of arm ours, which are drawn at every alpha."""
-    return [run for arms in nets.values() for run in arms["ours"]]
+    """Those of arm ours of the first net of each network, which are run at every alpha."""
+    return first_nets((run for arms in nets.values() for run in arms["ours"]), "network")
 
 
 def accuracy_by_alpha(runs: Iterable[Run], evaluation: Conversion, alphas: Sequence[float] = ALPHAS) -> pd.DataFrame:
@@ -85,7 +85,7 @@ def losses(nets: dict[str, Comparison], evaluation: Conversion) -> pd.DataFrame:
 
 
 def effects(nets: dict[str, Comparison], evaluation: Conversion, alphas: Sequence[float] = ALPHAS) -> pd.DataFrame:
-    """What alpha does to our nets, in points.
+    """What alpha does to `our_runs`, in points.
 
     Returns:
         Columns `NET`, noise, alpha, effect, then those of `contrast`. The effect is `GAIN`,
@@ -93,8 +93,7 @@ def effects(nets: dict[str, Comparison], evaluation: Conversion, alphas: Sequenc
         the gain at alpha = 4; or `OFF`, accuracy at T = 10, or that last T, over that at alpha = 4.
     """
     tables, steps = [], (FIRST, min(LAST, evaluation.timesteps))
-    for arms in nets.values():
-        runs = arms["ours"]
+    for runs in by_net(our_runs(nets)).values():
         usual = [Side(runs, evaluation.changed(alpha=ALPHA), t) for t in steps]
         for alpha in alphas:
             first, last = (Side(runs, evaluation.changed(alpha=alpha), t) for t in steps)
