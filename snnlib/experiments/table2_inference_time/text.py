@@ -95,7 +95,7 @@ def printed_factors() -> str:
     over = sum(factor > CLAIMED for factor in factors)
     return (
         f"By the paper's own rows ANN-SNN takes {min(factors):g} to {max(factors):g} times the steps of ours, "
-        f"over {CLAIMED} times in {over} of {len(factors)} pairs of rows."
+        f"over {CLAIMED} times in {over} of {len(factors)} pairs of numbers of steps."
     )
 
 
