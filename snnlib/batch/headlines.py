@@ -10,7 +10,9 @@ import pandas as pd
 from snnlib.batch.answers import SCALES, Answer, Question
 from snnlib.batch.ledger import Ledger
 from snnlib.data.sets import SIZES
+from snnlib.experiments.evidence import CLOSE
 from snnlib.experiments.fig2_accuracy_vs_timesteps.claims import lower_end
+from snnlib.experiments.fig5_alpha.claims import LOSSLESS
 from snnlib.experiments.made_with import FILE, named_in
 from snnlib.experiments.paper import NETWORKS, TABLE2_OURS
 from snnlib.experiments.titles import TITLES
@@ -33,8 +35,13 @@ HEADLINES = (
     _accuracy("cifar10"),
     Question("faster", "times sooner at an accuracy than direct training at T = 10"),
     Question("equal_time", "points over direct training after the same time"),
-    Question("lossless", "points of step 3 (memory) over step 2 (fresh noise) at T = 2", part=0),
-    Question("current_now", "points of the output layer's currents at T = 1 over its spikes at T = 10"),
+    Question(
+        "lossless", f"points of step 3 (memory) over step 2 (fresh noise) at T = 2 (to be above {LOSSLESS:g})", part=0
+    ),
+    Question(
+        "current_now",
+        f"points of the output layer's currents at T = 1 over its spikes at T = 10 (to be above {-CLOSE:g})",
+    ),
     Question("speed_conversion", "times faster at T = 10 than a converted ReLU net within 0.5 points"),
 )
 

@@ -101,9 +101,10 @@ def headlines(ledgers: Mapping[Path, Ledger]) -> str:
     toys = any(found[question.claim].preset == SCALES[-1] for question in HEADLINES)
     usual = f"; with no preset they are `{SCALES[-1]}`'s, of toys" if toys else ""
     told = (
-        "*Ours: mean ± half of its 95 % interval over training seeds ± that over test images (of one seed this alone), "
-        "or mean [interval]; lowest and highest of all networks and readouts. Hours: training of the nets shown, a net "
-        f"on each of two cores. Commands, after `python -m snnlib`{usual}, draw the published nets, or with "
+        "*Ours: mean ± half of its 95 % interval over training seeds ± that over test images (with one seed, this "
+        "alone), or mean [interval]; lowest and highest of all networks and readouts. Hours: training of the nets "
+        "compared, with both readouts, one on each of two cores; choosing them on held-out images is not in it. "
+        f"Commands, after `python -m snnlib`{usual}, draw the published nets, or with "
         "`SNNLIB_PRETRAINED=none` train anew. "
         f"[All {len(CLAIMS)} claims](docs/claims.md): at `{largest.name}` {verdict_counts(ledger.claims)}.*"
     )

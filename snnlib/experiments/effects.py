@@ -66,9 +66,15 @@ class Effect:
 
 @dataclass(frozen=True)
 class Factor:
-    """A ratio of times, or of steps, in each training seed: its mean and interval are those of its logarithm."""
+    """A ratio of times, or of steps, in each training seed: its mean and interval are those of its logarithm.
+
+    Attributes:
+        least, most: where a ratio is not known but between two, these, in each seed; 0 and inf bound nothing.
+    """
 
     values: Sequence[float]
+    least: Sequence[float] | None = None
+    most: Sequence[float] | None = None
 
     @property
     def mean(self) -> float:
@@ -87,4 +93,9 @@ class Factor:
 
     @property
     def _rounded(self) -> tuple[float, ...]:
-        return tuple(round(value, 9) for value in geometric_interval(self.values))  # exp(log(100)) is above 100
+        mean, low, high = geometric_interval(self.values)
+        if self.least is not None:
+            low = geometric_interval(self.least)[1] if min(self.least) > 0 else 0.0
+        if self.most is not None:
+            high = geometric_interval(self.most)[2] if max(self.most) < math.inf else math.inf
+        return tuple(round(value, 9) for value in (mean, low, high))  # exp(log(100)) is above 100

@@ -121,15 +121,23 @@ def over_direct(
     )  # fmt: skip
 
 
-def to_benchmark(ours: float | None, direct: float | None, total: tuple[float, float] = (1300, 1300)) -> pd.DataFrame:
-    """Seconds until the network's own benchmark; another one, and another arm, say something else."""
+def to_benchmark(
+    ours: float | None, direct: float | None, total: tuple[float, float] = (1300, 1300), before: float = 1.0
+) -> pd.DataFrame:
+    """Seconds until the network's own benchmark; another one, and another arm, say something else.
+
+    Args:
+        before: what part of them had passed at the evaluation before.
+    """
     rows = []
     for pair in PAIRS:
         for seed in SEEDS:
             for arm, x, whole in (("ours", ours, total[0]), ("direct", direct, total[1])):
                 at = {**net(pair, seed), "arm": arm, "total_seconds": whole}
+                at["seconds_before"] = None if x is None else before * x
                 rows.append({**at, "benchmark": 0.8, "chosen": True, "reached": x is not None, "seconds": x})
-                rows.append({**at, "benchmark": 0.7, "chosen": False, "reached": True, "seconds": 500.0})
+                other = {"benchmark": 0.7, "chosen": False, "reached": True, "seconds": 500.0, "seconds_before": 400.0}
+                rows.append(at | other)
             rows.append({**rows[-2], "arm": "tuned", "reached": False, "seconds": None})
     return pd.DataFrame(rows)
 

@@ -30,7 +30,8 @@ def verdicts(tmp_path: Path) -> Callable[..., dict[str, str]]:
 
 def test_every_claim_has_each_verdict_that_its_rule_allows(verdicts: Callable) -> None:
     both_ways = to_benchmark(20, 200)
-    one_slow = both_ways.assign(seconds=both_ways.seconds.where(both_ways.network != "cnn", 190))
+    slow = both_ways.network == "cnn"
+    one_slow = both_ways.assign(**{name: both_ways[name].mask(slow, 190) for name in ("seconds", "seconds_before")})
     kept, lost = over_direct((1, 1, 1), 0), over_direct((1, 1, 1), -3)
     one_kept = kept.assign(points=kept.points.where(kept.network == "cnn", lost.points))
     cases = {
@@ -79,6 +80,17 @@ def test_savings_are_held_against_the_papers_seconds_of_each_pair(
 @pytest.mark.parametrize(("ours", "verdict"), [(99, REPRODUCED), (101, PARTLY), (199, PARTLY), (201, NOT)])
 def test_faster_is_above_three_times(verdicts: Callable, ours: float, verdict: str) -> None:
     assert verdicts(fig4_time_to_accuracy=to_benchmark(ours, 300))["faster"] == verdict
+
+
+def test_a_time_that_is_known_between_two_tests_decides_only_if_both_ends_do(verdicts: Callable) -> None:
+    for ours, before, verdict in ((30, 0.5, REPRODUCED), (60, 0.7, REPRODUCED), (60, 0.5, UNDECIDED)):
+        table = to_benchmark(ours, 300, before=before)  # direct training takes `before` to 1 / `before` times as long
+        assert verdicts(fig4_time_to_accuracy=table)["faster"] == verdict
+        shown = f"{300 / ours:.1f} [{300 * before / ours:.1f}, {300 / ours / before:.1f}]×"
+        assert shown in verdicts("measured", fig4_time_to_accuracy=table)["faster"]
+    at_once = to_benchmark(30, 300, before=0)  # both were there at the first test
+    assert set(verdicts(fig4_time_to_accuracy=at_once).values()) == {UNDECIDED}
+    assert "90 [-inf, 100] %" in verdicts("measured", fig4_time_to_accuracy=at_once)["saves_cnn"]
 
 
 def test_a_hundredth_better_than_the_papers_own_seconds_saves_what_it_claims(verdicts: Callable) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -69,13 +70,25 @@ def test_every_setting_is_named_by_what_differs() -> None:
         ("statistics of Eqs. 8-9", "layer", True), ("statistics of Eqs. 8-9", "sample", False),
         ("statistics of Eqs. 8-9", "frozen", False),
         ("first step", "noise", True), ("first step", "rest", False),
+        # the arm potential, run the same ways
+        ("statistics of Eqs. 8-9", "layer", True), ("statistics of Eqs. 8-9", "sample", False),
+        ("statistics of Eqs. 8-9", "frozen", False),
     ]  # fmt: skip
     assert found == [(*row, seed) for row in expected for seed in (0, 1)]
 
 
+def test_how_nets_read_by_potentials_are_run_is_asked_of_them_alone() -> None:
+    arms = {arm: TRAINED[arm] for arm in ("ours", "potential")}
+    found = [s for s in settings(preset(arms=arms)) if s.net == f"net{choices.READ}"]
+    assert {s.run.spec.readout for s in found} == {"potential"}
+    assert {s.evaluation.statistics for s in found} == {"layer", "sample", "frozen"}
+    held_out = {arm: {**fields, "hold_out": 30} for arm, fields in arms.items()}
+    assert {s.net for s in settings(preset(arms=held_out))} == {"net"}
+
+
 def test_a_setting_of_the_conversion_changes_the_conversion_of_the_default_alone() -> None:
     p = preset()
-    found = {(s.choice, s.value): s for s in settings(p)}
+    found = {(s.choice, s.value): s for s in settings(p) if s.net == "net"}
     usual = found["readout", "spikes"]
     for value, field in (("sample", "statistics"), ("frozen", "statistics"), ("rest", "first_step")):
         s = next(s for (_, v), s in found.items() if v == value)
@@ -123,7 +136,9 @@ def test_each_net_has_settings_of_its_own() -> None:
     arms = preset().notebooks["silent_choices"]["net"]
     two = preset().model_copy(update={"notebooks": {"silent_choices": {"a": arms, "b": arms}}})
     found = settings(two)
-    assert [s.net for s in found] == ["a"] * (len(found) // 2) + ["b"] * (len(found) // 2)
+    assert [net for net, _ in groupby(s.net for s in found)] == ["a", f"a{choices.READ}", "b", f"b{choices.READ}"]
+    halves = found[: len(found) // 2], found[len(found) // 2 :]
+    assert len({tuple((s.choice, s.value, s.run) for s in half) for half in halves}) == 1
 
 
 def test_a_preset_without_the_default_is_refused() -> None:
@@ -175,7 +190,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, small: Dataset) -> Any:
                 (0,), {arm: usual | f | ({"readout": "spikes"} if "readout" in f else {}) for arm, f in TRAINED.items()}
             )
         )
-        yield [s for s in found if s.choice in (choices.GAUSSIAN, *choices.CONVERSION_CHOICES)]
+        kept = (choices.GAUSSIAN, *choices.CONVERSION_CHOICES)
+        yield [s for s in found if s.net == "net" and s.choice in kept]
 
 
 def test_measured_are_the_first_and_the_last_t(tiny: list[Setting]) -> None:

@@ -20,9 +20,10 @@ FOLDER, FILE = "faults", "faults.md"
 
 
 def table(reports: Iterable[Any]) -> pd.DataFrame:
-    """What the tests said by ``record_property("fault", [fault, tries, survived])``, added up by fault."""
+    """What the tests said by ``record_property("fault", [fault, tries, survived])``, added up by fault, in order."""
     rows = [value for report in reports for name, value in report.user_properties if name == "fault"]
-    found = pd.DataFrame(rows, columns=["fault", "tries", "survived"]).groupby("fault", sort=False).sum()
+    found = pd.DataFrame(rows, columns=["fault", "tries", "survived"]).groupby("fault").sum()
+    found = found.sort_index(key=lambda fault: fault.str.lower())
     return found.assign(lost=found.tries - found.survived).reset_index()
 
 

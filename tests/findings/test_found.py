@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from told import (
     CNN,
     DEEP,
@@ -52,23 +53,39 @@ def test_gains_beyond_their_interval() -> None:
 
 
 def test_the_papers_accuracies_are_not_reached_in_the_mean() -> None:
-    like = {"readout": "potential", "timesteps": 10, "width": 1.0}
-    levels = table("fig2_levels", **like).groupby(["dataset", "augment"]).points.mean().groupby("dataset").max()
-    printed = {dataset: of_t[10] for dataset, of_t in TABLE2_OURS.items()}
+    levels = table("fig2_levels", readout="potential", width=1.0).groupby(["dataset", "augment", "timesteps"]).points
+    best = {name: levels.mean()[name].unstack()[10].idxmax() for name in TABLE2_OURS}
+    mean = {(name, t): levels.mean()[name, best[name], t] for name in best for t in (5, 10)}
+    seeds = {name: half_of_seeds(levels.get_group((name, best[name], 10))) for name in ("mnist", "fashion_mnist")}
+    printed = {(name, t): percent for name, of_t in TABLE2_OURS.items() for t, percent in of_t.items()}
     says(
-        "the CNN has {:.2f} % of MNIST (the paper {:.2f}) and {:.2f} of Fashion-MNIST ({:.2f}), which by our rule "
-        "reproduces it, VGG-16 in full {:.2f} of CIFAR-10 ({:.2f}), one seed, twenty epochs.",
-        *(part for name in ("mnist", "fashion_mnist", "cifar10") for part in (levels[name], printed[name])),
+        "the CNN has {:.2f} ± {:.2f} % of MNIST (the paper {:.2f}; by our rule undecided) and {:.2f} ± {:.2f} of "
+        "Fashion-MNIST ({:.2f};",
+        *(part for name, half in seeds.items() for part in (mean[name, 10], half, printed[name, 10])),
     )
-    assert all(levels[name] < printed[name] for name in printed)
+    says(
+        "VGG-16 in full has {:.2f} of CIFAR-10 ({:.2f}), one seed, twenty epochs.",
+        *(accuracies["cifar10", 10] for accuracies in (mean, printed)),
+    )
+    says(
+        "At T = 5 they are {:.2f} and {:.2f}, the paper's {:.2f} and {:.2f}",
+        *(accuracies[name, 5] for accuracies in (mean, printed) for name in seeds),
+    )
+    assert all(mean[name, 10] < printed[name, 10] for name in best)
 
 
 def test_what_step_3_owes_to_the_other_images() -> None:
     by = ["net", "value", "timesteps"]
     at = table("silent_choices_effects", choice="statistics of Eqs. 8-9").groupby(by).points.mean()
     ten = at.xs(10, level="timesteps")
-    says("each image alone, spikes have up to {:.1f} points less at T = 10", -ten.xs("sample", level="value").min())
-    assert ten.xs("frozen", level="value").between(-0.1, 0.15).all()
+    less, deep = -ten.xs("sample", level="value"), ten.index.unique("net").str.contains("vgg16|resnet18")
+    read = less.index.str.endswith("potentials")
+    says(
+        "each image scaled alone, deep nets have up to {:.1f} points less at T = 10, the CNN with spikes up to {:.1f},",
+        less[deep].max(), less[~deep & ~read].max(),
+    )  # fmt: skip
+    assert less[~deep & read].abs().max() < 0.1
+    assert ten.xs("frozen", level="value").abs().max() < 0.2
 
 
 def test_what_the_noise_does() -> None:
@@ -88,22 +105,34 @@ def test_what_the_noise_does() -> None:
     says("Nets read by potentials have {:.1f} to {:.1f} points more with ½", *ends(ahead))
 
 
+def test_what_the_controls_own_rate_would_give() -> None:
+    at = table("tuning/tuning", arm="constant", factor=["1/3", "1", "3"]).set_index(["net", "factor"]).accuracy * 100
+    found = [at[net].max() - at[net, "1"] for net in ("race_vgg16", "race_resnet18", "race_cnn")]
+    assert all(at[net].idxmax() == "1/3" for net in ("race_vgg16", "race_resnet18"))
+    assert found[2] == 0
+    says("VGG-16's control has {:.0f} points more of held-out images right, ResNet-18's {:.1f}, the CNN's none", *found)
+
+
 def test_the_noises_density_is_a_poor_surrogate() -> None:
     density = "density, sigma 0.125, mean 0.5"
-    shown = [
-        percent("silent_choices", net=net, choice="surrogate gradient", value=value, timesteps=10)
-        for value in (density, "triangle, width 1") for net in ("race_cnn", "race_vgg16")
-    ]  # fmt: skip
+
+    def by_seed(net: str, value: str) -> pd.Series:
+        rows = table("silent_choices", net=net, choice="surrogate gradient", value=value, timesteps=10)
+        return 100 * rows.groupby("seed").accuracy.mean()
+
+    shown = [by_seed(net, value) for value in (density, "triangle, width 1") for net in ("race_cnn", "race_vgg16")]
     says(
-        "the CNN has {:.1f} % at T = 10 and VGG-16 {:.1f}, where the triangle of width 1 has {:.1f} and {:.1f}.", *shown
-    )
-    inside = percent("silent_choices", net="race_vgg16", value=f"{density}, gain 0.4, bias 0.25", timesteps=10)
-    says("begins with most currents inside, VGG-16 has {:.1f}.", inside)
+        "the CNN that spikes has {:.1f} % at T = 10 and VGG-16 {:.1f}, where the triangle of width 1 has {:.1f} and "
+        "{:.1f} (sd of three seeds {:.1f}, {:.1f}; {:.1f}, {:.1f})",
+        *(seeds.mean() for seeds in shown), *(seeds.std() for seeds in shown),
+    )  # fmt: skip
+    inside = by_seed("race_vgg16", f"{density}, gain 0.4, bias 0.25")
+    says("begins with most currents inside, VGG-16 has {:.1f} (sd {:.1f};", inside.mean(), inside.std())
 
 
 def test_who_gains_from_time_steps() -> None:
     ties = [100 * table("fig2_ties", network=n, width=0.25, timesteps=1, readout="spikes").tied.mean() for n in DEEP]
-    says("they tie in {:.0f} % of VGG-16's and {:.0f} of ResNet-18's images; but more tie at T = 2", *ties)
+    says("in {:.0f} % of VGG-16's and {:.0f} of ResNet-18's images several share the first place;", *ties)
     like = {"width": 0.25, "readout": "spikes"}
     for net, tied in zip(DEEP, ties, strict=True):
         assert 100 * table("fig2_ties", network=net, timesteps=2, **like).tied.mean() > tied
@@ -133,35 +162,40 @@ def test_who_gains_from_time_steps() -> None:
 
 
 def test_what_the_memory_is_worth() -> None:
-    lossless = table("fig5_lossless", timesteps=[5, 10], noise="gaussian", network=list(DEEP), width=0.125)
-    by_net = lossless.groupby(["readout", "network", "timesteps"]).points.mean()
+    lossless = table("fig5_lossless", timesteps=[5, 10], noise="gaussian", network=list(DEEP))
+    by_net = lossless.groupby(["readout", "width", "network", "timesteps"]).points.mean()
     low, high = ends(by_net["potential"])
     says("it costs deep nets read by potentials {:.1f} to {:.1f} points in the mean;", -high, -low)
-    says("to those that spike it gives {:.1f} to {:.1f}", *ends(by_net["spikes"]))
-    says("at a quarter of VGG-16's width nothing that three seeds show.")
-    for t in (5, 10):
-        quarter = over_fresh_noise(VGG, 0.25, "paper's memory", t)
+    says("to those that spike it gives, at an eighth of their width, {:.1f} to {:.1f}", *ends(by_net["spikes", 0.125]))
+    says("at a quarter nothing that three seeds show.")
+    for net, t in by_net["spikes", 0.25].index:
+        quarter = table(
+            "fig5_lossless", timesteps=t, noise="gaussian", network=net, width=0.25, readout="spikes"
+        ).points
         assert abs(quarter.mean()) < half_of_seeds(quarter)
+    like = {"readout": "potential", "other_memory": "paper's memory", "timesteps": 10, "width": 0.25}
+    says(
+        "what the paper's memory costs, {:.1f} ± {:.1f} and {:.1f} ± {:.1f} points with VGG-16 and ResNet-18 at a "
+        "quarter.", *(part("memories_contrasts", network=net, **like) for net in DEEP for part in (points, half)),
+    )  # fmt: skip
     exact = table("memories_contrasts", readout="spikes", network=list(DEEP), other_memory="ensemble")
     by_net = exact.groupby(["timesteps", "network", "width"]).points.mean()
     says(
         "over fresh noise by {:.1f} to {:.1f} points at T = 10 and, mostly since its output starts almost without "
-        "noise, by {:.1f} to {:.1f} at T = 1 and 2.", *ends(by_net[10]), *ends([*by_net[1], *by_net[2]]),
+        "noise, by {:.1f} to {:.1f} at T = 1 and 2;", *ends(by_net[10]), *ends([*by_net[1], *by_net[2]]),
     )  # fmt: skip
 
 
 def test_what_loses_at_two_steps() -> None:
     like = {"readout": "spikes", "timesteps": 2, "width": 0.125}
     lost = [
-        part for net in DEEP
-        for part in (-points("fig5_lossless", network=net, noise="gaussian", **like),
-                     half("fig5_lossless", network=net, noise="gaussian", **like))
+        part for width in (0.25, 0.125) for net in DEEP
+        for part in (-points("fig5_lossless", network=net, noise="gaussian", **like | {"width": width}),
+                     half("fig5_lossless", network=net, noise="gaussian", **like | {"width": width}))
     ]  # fmt: skip
-    quarter = -table("fig5_lossless", network=VGG, noise="gaussian", **like | {"width": 0.25}).points
     says(
-        "by {:.1f} points in VGG-16 at a quarter of its width, in each of three seeds more than {:.1f}, at an eighth "
-        "by {:.1f} ± {:.1f}, not sure, and by {:.1f} ± {:.1f} in ResNet-18.",
-        quarter.mean(), np.floor(10 * quarter.min()) / 10, *lost,
+        "at a quarter of their width step 3 is there below step 2 by {:.1f} ± {:.1f} points in VGG-16 and by {:.1f} ± "
+        "{:.1f} in ResNet-18, at an eighth by {:.1f} ± {:.1f}, which is not sure, and {:.1f} ± {:.1f}.", *lost,
     )  # fmt: skip
     says("with the memory in it alone all six nets at an eighth lose, in the hidden layers alone all six gain.")
     assert all((over_fresh_noise(net, 0.125, "paper's, readout", 2) < 0).all() for net in DEEP)

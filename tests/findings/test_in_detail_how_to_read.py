@@ -26,7 +26,7 @@ def test_epochs_of_figure_2() -> None:
     [
         ("half; Figure 6 on MNIST too | an eighth", "what_noise_does", {}),
         ("half; Figure 6 on MNIST too | an eighth", "fig6_noise_type", {}),
-        ("the exact memory VGG-16 a quarter too", "fig5_alpha", {}),
+        ("steps 2 and 3 and the exact memory a quarter too", "fig5_alpha", {}),
         ("| half | an eighth; ResNet-18 one seed", "fig3_contrasts", {"arm": "ours"}),
         ("half, on MNIST too | an eighth", "table2_accuracy_vs_timesteps", {}),
     ],
@@ -59,7 +59,7 @@ def test_all_nets_are_of_committed_code() -> None:
 def test_the_clocks_own_error() -> None:
     cost = table("fig4_training_cost")
     low, high = ends(cost.step_seconds_sd / cost.step_seconds)
-    assert 0.005 < low < high < 0.04
+    assert 0.005 < low < high < 0.045
 
 
 def test_hardware_and_versions() -> None:

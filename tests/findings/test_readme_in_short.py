@@ -13,7 +13,6 @@ def test_what_time_steps_gain() -> None:
     gains = table("fig2_gains", earlier=1, later=10, ties="first", inference="noise")
     by_net = gains.groupby(["readout", "network", "width", "dataset", "augment"]).points.mean()
     says("nets whose output spikes gain {:.1f} to {:.1f} points", *ends(by_net["spikes"]))
-    measured = []
     nets = (
         {"network": CNN, "dataset": "fashion_mnist", "augment": "none"},
         *({"network": net} for net in (VGG, RESNET)),
@@ -24,14 +23,8 @@ def test_what_time_steps_gain() -> None:
             points("fig2_gains", inference=way, earlier=1, later=10, **like, **net) for way in ("current", "noise")
         )
         assert left < gain / 2  # so most of it the currents have
-        measured.append(gain)
-    says("of {:.1f} to {:.1f}, where measured, one step has most in the currents into the output.", *ends(measured))
-    low, high = ends(by_net["potential"])
-    says(
-        "Nets read by potentials, the mean currents into an output that does not spike, gain {:.0f} to {:.1f}",
-        low,
-        high,
-    )
+    says("where it was measured, most of that is there after one step, if the currents into the output layer are read")
+    says("Nets read by potentials, the mean of these currents, gain {:.0f} to {:.1f}", *ends(by_net["potential"]))
 
 
 def test_what_a_step_costs() -> None:

@@ -55,7 +55,8 @@ def time_to_benchmark(table: pd.DataFrame, benchmark: Mapping[str, float]) -> pd
 
     Returns:
         A row for each benchmark and run: the run's columns, then arm, timesteps, benchmark (a fraction), chosen
-        (whether it is the network's own), reached, seconds and epoch (empty if never), total_seconds, total_epochs.
+        (whether it is the network's own), reached, seconds and epoch (empty if never), seconds_before (of the
+        evaluation before that one: the accuracy came between the two; 0 if there is none), total_seconds, total_epochs.
     """
     rows = []
     for _, net in table.groupby(ARCHITECTURE, sort=False):
@@ -69,6 +70,7 @@ def time_to_benchmark(table: pd.DataFrame, benchmark: Mapping[str, float]) -> pd
             for goal in sorted(goals):
                 there = run[run.accuracy >= goal]
                 first = there.iloc[0] if len(there) else pd.Series(np.nan, run.columns)
+                before = run[run.epoch < first.epoch].seconds.max() if first.epoch > run.epoch.min() else 0.0
                 rows.append(
                     {
                         **last[: table.columns.get_loc("device")],
@@ -76,6 +78,7 @@ def time_to_benchmark(table: pd.DataFrame, benchmark: Mapping[str, float]) -> pd
                         "chosen": goal == own,
                         "reached": len(there) > 0,
                         "seconds": first.seconds,
+                        "seconds_before": before if len(there) else np.nan,
                         "epoch": first.epoch,
                         "total_seconds": last.seconds,
                         "total_epochs": last.epoch,

@@ -8,17 +8,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from snnlib.experiments.at_equal_time import bound_sign
-from snnlib.experiments.fig3_4_training_time.claims import printed_saving
+from snnlib.experiments.effects import LEAST_SEEDS
+from snnlib.experiments.fig3_4_training_time.claims import printed_saving, saved
 from snnlib.experiments.fig3_4_training_time.fig3 import ARM_LOOKS
-from snnlib.experiments.fig3_4_training_time.paired import seconds_to_benchmark
+from snnlib.experiments.fig3_4_training_time.paired import seconds_to_benchmark, times_faster
 from snnlib.experiments.fig3_4_training_time.race import OPPONENTS
-from snnlib.experiments.over_seeds import ARCHITECTURE, geometric_interval
+from snnlib.experiments.over_seeds import ARCHITECTURE, counted
 from snnlib.experiments.paper import TRAINING_TIME
 from snnlib.experiments.style import BLACK, entitle, grid, legend, named, style
 from snnlib.experiments.titles import net_title
 
 PALE = "#99C7E0"
 DASHED = (0, (5, 2, 1, 2, 1, 2))  # as no arm is
+FARTHEST = -1e3  # percent saved, down to which a bar is drawn: it may have no end
 LOWEST = -100  # percent saved, down to which the axis goes: twice as long as the other
 ROOM = 0.28  # of the axis' height, below all that is drawn, for words
 
@@ -40,7 +42,8 @@ def time_to_accuracy(times: pd.DataFrame, costs: pd.DataFrame) -> Figure:
             fig,
             "Training time saved until both reach an accuracy;",
             "below, what a step costs (geometric mean over seeds, thin",
-            "lines for the seeds; bar, in brackets: its 95 % interval)",
+            "lines for the seeds; bar, in brackets: its 95 % interval,",
+            "with what the time between two tests leaves open)",
         )
         lines = named(axes[:, 0])
         legend(fig, dict(sorted(lines.items(), key=lambda item: not item[0].startswith("against"))), columns=1)
@@ -58,7 +61,9 @@ def _savings(ax: Axes, net: pd.DataFrame) -> None:
         timesteps = net[net.arm == opponent].timesteps.iloc[0]
         colour, marker, line = ARM_LOOKS[opponent]
         seeds = pairs.seed.nunique()
-        means = {goal: _saved(rows)[0] for goal, rows in there.groupby("benchmark") if len(rows) == seeds}
+        means = {
+            goal: saved(times_faster(rows).mean) for goal, rows in there.groupby("benchmark") if len(rows) == seeds
+        }
         label = f"against direct training at T = {timesteps}"
         ax.plot([100 * goal for goal in means], list(means.values()), color=colour, ls=line, label=label)
         if seeds > 1:
@@ -72,32 +77,26 @@ def _savings(ax: Axes, net: pd.DataFrame) -> None:
     ax.set_ylim(low - ROOM / (1 - ROOM) * (104 - low), 104)
     ax.set_yticks([percent for percent in range(LOWEST, 101, 20) if percent >= low])
     ax.set(
-        title=net_title(first),
+        title=net_title(first) + (f"\n({counted([1], 'training seed')})" if net.seed.nunique() == 1 else ""),
         xlabel="benchmark: test accuracy, %",
         ylabel="training time saved, %",
     )
 
 
-def _saved(pairs: pd.DataFrame) -> tuple[float, float, float]:
-    """Percent that ours saves, over the seeds of one benchmark: the mean, by the ratio of times, and its interval."""
-    ratio, low, high = geometric_interval((pairs.ours / pairs.other).tolist())
-    return 100 * (1 - ratio), 100 * (1 - high), 100 * (1 - low)
-
-
 def _own_benchmark(ax: Axes, pairs: pd.DataFrame, colour: str, marker: str) -> None:
-    """The preset's benchmark, with what is saved there: mean and the 95 % interval that the seeds give."""
+    """The preset's benchmark, with what is saved there: mean and, of enough seeds, its 95 % interval."""
     goal = 100 * pairs.benchmark.iloc[0]
     ax.axvline(goal, ymin=ROOM, color=BLACK, ls=":", lw=1.2, label="benchmark of this preset")
     if not (pairs.ours_reached | pairs.other_reached).all():
         text = "no arm gets there" if not (pairs.ours_reached | pairs.other_reached).any() else "not in every seed"
     else:
         more, less = not pairs.other_reached.all(), not pairs.ours_reached.all()
-        mean, low, high = _saved(pairs)
-        text = f"saves {bound_sign(more, less)}{mean:.0f} %"
+        factor = times_faster(pairs)
+        mean, low, high = map(saved, (factor.mean, *factor.interval))
+        text = f"saves {bound_sign(more, less)}{factor.shown('.0f', ' %', saved)}"
         look = {"color": colour, "marker": marker, "mfc": "white", "ms": 6, "label": "_"}
-        if len(pairs) > 1:
-            text += f" [{low:.0f}, {high:.0f}]"
-            ax.errorbar(goal, mean, yerr=[[mean - low], [high - mean]], **look)
+        if len(pairs) >= LEAST_SEEDS:
+            ax.errorbar(goal, mean, yerr=[[mean - max(low, FARTHEST)], [high - mean]], **look)
         else:
             ax.errorbar(goal, mean, **look)
     _write(ax, f"ours, to {goal:g} %: {text}", 30)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from snnlib.experiments.effects import Factor
 from snnlib.experiments.over_seeds import ARCHITECTURE, NET
 from snnlib.experiments.tables import CONTRAST_COLUMNS, NET_COLUMNS, NotTestedError, Table, Tables
 
@@ -19,7 +20,7 @@ FIG4 = Table(
     "fig4_time_to_accuracy",
     {
         **NET_COLUMNS, "seed": "number", "arm": "text", "benchmark": "fraction", "chosen": "bool", "reached": "bool",
-        "seconds": "positive?", "total_seconds": "positive",
+        "seconds": "positive?", "seconds_before": "number?", "total_seconds": "positive",
     },
 )  # fmt: skip
 COST = Table(
@@ -35,28 +36,39 @@ COST = Table(
 def seconds_to_benchmark(times: pd.DataFrame, opponent: str = "direct") -> pd.DataFrame:
     """Seconds until each benchmark, a row for each net, seed and benchmark with both arms.
 
-    A run that never gets there has the seconds of its whole training, which bound the true ones from below: what is
-    saved is at least, or at most, what they say.
+    They are those of the first evaluation there; the accuracy came somewhere between that and the one before. A run
+    that never gets there has the seconds of its whole training, which bound the true ones from below: what is saved is
+    at least, or at most, what they say.
 
     Args:
         times: the table of Figure 4.
         opponent: the arm that ours is compared with.
 
     Returns:
-        Columns NET, seed, benchmark, chosen, ours and other (seconds), ours_reached and other_reached, and saved
-        (percent of the opponent's).
+        Columns NET, seed, benchmark, chosen, ours and other (seconds), ours_before and other_before (those of the
+        evaluation before), ours_reached and other_reached, and saved (percent of the opponent's).
     """
     key = [*NET, "seed", "benchmark"]
     ours, other = (times[times.arm == arm].set_index(key) for arm in ("ours", opponent))
-    pairs = ours[["chosen"]].assign(ours=_seconds(ours), ours_reached=ours.reached)
-    pairs = pairs.join(pd.DataFrame({"other": _seconds(other), "other_reached": other.reached}), how="inner")
+    pairs = ours[["chosen"]].join(_spent(ours, "ours")).join(_spent(other, "other"), how="inner")
     return pairs.assign(saved=100 * (1 - pairs.ours / pairs.other)).reset_index()
+
+
+def times_faster(pairs: pd.DataFrame) -> Factor:
+    """How many times as long the opponent takes, of the rows of `seconds_to_benchmark` at one benchmark.
+
+    As each time is known between two evaluations, the interval reaches from the low end of the least ratios that they
+    leave open to the high end of the largest.
+    """
+    ratios = (pairs.other / pairs.ours, pairs.other_before / pairs.ours, pairs.other / pairs.ours_before)
+    return Factor(*(ratio.tolist() for ratio in ratios))
 
 
 def at_own_benchmark(tables: Tables) -> pd.DataFrame:
     """`seconds_to_benchmark` at each network's own benchmark, of the CSV file."""
     table = tables.read(FIG4)
-    if (table.reached & table.seconds.isna()).any() or table.duplicated([*NET, "seed", "arm", "benchmark"]).any():
+    known = table[["seconds", "seconds_before"]].notna().all(axis=1)
+    if (table.reached & ~known).any() or table.duplicated([*NET, "seed", "arm", "benchmark"]).any():
         raise NotTestedError("fig4_time_to_accuracy.csv lacks the seconds of a run, or has a run twice")
     pairs = seconds_to_benchmark(table[table.chosen])
     if pairs.empty:
@@ -76,6 +88,7 @@ def step_costs(tables: Tables) -> pd.DataFrame:
     return pairs
 
 
-def _seconds(runs: pd.DataFrame) -> pd.Series:
-    """Until the benchmark, of the whole run where it never was."""
-    return runs.seconds.where(runs.reached, runs.total_seconds)
+def _spent(runs: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Seconds until the benchmark, of the whole run where it never was."""
+    seconds, before = (runs[at].where(runs.reached, runs.total_seconds) for at in ("seconds", "seconds_before"))
+    return pd.DataFrame({name: seconds, f"{name}_before": before, f"{name}_reached": runs.reached})

@@ -91,12 +91,17 @@ def accuracy(table: pd.DataFrame) -> Figure:
 
 
 def layers(table: pd.DataFrame) -> Figure:
-    """A panel for each net and noise: points over the ensemble with the paper's memory, in all layers or in some alone.
+    """Points over the ensemble with the paper's memory, in all layers or in some alone.
+
+    A panel for each net and noise that was run in parts; `accuracy` has it in all layers of the others.
 
     Args:
         table: of `snnlib.experiments.memories.table.of_papers`, or its CSV.
     """
-    return _panels(table, {OVER: partial(_over_the_ensemble, PAPERS)}, "time steps T", "Where the paper's memory acts")
+    parts = table.memory.isin((PAPER_HIDDEN, PAPER_READOUT))
+    in_parts = parts.groupby([table[name] for name in (*NET, "noise")]).transform("any")
+    draws = {OVER: partial(_over_the_ensemble, PAPERS)}
+    return _panels(table[in_parts], draws, "time steps T", "Where the paper's memory acts")
 
 
 def _each(looks: Mapping[str, dict[str, str]], ax: Axes, at: pd.DataFrame) -> None:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from snnlib.experiments.over_seeds import mean_and_sd, plus_minus
-from snnlib.experiments.silent_choices.table import CONVERSION_CHOICES, RECIPE, TRAINED, default, effects, shown
+from snnlib.experiments.silent_choices.table import CONVERSION_CHOICES, READ, RECIPE, TRAINED, default, effects, shown
 from snnlib.experiments.style import VERMILION, Picture, entitle, figure, legend, style
 from snnlib.experiments.titles import net_title
 
@@ -107,7 +107,8 @@ def _entitled(table: pd.DataFrame) -> str:
     values = ", ".join(f"{plus_minus(at['mean'][t], at.sd[t], '.1f')} % at T = {t}" for t in sorted(at.index)[::-1])
     first = table[table.default].iloc[0]
     images = f", {first.hold_out:,} held-out images" if first.hold_out else ""
-    return f"{net_title(first)}\ndefault: {values}\n({mean_and_sd([at.seeds.max()])}{images})"
+    read = ", potentials read" if first.net.endswith(READ) else ""
+    return f"{net_title(first)}{read}\ndefault: {values}\n({mean_and_sd([at.seeds.max()])}{images})"
 
 
 def _rows(found: pd.DataFrame) -> Rows:

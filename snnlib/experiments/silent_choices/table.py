@@ -42,9 +42,11 @@ TRAINED = {
     BOTH: ("potential_longer", "potential_longest"),
     RECIPE: ("printed",),
 }
+READ = ", potentials"  # behind the name of a net that is read by potentials, and no other of its arms with it
 ARMS = ("ours", *chain(*TRAINED.values()))
 # Fields of `Conversion`, with the values that they can have.
-CONVERSION_CHOICES = {"statistics of Eqs. 8-9": ("statistics", STATISTICS), "first step": ("first_step", FIRST_STEPS)}
+EQ_8_9, FIRST_STEP = "statistics of Eqs. 8-9", "first step"
+CONVERSION_CHOICES = {EQ_8_9: ("statistics", STATISTICS), FIRST_STEP: ("first_step", FIRST_STEPS)}
 # Three, where one comparison would ask for two: a dozen settings are compared at once.
 ERRORS = 3
 POINTS = "+z.1f"  # how a difference is written; z: never -0.0
@@ -58,7 +60,7 @@ CHOICES = Table(
 class Setting:
     """A run and how it is evaluated: as by default, or different from that in one choice."""
 
-    net: str  # the preset's name for it
+    net: str  # the preset's name for it; read by potentials where that is no choice, with a word more
     choice: str
     value: str
     default: bool
@@ -70,7 +72,8 @@ class Setting:
 def settings(preset: Preset) -> list[Setting]:
     """Every setting that the preset measures; the default once for each choice, with the value that it has there.
 
-    The default is ours. How often a run is tested is no difference.
+    The default is ours, and for how it is run once more, with a panel of its own, the same net read by potentials. How
+    often a run is tested is no difference.
 
     Raises:
         InputError: another arm than ours and those of `TRAINED`; nothing that could differ from ours.
@@ -93,12 +96,20 @@ def _of_net(net: str, arms: Comparison, usual: Conversion) -> Iterator[Setting]:
             yield Setting(net, choice, _value(choice, run.spec), run in default, run, usual)
     if default[0].spec.hold_out:
         return  # what is held out chooses between trainings; how a net is run is asked of those that are tested
-    for choice, (field, values) in CONVERSION_CHOICES.items():
-        first = getattr(usual, field)
-        for value in (first, *(v for v in values if v != first)):
-            options = "" if value == first else f"--{field.replace('_', '-')} {value}"
-            for run in default:
-                yield Setting(net, choice, value, value == first, run, usual.changed(**{field: value}), options)
+    for choice in CONVERSION_CHOICES:
+        yield from _converted(net, default, choice, usual)
+    if "potential" in arms:
+        yield from _converted(f"{net}{READ}", arms["potential"], EQ_8_9, usual)
+
+
+def _converted(net: str, runs: list[Run], choice: str, usual: Conversion) -> Iterator[Setting]:
+    """Each way of a choice of the conversion, that of the default first."""
+    field, values = CONVERSION_CHOICES[choice]
+    first = getattr(usual, field)
+    for value in (first, *(v for v in values if v != first)):
+        options = "" if value == first else f"--{field.replace('_', '-')} {value}"
+        for run in runs:
+            yield Setting(net, choice, value, value == first, run, usual.changed(**{field: value}), options)
 
 
 def measure(settings: list[Setting]) -> pd.DataFrame:

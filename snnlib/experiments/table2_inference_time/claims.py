@@ -107,11 +107,14 @@ def _fold(label: str, rows: pd.DataFrame, t: float, column: str) -> Item:
 
 
 def factor(values: pd.Series, reached: pd.Series) -> str:
-    """A factor over training seeds for readers; where some, or all, never got there, the true one is larger."""
+    """A factor over training seeds for readers; where some never got there, that of each: theirs are larger."""
     found = Factor(values.tolist())
+    if reached.all():
+        return found.shown()
     if not reached.any():
         return f"> {math.floor(found.mean)}×"
-    return f"{'' if reached.all() else '≥ '}{found.shown()}"
+    each = sorted(zip(values, reached, strict=True), key=lambda seed: (not seed[1], seed[0]))
+    return " and ".join(f"{value:.1f}" if there else f"> {math.floor(value)}" for value, there in each) + "×"
 
 
 def _steps_to_high(at: pd.DataFrame) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
+from snnlib.experiments.paper import OUR_TIMESTEPS
 from snnlib.experiments.style import (
     BLACK,
     BLUE,
@@ -24,12 +25,14 @@ from snnlib.experiments.style import (
     named,
     style,
 )
+from snnlib.experiments.table2_inference_time.claims import WITHIN
 from snnlib.experiments.table2_inference_time.names import METHOD_TITLES, conversion_title
 from snnlib.experiments.table2_inference_time.table import LINE, by_line, power_of_two, printed_rows
 from snnlib.experiments.titles import panel_title
 
 PANEL = ["dataset", "network", "augment"]
 GREY = "#777777"
+GREYS = {"at T = 10": BLACK, "at T = 4": "#555555", "at T = 2": "#999999"}  # direct training at T
 BROWN = "#7A4A1E"
 PRINTED = {"Spike-based BP": "s", "ANN-SNN": "^", "Hybrid": "v"}
 
@@ -81,6 +84,9 @@ def _panel(ax: Axes, lines: pd.DataFrame, paper: pd.DataFrame, labels: int) -> N
         colour, dots = (VERMILION, ":") if ann.variant == "ReLU" else (PURPLE, (0, (1, 4)))
         name = f"{ann.variant.partition(',')[0]} net before conversion"
         ax.axhline(ann.accuracy_mean, ls=dots, lw=1.6, color=colour, label=name)
+    if (goal := _goal(lines)) is not None:
+        name = f"{WITHIN:g} points below ours at T = {OUR_TIMESTEPS[-1]}"
+        ax.axhline(goal, color=BLUE, lw=0.9, ls=(0, (6, 3)), label=name)
     for how, rows in paper.groupby("method", sort=False):
         others = rows[rows.author != "Ours"]
         name = f"paper, Table 2: {how}"
@@ -97,6 +103,12 @@ def _panel(ax: Axes, lines: pd.DataFrame, paper: pd.DataFrame, labels: int) -> N
     ax.xaxis.set_major_formatter(ScalarFormatter())
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel("time steps T, log scale")
+
+
+def _goal(lines: pd.DataFrame) -> float | None:
+    """What a conversion is to come to, in the mean: `WITHIN` points below the better readout of ours at T = 10."""
+    ours = lines[(lines.method == "ours") & (lines.timesteps == OUR_TIMESTEPS[-1]) & (lines.width == _width(lines))]
+    return None if ours.empty or not (lines.method == "conversion").any() else ours.accuracy_mean.max() - WITHIN
 
 
 def _width(lines: pd.DataFrame) -> float:
@@ -120,7 +132,7 @@ def _name(line: pd.Series, width: float) -> str:
 
 def _place(name: str) -> int:
     """Where a name stands in the legend: methods in their order, ANNs, the paper."""
-    starts = [*METHOD_TITLES.values(), "ReLU net", "QCFS net", "paper"]
+    starts = [*METHOD_TITLES.values(), f"{WITHIN:g} points", "ReLU net", "QCFS net", "paper"]
     return max(i for i, start in enumerate(starts) if name.startswith(start))
 
 
@@ -133,7 +145,7 @@ def _look(line: pd.Series) -> dict[str, str]:
         case "direct" | "tuned":
             looks = {"at T = 10": ("^", "-"), "at T = 4": ("v", "-."), "at T = 2": ("<", ":")}
             marker, dashes = looks.get(line.variant, (">", "-"))
-            colour, marker = (BLACK, marker) if line.method == "direct" else (GREEN, "h")
+            colour, marker = (GREYS.get(line.variant, BLACK), marker) if line.method == "direct" else (GREEN, "h")
             dashes = dashes if spikes else "--"
         case "conversion":
             limit, _, start = line.variant.partition(", ")

@@ -53,7 +53,7 @@ def _wide(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def speedup_markdown(found: pd.DataFrame) -> str:
-    """The factors for readers: a row for each opponent, mean ± half the 95 % interval over training seeds.
+    """The factors for readers: a row for each opponent, mean and 95 % interval over training seeds.
 
     Args:
         found: as from `snnlib.experiments.table2_inference_time.wall_time.with_times`.
@@ -61,9 +61,9 @@ def speedup_markdown(found: pd.DataFrame) -> str:
     reach = f"within {found.within_points.iloc[0]:g} points of ours or above"
     parts = [
         f"How many steps, and how much wall time, a conversion takes to come {reach}: training seed by training seed, "
-        "the mean over seeds ± half of its 95 % interval, and the quickest and the slowest seed. To stay: from there "
-        "on at every later T, in the slowest seed. ≥: in a seed that did not get there the true factor is larger; >: "
-        "in every seed. Bold: the better variant of its kind."
+        "the geometric mean over seeds and its 95 % interval, and the quickest and the slowest seed. To stay: from "
+        "there on at every later T, in the slowest seed. >: larger, as a seed did not get there; where another did, "
+        "there are the factors of each, and else that of all. Bold: the better variant of its kind."
     ]
     for net, rows in found.groupby(ARCHITECTURE, sort=False):
         lines = []
@@ -95,7 +95,7 @@ def printed_factors() -> str:
     over = sum(factor > CLAIMED for factor in factors)
     return (
         f"By the paper's own rows ANN-SNN takes {min(factors):g} to {max(factors):g} times the steps of ours, "
-        f"over {CLAIMED} times in {over} of {len(factors)} pairs of rows."
+        f"over {CLAIMED} times in {over} of {len(factors)} pairs of numbers of steps."
     )
 
 
