@@ -175,8 +175,8 @@ def test_what_the_memory_is_worth() -> None:
         assert abs(quarter.mean()) < half_of_seeds(quarter)
     like = {"readout": "potential", "other_memory": "paper's memory", "timesteps": 10, "width": 0.25}
     says(
-        "what the paper's memory costs, {:.1f} ± {:.1f} and {:.1f} ± {:.1f} points with VGG-16 and ResNet-18 at a "
-        "quarter.", *(part("memories_contrasts", network=net, **like) for net in DEEP for part in (points, half)),
+        "is at T = 10 {:.1f} ± {:.1f} and {:.1f} ± {:.1f} points above it with VGG-16 and ResNet-18 at a quarter.",
+         *(part("memories_contrasts", network=net, **like) for net in DEEP for part in (points, half)),
     )  # fmt: skip
     exact = table("memories_contrasts", readout="spikes", network=list(DEEP), other_memory="ensemble")
     by_net = exact.groupby(["timesteps", "network", "width"]).points.mean()
@@ -197,7 +197,7 @@ def test_what_loses_at_two_steps() -> None:
         "at a quarter of their width step 3 is there below step 2 by {:.1f} ± {:.1f} points in VGG-16 and by {:.1f} ± "
         "{:.1f} in ResNet-18, at an eighth by {:.1f} ± {:.1f}, which is not sure, and {:.1f} ± {:.1f}.", *lost,
     )  # fmt: skip
-    says("with the memory in it alone all six nets at an eighth lose, in the hidden layers alone all six gain.")
+    says("with the memory in it alone both nets lose in all three seeds, in the hidden layers alone both gain in all.")
     assert all((over_fresh_noise(net, 0.125, "paper's, readout", 2) < 0).all() for net in DEEP)
     assert all((over_fresh_noise(net, 0.125, "paper's, hidden layers", 2) > 0).all() for net in DEEP)
     says("uniform noise gains {:.1f} and {:.1f} points there", *(
@@ -263,7 +263,7 @@ def test_when_conversion_is_the_better_choice() -> None:
     says("(Rueckauer et al. 2017) {:.0f} to {:.0f}, not a hundred;", *percentile)
     qcfs = factor["L = 4, V(0) = 1/2", 10].drop(("potential", "cifar10", RESNET))
     says(
-        "cited and not compared) {:.1f} to {:.1f}; QCFS (2022) {:.1f} to {:.1f}, but for ResNet-18 read by potentials",
+        "cited and not compared), {:.1f} to {:.1f}; QCFS (2022) {:.1f} to {:.1f}, but for ResNet-18 read by potentials",
         *ends(factor["99 %, V(0) = 1/2", 10]), *ends(qcfs),
     )  # fmt: skip
     missed = table("table2_speedup", within_points=0.5, opponent="qcfs", our_timesteps=10, reached=False)

@@ -107,13 +107,15 @@ def test_the_papers_memory_in_one_layer() -> None:
     assert all((seeds > 0).all() for seeds in hidden[2])
     later = [seeds.mean() for t in (5, 10) for seeds in readout[t]]
     says(
-        "Memory there alone: {:+.1f} (VGG-16) and {:+.1f} points (ResNet-18) at T = 2, below step 2 in all six nets, "
-        "and {:+.1f} to {:+.1f} at T = 5 and 10.", *(seeds.mean() for seeds in readout[2]), *ends(later),
+        "Memory there alone: {:+.1f} (VGG-16) and {:+.1f} points (ResNet-18) at T = 2, below step 2 in both nets and "
+        "all three seeds, and {:+.1f} to {:+.1f} at T = 5 and 10.",
+        *(seeds.mean() for seeds in readout[2]), *ends(later),
     )  # fmt: skip
     after = max(abs(seeds.mean()) for t in range(3, 11) for seeds in hidden[t])
     for at_2 in hidden[2]:
         says(
-            "Memory in the hidden layers alone: {:+.1f} at T = 2, above in all six, and within {:.1f} points after.",
+            "Memory in the hidden layers alone: {:+.1f} at T = 2, above in both and all three, and within {:.1f} "
+            "points after.",
             at_2.mean(), after,
         )  # fmt: skip
 
@@ -233,7 +235,7 @@ def test_the_exact_memory_in_one_layer(net: tuple[str, float]) -> None:
 
 
 def test_even_noise() -> None:
-    nets = (*DEEP_NETS, (VGG, 0.25))
+    nets = (*DEEP_NETS, (VGG, 0.25), (RESNET, 0.25))
     share = [
         100 * over_fresh_noise(*net, "even noise", 10).mean() / over_fresh_noise(*net, EXACT, 10).mean() for net in nets
     ]

@@ -110,7 +110,8 @@ def test_direct_training_of_the_cnn() -> None:
     direct, spikes, potential = _of_direct(**net), _of_ours("spikes", **net), _of_ours("potential", **net)
     says(
         "each time by the best of its nets: {:.1f}, {:.1f} and {:.1f} % against {:.1f}, {:.1f} and {:.1f}. With "
-        "potentials ours has {:.1f}, {:.1f} and {:.1f} %: ahead at one and two steps, behind at ten.",
+        "potentials ours has {:.1f}, {:.1f} and {:.1f} %: ahead at one and two steps, behind at ten in the "
+        "mean, not surely.",
         *_at(direct, spikes, potential),
     )  # fmt: skip
     assert [potential[t] > direct[t] for t in (1, 2, 10)] == [True, True, False]
