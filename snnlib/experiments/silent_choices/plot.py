@@ -47,21 +47,30 @@ def pictures(table: pd.DataFrame, points: pd.DataFrame) -> dict[str, Figure]:
     """By name, a picture of the settings that are trained another way, and one of those that are run another way.
 
     Each has for each net a row for each setting: its difference to the default in points, the largest effect on top.
-    There is none of a kind that has no settings.
+    There is none of a kind that has no settings. That of the conversion has only the nets with the most seeds, since
+    one is too few to tell; the CSV has all.
 
     Args:
         table: of `snnlib.experiments.silent_choices.table.measure`, or its CSV.
         points: of `snnlib.experiments.silent_choices.table.differences`, or its CSV.
     """
+    seeds = points.groupby("net").seed.transform("nunique")
+    most = seeds == seeds.max()
     kinds = {
         "silent_choices": ("in training", points.choice.isin(TRAINED)),
-        "silent_choices_conversion": ("in the conversion", points.choice.isin(CONVERSION_CHOICES)),
+        "silent_choices_conversion": ("in the conversion", points.choice.isin(CONVERSION_CHOICES) & most),
     }
     found = effects(points, table)
     return {
-        name: _picture(table, points[of_kind], found[found.choice.isin(points.choice[of_kind])], where)
+        name: _picture(table, points[of_kind], _same(found, points[of_kind]), where)
         for name, (where, of_kind) in kinds.items() if of_kind.any()
     }  # fmt: skip
+
+
+def _same(found: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """Effects of nets and choices that have points."""
+    of = ["net", "choice"]
+    return found[pd.MultiIndex.from_frame(found[of]).isin(pd.MultiIndex.from_frame(points[of]))]
 
 
 def _picture(table: pd.DataFrame, points: pd.DataFrame, found: pd.DataFrame, where: str) -> Figure:
