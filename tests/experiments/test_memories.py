@@ -332,11 +332,11 @@ def drawn(ax: Axes) -> dict[str, np.ndarray]:
 
 
 def test_accuracy_is_drawn_in_percent_over_t_and_controls_over_the_ensemble() -> None:
-    (above,), (below,) = plot.accuracy(everything()).axes, plot.over_the_ensemble(everything()).axes
-    assert drawn(above).keys() == plot.LOOKS.keys()
-    assert drawn(below).keys() == plot.CONTROLS.keys() == {PAPER, EXACT, HIDDEN, READOUT, EVEN}
-    np.testing.assert_allclose(drawn(above)[PAPER], [51.5, 60.5, 69.5])
-    np.testing.assert_allclose(drawn(below)[READOUT], [8, 0, -8], atol=1e-12)
+    (levels,), (over,) = plot.accuracy(everything()).axes, plot.over_the_ensemble(everything()).axes
+    assert drawn(levels).keys() == plot.LOOKS.keys()
+    assert drawn(over).keys() == plot.CONTROLS.keys() == {PAPER, EXACT, HIDDEN, READOUT, EVEN}
+    np.testing.assert_allclose(drawn(levels)[PAPER], [51.5, 60.5, 69.5])
+    np.testing.assert_allclose(drawn(over)[READOUT], [8, 0, -8], atol=1e-12)
     parts = [HIDDEN, READOUT, PAPER_HIDDEN, PAPER_READOUT]
     potential = everything().assign(readout="potential")
     potential = potential[~potential.memory.isin(parts)]

@@ -82,7 +82,8 @@ def test_what_spikes_win_by_noise() -> None:
 def test_the_controls_own_rate() -> None:
     tried = table("tuning/tuning", arm="constant", factor=["1/3", "1"]).set_index(["net", "factor"]).accuracy * 100
     says(
-        "a third of ours: {:.1f} % there, {:.1f} at ours, and {:.1f}, not {:.1f}.",
+        "a third of it with VGG-16, {:.1f} % of these images in place of {:.1f}, and ResNet-18, {:.1f} in place of "
+        "{:.1f}.",
         *(tried[f"race_{net}", factor] for net in DEEP for factor in ("1/3", "1")),
     )
 

@@ -104,9 +104,7 @@ def operations_per_image(table: pd.DataFrame, accuracies: pd.DataFrame) -> Figur
         axes = dict(zip(panels, drawn[::2], strict=True))
         _parts(axes["parts"], nets)
         equal, within = energy.at_equal_accuracy(accuracies)
-        _equal(
-            axes["equal"], nets, at, equal, "first above the dotted line" if within else "most accurate, none above it"
-        )
+        _equal(axes["equal"], nets, at, equal, "first above the dotted line" if within else "most accurate")
         _proxy(axes["proxy"], nets, at, equal)
         _rates(rates, nets[energy.CONVERTED])
         for ax, below in zip(drawn[::2], drawn[1::2], strict=True):

@@ -101,7 +101,7 @@ def over_the_ensemble(table: pd.DataFrame) -> Figure:
 def layers(table: pd.DataFrame) -> Figure:
     """Points over the ensemble with the paper's memory, in all layers or in some alone.
 
-    A panel for each net and noise that was run in parts; `accuracy` has it in all layers of the others.
+    A panel for each net and noise that was run in parts; `over_the_ensemble` has it in all layers of the others.
 
     Args:
         table: of `snnlib.experiments.memories.table.of_papers`, or its CSV.
