@@ -45,7 +45,7 @@ def test_ours_and_direct_training_in_the_same_time() -> None:
     says("| multiplications; memory for each image, likewise |" + " {:.1f}; {:.1f} |" * 3, *pairs)
     for words, arm, share in (
         ("points over direct training after as many epochs", "ours", 1.0),
-        ("after as long (84, 102 and 105 % of its time)", "equal_time", 1.0),
+        ("after as long (81, 101 and 102 % of its time)", "equal_time", 1.0),
         ("at half of that time, both in mid-cycle", "equal_time", 0.5),
     ):
         like = {"arm": arm, "opponent": "direct", "share": share}
@@ -117,10 +117,10 @@ def test_accuracy_after_the_last_epoch() -> None:
 def test_when_the_benchmark_is_reached() -> None:
     first = table("fig4_time_to_accuracy", chosen=True, arm=["ours", "direct"])
     ours, direct = first[first.arm == "ours"], first[first.arm == "direct"]
-    assert (ours.epoch > ours.total_epochs / 2).all()
+    assert (ours.epoch >= ours.total_epochs / 2).all()
     deep = [rows.epoch[rows.network.isin(DEEP)] for rows in (direct, ours)]
     says(
-        "direct training reaches the benchmark in epoch {:.0f} or {:.0f} of 8, ours in {:.0f} or {:.0f}.",
+        "direct training reaches the benchmark in epoch {:.0f} or {:.0f} of 8, ours in {:.0f} to {:.0f}.",
         *ends(deep[0]), *ends(deep[1]),
     )  # fmt: skip
     assert {*direct.total_epochs[direct.network.isin(DEEP)]} == {8}
@@ -158,10 +158,13 @@ def _after_as_many_epochs(opponent: str, sign: int) -> list[float]:
 
 
 def test_direct_training_at_fewer_steps_after_as_many_epochs() -> None:
+    tested = table("fig3_training_speed", network=RESNET, arm="direct4").sort_values("epoch")
+    by_seed = 100 * tested.groupby("seed").accuracy.last()
     says(
         "it is, run for four steps, {:.1f} ± {:.1f}, {:.1f} ± {:.1f} and {:.1f} ± {:.1f} points ahead of ours at "
-        "T = 10; trained and run at T = 2 it is {:.1f} ± {:.1f}, {:.1f} ± {:.1f} and {:.1f} ± {:.1f} behind",
-        *_after_as_many_epochs("direct4", -1), *_after_as_many_epochs("direct2", 1),
+        "T = 10 (ResNet-18's three seeds have {:.1f}, {:.1f} and {:.1f} %); trained and run "
+        "at T = 2 it is {:.1f} ± {:.1f}, {:.1f} ± {:.1f} and {:.1f} ± {:.1f} behind",
+        *_after_as_many_epochs("direct4", -1), *by_seed, *_after_as_many_epochs("direct2", 1),
     )  # fmt: skip
 
 
