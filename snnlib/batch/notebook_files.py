@@ -43,7 +43,7 @@ NOTEBOOK_FILES = {
         "silent_choices_effects.csv",
     ],
     "memories": _pictures("memories", "memories_layers", "memories_spread", "memories_chance", "memories_ceiling")
-    + [*_tables("memories_steps"), "memories_contrasts.csv"],
+    + [*_drawn("memories_over_noise"), *_tables("memories_steps"), "memories_contrasts.csv"],
     "one_pass": [
         *_pictures("one_pass"),
         *_drawn("one_pass_others"),

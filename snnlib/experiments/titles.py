@@ -47,7 +47,7 @@ def net_title(net: Mapping[str, Any]) -> str:
 
 
 def panel_title(net: Mapping[str, Any]) -> str:
-    """The same in two lines, narrow enough for two panels side by side."""
+    """The same in two lines, for two panels side by side."""
     images = f"{short_title(net['dataset'])}{AUGMENTED[net['augment']]}"
     return f"{images}\n{short_title(net['network'])}, width {net['width']:g}"
 

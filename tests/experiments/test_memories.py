@@ -332,15 +332,15 @@ def drawn(ax: Axes) -> dict[str, np.ndarray]:
 
 
 def test_accuracy_is_drawn_in_percent_over_t_and_controls_over_the_ensemble() -> None:
-    above, below = plot.accuracy(everything()).axes
-    assert drawn(above).keys() == plot.LOOKS.keys()
-    assert drawn(below).keys() == plot.CONTROLS.keys() == {PAPER, EXACT, HIDDEN, READOUT, EVEN}
-    np.testing.assert_allclose(drawn(above)[PAPER], [51.5, 60.5, 69.5])
-    np.testing.assert_allclose(drawn(below)[READOUT], [8, 0, -8], atol=1e-12)
+    (levels,), (over,) = plot.accuracy(everything()).axes, plot.over_the_ensemble(everything()).axes
+    assert drawn(levels).keys() == plot.LOOKS.keys()
+    assert drawn(over).keys() == plot.CONTROLS.keys() == {PAPER, EXACT, HIDDEN, READOUT, EVEN}
+    np.testing.assert_allclose(drawn(levels)[PAPER], [51.5, 60.5, 69.5])
+    np.testing.assert_allclose(drawn(over)[READOUT], [8, 0, -8], atol=1e-12)
     parts = [HIDDEN, READOUT, PAPER_HIDDEN, PAPER_READOUT]
     potential = everything().assign(readout="potential")
     potential = potential[~potential.memory.isin(parts)]
-    assert drawn(plot.accuracy(potential).axes[1]).keys() == {PAPER, EXACT, EVEN}
+    assert drawn(plot.over_the_ensemble(potential).axes[0]).keys() == {PAPER, EXACT, EVEN}
     (of_spikes,) = plot.layers(of_papers(pd.concat([everything(), potential]))).axes  # the other was not run in parts
     assert drawn(of_spikes).keys() == {PAPER, PAPER_HIDDEN, PAPER_READOUT}
     np.testing.assert_allclose(drawn(of_spikes)[PAPER_HIDDEN], [9, 0, -9], atol=1e-12)
@@ -348,7 +348,9 @@ def test_accuracy_is_drawn_in_percent_over_t_and_controls_over_the_ensemble() ->
 
 def test_bars_of_one_t_stand_apart_and_nearer_to_it_than_to_the_next() -> None:
     names = plot.LOOKS | plot.CONTROLS
-    for ax in plot.accuracy(made_up(**{name: np.linspace(0.5, 0.6, 10) for name in names})).axes:
+    table = made_up(**{name: np.linspace(0.5, 0.6, 10) for name in names})
+    for draw in (plot.accuracy, plot.over_the_ensemble):
+        (ax,) = draw(table).axes
         places = np.array([c.lines[0].get_xdata() for c in ax.containers], np.float64)  # [memories, T]
         assert (np.diff(places, axis=0) > 0).all()
         np.testing.assert_array_equal(np.rint(places), np.tile(np.arange(1, 11), (len(places), 1)))

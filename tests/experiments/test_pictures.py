@@ -136,6 +136,7 @@ OF_NETS: dict[Callable[..., Figure], Callable[[Nets], tuple]] = {
     methods_vs_timesteps: lambda nets: (nets(smoke("table2_accuracy_vs_timesteps")), 500),
     what_noise_does: lambda nets: (nets(smoke("what_noise_does")),),
     memories.accuracy: lambda nets: (nets(smoke("memories")),),
+    memories.over_the_ensemble: lambda nets: (nets(smoke("memories")),),
     memories.layers: lambda nets: (nets(smoke("memories_layers")),),
     memories.spread: lambda nets: (nets(smoke("memories_spread")),),
     memories.ceiling: lambda nets: (nets(smoke("memories_ceiling")),),

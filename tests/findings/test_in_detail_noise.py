@@ -79,6 +79,15 @@ def test_what_spikes_win_by_noise() -> None:
     assert {*table("what_noise_does_contrasts", **nothing_in_place).network} == {CNN}
 
 
+def test_the_controls_own_rate() -> None:
+    tried = table("tuning/tuning", arm="constant", factor=["1/3", "1"]).set_index(["net", "factor"]).accuracy * 100
+    says(
+        "a third of it with VGG-16, {:.1f} % of these images in place of {:.1f}, and ResNet-18, {:.1f} in place of "
+        "{:.1f}.",
+        *(tried[f"race_{net}", factor] for net in DEEP for factor in ("1/3", "1")),
+    )
+
+
 def test_the_cnn_at_one_step_by_seed() -> None:
     like = {"network": CNN, "readout": "spikes", "noise": "gaussian", "inference": "constant 1/2", "timesteps": 1}
     by_seed = [percent("what_noise_does", seed=seed, **like) for seed in range(3)]

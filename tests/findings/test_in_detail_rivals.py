@@ -82,8 +82,8 @@ def test_deep_nets_are_not_done_after_eight_epochs() -> None:
     by_net = last.groupby(["network", "arm"])[["accuracy", "epoch"]].mean()
     shown = by_net.accuracy * 100
     says(
-        "those that spike have {:.1f} % after {:.0f} and {:.1f} (one seed) after {:.0f}, where ReLU has {:.1f} and "
-        "{:.1f} (one seed) after eight",
+        "those that spike have {:.1f} % after {:.0f} and {:.1f} after {:.0f}, where ReLU has {:.1f} and {:.1f} after "
+        "eight",
         *(part[net, "equal_time"] for net in DEEP for part in (shown, by_net.epoch)),
         *(shown[net, "relu"] for net in DEEP),
     )  # fmt: skip
@@ -117,15 +117,19 @@ def test_direct_training_of_the_cnn() -> None:
     assert [potential[t] > direct[t] for t in (1, 2, 10)] == [True, True, False]
 
 
-def test_direct_training_of_vgg() -> None:
-    net = {"net": VGG, "dataset": "cifar10"}
-    direct, spikes, potential = _of_direct(**net), _of_ours("spikes", **net), _of_ours("potential", **net)
+def test_direct_training_of_deep_nets() -> None:
+    vgg, resnet = (
+        (_of_direct(net, "cifar10"), _of_ours("spikes", net, "cifar10"), _of_ours("potential", net, "cifar10"))
+        for net in DEEP
+    )
     says(
-        "VGG-16 at an eighth likewise with spikes, {:.1f}, {:.1f} and {:.1f} % against {:.1f}, {:.1f} and {:.1f}; "
-        "there ours by potentials, {:.1f}, {:.1f} and {:.1f} %, is ahead at one step alone",
-        *_at(direct, spikes, potential),
+        "VGG-16 and ResNet-18 at an eighth likewise with spikes, {:.1f}, {:.1f} and {:.1f} % against {:.1f}, {:.1f} "
+        "and {:.1f}, and {:.1f}, {:.1f} and {:.1f} against {:.1f}, {:.1f} and {:.1f}; there ours by potentials, "
+        "{:.1f}, {:.1f} and {:.1f} % and {:.1f}, {:.1f} and {:.1f}, is ahead at one step alone",
+        *_at(*vgg[:2], *resnet[:2], vgg[2], resnet[2]),
     )  # fmt: skip
-    assert [potential[t] > direct[t] for t in (1, 2, 10)] == [True, False, False]
+    for direct, _, potential in (vgg, resnet):
+        assert [potential[t] > direct[t] for t in (1, 2, 10)] == [True, False, False]
 
 
 def test_direct_training_in_the_same_time_with_potentials() -> None:

@@ -45,38 +45,33 @@ def test_ours_and_direct_training_in_the_same_time() -> None:
     says("| multiplications; memory for each image, likewise |" + " {:.1f}; {:.1f} |" * 3, *pairs)
     for words, arm, share in (
         ("points over direct training after as many epochs", "ours", 1.0),
-        ("after as long (84, 102 and 105 % of its time)", "equal_time", 1.0),
+        ("after as long (81, 101 and 102 % of its time)", "equal_time", 1.0),
         ("at half of that time, both in mid-cycle", "equal_time", 0.5),
     ):
         like = {"arm": arm, "opponent": "direct", "share": share}
-        cells = [part("fig3_contrasts", network=net, **like) for net in (CNN, VGG) for part in (points, half)]
-        says(
-            f"| {words} |" + " {:+.1f} ± {:.1f} |" * 2 + " {:+.1f} |",
-            *cells, points("fig3_contrasts", network=RESNET, **like),
-        )  # fmt: skip
+        cells = [part("fig3_contrasts", network=net, **like) for net in ALL for part in (points, half)]
+        says(f"| {words} |" + " {:+.1f} ± {:.1f} |" * 3, *cells)
 
 
 def _seconds(net: str, arm: str, benchmark: float) -> tuple[np.ndarray, np.ndarray]:
     """Until the test at which a benchmark is reached, and until the one before, by training seed."""
     rows = table("fig4_time_to_accuracy", network=net, arm=arm, reached=True)
     rows = rows[np.isclose(rows.benchmark, benchmark)].sort_values("seed")
-    assert len(rows) == (1 if net == RESNET else 3)
+    assert len(rows) == 3
     return rows.seconds.to_numpy(), rows.seconds_before.to_numpy()
 
 
 def _saved(net: str, opponent: str, benchmark: float) -> list[float]:
-    """Percent of the opponent's time: by the geometric mean of the ratio, and the ends of its interval, if any.
+    """Percent of the opponent's time: by the geometric mean of the ratio, and the ends of its interval.
 
     A benchmark was reached between two tests: the lower end is of ours at the second, the opponent at the first.
     """
     (ours, ours_before), (other, other_before) = (_seconds(net, arm, benchmark) for arm in ("ours", opponent))
     logs = [np.log(ratio) for ratio in (ours / other, ours / other_before, ours_before / other)]
     n = len(ours)
-    wide = [stats.t.ppf(0.975, n - 1) * ratio.std(ddof=1) / np.sqrt(n) for ratio in logs[1:]] if n > 1 else []
-    found = [
-        logs[0].mean(),
-        *(ratio.mean() + sign * by for ratio, sign, by in zip(logs[1:], (1, -1), wide, strict=False)),
-    ]
+    wide = [stats.t.ppf(0.975, n - 1) * ratio.std(ddof=1) / np.sqrt(n) for ratio in logs[1:]]
+    ends_ = (ratio.mean() + sign * by for ratio, sign, by in zip(logs[1:], (1, -1), wide, strict=True))
+    found = [logs[0].mean(), *ends_]
     return [100 * (1 - np.exp(log)) for log in found]
 
 
@@ -88,7 +83,7 @@ def test_the_benchmarks_are_those_chosen() -> None:
 def test_time_saved() -> None:
     says(
         "| time saved until the benchmark is reached | {:.0f} % [{:.0f}, {:.0f}], to 90 %; {:.0f} % [{:.0f}, {:.0f}], "
-        "to 92 % | {:.0f} % [{:.0f}, {:.0f}], to 50 % | {:.0f} %, to 45 % |",
+        "to 92 % | {:.0f} % [{:.0f}, {:.0f}], to 50 % | {:.0f} % [{:.0f}, {:.0f}], to 45 % |",
         *_saved(CNN, "direct", 0.9), *_saved(CNN, "direct", 0.92), *_saved(VGG, "direct", 0.5),
         *_saved(RESNET, "direct", 0.45),
     )  # fmt: skip
@@ -122,10 +117,10 @@ def test_accuracy_after_the_last_epoch() -> None:
 def test_when_the_benchmark_is_reached() -> None:
     first = table("fig4_time_to_accuracy", chosen=True, arm=["ours", "direct"])
     ours, direct = first[first.arm == "ours"], first[first.arm == "direct"]
-    assert (ours.epoch > ours.total_epochs / 2).all()
+    assert (ours.epoch >= ours.total_epochs / 2).all()
     deep = [rows.epoch[rows.network.isin(DEEP)] for rows in (direct, ours)]
     says(
-        "direct training reaches the benchmark in epoch {:.0f} or {:.0f} of 8, ours in {:.0f} or {:.0f}.",
+        "direct training reaches the benchmark in epoch {:.0f} or {:.0f} of 8, ours in {:.0f} to {:.0f}.",
         *ends(deep[0]), *ends(deep[1]),
     )  # fmt: skip
     assert {*direct.total_epochs[direct.network.isin(DEEP)]} == {8}
@@ -149,7 +144,7 @@ def test_direct_training_at_four_steps() -> None:
     says("**Direct training at T = 4** costs {:.1f} to {:.1f} of our steps", *ends(cost.direct4 / cost.ours))
     says(
         "against it the CNN saves {:.0f} % [{:.0f}, {:.0f}] to the benchmark, VGG-16 {:.0f} [{:.0f}, {:.0f}] and "
-        "ResNet-18 {:.0f}",
+        "ResNet-18 {:.0f} [{:.0f}, {:.0f}]",
         *_saved(CNN, "direct4", 0.9), *_saved(VGG, "direct4", 0.5), *_saved(RESNET, "direct4", 0.45),
     )  # fmt: skip
 
@@ -159,14 +154,17 @@ def _after_as_many_epochs(opponent: str, sign: int) -> list[float]:
     for net in ALL:
         like = {"network": net, "arm": "ours", "opponent": opponent, "share": 1.0}
         parts += [sign * points("fig3_contrasts", **like), half("fig3_contrasts", **like)]
-    return parts[:-1]  # ResNet-18 has one seed
+    return parts
 
 
 def test_direct_training_at_fewer_steps_after_as_many_epochs() -> None:
+    tested = table("fig3_training_speed", network=RESNET, arm="direct4").sort_values("epoch")
+    by_seed = 100 * tested.groupby("seed").accuracy.last()
     says(
-        "it is, run for four steps, {:.1f} ± {:.1f}, {:.1f} ± {:.1f} and {:.1f} points ahead of ours at T = 10; "
-        "trained and run at T = 2 it is {:.1f} ± {:.1f}, {:.1f} ± {:.1f} and {:.1f} behind",
-        *_after_as_many_epochs("direct4", -1), *_after_as_many_epochs("direct2", 1),
+        "it is, run for four steps, {:.1f} ± {:.1f}, {:.1f} ± {:.1f} and {:.1f} ± {:.1f} points ahead of ours at "
+        "T = 10 (ResNet-18's three seeds have {:.1f}, {:.1f} and {:.1f} %); trained and run "
+        "at T = 2 it is {:.1f} ± {:.1f}, {:.1f} ± {:.1f} and {:.1f} ± {:.1f} behind",
+        *_after_as_many_epochs("direct4", -1), *by_seed, *_after_as_many_epochs("direct2", 1),
     )  # fmt: skip
 
 

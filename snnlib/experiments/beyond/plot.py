@@ -103,8 +103,9 @@ def operations_per_image(table: pd.DataFrame, accuracies: pd.DataFrame) -> Figur
         *drawn, rates = fig.subplots(len(heights) + 1, 1, height_ratios=[*heights, 1.8])
         axes = dict(zip(panels, drawn[::2], strict=True))
         _parts(axes["parts"], nets)
-        _equal(axes["equal"], nets, at, energy.at_equal_accuracy(accuracies)[0])
-        _proxy(axes["proxy"], nets, at, energy.at_equal_accuracy(accuracies)[0])
+        equal, within = energy.at_equal_accuracy(accuracies)
+        _equal(axes["equal"], nets, at, equal, "first above the dotted line" if within else "most accurate")
+        _proxy(axes["proxy"], nets, at, equal)
         _rates(rates, nets[energy.CONVERTED])
         for ax, below in zip(drawn[::2], drawn[1::2], strict=True):
             key(below, ax)
@@ -140,16 +141,16 @@ def _relative(nets: dict[str, pd.DataFrame], net: str, draw: float = 0.0) -> pd.
     return pd.DataFrame({seed: energy.energy(rows, draw) / ann[seed] for seed, rows in nets[net].groupby("seed")})
 
 
-def _equal(ax: Axes, nets: dict[str, pd.DataFrame], at: pd.DataFrame, equal: int) -> None:
+def _equal(ax: Axes, nets: dict[str, pd.DataFrame], at: pd.DataFrame, equal: int, of_star: str) -> None:
     """Accuracy against the proxy with free noise, T by T, ``equal`` with a star; the ReLU nets beside it."""
     proxy, ours = _relative(nets, energy.CONVERTED), at.loc[energy.CONVERTED]
     spread = {"xerr": _bar(proxy.std(axis=1)), "yerr": _bar(ours.std()), "fmt": "o-"}
     ax.errorbar(proxy.mean(axis=1), ours.mean(), color=BLUE, label="converted net, T at the points", **spread)
     for t, x in proxy.mean(axis=1).items():
         if t in {1, 2, equal, ours.columns[-1]}:
-            ax.annotate(f"{t}", (x, ours[t].mean()), xytext=(5, -13), textcoords="offset points", color=BLUE)
+            ax.annotate(f"{t}", (x, ours[t].mean()), xytext=(7, -9), textcoords="offset points", color=BLUE)
     x, y = proxy.loc[equal].mean(), ours[equal].mean()
-    ax.plot(x, y, "*", ms=14, mfc="none", color=BLUE, label=f"T = {equal}: {y:.1f} % at {x:.2f}")
+    ax.plot(x, y, "*", ms=14, mfc="none", color=BLUE, label=f"{of_star}, T = {equal}: {y:.1f} % at {x:.2f}")
     ann, skipping = at.loc[energy.ANN][1], _relative(nets, energy.SKIPPING).loc[1]
     bar = None if np.isnan(ann.std()) else ann.std()
     ax.errorbar(1, ann.mean(), yerr=bar, fmt="s", color=PURPLE, label=f"ReLU net: {ann.mean():.1f} % at 1")

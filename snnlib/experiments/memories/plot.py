@@ -34,6 +34,7 @@ from snnlib.experiments.style import (
     PURPLE,
     SKY,
     VERMILION,
+    above_half,
     entitle,
     grid,
     leftmost,
@@ -79,29 +80,36 @@ ASIDE = 1.024  # from one memory's T to the next's, so that bars stand apart
 
 
 def accuracy(table: pd.DataFrame) -> Figure:
-    """Above, accuracy over T with each memory of `LOOKS`; below, points over the ensemble with each of `CONTROLS`.
-
-    For each net and noise; mean ± sd over training seeds, below of the differences seed by seed.
+    """A panel for each net and noise: accuracy over T with each memory of `LOOKS`, mean ± sd over training seeds.
 
     Args:
         table: of `snnlib.experiments.memories.table.accuracies`, or its CSV.
     """
-    draws = {"test accuracy, %": partial(_each, LOOKS), OVER: partial(_over_the_ensemble, CONTROLS)}
-    return _panels(table, draws, "time steps T", "Accuracy with each memory")
+    return _panels(table, "test accuracy, %", partial(_each, LOOKS), "time steps T", "Accuracy with each memory")
+
+
+def over_the_ensemble(table: pd.DataFrame) -> Figure:
+    """The same for points over the ensemble, seed by seed, with each of `CONTROLS` that was run.
+
+    Args:
+        table: of `snnlib.experiments.memories.table.accuracies`, or its CSV.
+    """
+    draw = partial(_over_the_ensemble, CONTROLS)
+    return _panels(table, OVER, draw, "time steps T", "Each memory over fresh noise")
 
 
 def layers(table: pd.DataFrame) -> Figure:
     """Points over the ensemble with the paper's memory, in all layers or in some alone.
 
-    A panel for each net and noise that was run in parts; `accuracy` has it in all layers of the others.
+    A panel for each net and noise that was run in parts; `over_the_ensemble` has it in all layers of the others.
 
     Args:
         table: of `snnlib.experiments.memories.table.of_papers`, or its CSV.
     """
     parts = table.memory.isin((PAPER_HIDDEN, PAPER_READOUT))
     in_parts = parts.groupby([table[name] for name in (*NET, "noise")]).transform("any")
-    draws = {OVER: partial(_over_the_ensemble, PAPERS)}
-    return _panels(table[in_parts], draws, "time steps T", "Where the paper's memory acts")
+    draw = partial(_over_the_ensemble, PAPERS)
+    return _panels(table[in_parts], OVER, draw, "time steps T", "Where the paper's memory acts")
 
 
 def _each(looks: Mapping[str, dict[str, str]], ax: Axes, at: pd.DataFrame) -> None:
@@ -136,7 +144,7 @@ def spread(table: pd.DataFrame, spreads: Sequence[float] = SPREADS) -> Figure:
             ax.errorbar(spreads, mean, yerr=np.nan_to_num(sd), label=f"T = {t}", **look)
 
     there = table[table.memory.isin(map(exact, spreads))]
-    return _panels(there, {"test accuracy, %": draw}, "spread of U(0) around 1/2", "Where phases begin")
+    return _panels(there, "test accuracy, %", draw, "spread of U(0) around 1/2", "Where phases begin")
 
 
 def ceiling(table: pd.DataFrame) -> Figure:
@@ -163,7 +171,7 @@ def ceiling(table: pd.DataFrame) -> Figure:
 
     images = table.images.iloc[0]
     what = f"Where it ends, on {images} images (bars: their 95 % interval; none where none changed)"
-    return _panels(points, {OVER: draw}, "time steps T", what)
+    return _panels(points, OVER, draw, "time steps T", what)
 
 
 def chance(table: pd.DataFrame) -> Figure:
@@ -200,23 +208,21 @@ def chance(table: pd.DataFrame) -> Figure:
 
 
 def _panels(
-    table: pd.DataFrame, draws: dict[str, Callable[[Axes, pd.DataFrame], None]], xlabel: str, what: str
+    table: pd.DataFrame, ylabel: str, draw: Callable[[Axes, pd.DataFrame], None], xlabel: str, what: str
 ) -> Figure:
-    """For each net and noise a panel of what each function draws, whose key is the label of its vertical axis."""
+    """For each net and noise a panel of what the function draws."""
     nets = list(at_timesteps(table, *NET, "noise", "memory").groupby([*NET, "noise"], sort=False))
     with style():
-        fig, axes = grid(len(nets), *[2.6] * len(draws))
-        for panels, (net, at) in zip(axes, nets, strict=True):
-            for ax, draw in zip(panels, draws.values(), strict=True):
-                draw(ax, at)
+        fig, axes = grid(len(nets), 2.6)
+        for ax, (net, at) in zip(axes[:, 0], nets, strict=True):
+            draw(ax, at)
             of = dict(zip([*NET, "noise"], net, strict=True))
-            panels[0].set_title(f"{panel_title(of)}\n{of['noise']}, {of['readout']} read")
-            panels[-1].set_xlabel(xlabel)
-        for column, ylabel in zip(axes.T, draws, strict=True):
-            for ax in leftmost(column):
-                ax.set_ylabel(ylabel)
+            ax.set_title(above_half(*panel_title(of).splitlines(), f"{of['noise']}, {of['readout']} read"))
+            ax.set_xlabel(xlabel)
+        for ax in leftmost(axes.flat):
+            ax.set_ylabel(ylabel)
         entitle(fig, f"{what}: {mean_and_sd([table.seed.nunique()])}")
-        legend(fig, {LEGEND.get(name, name): look for name, look in named([*axes.T.flat]).items()})
+        legend(fig, {LEGEND.get(name, name): look for name, look in named(axes.flat).items()})
     return fig
 
 

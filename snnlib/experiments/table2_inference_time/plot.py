@@ -85,7 +85,7 @@ def _panel(ax: Axes, lines: pd.DataFrame, paper: pd.DataFrame, labels: int) -> N
         name = f"{ann.variant.partition(',')[0]} net before conversion"
         ax.axhline(ann.accuracy_mean, ls=dots, lw=1.6, color=colour, label=name)
     if (goal := _goal(lines)) is not None:
-        name = f"{WITHIN:g} points below ours at T = {OUR_TIMESTEPS[-1]}"
+        name = f"{WITHIN:g} points below ours at T = {OUR_TIMESTEPS[-1]}, by the better readout"
         ax.axhline(goal, color=BLUE, lw=0.9, ls=(0, (6, 3)), label=name)
     for how, rows in paper.groupby("method", sort=False):
         others = rows[rows.author != "Ours"]
