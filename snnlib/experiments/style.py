@@ -17,7 +17,7 @@ from matplotlib.patheffects import withStroke
 
 # Every picture is as wide, in inches, and all its text as large, in points: 7 points where it is 9 cm wide, on a phone.
 WIDTH, SIZE = 5.0, 10
-CHARACTERS, HALF = 64, 25  # of a line across the picture, and above one of two panels side by side
+CHARACTERS, OF_PANEL = 64, 25  # of a line across the picture, and above one of two panels side by side
 TITLE_LINE, LEGEND_LINE = 0.17, 0.22  # inches of height
 
 # Okabe & Ito (2008): colours that colour-blind readers can tell apart.
@@ -90,14 +90,9 @@ def leftmost(axes: Iterable[Axes]) -> list[Axes]:
     return [ax for ax in axes if ax.get_subplotspec().is_first_col()]
 
 
-def wrapped(*lines: str) -> str:
-    """Lines of a title, each broken where it is wider than the picture."""
-    return "\n".join(textwrap.fill(line, CHARACTERS) for line in lines)
-
-
-def above_half(*lines: str) -> str:
-    """Lines of the title of one of two panels side by side, each broken where it is wider than that."""
-    return "\n".join(textwrap.fill(line, HALF) for line in lines)
+def wrapped(*lines: str, characters: int = CHARACTERS) -> str:
+    """Lines of a title, each broken where it is wider than the picture, or than so many characters."""
+    return "\n".join(textwrap.fill(line, characters) for line in lines)
 
 
 def entitle(fig: Figure, *lines: str) -> None:

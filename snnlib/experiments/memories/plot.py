@@ -30,11 +30,11 @@ from snnlib.experiments.style import (
     BLACK,
     BLUE,
     GREEN,
+    OF_PANEL,
     ORANGE,
     PURPLE,
     SKY,
     VERMILION,
-    above_half,
     entitle,
     grid,
     leftmost,
@@ -42,6 +42,7 @@ from snnlib.experiments.style import (
     named,
     sequence,
     style,
+    wrapped,
 )
 from snnlib.experiments.titles import net_title, panel_title
 
@@ -217,7 +218,8 @@ def _panels(
         for ax, (net, at) in zip(axes[:, 0], nets, strict=True):
             draw(ax, at)
             of = dict(zip([*NET, "noise"], net, strict=True))
-            ax.set_title(above_half(*panel_title(of).splitlines(), f"{of['noise']}, {of['readout']} read"))
+            lines = [*panel_title(of).splitlines(), f"{of['noise']}, {of['readout']} read"]
+            ax.set_title(wrapped(*lines, characters=OF_PANEL))
             ax.set_xlabel(xlabel)
         for ax in leftmost(axes.flat):
             ax.set_ylabel(ylabel)

@@ -195,13 +195,11 @@ def _explain(fig: Picture, last: int, halves: pd.Series) -> None:
             "ls": "",
         },
         "no clear effect": {"color": GREY, "marker": "o", "ls": ""},
-        **(
-            {}
-            if np.isfinite(halves).all()
-            else {"one training seed: too few to tell": {"color": GREY, "marker": "s", "ls": ""}}
-        ),
+        "one training seed: too few to tell": {"color": GREY, "marker": "s", "ls": ""},
         "the same at T = 1": {"color": GREY, "marker": "o", "ms": 4.5, "mfc": "white", "lw": 1},
         "each training seed": {"color": GREY, "marker": "|", "ms": 5, "ls": ""},
         f"± sd of the default over seeds, T = {last}": {"color": BAND, "lw": 7},
     }
+    if np.isfinite(halves).all():
+        del entries["one training seed: too few to tell"]
     legend(fig, {name: Line2D([], [], **look) for name, look in entries.items()}, columns=1)
