@@ -55,14 +55,14 @@ $(VENV)/%-installed: $(VENV)/installed
 	@touch $@
 
 figures: $(VENV)/installed $(if $(filter-out local,$(PROFILE)),$(VENV)/slurm-installed)
-	@$(BIN)/python -m snnlib figures --preset "$(PRESET)" --profile "$(PROFILE)"
+	@$(BIN)/python -m reproduce figures --preset "$(PRESET)" --profile "$(PROFILE)"
 
 publish: $(VENV)/installed
-	@$(BIN)/python -m snnlib publish --preset "$(PRESET)"
+	@$(BIN)/python -m reproduce publish --preset "$(PRESET)"
 
 # The runs come first, in parallel, so that the notebooks only load them.
 test: $(VENV)/installed
-	@$(BIN)/python -m snnlib figures --preset smoke trained
+	@$(BIN)/python -m reproduce figures --preset smoke trained
 	@$(BIN)/python -m pytest tests -n 2
 	@SNNLIB_FIGURES=build/nbval TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks -n 2 --dist loadscope
 
@@ -77,12 +77,12 @@ test-torchrun: $(VENV)/installed
 test-browser: $(VENV)/browser-installed
 	@$(BIN)/python tests/browser/chromium.py
 	@$(MAKE) --no-print-directory site
-	@$(BIN)/python -m snnlib figures --preset smoke trained
+	@$(BIN)/python -m reproduce figures --preset smoke trained
 	@$(BIN)/python -m pytest tests/browser -m browser -n 2 --dist worksteal
 
 # Kills, full disks, damaged files, crowds: what `make test` tries a few times, many times.
 test-faults: $(VENV)/installed
-	@$(BIN)/python -m snnlib figures --preset smoke trained
+	@$(BIN)/python -m reproduce figures --preset smoke trained
 	@$(BIN)/python -m pytest tests/faults -m faults -n 2 --dist worksteal
 
 test-slurm: $(VENV)/slurm-installed
@@ -93,7 +93,7 @@ publish-faults: $(VENV)/installed
 
 # After the project's address has changed; make publish does it too.
 first-cells: $(VENV)/installed
-	@$(BIN)/python -m snnlib.batch.first_cell
+	@$(BIN)/python -m reproduce.batch.first_cell
 
 lab: $(VENV)/installed
 	@$(BIN)/jupyter lab notebooks

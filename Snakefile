@@ -11,22 +11,22 @@ from pathlib import Path
 
 import torch
 
-from snnlib.batch.done import outputs
-from snnlib.batch.evaluated import evaluations, of_notebook
-from snnlib.batch.jobs import computed, jobs
-from snnlib.batch.killed import log_file, status_file, training
-from snnlib.batch.notebook_files import NOTEBOOK_FILES
-from snnlib.batch.resources import Cluster
-from snnlib.batch.workflow import apart
-from snnlib.runs.preset import load_preset
-from snnlib.runs.preset_folder import figures_of
-from snnlib.runs.run import Run
+from reproduce.batch.done import outputs
+from reproduce.batch.evaluated import evaluations, of_notebook
+from reproduce.batch.jobs import computed, jobs
+from reproduce.batch.killed import log_file, status_file, training
+from reproduce.batch.notebook_files import NOTEBOOK_FILES
+from reproduce.batch.resources import Cluster
+from reproduce.batch.workflow import apart
+from reproduce.runs.preset import load_preset
+from reproduce.runs.preset_folder import figures_of
+from reproduce.runs.run import Run
 from snnlib.store.paths import build_dir
 
 PRESET = load_preset(str(config.get("preset", "smoke")))
 RUNS = PRESET.all_runs()
 FIGURES = figures_of(PRESET)
-CODE = sorted(map(str, Path("snnlib").rglob("*.py")))
+CODE = sorted(str(p) for top in ("snnlib", "reproduce") for p in Path(top).rglob("*.py"))
 LOGS = build_dir() / PRESET.name
 LOGS.mkdir(parents=True, exist_ok=True)
 CLUSTER = Cluster.of(config)

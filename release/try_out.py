@@ -19,10 +19,10 @@ from pathlib import Path
 SUMS = "SHA256SUMS"
 FIGURE = "fig7_potential_dynamics"  # trains nothing
 NETS = """
-from snnlib.batch.pretrained import on_sample, sampled
-from snnlib.runs import pretrained, stored
-from snnlib.runs.evaluations import read
-from snnlib.runs.trained import ensure
+from reproduce.batch.pretrained import on_sample, sampled
+from reproduce.runs import pretrained, stored
+from reproduce.runs.evaluations import read
+from reproduce.runs.trained import ensure
 
 names = [name for name in pretrained.names() if pretrained.published(name, pretrained.WEIGHTS)]
 assert names
@@ -99,17 +99,17 @@ def try_wheel(python: Path, cwd: Path, tree: Path) -> None:
     cwd.mkdir()
     where = run(python, cwd, "-c", "import snnlib; print(snnlib.__file__)").strip()
     assert Path(where).is_relative_to(python.parents[1]), where
-    version = run(python, cwd, "-m", "snnlib", "--version").strip()
+    version = run(python, cwd, "-m", "reproduce", "--version").strip()
     assert tree.name.removeprefix("snnlib-") in version, version
     print(version)
-    assert "figures" in run(python, cwd, "-m", "snnlib", "--help")
+    assert "figures" in run(python, cwd, "-m", "reproduce", "--help")
     runs = {"SNNLIB_PRETRAINED": str(tree / "data" / "pretrained"), "SNNLIB_RUNS": str(cwd / "runs")}
     print(run(python, cwd, "-c", NETS, **runs), end="")
 
 
 def try_source(python: Path, tree: Path) -> None:
     """A figure drawn in the unpacked repository has the table that is published, in length and columns."""
-    run(python, tree, "-m", "snnlib", "draw", FIGURE, PYTHONPATH=str(tree))
+    run(python, tree, "-m", "reproduce", "draw", FIGURE, PYTHONPATH=str(tree))
     drawn, published = (tree / "figures" / folder / f"{FIGURE}.csv" for folder in ("mine/smoke", "smoke"))
     assert drawn.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     tables = [list(csv.reader(file.read_text().splitlines())) for file in (drawn, published)]

@@ -20,23 +20,23 @@ import torch
 from bad_input import RUN
 from toml_text import toml
 
-from snnlib.batch import process, publish, readme
-from snnlib.batch.findings import SECTIONS
-from snnlib.bench import report as bench_report
+from reproduce.batch import process, publish, readme
+from reproduce.batch.findings import SECTIONS
+from reproduce.bench import report as bench_report
+from reproduce.cli import main as cli
+from reproduce.cli import runs as run_commands
+from reproduce.cli import training as training_commands
+from reproduce.experiments import notebook
+from reproduce.runs import preset_found
+from reproduce.runs.evaluation import Evaluation
+from reproduce.runs.preset import Preset, load_preset
+from reproduce.runs.preset_file import LARGEST
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
 from snnlib.checks import InputError
-from snnlib.cli import main as cli
-from snnlib.cli import runs as run_commands
-from snnlib.cli import training as training_commands
 from snnlib.data import checksums as files
 from snnlib.data import sets as data
-from snnlib.experiments import notebook
 from snnlib.models import build
-from snnlib.runs import preset_found
-from snnlib.runs.evaluation import Evaluation
-from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.preset_file import LARGEST
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
 from snnlib.store.markdown import markers
 from snnlib.store.paths import ROOT
 
@@ -232,7 +232,7 @@ def listing(tmp: Path) -> set[Path]:
     """All files that bad input might leave where it should not; other tests may use the project's own folders."""
     outside = {p for p in tmp.rglob("*") if p.relative_to(tmp).parts[0] not in ("store", "figures", "build")}
     project = {p for p in ROOT.glob("[!.]*") if p.name not in ("build", "figures", "runs")}
-    return outside | project | {*(ROOT / "snnlib" / "runs" / "presets").iterdir(), *tmp.parent.glob("owned*")}
+    return outside | project | {*(ROOT / "reproduce" / "runs" / "presets").iterdir(), *tmp.parent.glob("owned*")}
 
 
 def _idle(patch: pytest.MonkeyPatch) -> None:

@@ -8,14 +8,14 @@ from typing import Any, get_args, get_type_hints
 
 from hypothesis import strategies as st
 
+from reproduce.experiments.parameters import PARAMETERS
+from reproduce.runs import evaluations, preset, preset_file, preset_found
+from reproduce.runs.arms import ARMS
+from reproduce.runs.evaluations import Conversion
+from reproduce.runs.preset import Preset
+from reproduce.runs.spec import Spec
 from snnlib import noise, surrogate
 from snnlib.baselines import ann_neurons as ann
-from snnlib.experiments.parameters import PARAMETERS
-from snnlib.runs import evaluations, preset, preset_file, preset_found
-from snnlib.runs.arms import ARMS
-from snnlib.runs.evaluations import Conversion
-from snnlib.runs.preset import Preset
-from snnlib.runs.spec import Spec
 from snnlib.training.recipe import Recipe
 
 ENTRY = ("notebooks", "method", 0)  # in a file

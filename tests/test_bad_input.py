@@ -13,11 +13,11 @@ import bad_input
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from reproduce.cli import main as cli
+from reproduce.runs import preset
 from snnlib.checks import InputError, short, shown
-from snnlib.cli import main as cli
 from snnlib.dynamics import SingleStep
 from snnlib.models import build
-from snnlib.runs import preset
 
 few = settings(
     max_examples=35, deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -128,7 +128,7 @@ def test_ctrl_c_is_one_line_and_its_own_exit_code(
     def stopped(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("snnlib.cli.training.train_runs", stopped)
+    monkeypatch.setattr("reproduce.cli.training.train_runs", stopped)
     monkeypatch.setattr(sys, "argv", ["snnlib", "train"])
     with pytest.raises(SystemExit) as stop:
         cli.main()

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from snnlib.cli import choose
-from snnlib.cli.commands import app
-from snnlib.runs.preset import load_preset
+from reproduce.cli import choose
+from reproduce.cli.commands import app
+from reproduce.runs.preset import load_preset
 from snnlib.store.paths import DOCS, README, ROOT
 
 PAGES = [
@@ -25,7 +25,11 @@ PAGES = [
     *sorted(DOCS.glob("*.md")),
     *sorted((ROOT / "notebooks").glob("*.ipynb")),
 ]
-SOURCES = [*sorted((ROOT / "snnlib").rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]
+SOURCES = [
+    *sorted((ROOT / "reproduce").rglob("*.py")),
+    *sorted((ROOT / "snnlib").rglob("*.py")),
+    *sorted((ROOT / "tests").rglob("*.py")),
+]
 # When something is run, or by readers themselves.
 MADE = ("build/", "runs/", "figures/mine", "profiles/mine", "data/MNIST", "data/FashionMNIST", "data/cifar")
 
@@ -102,7 +106,7 @@ def test_names_in_a_notebooks_prose_are_those_of_its_imports(page: Path) -> None
 def test_commands_have_these_names_and_options() -> None:
     known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     sources = [file.read_text(encoding="utf-8") for file in (ROOT / "snnlib").rglob("*.py")]
-    told = [words for text in (*map(prose, PAGES), *sources) for words in commands(text, "python -m snnlib")]
+    told = [words for text in (*map(prose, PAGES), *sources) for words in commands(text, "python -m reproduce")]
     assert len(told) > 20
     for command, *words in told:
         if command in ("...", "--help"):
@@ -113,7 +117,7 @@ def test_commands_have_these_names_and_options() -> None:
 
 def test_commands_name_runs() -> None:
     cpu = load_preset("cpu").all_runs()
-    told = [words for page in PAGES for words in commands(prose(page), "python -m snnlib")]
+    told = [words for page in PAGES for words in commands(prose(page), "python -m reproduce")]
     named = [words[3] for words in told if words[0] in ("train", "evaluate") and words[1:3] == ["--preset", "cpu"]]
     assert named
     for name in named:

@@ -21,10 +21,10 @@ USED = """
 import json, os, sys
 
 import snnlib
-from snnlib.cli.commands import app
-from snnlib.runs.preset_found import preset_names
-from snnlib.runs.trained import ensure
-from snnlib.runs.spec import Spec
+from reproduce.cli.commands import app
+from reproduce.runs.preset_found import preset_names
+from reproduce.runs.trained import ensure
+from reproduce.runs.spec import Spec
 from snnlib.store.paths import data_dir, figures_dir, runs_dir
 
 recipe = {"epochs": 1, "batch_size": 500, "lr": 1e-3, "evaluate_every": 0}
@@ -84,7 +84,7 @@ def test_it_works_where_there_is_no_repository(installed: Path, tmp_path: Path) 
 
     assert Path(found["code"]).is_relative_to(installed)
     assert found["version"] == version
-    assert found["presets"] == sorted(path.stem for path in (ROOT / "snnlib" / "runs" / "presets").glob("*.toml"))
+    assert found["presets"] == sorted(path.stem for path in (ROOT / "reproduce" / "runs" / "presets").glob("*.toml"))
     assert (installed / "snnlib" / "py.typed").is_file()
 
     assert found["made by"] == [version, None]

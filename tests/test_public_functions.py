@@ -16,6 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from reproduce.experiments.beyond.anytime import outputs_over_time
+from reproduce.experiments.beyond.robustness import noisy
+from reproduce.experiments.eq6_terms import record
+from reproduce.runs.evaluations import AnnConversion, AsLIF, Conversion, Phased
+from reproduce.runs.spec import Spec
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.baselines.ann_to_snn import to_spiking
 from snnlib.baselines.low_discrepancy import LowDiscrepancy
@@ -30,9 +35,6 @@ from snnlib.deploy.nir_export import to_nir
 from snnlib.deploy.operations import count
 from snnlib.dynamics import LIF, Converted, SingleStep
 from snnlib.exact_memory import ExactMemory
-from snnlib.experiments.beyond.anytime import outputs_over_time
-from snnlib.experiments.beyond.robustness import noisy
-from snnlib.experiments.eq6_terms import record
 from snnlib.fast.process import autocast, threads, usable
 from snnlib.models import build
 from snnlib.network import Spiking
@@ -42,8 +44,6 @@ from snnlib.own.evaluate import evaluate
 from snnlib.own.fit import fit
 from snnlib.own.network_file import load, save
 from snnlib.replace_activations import spiking
-from snnlib.runs.evaluations import AnnConversion, AsLIF, Conversion, Phased
-from snnlib.runs.spec import Spec
 from snnlib.simulation import Simulation, simulate
 from snnlib.store.files import StoreError
 from snnlib.surrogate import Arctan, Density, Rectangle, Sigmoid, Triangle

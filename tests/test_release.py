@@ -77,7 +77,7 @@ def test_the_wheel_that_is_built_from_it_is_the_package_with_its_data(sdist: Pat
         assert b"\nLicense-Expression: MIT\n" in wheel.read(metadata)
     kept = files(ROOT / "snnlib")
     assert {name for name in names if ".dist-info/" not in name} == kept
-    assert {"snnlib/py.typed", "snnlib/__init__.pyi", "snnlib/runs/presets/smoke.toml"} < kept
+    assert {"snnlib/py.typed", "snnlib/__init__.pyi", "reproduce/runs/presets/smoke.toml"} < kept
     assert len([name for name in kept if name.startswith("snnlib/data/embedded/")]) >= 2
 
 

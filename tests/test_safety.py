@@ -18,12 +18,12 @@ import torch
 from conftest import weights
 from hostile import Bomb
 
+from reproduce.runs import run as runs
+from reproduce.runs import trained
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 from snnlib.data.sets import Dataset
-from snnlib.runs import run as runs
-from snnlib.runs import trained
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
 from snnlib.store.files import DamagedError, seal
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -139,12 +139,12 @@ import json, sys
 seen = []
 sys.addaudithook(lambda event, _: seen.append(event) if event.startswith(("pickle.", "socket.")) else None)
 
-from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
-from snnlib.experiments.fig2_accuracy_vs_timesteps.table import accuracies
-from snnlib.experiments.outputs import Outputs
-from snnlib.runs.evaluations import Conversion
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
+from reproduce.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
+from reproduce.experiments.fig2_accuracy_vs_timesteps.table import accuracies
+from reproduce.experiments.outputs import Outputs
+from reproduce.runs.evaluations import Conversion
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
 from snnlib.store.paths import figures_dir
 
 recipe = {"epochs": 1, "batch_size": 250, "lr": 1e-3}

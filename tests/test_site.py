@@ -73,7 +73,7 @@ def test_no_link_of_what_is_laid_out_ends_outside_or_nowhere(tmp_path: Path) -> 
 def test_a_notebook_shows_first_what_is_published_at_the_largest_scale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(ROOT / "snnlib" / "runs" / "presets", tmp_path / "snnlib" / "runs" / "presets")
+    shutil.copytree(ROOT / "reproduce" / "runs" / "presets", tmp_path / "reproduce" / "runs" / "presets")
     files = ("cpu/memories.png", "cpu/memories.ipynb", "cpu/method.png", "paper/method.png", "paper/method.csv")
     for file in files:
         (tmp_path / "figures" / file).parent.mkdir(parents=True, exist_ok=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from reproduce.experiments.compare import deviation
+from reproduce.runs.preset import load_preset
+from reproduce.runs.results import accuracy
 from snnlib.data.sets import SIZES
-from snnlib.experiments.compare import deviation
-from snnlib.runs.preset import load_preset
-from snnlib.runs.results import accuracy
 from snnlib.store.paths import published_dir
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from reproduce.runs import checkpoints, trained
+from reproduce.runs import run as runs
+from reproduce.runs.spec import Spec
 from snnlib.data.sets import Dataset
-from snnlib.runs import checkpoints, trained
-from snnlib.runs import run as runs
-from snnlib.runs.spec import Spec
 from snnlib.store.used import forget
 
 TINY: dict[str, Any] = {

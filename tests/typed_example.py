@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 import snnlib as sn
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 from snnlib.data.sets import Dataset, load_dataset
 from snnlib.models import build
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
 from snnlib.simulation import simulate
 from snnlib.training.recipe import Recipe
 

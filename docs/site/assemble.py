@@ -16,7 +16,7 @@ from pathlib import Path
 
 from badges import with_badges
 
-from snnlib.batch.notebook_files import NOTEBOOK_FILES
+from reproduce.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.store.paths import DOCS, NOTEBOOKS, README, ROOT
 
 HERE = Path(__file__).resolve().parent
@@ -130,7 +130,7 @@ def with_larger(notebook: dict, name: str) -> dict:
         folder = ROOT / "figures" / preset
         pictures = [file for file in NOTEBOOK_FILES[name] if file.endswith(".png") and (folder / file).is_file()]
         if pictures:
-            toml = (ROOT / "snnlib" / "runs" / "presets" / f"{preset}.toml").read_text(encoding="utf-8")
+            toml = (ROOT / "reproduce" / "runs" / "presets" / f"{preset}.toml").read_text(encoding="utf-8")
             told = f"**At preset `{preset}`** ({tomllib.loads(toml)['description']}):\n\n"
             told += "\n\n".join(f"![{file}](../figures/{preset}/{file})" for file in pictures)
             if folder / f"{name}.ipynb" in executed(preset):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from snnlib.batch.first_cell import address
+from reproduce.batch.first_cell import address
 
 GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?")
 BINDER = "https://mybinder.org/v2/gh/{}/HEAD?urlpath=lab/tree/notebooks/{}.ipynb"

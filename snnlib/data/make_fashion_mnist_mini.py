@@ -1,6 +1,6 @@
 """Draw embedded/fashion_mnist_mini.npz from the full Fashion-MNIST.
 
-    python -m snnlib.data.make_fashion_mnist_mini [--out FILE]
+    python -m reproduce.data.make_fashion_mnist_mini [--out FILE]
 
 600 training and 100 test images of each class: every image gets a 64-bit random number from
 PCG64(SEED), the training images first, then the test images, and in each class those with the

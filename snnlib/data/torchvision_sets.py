@@ -47,7 +47,7 @@ _IDX_CLASS = {"mnist": MNIST, "fashion_mnist": FashionMNIST}
 def files(name: str) -> Files:
     """Where the set's files lie, their checksums, and how to come by them."""
     remedy = (
-        f"`python -m snnlib data {name}` downloads the set, or unpack these files there by hand from "
+        f"`python -m reproduce data {name}` downloads the set, or unpack these files there by hand from "
         f"{CIFAR10.url if name == 'cifar10' else _IDX_CLASS[name].mirrors[0]} "
         "(SNNLIB_DATA names another data folder)"
     )

@@ -32,7 +32,7 @@ noise
 An ANN has the first two in multiply-accumulates, an accumulate for each value that it pools, and bias and comparison.
 Products with the zeros around an image are not counted, nor are memory traffic, clamps, and the mean of outputs.
 Pooling spikes first would need fewer operations but products, since pooled values are no longer 0 or 1: a product costs
-more than the four accumulates of a 2x2 pool that it can replace (`snnlib.experiments.beyond.energy.PICOJOULES`).
+more than the four accumulates of a 2x2 pool that it can replace (in 45 nm).
 """
 
 from __future__ import annotations

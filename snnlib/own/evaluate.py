@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from snnlib.checks import InputError, sequence, whole
 from snnlib.conversion import network_of
-from snnlib.experiments import style
 from snnlib.network import Spiking
 from snnlib.own.batches import check_classes, loader, one_tensor, pair
 from snnlib.own.tally import Tally
@@ -40,21 +39,20 @@ class Evaluated(pd.DataFrame):
             )
             if column in self
         ]
-        with style.style():
-            fig, axes = style.grid(len(panels), 1.9, columns=1)
-            for ax, (column, label) in zip(axes[:, 0], panels, strict=True):
-                values = self[column] * (100 if column == "accuracy" else 1)
-                at = values.groupby(self.timesteps).agg(["mean", "min", "max"])
-                ax.plot(at.index, at["mean"], color=style.BLUE, marker="o")
-                ax.fill_between(at.index, at["min"], at["max"], color=style.BLUE, alpha=0.2, linewidth=0)
-                ax.set(title=label, xlabel="time steps T")
-                if column in ("spikes_per_neuron", "operations"):
-                    ax.set_ylim(bottom=0)  # they grow with T, nearly in proportion
-                if column == "operations":
-                    ax.yaxis.set_major_formatter(EngFormatter())
-                ax.xaxis.get_major_locator().set_params(integer=True)
-            seeds = self.noise_seed.nunique()
-            style.entitle(fig, f"mean of {seeds} noise seeds; band: their range" if seeds > 1 else "1 noise seed")
+        fig = Figure(figsize=(6.4, 1.9 * len(panels) + 0.4), layout="constrained")
+        for ax, (column, label) in zip(fig.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
+            values = self[column] * (100 if column == "accuracy" else 1)
+            at = values.groupby(self.timesteps).agg(["mean", "min", "max"])
+            ax.plot(at.index, at["mean"], marker="o")
+            ax.fill_between(at.index, at["min"], at["max"], alpha=0.2, linewidth=0)
+            ax.set(title=label, xlabel="time steps T")
+            if column in ("spikes_per_neuron", "operations"):
+                ax.set_ylim(bottom=0)  # they grow with T, nearly in proportion
+            if column == "operations":
+                ax.yaxis.set_major_formatter(EngFormatter())
+            ax.xaxis.get_major_locator().set_params(integer=True)
+        seeds = self.noise_seed.nunique()
+        fig.suptitle(f"mean of {seeds} noise seeds; band: their range" if seeds > 1 else "1 noise seed")
         return fig
 
 

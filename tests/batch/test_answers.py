@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from snnlib.batch.answers import SCALES, answers, ours, published
-from snnlib.batch.ledger import Ledger, ledger
+from reproduce.batch.answers import SCALES, answers, ours, published
+from reproduce.batch.ledger import Ledger, ledger
+from reproduce.experiments.claims import BEYOND, CLAIMS
+from reproduce.experiments.effects import Effect
+from reproduce.experiments.evidence import Claim, Finding, Item, exceeds, missing
+from reproduce.experiments.tables import PARTLY, SCALE, NotTestedError, Tables
+from reproduce.runs.preset_found import preset_names
 from snnlib.checks import InputError
-from snnlib.experiments.claims import BEYOND, CLAIMS
-from snnlib.experiments.effects import Effect
-from snnlib.experiments.evidence import Claim, Finding, Item, exceeds, missing
-from snnlib.experiments.tables import PARTLY, SCALE, NotTestedError, Tables
-from snnlib.runs.preset_found import preset_names
 from snnlib.store.paths import published_dir
 
 NOWHERE = Tables(Path("nowhere"))
@@ -44,7 +44,7 @@ def test_a_claim_that_no_ledger_has_is_named() -> None:
     older = said("older", PARTLY)
     older = replace(older, beyond=older.beyond[older.beyond.id != BEYOND[0].id])
     for ledgers in ({}, {LARGE: older}):
-        with pytest.raises(InputError, match=r"is in no published ledger, `python -m snnlib publish claims`"):
+        with pytest.raises(InputError, match=r"is in no published ledger, `python -m reproduce publish claims`"):
             answers(ledgers)
 
 

@@ -10,20 +10,20 @@ import pytest
 import torch
 from toml_text import toml
 
-from snnlib.batch import estimate, throughput
-from snnlib.batch.estimate import duration, time_left, to_do
-from snnlib.batch.throughput import FEW, Throughput
-from snnlib.cli import runs as commands
+from reproduce.batch import estimate, throughput
+from reproduce.batch.estimate import duration, time_left, to_do
+from reproduce.batch.throughput import FEW, Throughput
+from reproduce.cli import runs as commands
+from reproduce.runs import checkpoints, preset_found, results
+from reproduce.runs.evaluation import Evaluation
+from reproduce.runs.evaluations import AnnConversion, AsTrained, Conversion
+from reproduce.runs.preset import Preset, load_preset
+from reproduce.runs.run import FILES, Run, build_for
+from reproduce.runs.spec import Spec
+from reproduce.runs.untrained import Untrained
 from snnlib.data.sets import Dataset
 from snnlib.fast import process
 from snnlib.network import Spiking
-from snnlib.runs import checkpoints, preset_found, results
-from snnlib.runs.evaluation import Evaluation
-from snnlib.runs.evaluations import AnnConversion, AsTrained, Conversion
-from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.run import FILES, Run, build_for
-from snnlib.runs.spec import Spec
-from snnlib.runs.untrained import Untrained
 from snnlib.simulation import CHUNK, Simulation
 from snnlib.store.files import seal, sha256, write
 from snnlib.store.tensors import save_tensors

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from snnlib.runs.preset import load_preset
-from snnlib.runs.preset_found import preset_names
+from reproduce.runs.preset import load_preset
+from reproduce.runs.preset_found import preset_names
 from snnlib.store.paths import published_dir
 from snnlib.store.sums import ENDING, made_from
 
@@ -17,7 +17,7 @@ def test_published_figures_are_of_the_presets_runs(name: str) -> None:
     if not file.exists():
         pytest.skip(f"nothing is published of {name}")
     others = set(pd.read_csv(file).run) - load_preset(name).all_runs().keys()
-    assert not others, f"figures/{name} shows nets that the preset no longer has: python -m snnlib publish NOTEBOOK"
+    assert not others, f"figures/{name} shows nets that the preset no longer has: python -m reproduce publish NOTEBOOK"
 
 
 @pytest.mark.parametrize("name", preset_names())

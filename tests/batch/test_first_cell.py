@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from snnlib.batch import first_cell
+from reproduce.batch import first_cell
 from snnlib.store.paths import NOTEBOOKS, ROOT
 
 PIP = "import json, os, sys; open(os.environ['ASKED'], 'a').write(json.dumps(sys.argv[1:]) + '\\n')"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from snnlib.batch import gpus
+from reproduce.batch import gpus
 from snnlib.checks import InputError
 from snnlib.store.paths import ROOT
 
@@ -20,7 +20,7 @@ from snnlib.store.paths import ROOT
 JOB = """
 import os, sys, types
 sys.modules["torch"] = types.ModuleType("torch")
-from snnlib.batch import gpus
+from reproduce.batch import gpus
 gpus.take()
 print(os.environ.get("CUDA_VISIBLE_DEVICES"), os.environ.get("SNNLIB_GPUS"), flush=True)
 sys.stdin.read()
@@ -132,7 +132,7 @@ def test_more_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch, wanted:
 
 def test_every_command_takes_what_its_job_is_to_have() -> None:
     more = {"CUDA_VISIBLE_DEVICES": "7", "SNNLIB_GPUS": "2"}
-    command = [sys.executable, "-m", "snnlib", "preset"]
+    command = [sys.executable, "-m", "reproduce", "preset"]
     done = subprocess.run(command, env={**os.environ, **more}, cwd=ROOT, capture_output=True, text=True)
     said = "error: SNNLIB_GPUS = 2: must be a whole number up to 1, the GPUs there are\n"
     assert (done.returncode, done.stderr) == (2, said)

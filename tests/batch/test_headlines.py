@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from snnlib.batch.answers import answers, published
-from snnlib.batch.headlines import HEADER, HEADLINES, answered, hours, without_runs
-from snnlib.batch.ledger import ledger
-from snnlib.experiments.claims import BEYOND, CLAIMS
-from snnlib.experiments.made_with import FILE
-from snnlib.experiments.tables import PARTLY, UNTESTED
+from reproduce.batch.answers import answers, published
+from reproduce.batch.headlines import HEADER, HEADLINES, answered, hours, without_runs
+from reproduce.batch.ledger import ledger
+from reproduce.experiments.claims import BEYOND, CLAIMS
+from reproduce.experiments.made_with import FILE
+from reproduce.experiments.tables import PARTLY, UNTESTED
 from snnlib.store.sums import write_summed
 
 BY_ID = {claim.id: claim for claim in (*CLAIMS, *BEYOND)}

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from reproduce.batch.jobs import LONG, Multiplications, jobs, work
+from reproduce.runs.evaluations import Conversion
+from reproduce.runs.preset import load_preset
+from reproduce.runs.preset_found import preset_names
+from reproduce.runs.run import Run
 from snnlib.baselines.ann_neurons import ReLU
-from snnlib.batch.jobs import LONG, Multiplications, jobs, work
-from snnlib.runs.evaluations import Conversion
-from snnlib.runs.preset import load_preset
-from snnlib.runs.preset_found import preset_names
-from snnlib.runs.run import Run
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "paper")) for n in preset_names()])

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from tiny_runs import TINY
 
-from snnlib.batch.jobs import jobs
-from snnlib.batch.killed import killed, log_file, status_file, training
-from snnlib.batch.train import FAILURE
-from snnlib.cli import choose
-from snnlib.runs.preset import Preset
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
+from reproduce.batch.jobs import jobs
+from reproduce.batch.killed import killed, log_file, status_file, training
+from reproduce.batch.train import FAILURE
+from reproduce.cli import choose
+from reproduce.runs.preset import Preset
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
 from snnlib.store.files import write
 
 

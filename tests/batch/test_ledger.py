@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from snnlib.batch.ledger import COLUMNS, as_written, checks, drawn_by, ledger
-from snnlib.batch.notebook_files import NOTEBOOK_FILES
-from snnlib.experiments.claims import BEYOND, CLAIMS
-from snnlib.experiments.evidence import Claim
-from snnlib.experiments.fig5_alpha import claims as fig5
-from snnlib.experiments.fig7_potential_dynamics.table import without_input
+from reproduce.batch.ledger import COLUMNS, as_written, checks, drawn_by, ledger
+from reproduce.batch.notebook_files import NOTEBOOK_FILES
+from reproduce.experiments.claims import BEYOND, CLAIMS
+from reproduce.experiments.evidence import Claim
+from reproduce.experiments.fig5_alpha import claims as fig5
+from reproduce.experiments.fig7_potential_dynamics.table import without_input
 from snnlib.store.files import DamagedError
 from snnlib.store.sums import write_summed
 
@@ -46,7 +46,7 @@ def test_a_row_names_the_picture_and_the_command() -> None:
     found = ledger(Path("nowhere"), "cpu", fig5.CLAIMS, fig5.CLAIMS[:1])
     assert list(found.claims.columns) == list(found.beyond.columns) == COLUMNS
     assert list(found.claims.figure) == ["fig5_lossless.png", "fig5_alpha.png", "fig5_alpha.png"]
-    assert set(found.claims.command) == {"python -m snnlib draw fig5_alpha --preset cpu"}
+    assert set(found.claims.command) == {"python -m reproduce draw fig5_alpha --preset cpu"}
     assert list(found.beyond.id) == ["lossless"]
 
 

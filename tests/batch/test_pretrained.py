@@ -11,23 +11,23 @@ from conftest import weights
 from tiny_runs import TINY, spec, spoil
 from typer.testing import CliRunner
 
-from snnlib.batch import listing, pretrained, workflow
-from snnlib.batch.done import refuse_damaged_publications
-from snnlib.batch.estimate import to_do
-from snnlib.batch.jobs import jobs
+from reproduce.batch import listing, pretrained, workflow
+from reproduce.batch.done import refuse_damaged_publications
+from reproduce.batch.estimate import to_do
+from reproduce.batch.jobs import jobs
+from reproduce.cli.commands import app
+from reproduce.experiments.made_with import made_with
+from reproduce.runs import pretrained as published
+from reproduce.runs import run as runs
+from reproduce.runs import trained
+from reproduce.runs.evaluations import Conversion
+from reproduce.runs.preset import Preset
+from reproduce.runs.results import accuracy, predictions
+from reproduce.runs.run import Run
+from reproduce.runs.trained import ensure, with_curves
 from snnlib.checks import InputError
-from snnlib.cli.commands import app
-from snnlib.data import first_images
+from reproduce.runs import first_images
 from snnlib.data.sets import Dataset
-from snnlib.experiments.made_with import made_with
-from snnlib.runs import pretrained as published
-from snnlib.runs import run as runs
-from snnlib.runs import trained
-from snnlib.runs.evaluations import Conversion
-from snnlib.runs.preset import Preset
-from snnlib.runs.results import accuracy, predictions
-from snnlib.runs.run import Run
-from snnlib.runs.trained import ensure, with_curves
 from snnlib.store.files import DamagedError
 from snnlib.store.tensors import load_tensors
 

@@ -12,16 +12,16 @@ import yaml
 from filelock import FileLock
 from test_workflow import snakefile
 
-from snnlib.batch import process, slurm, workflow
-from snnlib.batch import profile as profiles
-from snnlib.batch.jobs import Multiplications, jobs
-from snnlib.batch.profile import PROFILES, load_profile
-from snnlib.batch.resources import MARGIN_MEMORY, MARGIN_TIME, OWN, OWN_GPU, THREAD_RATE, Cluster, memory
-from snnlib.batch.roofline import estimates
-from snnlib.batch.slurm import name_prefix
+from reproduce.batch import process, slurm, workflow
+from reproduce.batch import profile as profiles
+from reproduce.batch.jobs import Multiplications, jobs
+from reproduce.batch.profile import PROFILES, load_profile
+from reproduce.batch.resources import MARGIN_MEMORY, MARGIN_TIME, OWN, OWN_GPU, THREAD_RATE, Cluster, memory
+from reproduce.batch.roofline import estimates
+from reproduce.batch.slurm import name_prefix
+from reproduce.runs.preset import Preset, load_preset
+from reproduce.runs.run import Run
 from snnlib.checks import InputError
-from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.run import Run
 from snnlib.store.paths import ROOT
 
 
@@ -155,7 +155,7 @@ def test_a_run_over_several_devices_asks_for_each_of_its_processes(smoke: Preset
 
 PEAK = """
 import resource, subprocess, sys
-subprocess.run([sys.executable, "-m", "snnlib", "-q", "train", *sys.argv[1:]], check=True, stdout=subprocess.DEVNULL)
+subprocess.run([sys.executable, "-m", "reproduce", "-q", "train", *sys.argv[1:]], check=True, stdout=subprocess.DEVNULL)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
 """
 

@@ -10,17 +10,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from snnlib.batch import executed as copies
-from snnlib.batch import publish as publishing
-from snnlib.batch import readme
-from snnlib.batch.findings import SECTIONS
-from snnlib.batch.ledger import ledger
-from snnlib.batch.notebook_files import NOTEBOOK_FILES
-from snnlib.batch.train import BatchError
+from reproduce.batch import executed as copies
+from reproduce.batch import publish as publishing
+from reproduce.batch import readme
+from reproduce.batch.findings import SECTIONS
+from reproduce.batch.ledger import ledger
+from reproduce.batch.notebook_files import NOTEBOOK_FILES
+from reproduce.batch.train import BatchError
+from reproduce.experiments.made_with import made_with
+from reproduce.experiments.outputs import Outputs
+from reproduce.runs.preset import load_preset
 from snnlib.checks import InputError
-from snnlib.experiments.made_with import made_with
-from snnlib.experiments.outputs import Outputs
-from snnlib.runs.preset import load_preset
 from snnlib.store import paths
 from snnlib.store.files import DamagedError
 from snnlib.store.markdown import markers

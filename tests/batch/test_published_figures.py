@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from snnlib.experiments.compare import AGREES, IDENTICAL, compare
-from snnlib.runs.preset import load_preset
+from reproduce.experiments.compare import AGREES, IDENTICAL, compare
+from reproduce.runs.preset import load_preset
 from snnlib.store.files import unseal
 from snnlib.store.paths import ROOT
 
@@ -28,7 +28,7 @@ def test_a_published_figure_is_drawn_in_a_fresh_clone_without_training(notebook:
     own = {"RUNS": tmp_path / "runs", "FIGURES": tmp_path / "figures", "BUILD": tmp_path / "build"}
     environment = {**os.environ, **{f"SNNLIB_{name}": str(path) for name, path in own.items()}}
     environment.pop("SNNLIB_PRETRAINED", None)  # the repository's own
-    draw = [sys.executable, "-m", "snnlib", "draw", notebook, "--preset", "cpu"]
+    draw = [sys.executable, "-m", "reproduce", "draw", notebook, "--preset", "cpu"]
     done = subprocess.run(draw, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=600)
     if "DataError" in done.stderr:
         pytest.skip(done.stderr.splitlines()[-1])

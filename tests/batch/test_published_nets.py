@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from snnlib.batch import pretrained
-from snnlib.batch.pretrained import on_sample, sampled
-from snnlib.data.first_images import IMAGES, first_images
-from snnlib.runs import pretrained as published
-from snnlib.runs import stored
-from snnlib.runs.evaluations import read
-from snnlib.runs.results import accuracy, evaluated
-from snnlib.runs.trained import ensure
+from reproduce.batch import pretrained
+from reproduce.batch.pretrained import on_sample, sampled
+from reproduce.runs import pretrained as published
+from reproduce.runs import stored
+from reproduce.runs.evaluations import read
+from reproduce.runs.first_images import IMAGES, first_images
+from reproduce.runs.results import accuracy, evaluated
+from reproduce.runs.trained import ensure
 from snnlib.store.paths import ROOT
 
 PLACE = ROOT / "data" / "pretrained"

@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from snnlib.batch import readme
-from snnlib.batch.answers import answers, published
-from snnlib.batch.findings import SECTIONS, findings
-from snnlib.batch.headlines import HEADLINES
-from snnlib.batch.ledger import as_written, ledger
+from reproduce.batch import readme
+from reproduce.batch.answers import answers, published
+from reproduce.batch.findings import SECTIONS, findings
+from reproduce.batch.headlines import HEADLINES
+from reproduce.batch.ledger import as_written, ledger
+from reproduce.cli.commands import app
+from reproduce.experiments.claims import BEYOND, CLAIMS
+from reproduce.experiments.evidence import RULE
+from reproduce.experiments.made_with import made_with
+from reproduce.experiments.outputs import Outputs
+from reproduce.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED
+from reproduce.runs.preset import as_written as preset_as_written
+from reproduce.runs.preset_file import toml
 from snnlib.checks import InputError
-from snnlib.cli.commands import app
-from snnlib.experiments.claims import BEYOND, CLAIMS
-from snnlib.experiments.evidence import RULE
-from snnlib.experiments.made_with import made_with
-from snnlib.experiments.outputs import Outputs
-from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED
-from snnlib.runs.preset import as_written as preset_as_written
-from snnlib.runs.preset_file import toml
 from snnlib.store import paths
 from snnlib.store.markdown import markers, part
 from snnlib.store.paths import published_dir
@@ -61,7 +61,7 @@ def test_readme_and_docs_have_the_committed_claims() -> None:
     ):
         text = file.read_text(encoding="utf-8")
         start, end = part(text, name)
-        assert text[start:end].strip() == expected.strip(), "run `python -m snnlib publish claims`"
+        assert text[start:end].strip() == expected.strip(), "run `python -m reproduce publish claims`"
 
 
 def test_each_finding_says_where_it_is_from() -> None:

@@ -8,13 +8,13 @@ import pytest
 import torch
 import torchvision
 
-from snnlib.batch import roofline
-from snnlib.batch.estimate import on_gpus
-from snnlib.batch.roofline import H100, KERNELS, LAUNCH, LIKELY, Gpu, Roofline, Work
-from snnlib.experiments.table1_networks import layers
-from snnlib.runs.evaluations import Conversion
-from snnlib.runs.preset import Preset
-from snnlib.runs.spec import Spec
+from reproduce.batch import roofline
+from reproduce.batch.estimate import on_gpus
+from reproduce.batch.roofline import H100, KERNELS, LAUNCH, LIKELY, Gpu, Roofline, Work
+from reproduce.experiments.table1_networks import layers
+from reproduce.runs.evaluations import Conversion
+from reproduce.runs.preset import Preset
+from reproduce.runs.spec import Spec
 
 A100 = Gpu("A100", 156e12, 312e12, 2.039e12)  # 80 GB, SXM, NVIDIA's data sheet
 V100 = Gpu("V100", 15.7e12, 125e12, 0.9e12)  # 16 GB, SXM2; its half precision stands for bfloat16

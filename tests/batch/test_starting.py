@@ -12,7 +12,7 @@ from commands import begin
 def test_ctrl_c_is_one_line_at_any_time() -> None:
     codes = set()
     for seconds in (0.6, 0.9, 1.2, 1.6, 2.4):
-        process = begin("-m", "snnlib", "runs")
+        process = begin("-m", "reproduce", "runs")
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
@@ -24,7 +24,7 @@ def test_ctrl_c_is_one_line_at_any_time() -> None:
 
 
 def test_memory_that_does_not_suffice_is_one_line() -> None:
-    process = begin("-m", "snnlib", "runs", memory=700 * 2**20)  # less than PyTorch's libraries take
+    process = begin("-m", "reproduce", "runs", memory=700 * 2**20)  # less than PyTorch's libraries take
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert errors.startswith("error: snnlib cannot start: ")
@@ -40,7 +40,9 @@ def test_a_program_that_imports_snnlib_keeps_its_own_handlers() -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_that_knows_few_letters_is_told_nevertheless(encoding: str) -> None:
-    code = "import sys; from snnlib.__main__ import main; sys.argv = ['snnlib', 'data', 'fashion_mnist_mini±√']; main()"
+    code = (
+        "import sys; from reproduce.__main__ import main; sys.argv = ['snnlib', 'data', 'fashion_mnist_mini±√']; main()"
+    )
     process = begin("-c", code, encoding=encoding)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from tiny_runs import spec
 
-from snnlib.batch import tell
-from snnlib.batch.engine import PLAN
-from snnlib.batch.jobs import jobs
-from snnlib.batch.killed import log_file, training
-from snnlib.batch.tell import SILENCE, Teller
+from reproduce.batch import tell
+from reproduce.batch.engine import PLAN
+from reproduce.batch.jobs import jobs
+from reproduce.batch.killed import log_file, training
+from reproduce.batch.tell import SILENCE, Teller
+from reproduce.runs.preset import Preset
+from reproduce.runs.results import accuracy
 from snnlib.fast import process
-from snnlib.runs.preset import Preset
-from snnlib.runs.results import accuracy
 from snnlib.store.files import write
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from snnlib.batch import process, workflow
-from snnlib.batch import train as batch
-from snnlib.batch.train import BatchError, failed, failure, train_runs, unfinished
+from reproduce.batch import process, workflow
+from reproduce.batch import train as batch
+from reproduce.batch.train import BatchError, failed, failure, train_runs, unfinished
+from reproduce.cli import main as command_line
+from reproduce.runs.preset import Preset
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
 from snnlib.checks import InputError
-from snnlib.cli import main as command_line
 from snnlib.data.checksums import DataError
-from snnlib.runs.preset import Preset
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
 from snnlib.store.files import StoreError, UnwritableError, write
 from snnlib.training import ranks
 from snnlib.training.failures import DeviceError, TrainingError
@@ -151,7 +151,7 @@ def test_the_exit_code_of_a_batch_that_failed_in_part_is_one(
     def fails(*_: object) -> None:
         raise BatchError({"a": "diverged"}, "2 runs")
 
-    monkeypatch.setattr("snnlib.cli.training.train_runs", fails)
+    monkeypatch.setattr("reproduce.cli.training.train_runs", fails)
     monkeypatch.setattr("sys.argv", ["snnlib", "train"])
     with pytest.raises(SystemExit) as stop:
         command_line.main()

@@ -13,14 +13,14 @@ import pytest
 from tiny_runs import InterruptError, stop_after
 from toml_text import toml
 
-from snnlib.batch import tune as tuning
-from snnlib.batch.tune import held_out, rates, tune, tuned_arms
+from reproduce.batch import tune as tuning
+from reproduce.batch.tune import held_out, rates, tune, tuned_arms
+from reproduce.cli import training as command_line
+from reproduce.runs import preset_found
+from reproduce.runs.preset import Preset, load_preset, nets_as_written
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
 from snnlib.checks import InputError
-from snnlib.cli import training as command_line
-from snnlib.runs import preset_found
-from snnlib.runs.preset import Preset, load_preset, nets_as_written
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
 from snnlib.store.paths import published_dir
 from snnlib.training.failures import DeviceError, TrainingError
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from tiny_runs import InterruptError, spec, stop_after
 
-from snnlib.batch import watch
-from snnlib.batch.killed import log_file, status_file
-from snnlib.batch.watch import A_NOTEBOOK, Drawings, Logs, Trainings
-from snnlib.runs.preset import Preset
-from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run
-from snnlib.runs.trained import ensure
+from reproduce.batch import watch
+from reproduce.batch.killed import log_file, status_file
+from reproduce.batch.watch import A_NOTEBOOK, Drawings, Logs, Trainings
+from reproduce.runs.preset import Preset
+from reproduce.runs.results import accuracy
+from reproduce.runs.run import Run
+from reproduce.runs.trained import ensure
 from snnlib.store.files import write
 
 

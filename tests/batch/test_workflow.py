@@ -21,15 +21,15 @@ from filelock import FileLock, Timeout
 from snakemake.cli import parse_config
 from snakemake.utils import format as snakemake_format
 
-from snnlib.batch import done, first_cell, parent, process, required, workflow
-from snnlib.batch.drawing import draw_notebook
-from snnlib.batch.notebook_files import NOTEBOOK_FILES
-from snnlib.batch.process import WorkflowError
+from reproduce.batch import done, first_cell, parent, process, required, workflow
+from reproduce.batch.drawing import draw_notebook
+from reproduce.batch.notebook_files import NOTEBOOK_FILES
+from reproduce.batch.process import WorkflowError
+from reproduce.experiments import compare
+from reproduce.runs.preset import as_written, load_preset
+from reproduce.runs.preset_file import toml
+from reproduce.runs.preset_found import preset_names
 from snnlib.checks import InputError
-from snnlib.experiments import compare
-from snnlib.runs.preset import as_written, load_preset
-from snnlib.runs.preset_file import toml
-from snnlib.runs.preset_found import preset_names
 from snnlib.store.files import StoreError, sha256, write
 from snnlib.store.paths import NOTEBOOKS, ROOT, build_dir, figures_dir, published_dir
 from snnlib.store.sums import ENDING, sums, write_summed
@@ -86,11 +86,11 @@ def test_the_claims_follow_what_was_drawn(tmp_path: Path, monkeypatch: pytest.Mo
     assert rest[0].startswith("1 partly; measured values: ")
     assert rest[-2:] == [
         compare.report("smoke", compare.UNLIKE).splitlines()[-1],
-        f"each of these numbers: python -m snnlib compare --preset smoke --out {tmp_path}",
+        f"each of these numbers: python -m reproduce compare --preset smoke --out {tmp_path}",
     ]
     monkeypatch.setattr(process, "snakemake", lambda *_: 0)
     assert "verdict" not in workflow.figures(smoke, "trained")  # runs alone were asked for
-    command = "python -m snnlib compare --preset smoke"
+    command = "python -m reproduce compare --preset smoke"
     monkeypatch.setenv("SNNLIB_FIGURES", "figures/elsewhere")  # beside the usual folder
     assert workflow.figures(smoke).endswith(f"{command} --out {ROOT / 'figures' / 'elsewhere'}")
     monkeypatch.delenv("SNNLIB_FIGURES")
@@ -128,14 +128,14 @@ def test_only_what_runs_where_the_workflow_does_ends_with_it(
 JOB = """
 from pathlib import Path
 import time
-from snnlib.batch.parent import end_with_parent
+from reproduce.batch.parent import end_with_parent
 end_with_parent()
 Path("at_work").touch()
 time.sleep(60)
 """
 WORKFLOW = """
 import os, signal, sys
-from snnlib.batch import process
+from reproduce.batch import process
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the command line has it
 folder = os.environ["SNNLIB_BUILD"] = sys.argv[1]
 process.snakemake(["--snakefile", f"{folder}/Snakefile", "--directory", folder, "--cores", "1", "--nolock"])

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 import torch
 
-from snnlib.bench import contest as bench
-from snnlib.bench import peers, scaling
-from snnlib.bench import plot as plotting
-from snnlib.bench.contestants import (
+from reproduce.bench import contest as bench
+from reproduce.bench import peers, scaling
+from reproduce.bench import plot as plotting
+from reproduce.bench.contestants import (
     BARE,
     DIRECT,
     EXACT,
@@ -27,11 +27,11 @@ from snnlib.bench.contestants import (
     network,
     neurons,
 )  # fmt: skip
+from reproduce.experiments.table1_networks import size
 from snnlib.checks import InputError
 from snnlib.deploy.folding import NoisyLIF
 from snnlib.dynamics import LIF, SingleStep
 from snnlib.exact_memory import ExactMemory
-from snnlib.experiments.table1_networks import size
 from snnlib.models import build
 from snnlib.simulation import Simulation
 
@@ -56,7 +56,7 @@ def test_a_training_call_is_a_step_of_adam(
     if who in peers.PEERS and who not in peers.installed():
         pytest.skip(f"{who} is not installed")
     nets = []
-    monkeypatch.setattr("snnlib.bench.contestants.network", lambda *a: nets.append(network(*a)) or nets[0])
+    monkeypatch.setattr("reproduce.bench.contestants.network", lambda *a: nets.append(network(*a)) or nets[0])
     step = call(contestant(who, "training", timesteps, precision), CPU, compile=False)
     before = [p.detach().clone() for p in nets[0][0].parameters()]
     step()
@@ -82,7 +82,7 @@ def test_relu_inference_makes_as_many_passes_as_ours_steps(monkeypatch: pytest.M
     c, passes = contestant(RELU, "inference", 5), []
     images, _ = batch("cnn", c.batch, CPU)
     net, _ = network(c, images)
-    monkeypatch.setattr("snnlib.bench.contestants.network", lambda *_: (net, lambda x: passes.append(len(x))))
+    monkeypatch.setattr("reproduce.bench.contestants.network", lambda *_: (net, lambda x: passes.append(len(x))))
     call(c, CPU)()
     assert passes == [c.batch] * 5
 
@@ -110,7 +110,7 @@ def test_as_installed_means_contiguous_and_plain_adam(monkeypatch: pytest.Monkey
     monkeypatch.setattr(torch.optim, "Adam", adam)
     layouts = []
     monkeypatch.setattr(
-        "snnlib.bench.contestants.network",
+        "reproduce.bench.contestants.network",
         lambda c, x: layouts.append(x.is_contiguous()) or network(dataclasses.replace(c, who=DIRECT), x),
     )
     call(contestant("Norse", "training", 1, setting=INSTALLED), CPU)

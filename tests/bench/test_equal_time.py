@@ -11,16 +11,16 @@ import pytest
 import torch
 from conftest import generator
 
-from snnlib.bench import equal_time, peers, report
-from snnlib.bench.equal_time import BASE, OURS, Side
-from snnlib.bench.peer_neurons import with_peer
+from reproduce.bench import equal_time, peers, report
+from reproduce.bench.equal_time import BASE, OURS, Side
+from reproduce.bench.peer_neurons import with_peer
+from reproduce.runs import run as runs
+from reproduce.runs.spec import Spec
 from snnlib.checks import InputError
 from snnlib.data.sets import Dataset, Split, load_dataset
 from snnlib.dynamics import LIF
 from snnlib.models import build
 from snnlib.network import Spiking
-from snnlib.runs import run as runs
-from snnlib.runs.spec import Spec
 from snnlib.simulation import Simulation, simulate
 
 DIRECT = OURS[-1]

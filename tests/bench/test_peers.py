@@ -11,9 +11,9 @@ from conftest import generator
 from step_by_step import fire
 from torch import Tensor, nn
 
+from reproduce.bench import peers
 from snnlib import models
 from snnlib.baselines.ann_neurons import IF
-from snnlib.bench import peers
 from snnlib.checks import InputError
 from snnlib.dynamics import LIF
 from snnlib.neurons import Neuron

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from snnlib.bench import peers, quick_starts, report, side_by_side
-from snnlib.bench.side_by_side import OURS, PAIRS, Pair, Timed, code, lines, summary
+from reproduce.bench import peers, quick_starts, report, side_by_side
+from reproduce.bench.side_by_side import OURS, PAIRS, Pair, Timed, code, lines, summary
+from reproduce.cli.benchmark import bench
 from snnlib.checks import InputError
-from snnlib.cli.benchmark import bench
 from snnlib.data.sets import Dataset
 from snnlib.store.markdown import markers, part
 from snnlib.store.paths import DOCS, published_dir
@@ -74,7 +74,7 @@ def test_code_is_the_source_without_types_and_its_lines_are_those_that_are_not_b
 def test_the_page_shows_the_code_that_is_measured(pair: Pair, who: str) -> None:
     shown = (DOCS / "coming_from.md").read_text(encoding="utf-8")
     function = pair.side(who)
-    assert f"```python\n{code(function)}```" in shown, "run `python -m snnlib bench --quick-starts --publish`"
+    assert f"```python\n{code(function)}```" in shown, "run `python -m reproduce bench --quick-starts --publish`"
     names: dict[str, Callable] = {}
     exec(code(function), names)  # it is whole without the module around it
     assert function is getattr(quick_starts, function.__name__)

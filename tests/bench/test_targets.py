@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from snnlib.bench import contest as bench
-from snnlib.bench import peers, targets
-from snnlib.bench import report as bench_report
-from snnlib.bench.contestants import BARE, DIRECT, EXACT, INSTALLED, OURS, RELU, TUNED
+from reproduce.bench import contest as bench
+from reproduce.bench import peers, targets
+from reproduce.bench import report as bench_report
+from reproduce.bench.contestants import BARE, DIRECT, EXACT, INSTALLED, OURS, RELU, TUNED
+from reproduce.cli.commands import app
 from snnlib.checks import InputError
-from snnlib.cli.commands import app
 from snnlib.store import paths
 from snnlib.store.markdown import markers, part
 from snnlib.store.paths import DOCS, ROOT, published_dir
@@ -137,7 +137,7 @@ def test_docs_have_what_was_last_measured() -> None:
     start, end = part(text, "benchmarks")
     folder = published_dir() / "bench"
     measured = "\n".join((folder / name).read_text(encoding="utf-8") for name in ("bench_targets.md", "scaling.md"))
-    assert text[start:end].strip() == measured.strip(), "put it there with `python -m snnlib bench --publish`"
+    assert text[start:end].strip() == measured.strip(), "put it there with `python -m reproduce bench --publish`"
 
 
 def test_the_committed_table_follows_from_the_committed_rounds() -> None:
@@ -165,7 +165,7 @@ def test_the_command_measures_draws_and_prints(
     own, published = tmp_path / "figures" / "mine" / "bench", tmp_path / "figures" / "bench"
     for folder in (own, own / "quick"):
         assert {f.name for f in folder.iterdir() if f.is_file() and f.suffix != ENDING} == names | {"bench_targets.md"}
-    with pytest.raises(InputError, match=r"scaling.csv is missing: `python -m snnlib bench --scaling` writes it"):
+    with pytest.raises(InputError, match=r"scaling.csv is missing: `python -m reproduce bench --scaling` writes it"):
         bench_report.publish_bench()
     assert not published.exists()
 

@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 
 from browser.lab import Lab
 from browser.notebook import Notebook, opened
-from snnlib.batch.notebook_files import NOTEBOOK_FILES
+from reproduce.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.store.paths import NOTEBOOKS
 
 if TYPE_CHECKING:

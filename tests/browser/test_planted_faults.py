@@ -29,8 +29,8 @@ pytestmark = pytest.mark.browser
 INTERACTIVE = """
 from IPython.display import Image, Latex
 from matplotlib.figure import Figure
-from snnlib.experiments.interactive import Interactive, slider
-from snnlib.experiments.style import png
+from reproduce.experiments.interactive import Interactive, slider
+from reproduce.experiments.style import png
 
 def draw(height):
     figure = Figure(figsize=(2, 2))

@@ -11,14 +11,14 @@ import papermill
 import pytest
 from typer.testing import CliRunner, Result
 
+from reproduce.cli.commands import app
+from reproduce.cli.notebook_command import parameters
+from reproduce.experiments.parameters import ARMS_OF, PARAMETERS
+from reproduce.runs.arms import ARMS
+from reproduce.runs.preset import as_written, load_preset
+from reproduce.runs.preset_file import toml
 from snnlib.checks import InputError
-from snnlib.cli.commands import app
-from snnlib.cli.notebook_command import parameters
 from snnlib.conversion import convert
-from snnlib.experiments.parameters import ARMS_OF, PARAMETERS
-from snnlib.runs.arms import ARMS
-from snnlib.runs.preset import as_written, load_preset
-from snnlib.runs.preset_file import toml
 from snnlib.store.paths import build_dir
 from snnlib.training.evaluation import accuracy_over_time
 

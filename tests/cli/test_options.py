@@ -19,19 +19,19 @@ from commands import begin
 from tiny_runs import spec
 from typer.testing import CliRunner, Result
 
-from snnlib.batch import readme
-from snnlib.batch.ledger import ledger
+from reproduce.batch import readme
+from reproduce.batch.ledger import ledger
+from reproduce.cli import drawing
+from reproduce.cli.commands import app
+from reproduce.cli.options import figures_in, print_json
+from reproduce.experiments import compare
+from reproduce.experiments.outputs import Outputs
+from reproduce.runs.preset import as_written, load_preset
+from reproduce.runs.preset_found import FOLDER
+from reproduce.runs.results import accuracy
+from reproduce.runs.trained import ensure
 from snnlib.checks import InputError
-from snnlib.cli import drawing
-from snnlib.cli.commands import app
-from snnlib.cli.options import figures_in, print_json
 from snnlib.conversion import convert_exact
-from snnlib.experiments import compare
-from snnlib.experiments.outputs import Outputs
-from snnlib.runs.preset import as_written, load_preset
-from snnlib.runs.preset_found import FOLDER
-from snnlib.runs.results import accuracy
-from snnlib.runs.trained import ensure
 from snnlib.store.paths import figures_dir, published_dir
 from snnlib.training.evaluation import accuracy_over_time
 
@@ -54,7 +54,7 @@ def command(*words: str) -> Result:
 
 
 def test_versions_are_said() -> None:
-    process = begin("-m", "snnlib", "--version")
+    process = begin("-m", "reproduce", "--version")
     said, errors = process.communicate(timeout=60)
     assert said.startswith(f"snnlib {version('snnlib')}, torch {torch.__version__}, Python 3.")
     assert (process.returncode, errors) == (0, "")
@@ -159,13 +159,13 @@ def test_a_preset_is_printed_as_it_is_or_with_other_values(tmp_path: Path) -> No
 def test_runs_are_those_with_other_values(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     changed = load_preset("smoke", ["width=0.03", "seeds=7"])
     asked = []
-    monkeypatch.setattr("snnlib.cli.training.train_runs", lambda runs, p: asked.extend(runs) or asked.append(p))
+    monkeypatch.setattr("reproduce.cli.training.train_runs", lambda runs, p: asked.extend(runs) or asked.append(p))
 
     def noted(run: Any, evaluation: Any) -> pd.DataFrame:
         asked.extend([run, evaluation])
         return pd.DataFrame({"timesteps": [1], "accuracy": [0.5]})
 
-    monkeypatch.setattr("snnlib.cli.training.accuracy", noted)
+    monkeypatch.setattr("reproduce.cli.training.accuracy", noted)
     if words == ["train"]:
         command(*words, "--set", "width=0.03", "--set", "seeds=7")
         assert asked == [*changed.all_runs().values(), changed]
@@ -186,7 +186,7 @@ def test_figures_take_files_not_other_values() -> None:
 def test_a_preset_of_ones_own_is_not_published(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(command("preset", "smoke", "--set", "width=0.03").stdout)
-    with pytest.raises(InputError, match=rf"preset = {file}: must be one that ships, in snnlib/runs/presets, to be"):
+    with pytest.raises(InputError, match=rf"preset = {file}: must be one that ships, in reproduce/runs/presets, to be"):
         command("publish", "--preset", str(file))
     assert as_written(str(file))
 
@@ -280,7 +280,7 @@ def test_claims_and_the_comparison_are_one_document_each(tmp_path: Path) -> None
 
 
 def test_a_preset_of_the_store_is_one_document(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("snnlib.cli.runs.estimate", lambda p: dict.fromkeys(p.all_runs(), 1.5))
+    monkeypatch.setattr("reproduce.cli.runs.estimate", lambda p: dict.fromkeys(p.all_runs(), 1.5))
     found = json.loads(command("runs", "--preset", "smoke", "--json").stdout)
     runs = load_preset("smoke").all_runs()
     assert {row["run"]: row["label"] for row in found["runs"]} == {name: run.label for name, run in runs.items()}
@@ -288,7 +288,7 @@ def test_a_preset_of_the_store_is_one_document(folder: Path, monkeypatch: pytest
 
 
 def test_an_error_leaves_the_output_empty() -> None:
-    process = begin("-m", "snnlib", "show", "nonsense", "--json")
+    process = begin("-m", "reproduce", "show", "nonsense", "--json")
     said, errors = process.communicate(timeout=60)
     assert (process.returncode, said, errors.count("\n")) == (2, "", 1)
 

@@ -16,18 +16,18 @@ from safetensors import safe_open
 from tiny_runs import InterruptError, spec, spoil, stop_after
 from typer.testing import CliRunner, Result
 
-from snnlib.batch import listing, pretrained
+from reproduce.batch import listing, pretrained
+from reproduce.cli import choose
+from reproduce.cli.commands import app
+from reproduce.runs import preset_found
+from reproduce.runs.evaluations import AsTrained, Conversion
+from reproduce.runs.preset import load_preset
+from reproduce.runs.results import accuracy
+from reproduce.runs.run import FILES, Run
+from reproduce.runs.trained import ensure
 from snnlib.checks import InputError
-from snnlib.cli import choose
-from snnlib.cli.commands import app
-from snnlib.data import first_images
+from reproduce.runs import first_images
 from snnlib.data.sets import Dataset
-from snnlib.runs import preset_found
-from snnlib.runs.evaluations import AsTrained, Conversion
-from snnlib.runs.preset import load_preset
-from snnlib.runs.results import accuracy
-from snnlib.runs.run import FILES, Run
-from snnlib.runs.trained import ensure
 from snnlib.store.files import DamagedError, StoreError
 from snnlib.store.paths import runs_dir
 
@@ -357,7 +357,7 @@ def test_what_is_published_without_weights_cannot_be_exported_nor_removed(
 ) -> None:
     run = store("")
     for ending in ("safetensors", "nir"):
-        with pytest.raises(InputError, match="published without its weights; `python -m snnlib train` trains it"):
+        with pytest.raises(InputError, match="published without its weights; `python -m reproduce train` trains it"):
             command("export", run.spec.key, "--to", str(tmp_path / f"net.{ending}"))
     with pytest.raises(InputError, match="must be an id or begin the name of a run of the store"):
         command("rm", run.spec.key, "--yes")

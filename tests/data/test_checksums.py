@@ -52,7 +52,7 @@ def test_a_damaged_idx_file_is_moved_aside(folder: Path, tiny_mnist: dict[str, b
     message = str(error.value)
     assert f"{raw / file} is damaged" in message
     assert f"moved to {raw / 'damaged' / '1'}" in message
-    assert "python -m snnlib data mnist" in message
+    assert "python -m reproduce data mnist" in message
     assert "\n" not in message
     assert (raw / "damaged" / "1" / file).read_bytes() == tiny_mnist.pop(file)
     assert not (raw / file).exists()
@@ -106,7 +106,7 @@ def test_a_damaged_file_in_a_read_only_folder_is_named_with_both_ways_out(
     message = str(error.value)
     assert f"{raw / 't10k-labels-idx1-ubyte'} is damaged" in message
     assert f"{raw / '.lock'}: Permission denied: see who may read and write there" in message
-    assert "python -m snnlib data mnist" in message
+    assert "python -m reproduce data mnist" in message
     assert "\n" not in message
     assert {path.name: path.read_bytes() for path in raw.iterdir()} == tiny_mnist
 
@@ -173,6 +173,6 @@ def test_a_missing_set_is_explained(folder: Path, name: str, sub: str, files: tu
     message = str(error.value)
     assert all(file in message for file in files)
     assert str(folder / sub) in message
-    assert f"python -m snnlib data {name}`" in message
+    assert f"python -m reproduce data {name}`" in message
     assert "\n" not in message
     assert list(folder.iterdir()) == []

@@ -41,7 +41,7 @@ def test_a_failed_download_says_why(folder: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(torchvision_sets, "download_and_extract_archive", offline)
     for name in ("mnist", "fashion_mnist", "cifar10"):
-        with pytest.raises(DataError, match=rf"download failed: no network.*python -m snnlib data {name}`"):
+        with pytest.raises(DataError, match=rf"download failed: no network.*python -m reproduce data {name}`"):
             data.load_dataset(name)
 
 
@@ -203,7 +203,7 @@ def test_a_wrong_archive_is_refused_and_not_unpacked(
     server.cut |= {CIFAR10.filename} if what == "cut" else set()
     with pytest.raises(DataError) as error:
         data.load_dataset("cifar10")
-    assert "; download failed: File not found or corrupted.; `python -m snnlib data cifar10`" in str(error.value)
+    assert "; download failed: File not found or corrupted.; `python -m reproduce data cifar10`" in str(error.value)
     assert "\n" not in str(error.value)
     left = {CIFAR10.filename, CIFAR10.base_folder, f"{CIFAR10.base_folder}/.lock"}
     assert everything_in(inside) <= left

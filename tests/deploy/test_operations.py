@@ -13,6 +13,7 @@ import torch
 from conftest import lively
 from torch import Tensor
 
+from reproduce.experiments.beyond import energy
 from snnlib.baselines.ann_neurons import QCFS, ReLU
 from snnlib.baselines.low_discrepancy import LowDiscrepancy
 from snnlib.checks import InputError
@@ -23,7 +24,6 @@ from snnlib.deploy import operations
 from snnlib.deploy.folding import fold
 from snnlib.dynamics import LIF
 from snnlib.exact_memory import ExactMemory
-from snnlib.experiments.beyond import energy
 from snnlib.network import Spiking
 from snnlib.neurons import Neuron
 from snnlib.noise import Gaussian, Uniform

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from snnlib.experiments.claims import BEYOND, CLAIMS, COLUMNS, decide, verdicts
-from snnlib.experiments.evidence import Claim
-from snnlib.experiments.tables import VERDICTS
+from reproduce.experiments.claims import BEYOND, CLAIMS, COLUMNS, decide, verdicts
+from reproduce.experiments.evidence import Claim
+from reproduce.experiments.tables import VERDICTS
 from snnlib.store.sums import write_summed
 
 PAIRS = [("fashion_mnist", "cnn"), ("cifar10", "vgg16"), ("cifar10", "resnet18")]

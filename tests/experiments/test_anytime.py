@@ -11,10 +11,10 @@ import torch
 from conftest import lively
 from torch import Tensor
 
+from reproduce.experiments.beyond import anytime
 from snnlib.checks import InputError
 from snnlib.conversion import convert
 from snnlib.data.sets import Dataset
-from snnlib.experiments.beyond import anytime
 from snnlib.training.evaluation import accuracy_over_time
 
 

@@ -11,23 +11,23 @@ import pytest
 import torch
 from matplotlib.container import ErrorbarContainer
 
+from reproduce.experiments import style as common
+from reproduce.experiments.beyond import anytime, energy, robustness
+from reproduce.experiments.beyond import pairs as beyond_runs
+from reproduce.experiments.beyond import plot as beyond
+from reproduce.runs import run as runs
+from reproduce.runs import trained
+from reproduce.runs.evaluations import AsTrained, Conversion
+from reproduce.runs.preset import load_preset
+from reproduce.runs.preset_found import preset_names
+from reproduce.runs.results import accuracy
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
 from snnlib.baselines.ann_neurons import ReLU
 from snnlib.checks import InputError
 from snnlib.data.batches import standardise
 from snnlib.data.sets import Dataset
 from snnlib.deploy.folding import fold, without_noise
-from snnlib.experiments import style as common
-from snnlib.experiments.beyond import anytime, energy, robustness
-from snnlib.experiments.beyond import pairs as beyond_runs
-from snnlib.experiments.beyond import plot as beyond
-from snnlib.runs import run as runs
-from snnlib.runs import trained
-from snnlib.runs.evaluations import AsTrained, Conversion
-from snnlib.runs.preset import load_preset
-from snnlib.runs.preset_found import preset_names
-from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
 from snnlib.simulation import Simulation
 
 E = Conversion(timesteps=4, noise_seeds=(3, 5), batch_size=30, calibration=40, statistics="frozen")

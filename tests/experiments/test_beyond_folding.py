@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from conftest import images, lively
 
+from reproduce.experiments.beyond.folding import agreement, kept
 from snnlib.conversion import convert
 from snnlib.data.sets import Dataset
 from snnlib.deploy.folding import fold, without_noise
-from snnlib.experiments.beyond.folding import agreement, kept
 from snnlib.training.evaluation import accuracy_over_time
 
 T = 6

@@ -24,13 +24,13 @@ from claim_tables import (
     without,
 )
 
-from snnlib.experiments import effects
-from snnlib.experiments.claims import BEYOND, CLAIMS, decide, decide_beyond, told
-from snnlib.experiments.evidence import Claim
-from snnlib.experiments.outputs import Outputs
-from snnlib.experiments.paper import NETWORKS
-from snnlib.experiments.record import claims as record
-from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Tables
+from reproduce.experiments import effects
+from reproduce.experiments.claims import BEYOND, CLAIMS, decide, decide_beyond, told
+from reproduce.experiments.evidence import Claim
+from reproduce.experiments.outputs import Outputs
+from reproduce.experiments.paper import NETWORKS
+from reproduce.experiments.record import claims as record
+from reproduce.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED, Tables
 
 SEEDLESS = {"memory", "batch", "oscillates"}  # seeds change nothing
 # Simulated; of two networks the better one; of nets that are not the paper's.

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from reproduce.cli.commands import app
+from reproduce.experiments import compare
+from reproduce.experiments.compare import AGREES, DIFFERS, IDENTICAL, ONLY_OWN, ONLY_PUBLISHED, UNDECIDED
 from snnlib.checks import InputError
-from snnlib.cli.commands import app
-from snnlib.experiments import compare
-from snnlib.experiments.compare import AGREES, DIFFERS, IDENTICAL, ONLY_OWN, ONLY_PUBLISHED, UNDECIDED
 from snnlib.store import paths
 from snnlib.store.sums import write_summed
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from reproduce.experiments import contrasts
+from reproduce.experiments.contrasts import COLUMNS, Side, contrast, image_error, unpaired_error
 from snnlib.checks import InputError
-from snnlib.experiments import contrasts
-from snnlib.experiments.contrasts import COLUMNS, Side, contrast, image_error, unpaired_error
 from snnlib.training.evaluation import Predictions
 
 

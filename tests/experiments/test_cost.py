@@ -12,10 +12,8 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from snnlib.checks import InputError
-from snnlib.data.sets import Dataset
-from snnlib.experiments.fig3_4_training_time import cost
-from snnlib.experiments.fig3_4_training_time.cost import (
+from reproduce.experiments.fig3_4_training_time import cost
+from reproduce.experiments.fig3_4_training_time.cost import (
     GIB,
     first,
     largest_batch,
@@ -26,9 +24,11 @@ from snnlib.experiments.fig3_4_training_time.cost import (
     trainer,
     training_cost,
 )
+from reproduce.runs.run import Run, build_for
+from reproduce.runs.spec import Spec
+from snnlib.checks import InputError
+from snnlib.data.sets import Dataset
 from snnlib.fast.noise_tape import LENGTH, SHORT, clipped_normal, tapes_read
-from snnlib.runs.run import Run, build_for
-from snnlib.runs.spec import Spec
 from snnlib.training import measure
 from snnlib.training.loop import initial_state, train_epochs
 

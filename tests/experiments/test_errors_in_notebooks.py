@@ -15,16 +15,16 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from tiny_runs import spec
 
-from snnlib.runs.checkpoints import epochs_done
-from snnlib.runs.run import Run
+from reproduce.runs.checkpoints import epochs_done
+from reproduce.runs.run import Run
 from snnlib.store.paths import ROOT
 
 LONG = spec(recipe={"epochs": 1000, "batch_size": 500, "lr": 1e-3, "evaluate_every": 0})
 # An error of each kind that the command line says in one line.
 FAILS = {
-    "InputError": "from snnlib.runs.preset import load_preset\nload_preset('big')",
+    "InputError": "from reproduce.runs.preset import load_preset\nload_preset('big')",
     "DataError": "from snnlib.data.sets import load_dataset\nload_dataset('cifar10')",
-    "DamagedError": f"from snnlib.runs.run import Run, Spec\nRun(Spec(**{LONG.model_dump(mode='json')})).metadata",
+    "DamagedError": f"from reproduce.runs.run import Run, Spec\nRun(Spec(**{LONG.model_dump(mode='json')})).metadata",
     "TrainingError": "from snnlib.training.failures import TrainingError\nraise TrainingError('cnn: try a smaller lr')",
 }
 SAID = {
@@ -75,8 +75,8 @@ import os
 import signal
 import threading
 os.environ["SNNLIB_RUNS"] = {str(folder)!r}
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 ensure(Spec(**{LONG.model_dump(mode="json")}))
 """
     stop = threading.Thread(target=interrupt_once_begun, args=(kernel, folder / LONG.name))

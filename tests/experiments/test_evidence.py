@@ -8,8 +8,8 @@ from itertools import product
 import pandas as pd
 import pytest
 
-from snnlib.experiments.effects import Effect, Factor
-from snnlib.experiments.evidence import (
+from reproduce.experiments.effects import Effect, Factor
+from reproduce.experiments.evidence import (
     AT_LEAST_PART,
     AT_MOST_PART,
     MISSING,
@@ -25,7 +25,7 @@ from snnlib.experiments.evidence import (
     over,
     within,
 )
-from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
+from reproduce.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
 
 # t(0.975) by degrees of freedom, as printed in tables of Student's distribution (Fisher & Yates 1938, table III).
 T_TABLE = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 9: 2.262, 29: 2.045}

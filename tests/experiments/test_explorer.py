@@ -16,22 +16,22 @@ from torch import Tensor
 
 pytest.importorskip("ipywidgets")  # in the `notebooks` extra only
 
-from snnlib.batch import pretrained
+from reproduce.batch import pretrained
+from reproduce.experiments.explorer import explorer, plot, setting
+from reproduce.experiments.explorer.explorer import Explorer
+from reproduce.experiments.explorer.plot import spread
+from reproduce.experiments.explorer.recording import Recording, record
+from reproduce.experiments.explorer.setting import ALPHAS, MEMORIES, NOISES, Setting, nets
+from reproduce.experiments.parameters import PARAMETERS
+from reproduce.runs.run import Run
+from reproduce.runs.trained import ensure
 from snnlib.checks import InputError
 from snnlib.conversion import convert, convert_exact
-from snnlib.data import first_images
+from reproduce.runs import first_images
 from snnlib.data.batches import standardise
 from snnlib.data.sets import Dataset
-from snnlib.experiments.explorer import explorer, plot, setting
-from snnlib.experiments.explorer.explorer import Explorer
-from snnlib.experiments.explorer.plot import spread
-from snnlib.experiments.explorer.recording import Recording, record
-from snnlib.experiments.explorer.setting import ALPHAS, MEMORIES, NOISES, Setting, nets
-from snnlib.experiments.parameters import PARAMETERS
 from snnlib.network import Spiking
 from snnlib.noise import Gaussian, Uniform
-from snnlib.runs.run import Run
-from snnlib.runs.trained import ensure
 from snnlib.simulation import simulate
 from snnlib.store.paths import published_dir
 from snnlib.training.evaluation import accuracy_over_time

@@ -13,21 +13,21 @@ import pandas as pd
 import pytest
 from claim_tables import PAIRS, decided, gains, levels, rising
 
+from reproduce.experiments.fig2_accuracy_vs_timesteps import plot
+from reproduce.experiments.fig2_accuracy_vs_timesteps import table as fig2
+from reproduce.experiments.fig2_accuracy_vs_timesteps.claims import BEYOND, lower_end
+from reproduce.experiments.fig2_accuracy_vs_timesteps.plot import STAR, accuracy_vs_timesteps
+from reproduce.experiments.over_seeds import NET, over_seeds, percent
+from reproduce.experiments.tables import NOT, PARTLY, REPRODUCED, SCALE, UNDECIDED, UNTESTED
+from reproduce.runs.preset import Preset, load_preset
+from reproduce.runs.preset_found import preset_names
+from reproduce.runs.results import predictions
 from snnlib.checks import InputError
 from snnlib.conversion import convert
 from snnlib.data.sets import Dataset
 from snnlib.dynamics import LIF, SingleStep
-from snnlib.experiments.fig2_accuracy_vs_timesteps import plot
-from snnlib.experiments.fig2_accuracy_vs_timesteps import table as fig2
-from snnlib.experiments.fig2_accuracy_vs_timesteps.claims import BEYOND, lower_end
-from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import STAR, accuracy_vs_timesteps
-from snnlib.experiments.over_seeds import NET, over_seeds, percent
-from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, SCALE, UNDECIDED, UNTESTED
 from snnlib.models import build
 from snnlib.noise import Gaussian
-from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.preset_found import preset_names
-from snnlib.runs.results import predictions
 from snnlib.training.evaluation import predict
 
 

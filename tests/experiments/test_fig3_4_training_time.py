@@ -12,18 +12,18 @@ import pandas as pd
 import pytest
 import torch
 
+from reproduce.experiments import contrasts as comparisons
+from reproduce.experiments import style as common
+from reproduce.experiments.fig3_4_training_time import curves as training_time
+from reproduce.experiments.fig3_4_training_time import equal_time, fig3, fig4
+from reproduce.experiments.fig3_4_training_time.curves import learning_curves, printed_curves, time_to_benchmark
+from reproduce.experiments.fig3_4_training_time.paired import seconds_to_benchmark
+from reproduce.experiments.fig3_4_training_time.race import NOTEBOOK, SHARES, raced
+from reproduce.experiments.over_seeds import ARCHITECTURE
+from reproduce.runs.preset import Comparison, Preset, load_preset
+from reproduce.runs.run import FILES, Run
+from reproduce.runs.spec import Spec
 from snnlib.checks import InputError
-from snnlib.experiments import contrasts as comparisons
-from snnlib.experiments import style as common
-from snnlib.experiments.fig3_4_training_time import curves as training_time
-from snnlib.experiments.fig3_4_training_time import equal_time, fig3, fig4
-from snnlib.experiments.fig3_4_training_time.curves import learning_curves, printed_curves, time_to_benchmark
-from snnlib.experiments.fig3_4_training_time.paired import seconds_to_benchmark
-from snnlib.experiments.fig3_4_training_time.race import NOTEBOOK, SHARES, raced
-from snnlib.experiments.over_seeds import ARCHITECTURE
-from snnlib.runs.preset import Comparison, Preset, load_preset
-from snnlib.runs.run import FILES, Run
-from snnlib.runs.spec import Spec
 from snnlib.store.files import seal, sha256
 from snnlib.training.evaluation import Predictions
 

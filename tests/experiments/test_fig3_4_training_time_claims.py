@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from claim_tables import HOLDS, cost, decided, over_direct, to_benchmark
 
-from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
+from reproduce.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
 
 TIMES, CONTRASTS, COST = (
     {

@@ -17,23 +17,23 @@ from claim_tables import FAILS, HOLDS, alpha_effects, decided, losses
 from conftest import images, lively
 from reference import potential_term
 
+from reproduce.experiments import eq6_terms
+from reproduce.experiments.fig5_alpha import cancellation
+from reproduce.experiments.fig5_alpha import losses as fig5_losses
+from reproduce.experiments.fig5_alpha import plot as fig5
+from reproduce.experiments.fig5_alpha import table as alpha
+from reproduce.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED
+from reproduce.runs import run as runs
+from reproduce.runs.evaluations import Conversion
+from reproduce.runs.preset import load_preset
+from reproduce.runs.preset_found import preset_names
+from reproduce.runs.results import predictions
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble
 from snnlib.data.sets import Dataset
-from snnlib.experiments import eq6_terms
-from snnlib.experiments.fig5_alpha import cancellation
-from snnlib.experiments.fig5_alpha import losses as fig5_losses
-from snnlib.experiments.fig5_alpha import plot as fig5
-from snnlib.experiments.fig5_alpha import table as alpha
-from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED
-from snnlib.runs import run as runs
-from snnlib.runs.evaluations import Conversion
-from snnlib.runs.preset import load_preset
-from snnlib.runs.preset_found import preset_names
-from snnlib.runs.results import predictions
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
 from snnlib.simulation import Simulation
 from snnlib.training.evaluation import accuracy_over_time, calibration_images
 from snnlib.training.seeds import stream

@@ -15,23 +15,23 @@ import torch
 from claim_tables import decided, gap
 from conftest import generator
 
+from reproduce.experiments import eq6_terms
+from reproduce.experiments.fig6_noise_type import plot as fig6
+from reproduce.experiments.fig6_noise_type import table as noise_type
+from reproduce.experiments.over_seeds import gains, percent
+from reproduce.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
+from reproduce.runs import run as runs
+from reproduce.runs.evaluations import Conversion
+from reproduce.runs.preset import load_preset
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 from snnlib.checks import InputError
 from snnlib.conversion import convert
 from snnlib.data.sets import Dataset
 from snnlib.dynamics import SingleStep
-from snnlib.experiments import eq6_terms
-from snnlib.experiments.fig6_noise_type import plot as fig6
-from snnlib.experiments.fig6_noise_type import table as noise_type
-from snnlib.experiments.over_seeds import gains, percent
-from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
 from snnlib.models import build
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
-from snnlib.runs import run as runs
-from snnlib.runs.evaluations import Conversion
-from snnlib.runs.preset import load_preset
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
 from snnlib.training.evaluation import accuracy_over_time
 
 # --- which runs -------------------------------------------------------------------------------

@@ -17,17 +17,17 @@ import torch
 from claim_tables import autocorrelations, decided
 from conftest import generator
 
-from snnlib.dynamics import Converted
-from snnlib.experiments.fig7_potential_dynamics import plot as fig7
-from snnlib.experiments.fig7_potential_dynamics import table as potential
-from snnlib.experiments.fig7_potential_dynamics.table import (
+from reproduce.experiments.fig7_potential_dynamics import plot as fig7
+from reproduce.experiments.fig7_potential_dynamics import table as potential
+from reproduce.experiments.fig7_potential_dynamics.table import (
     autocorrelation,
     experiment,
     input_currents,
     oscillate,
     simulate_layer,
 )
-from snnlib.experiments.tables import NOT, REPRODUCED, UNTESTED
+from reproduce.experiments.tables import NOT, REPRODUCED, UNTESTED
+from snnlib.dynamics import Converted
 from snnlib.noise import Gaussian
 
 NOISES = tuple(potential.NOISES)

@@ -6,15 +6,15 @@ import pandas as pd
 import pytest
 import torch
 
+from reproduce.experiments import eq6_terms
+from reproduce.experiments.method import plot as fig1
+from reproduce.experiments.method import table
+from reproduce.experiments.table1_networks import size, table1
+from reproduce.runs.preset import load_preset
 from snnlib.conversion import convert
 from snnlib.dynamics import SingleStep
-from snnlib.experiments import eq6_terms
-from snnlib.experiments.method import plot as fig1
-from snnlib.experiments.method import table
-from snnlib.experiments.table1_networks import size, table1
 from snnlib.models import build
 from snnlib.noise import Gaussian, Uniform
-from snnlib.runs.preset import load_preset
 
 
 def conv_macs(side: int, pairs: list[tuple[int, int]]) -> int:

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 pytest.importorskip("ipywidgets")  # in the `notebooks` extra only
 
-from snnlib.experiments.fig7_potential_dynamics import plot as fig7
-from snnlib.experiments.fig7_potential_dynamics.table import experiment
-from snnlib.experiments.interactive import Interactive, menu, slider, steps
+from reproduce.experiments.fig7_potential_dynamics import plot as fig7
+from reproduce.experiments.fig7_potential_dynamics.table import experiment
+from reproduce.experiments.interactive import Interactive, menu, slider, steps
 
 PNG = b"\x89PNG\r\n"  # how every PNG begins
 VIEW = "application/vnd.jupyter.widget-view+json"

@@ -10,15 +10,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from reproduce.experiments import made_with as made
+from reproduce.experiments.made_with import NAMES, made_with, overview, runs_named
+from reproduce.experiments.outputs import Outputs
+from reproduce.runs import run as runs
+from reproduce.runs.preset import load_preset
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 from snnlib.data.sets import Dataset
-from snnlib.experiments import made_with as made
-from snnlib.experiments.made_with import NAMES, made_with, overview, runs_named
-from snnlib.experiments.outputs import Outputs
-from snnlib.runs import run as runs
-from snnlib.runs.preset import load_preset
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
 from snnlib.store.files import seal, sha256, unseal
 from snnlib.store.paths import published_dir
 

@@ -14,17 +14,10 @@ from matplotlib.axes import Axes
 from tiny_runs import spec
 from torch import nn
 
-from snnlib.baselines.low_discrepancy import LowDiscrepancy
-from snnlib.checks import InputError
-from snnlib.conversion import convert_exact, ensemble
-from snnlib.data.sets import Dataset
-from snnlib.deploy import operations
-from snnlib.dynamics import Converted, SingleStep
-from snnlib.exact_memory import ExactMemory
-from snnlib.experiments.evidence import NO, UNCLEAR, YES
-from snnlib.experiments.memories import ceiling, claims, energy, plot, rates
-from snnlib.experiments.memories.rates import chance_of_rates
-from snnlib.experiments.memories.table import (
+from reproduce.experiments.evidence import NO, UNCLEAR, YES
+from reproduce.experiments.memories import ceiling, claims, energy, plot, rates
+from reproduce.experiments.memories.rates import chance_of_rates
+from reproduce.experiments.memories.table import (
     ENSEMBLE,
     EVEN,
     EXACT,
@@ -43,13 +36,20 @@ from snnlib.experiments.memories.table import (
     steps_needed,
     variants,
 )
-from snnlib.experiments.nets import first_nets, first_seeds
-from snnlib.experiments.over_seeds import NET
+from reproduce.experiments.nets import first_nets, first_seeds
+from reproduce.experiments.over_seeds import NET
+from reproduce.runs.evaluations import Conversion, Phased, read
+from reproduce.runs.results import ensure
+from reproduce.runs.run import Run
+from snnlib.baselines.low_discrepancy import LowDiscrepancy
+from snnlib.checks import InputError
+from snnlib.conversion import convert_exact, ensemble
+from snnlib.data.sets import Dataset
+from snnlib.deploy import operations
+from snnlib.dynamics import Converted, SingleStep
+from snnlib.exact_memory import ExactMemory
 from snnlib.neurons import Neuron
 from snnlib.noise import Uniform
-from snnlib.runs.evaluations import Conversion, Phased, read
-from snnlib.runs.results import ensure
-from snnlib.runs.run import Run
 from snnlib.training.evaluation import accuracy_over_time
 
 EVALUATION = Conversion(timesteps=3, noise_seeds=(0, 4), batch_size=30)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from conftest import images, lively
 
+from reproduce.experiments.method import firing, plot_neurons, raster
 from snnlib.conversion import convert, ensemble
-from snnlib.experiments.method import firing, plot_neurons, raster
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.simulation import Simulation
 from snnlib.surrogate import Triangle

@@ -16,12 +16,12 @@ import pandas as pd
 import papermill
 import pytest
 
+from reproduce.experiments import notebook
+from reproduce.experiments.notebook import again, begin, evaluated_again
+from reproduce.experiments.parameters import PARAMETERS as KNOWN
+from reproduce.runs import preset_found
+from reproduce.runs.preset import load_preset
 from snnlib.checks import InputError
-from snnlib.experiments import notebook
-from snnlib.experiments.notebook import again, begin, evaluated_again
-from snnlib.experiments.parameters import PARAMETERS as KNOWN
-from snnlib.runs import preset_found
-from snnlib.runs.preset import load_preset
 from snnlib.store.paths import NOTEBOOKS, ROOT
 
 BOOK = "fig7_potential_dynamics"
@@ -112,7 +112,7 @@ def test_papermill_fails_at_the_first_call_in_one_line(tmp_path: Path) -> None:
     """The real thing: papermill's cell is where `begin` looks for it."""
     cells = [
         PARAMETERS,
-        f"from snnlib.experiments.notebook import begin\n{CALL.replace('BOOK', repr(BOOK))}",
+        f"from reproduce.experiments.notebook import begin\n{CALL.replace('BOOK', repr(BOOK))}",
         "raise SystemError('went on')",
     ]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
@@ -193,15 +193,15 @@ def test_a_preset_without_a_notebooks_runs_is_refused(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("given", "command"),
     [
-        ({}, "python -m snnlib draw method --preset smoke"),
-        ({"alpha": 4, "timesteps": None}, "python -m snnlib draw method --preset smoke"),  # as the preset has it
+        ({}, "python -m reproduce draw method --preset smoke"),
+        ({"alpha": 4, "timesteps": None}, "python -m reproduce draw method --preset smoke"),  # as the preset has it
         (
             {"timesteps": 20, "alpha": float("inf")},
-            "python -m snnlib draw method --preset smoke -p timesteps 20 -p alpha inf",
+            "python -m reproduce draw method --preset smoke -p timesteps 20 -p alpha inf",
         ),
         (
             {"noise_seeds": [3, 5], "network": "vgg8"},
-            "python -m snnlib draw method --preset smoke -p noise_seeds 3,5 -p network vgg8",
+            "python -m reproduce draw method --preset smoke -p noise_seeds 3,5 -p network vgg8",
         ),
     ],
 )
@@ -213,10 +213,10 @@ def test_a_command_evaluates_as_the_notebook_does() -> None:
     unchanged, changed = (begin("fig5_alpha", "smoke", **given)[1] for given in ({}, {"alphas": [2, 3]}))
     for out in (unchanged, changed):  # nothing that an evaluation has
         command = evaluated_again("fig5_alpha", "smoke", out, "a-net", "--alpha", "2.5")
-        assert command == "python -m snnlib evaluate a-net --preset smoke --alpha 2.5"
+        assert command == "python -m reproduce evaluate a-net --preset smoke --alpha 2.5"
     out = begin("fig5_alpha", "smoke", timesteps=20, noise_seeds=[3, 5], width=0.5)[1]
     assert evaluated_again("fig5_alpha", "a b/mine.toml", out, "a-net") == (
-        "python -m snnlib evaluate a-net --preset 'a b/mine.toml' "
+        "python -m reproduce evaluate a-net --preset 'a b/mine.toml' "
         "--set evaluation.timesteps=20 --set evaluation.noise_seeds=3,5"
     )
 

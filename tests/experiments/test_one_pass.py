@@ -13,20 +13,20 @@ from matplotlib.colors import to_rgb
 from matplotlib.container import ErrorbarContainer
 from tiny_runs import spec
 
+from reproduce.experiments.claims import decide
+from reproduce.experiments.one_pass import claims, plot
+from reproduce.experiments.one_pass import table as one_pass
+from reproduce.experiments.one_pass.table import AT_ONCE, OF_DIRECT, PIPELINED, SHORT, SPIKING, WARM_UP, WARMED
+from reproduce.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
+from reproduce.runs.arms import ARMS
+from reproduce.runs.evaluations import Integrated, Phased, Pipelined
+from reproduce.runs.preset import Preset
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
 from snnlib.baselines.ann_neurons import IF
 from snnlib.checks import InputError
 from snnlib.data.sets import Dataset
-from snnlib.experiments.claims import decide
-from snnlib.experiments.one_pass import claims, plot
-from snnlib.experiments.one_pass import table as one_pass
-from snnlib.experiments.one_pass.table import AT_ONCE, OF_DIRECT, PIPELINED, SHORT, SPIKING, WARM_UP, WARMED
-from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
 from snnlib.rate import Rate, integrated
-from snnlib.runs.arms import ARMS
-from snnlib.runs.evaluations import Integrated, Phased, Pipelined
-from snnlib.runs.preset import Preset
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
 from snnlib.store.sums import write_summed
 from snnlib.training.evaluation import accuracy_over_time, predict
 

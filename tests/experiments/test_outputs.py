@@ -10,12 +10,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from snnlib.batch.notebook_files import NOTEBOOK_FILES
+from reproduce.batch.notebook_files import NOTEBOOK_FILES
+from reproduce.experiments.changed import is_changed
+from reproduce.experiments.method import plot as fig1
+from reproduce.experiments.outputs import Outputs
+from reproduce.experiments.style import figure, style
 from snnlib.checks import InputError
-from snnlib.experiments.changed import is_changed
-from snnlib.experiments.method import plot as fig1
-from snnlib.experiments.outputs import Outputs
-from snnlib.experiments.style import figure, style
 from snnlib.store import paths, published
 from snnlib.store.files import DamagedError
 from snnlib.store.sums import ENDING, verified, write_summed

@@ -9,8 +9,8 @@ import pytest
 from claim_tables import rising
 from scipy import stats
 
+from reproduce.experiments.over_seeds import NET, gains, geometric_interval, over_seeds, percent, plus_minus
 from snnlib.checks import InputError
-from snnlib.experiments.over_seeds import NET, gains, geometric_interval, over_seeds, percent, plus_minus
 
 
 def test_spread_is_over_training_seeds_after_averaging_noise_seeds() -> None:

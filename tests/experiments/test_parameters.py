@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from reproduce.experiments.parameters import PARAMETERS, runs_of, wanted
+from reproduce.experiments.parameters_told import told
+from reproduce.runs.preset import Preset, load_preset
 from snnlib.checks import InputError
-from snnlib.experiments.parameters import PARAMETERS, runs_of, wanted
-from snnlib.experiments.parameters_told import told
-from snnlib.runs.preset import Preset, load_preset
 from snnlib.store.paths import NOTEBOOKS
 
 FIG2, FIG5, RACE, TABLE2 = "fig2_accuracy_vs_timesteps", "fig5_alpha", "fig3_4_training_time", "table2_inference_time"

@@ -30,35 +30,35 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-import snnlib.bench
-import snnlib.experiments
-from snnlib.bench import plot as bench
+import reproduce.bench
+import reproduce.experiments
+from reproduce.bench import plot as bench
+from reproduce.experiments import style
+from reproduce.experiments.beyond import plot as beyond
+from reproduce.experiments.explorer import explorer
+from reproduce.experiments.explorer.plot import explore
+from reproduce.experiments.explorer.recording import record as record_image
+from reproduce.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps, ties
+from reproduce.experiments.fig2_accuracy_vs_timesteps.table import shares
+from reproduce.experiments.fig3_4_training_time.fig3 import training_speed
+from reproduce.experiments.fig3_4_training_time.fig4 import time_to_accuracy
+from reproduce.experiments.fig5_alpha import plot as fig5
+from reproduce.experiments.fig5_alpha.losses import lossless
+from reproduce.experiments.fig6_noise_type.plot import noise_type
+from reproduce.experiments.fig7_potential_dynamics.plot import potential_dynamics
+from reproduce.experiments.memories import plot as memories
+from reproduce.experiments.method.plot import method
+from reproduce.experiments.method.plot_neurons import firing, raster
+from reproduce.experiments.method.raster import Raster
+from reproduce.experiments.one_pass import plot as one_pass
+from reproduce.experiments.over_seeds import ARCHITECTURE, counted, mean_and_sd
+from reproduce.experiments.paper import TRAINING_TIME
+from reproduce.experiments.record import plot as record
+from reproduce.experiments.silent_choices import plot as silent
+from reproduce.experiments.table2_inference_time.plot import methods_vs_timesteps
+from reproduce.experiments.titles import printed_accuracy
+from reproduce.experiments.what_noise_does.plot import what_noise_does
 from snnlib.conversion import convert
-from snnlib.experiments import style
-from snnlib.experiments.beyond import plot as beyond
-from snnlib.experiments.explorer import explorer
-from snnlib.experiments.explorer.plot import explore
-from snnlib.experiments.explorer.recording import record as record_image
-from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps, ties
-from snnlib.experiments.fig2_accuracy_vs_timesteps.table import shares
-from snnlib.experiments.fig3_4_training_time.fig3 import training_speed
-from snnlib.experiments.fig3_4_training_time.fig4 import time_to_accuracy
-from snnlib.experiments.fig5_alpha import plot as fig5
-from snnlib.experiments.fig5_alpha.losses import lossless
-from snnlib.experiments.fig6_noise_type.plot import noise_type
-from snnlib.experiments.fig7_potential_dynamics.plot import potential_dynamics
-from snnlib.experiments.memories import plot as memories
-from snnlib.experiments.method.plot import method
-from snnlib.experiments.method.plot_neurons import firing, raster
-from snnlib.experiments.method.raster import Raster
-from snnlib.experiments.one_pass import plot as one_pass
-from snnlib.experiments.over_seeds import ARCHITECTURE, counted, mean_and_sd
-from snnlib.experiments.paper import TRAINING_TIME
-from snnlib.experiments.record import plot as record
-from snnlib.experiments.silent_choices import plot as silent
-from snnlib.experiments.table2_inference_time.plot import methods_vs_timesteps
-from snnlib.experiments.titles import printed_accuracy
-from snnlib.experiments.what_noise_does.plot import what_noise_does
 from snnlib.own.evaluate import Evaluated
 
 PUBLISHED = Path(__file__).parents[2] / "figures"
@@ -382,7 +382,7 @@ def test_the_papers_accuracies_stand_where_it_prints_them() -> None:
 
 def test_every_function_that_draws_a_figure_is_here() -> None:
     drawing = set()
-    for module in (name for package in (snnlib.bench, snnlib.experiments) for name in modules_of(package)):
+    for module in (name for package in (reproduce.bench, reproduce.experiments) for name in modules_of(package)):
         for name, found in vars(import_module(module)).items():
             if isfunction(found) and found.__module__ == module and not name.startswith("_"):
                 drawing |= {found} if found.__annotations__.get("return") in ("Figure", "Figure | None") else set()

@@ -11,18 +11,18 @@ import pytest
 from tiny_runs import spec
 from torch import nn
 
+from reproduce.experiments.claims import decide
+from reproduce.experiments.one_pass.table import AT_ONCE, PIPELINED, SPIKING, WARMED
+from reproduce.experiments.record import claims, plot
+from reproduce.experiments.record import table as record
+from reproduce.experiments.tables import NOT, REPRODUCED, SCALE, UNDECIDED
+from reproduce.runs.arms import ARMS
+from reproduce.runs.preset import Preset, load_preset
+from reproduce.runs.run import Run
+from reproduce.runs.trained import ensure
 from snnlib.checks import InputError
 from snnlib.dynamics import LIF, SingleStep
-from snnlib.experiments.claims import decide
-from snnlib.experiments.one_pass.table import AT_ONCE, PIPELINED, SPIKING, WARMED
-from snnlib.experiments.record import claims, plot
-from snnlib.experiments.record import table as record
-from snnlib.experiments.tables import NOT, REPRODUCED, SCALE, UNDECIDED
 from snnlib.models import build
-from snnlib.runs.arms import ARMS
-from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.run import Run
-from snnlib.runs.trained import ensure
 from snnlib.store.paths import ROOT
 from snnlib.store.sums import write_summed
 

@@ -15,14 +15,12 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from typer.testing import CliRunner
 
-from snnlib.checks import InputError
-from snnlib.cli import training
-from snnlib.cli.commands import app
-from snnlib.data.sets import Dataset
-from snnlib.experiments.over_seeds import percent
-from snnlib.experiments.silent_choices import plot as plotting
-from snnlib.experiments.silent_choices import table as choices
-from snnlib.experiments.silent_choices.table import (
+from reproduce.cli import training
+from reproduce.cli.commands import app
+from reproduce.experiments.over_seeds import percent
+from reproduce.experiments.silent_choices import plot as plotting
+from reproduce.experiments.silent_choices import table as choices
+from reproduce.experiments.silent_choices.table import (
     Setting,
     default,
     differences,
@@ -31,12 +29,14 @@ from snnlib.experiments.silent_choices.table import (
     settings,
     what_matters,
 )
-from snnlib.experiments.style import VERMILION
-from snnlib.runs import run as runs
-from snnlib.runs.evaluations import Conversion
-from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.results import accuracy, predictions
-from snnlib.runs.run import Run
+from reproduce.experiments.style import VERMILION
+from reproduce.runs import run as runs
+from reproduce.runs.evaluations import Conversion
+from reproduce.runs.preset import Preset, load_preset
+from reproduce.runs.results import accuracy, predictions
+from reproduce.runs.run import Run
+from snnlib.checks import InputError
+from snnlib.data.sets import Dataset
 
 # --- settings --------------------------------------------------------------------------------
 

@@ -13,27 +13,27 @@ import pandas as pd
 import pytest
 import torch
 
+from reproduce.experiments.outputs import Outputs
+from reproduce.experiments.paper import TABLE2, TABLE2_OURS
+from reproduce.experiments.style import png
+from reproduce.experiments.table2_inference_time import plot as picture
+from reproduce.experiments.table2_inference_time import speedup as steps
+from reproduce.experiments.table2_inference_time import table as table2
+from reproduce.experiments.table2_inference_time import text
+from reproduce.experiments.table2_inference_time import wall_time as inference_time
+from reproduce.experiments.table2_inference_time.names import conversion_title
+from reproduce.experiments.table2_inference_time.wall_time import with_times
+from reproduce.runs import preset, preset_found
+from reproduce.runs import run as runs
+from reproduce.runs.evaluations import AnnConversion, AsTrained
+from reproduce.runs.preset import Preset
+from reproduce.runs.provenance import provenance
+from reproduce.runs.results import accuracy
+from reproduce.runs.run import Run
+from reproduce.runs.trained import ensure
 from snnlib.baselines.ann_to_snn import to_spiking
 from snnlib.checks import InputError
 from snnlib.data.sets import Dataset
-from snnlib.experiments.outputs import Outputs
-from snnlib.experiments.paper import TABLE2, TABLE2_OURS
-from snnlib.experiments.style import png
-from snnlib.experiments.table2_inference_time import plot as picture
-from snnlib.experiments.table2_inference_time import speedup as steps
-from snnlib.experiments.table2_inference_time import table as table2
-from snnlib.experiments.table2_inference_time import text
-from snnlib.experiments.table2_inference_time import wall_time as inference_time
-from snnlib.experiments.table2_inference_time.names import conversion_title
-from snnlib.experiments.table2_inference_time.wall_time import with_times
-from snnlib.runs import preset, preset_found
-from snnlib.runs import run as runs
-from snnlib.runs.evaluations import AnnConversion, AsTrained
-from snnlib.runs.preset import Preset
-from snnlib.runs.provenance import provenance
-from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run
-from snnlib.runs.trained import ensure
 from snnlib.simulation import CHUNK
 from snnlib.training import measure
 from snnlib.training.evaluation import accuracy_over_time, calibration_images, predict

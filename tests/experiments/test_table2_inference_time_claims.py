@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from claim_tables import decided, over_relu, speedup, table2
 
-from snnlib.experiments.claims import decide
-from snnlib.experiments.table2_inference_time.claims import BEYOND, CLAIMS
-from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
+from reproduce.experiments.claims import decide
+from reproduce.experiments.table2_inference_time.claims import BEYOND, CLAIMS
+from reproduce.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
 
 PAPER, OTHERS = ("speed_conversion", "steps_conversion"), tuple(claim.id for claim in BEYOND)
 

@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from snnlib.experiments import at_equal_time
-from snnlib.experiments.evidence import CLOSE, HALF
-from snnlib.experiments.fig2_accuracy_vs_timesteps import claims as fig2
-from snnlib.experiments.fig3_4_training_time import claims as training
-from snnlib.experiments.fig5_alpha import claims as alpha
-from snnlib.experiments.fig7_potential_dynamics import claims as potential
-from snnlib.experiments.record import claims as record
-from snnlib.experiments.table2_inference_time import claims as inference
+from reproduce.experiments import at_equal_time
+from reproduce.experiments.evidence import CLOSE, HALF
+from reproduce.experiments.fig2_accuracy_vs_timesteps import claims as fig2
+from reproduce.experiments.fig3_4_training_time import claims as training
+from reproduce.experiments.fig5_alpha import claims as alpha
+from reproduce.experiments.fig7_potential_dynamics import claims as potential
+from reproduce.experiments.record import claims as record
+from reproduce.experiments.table2_inference_time import claims as inference
 from snnlib.store.paths import DOCS
 
 SAVINGS = [training.printed_saving(network) for network in ("cnn", "vgg16", "resnet18")]

@@ -13,22 +13,22 @@ import pandas as pd
 import pytest
 from claim_tables import PAIRS, controls, decided
 
+from reproduce.experiments.claims import CLAIMS
+from reproduce.experiments.over_seeds import percent
+from reproduce.experiments.style import BLUE, VERMILION
+from reproduce.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
+from reproduce.experiments.what_noise_does import table as noise
+from reproduce.experiments.what_noise_does.claims import BEYOND
+from reproduce.experiments.what_noise_does.plot import what_noise_does
+from reproduce.experiments.what_noise_does.table import between
+from reproduce.runs.preset import Preset, load_preset
+from reproduce.runs.preset_found import preset_names
+from reproduce.runs.run import Run
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble, with_dynamics
 from snnlib.data.sets import Dataset
 from snnlib.dynamics import LIF
-from snnlib.experiments.claims import CLAIMS
-from snnlib.experiments.over_seeds import percent
-from snnlib.experiments.style import BLUE, VERMILION
-from snnlib.experiments.tables import NOT, PARTLY, REPRODUCED, UNDECIDED, UNTESTED
-from snnlib.experiments.what_noise_does import table as noise
-from snnlib.experiments.what_noise_does.claims import BEYOND
-from snnlib.experiments.what_noise_does.plot import what_noise_does
-from snnlib.experiments.what_noise_does.table import between
 from snnlib.noise import Gaussian
-from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.preset_found import preset_names
-from snnlib.runs.run import Run
 from snnlib.training.evaluation import accuracy_over_time
 
 CONSTANT = {"kind": "single_step", "noise": {"kind": "gaussian", "low": 0.5, "high": 0.5}}

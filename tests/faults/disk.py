@@ -15,13 +15,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from faults import job
-from snnlib.batch import train as batch
+from reproduce.batch import train as batch
+from reproduce.runs import checkpoints
+from reproduce.runs import run as runs
+from reproduce.runs.evaluations import Conversion
+from reproduce.runs.results import accuracy
+from reproduce.runs.run import Run
 from snnlib.data.sets import Dataset, Split, load_dataset
-from snnlib.runs import checkpoints
-from snnlib.runs import run as runs
-from snnlib.runs.evaluations import Conversion
-from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run
 from snnlib.store.files import StoreError
 from snnlib.training.loop import State
 

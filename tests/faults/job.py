@@ -20,14 +20,14 @@ import pandas as pd
 from filelock import FileLock
 from pollution import POLLUTIONS
 
-from snnlib.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
-from snnlib.experiments.fig2_accuracy_vs_timesteps.table import CONSTANT, NOISE
-from snnlib.experiments.outputs import Outputs
-from snnlib.runs import checkpoints
-from snnlib.runs.evaluations import Conversion
-from snnlib.runs.results import predictions
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
+from reproduce.experiments.fig2_accuracy_vs_timesteps.plot import accuracy_vs_timesteps
+from reproduce.experiments.fig2_accuracy_vs_timesteps.table import CONSTANT, NOISE
+from reproduce.experiments.outputs import Outputs
+from reproduce.runs import checkpoints
+from reproduce.runs.evaluations import Conversion
+from reproduce.runs.results import predictions
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
 from snnlib.store import holders, locks
 from snnlib.store.files import check, unseal
 from snnlib.store.paths import figures_dir, runs_dir

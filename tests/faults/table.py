@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from snnlib.runs.provenance import provenance
+from reproduce.runs.provenance import provenance
 from snnlib.store.files import write
 from snnlib.store.markdown import put
 from snnlib.store.paths import DOCS, figures_dir, from_root

@@ -118,7 +118,7 @@ def test_whole_processes(tmp_path: Path, record_property: Record) -> None:
     found = []
     for line in lines:
         done = subprocess.run(
-            [sys.executable, "-m", "snnlib", *line],
+            [sys.executable, "-m", "reproduce", *line],
             cwd=tmp_path,
             env={"PATH": "/usr/bin:/bin", "SNNLIB_RUNS": str(tmp_path / "runs"), "SNNLIB_FIGURES": str(tmp_path / "f")},
             capture_output=True,

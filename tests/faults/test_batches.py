@@ -20,12 +20,12 @@ import pytest
 from toml_text import toml
 
 from faults import job
-from snnlib.batch.notebook_files import NOTEBOOK_FILES
-from snnlib.batch.train import failure
-from snnlib.runs.checkpoints import epochs_done
-from snnlib.runs.results import known
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
+from reproduce.batch.notebook_files import NOTEBOOK_FILES
+from reproduce.batch.train import failure
+from reproduce.runs.checkpoints import epochs_done
+from reproduce.runs.results import known
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
 from snnlib.store.paths import ROOT
 
 pytestmark = pytest.mark.faults
@@ -48,11 +48,11 @@ class Copy:
 
     def __init__(self, folder: Path, more: tuple[dict, str] | None) -> None:
         self.folder = folder
-        for name in ("snnlib", "notebooks", "profiles"):
+        for name in ("snnlib", "reproduce", "notebooks", "profiles"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("Snakefile", "pyproject.toml"):
             shutil.copy(ROOT / name, folder)
-        with open(folder / "snnlib" / "runs" / "arms.py", "a") as arms:
+        with open(folder / "reproduce" / "runs" / "arms.py", "a") as arms:
             arms.write(f'ARMS["unstable"] = Arm("fails", {UNSTABLE})\n')
         self.preset(more)
 
@@ -65,7 +65,7 @@ class Copy:
             "description": "d", "evaluation": {"timesteps": 4, "noise_seeds": [0]}, "ann_timesteps": 8, "benchmark": {},
             "nets": nets, "notebooks": runs,
         }  # fmt: skip
-        (self.folder / "snnlib" / "runs" / "presets" / "smoke.toml").write_text(toml(content))
+        (self.folder / "reproduce" / "runs" / "presets" / "smoke.toml").write_text(toml(content))
 
     def begin(self, *words: str, memory: int | None = None) -> subprocess.Popen[str]:
         def limit() -> None:
@@ -74,7 +74,7 @@ class Copy:
 
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SNNLIB_")}
         return subprocess.Popen(
-            [sys.executable, "-m", "snnlib", *words], cwd=self.folder, preexec_fn=limit, start_new_session=True,
+            [sys.executable, "-m", "reproduce", *words], cwd=self.folder, preexec_fn=limit, start_new_session=True,
             env={**environment, "PYTHONPATH": str(self.folder), "TQDM_DISABLE": "1"},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
@@ -184,7 +184,7 @@ def test_a_killed_workflow_goes_on(
         assert {name: (repository.folder / "figures" / "mine" / "smoke" / name).read_bytes() for name in LEFT} == drawn
         survived = True
     finally:
-        record_property("fault", [f"{how} to `python -m snnlib figures`", kills, kills * survived])
+        record_property("fault", [f"{how} to `python -m reproduce figures`", kills, kills * survived])
 
 
 def test_what_looks_done_and_is_not_is_made_anew(
@@ -279,7 +279,7 @@ def test_a_run_that_a_signal_ends_is_named(copy: Callable[..., Copy], how: str, 
 def test_a_preset_may_have_any_name(copy: Callable[..., Copy], name: str, record_property: Record) -> None:
     repository, survived = copy(), False
     try:
-        presets = repository.folder / "snnlib" / "runs" / "presets"
+        presets = repository.folder / "reproduce" / "runs" / "presets"
         shutil.copy(presets / "smoke.toml", presets / f"{name}.toml")
         code, errors = repository.call("figures", "trained", "--preset", name)
         assert code == 0, errors
@@ -294,7 +294,7 @@ def test_a_log_on_a_full_disk_stops_nothing(copy: Callable[..., Copy], record_pr
         with open("/dev/full", "w") as full:
             environment = {**os.environ, "PYTHONPATH": str(repository.folder)}
             environment.pop("TQDM_DISABLE", None)
-            command = [sys.executable, "-m", "snnlib", "train"]
+            command = [sys.executable, "-m", "reproduce", "train"]
             subprocess.run(command, cwd=repository.folder, env=environment, stdout=full, stderr=full, timeout=120)
         evaluation = job.EVALUATION.changed(noise_seeds=(0,))
         assert all(known(run, evaluation) is not None for run in good_runs())

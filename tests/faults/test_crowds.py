@@ -16,10 +16,10 @@ import nbformat
 import pytest
 
 from faults import job
-from snnlib.runs.checkpoints import epochs_done
-from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
+from reproduce.runs.checkpoints import epochs_done
+from reproduce.runs.results import accuracy
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
 
 pytestmark = pytest.mark.faults
 
@@ -28,9 +28,9 @@ RECIPE = job.SPEC.recipe.model_copy(update={"epochs": 25})
 CELL = """
 import time
 from pathlib import Path
-from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
+from reproduce.runs.results import accuracy
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
 from faults import job
 run = Run(Spec.model_validate_json({spec!r}))
 Path({name!r}).touch()

@@ -134,7 +134,7 @@ def test_a_set_of_several_files(
         load()
     damages = [(folder / file, damage) for file in right for damage in DAMAGES for _ in range(3)]
     said = [attempt(path, damage, load, trace) for path, damage in damages]
-    way_out = "; had anew" if anew else f"python -m snnlib data {name}"
+    way_out = "; had anew" if anew else f"python -m reproduce data {name}"
     survived = [
         f"{path} is damaged" in text and way_out in text and "\n" not in text
         for (path, _), text in zip(damages, said, strict=True)

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from faults import job
+from reproduce.runs import checkpoints, results, trained
+from reproduce.runs import run as runs
+from reproduce.runs.pretrained import CURVES
+from reproduce.runs.results import accuracy
+from reproduce.runs.run import FILES, Run
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 from snnlib.data.sets import Dataset
-from snnlib.runs import checkpoints, results, trained
-from snnlib.runs import run as runs
-from snnlib.runs.pretrained import CURVES
-from snnlib.runs.results import accuracy
-from snnlib.runs.run import FILES, Run
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
 from snnlib.training.loop import State
 
 pytestmark = pytest.mark.faults

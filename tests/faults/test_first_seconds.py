@@ -20,7 +20,7 @@ def test_ctrl_c_while_python_imports(record_property: Record) -> None:
     rng, tries, survived = random.Random(0), 20, 0
     try:
         for _ in range(tries):
-            process = begin("-m", "snnlib", "runs")
+            process = begin("-m", "reproduce", "runs")
             time.sleep(rng.uniform(0.5, 4))
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=60)
@@ -34,7 +34,7 @@ def test_ctrl_c_while_python_imports(record_property: Record) -> None:
 
 @pytest.mark.parametrize("mebibytes", [300, 500, 700, 900, 1000])
 def test_memory_below_what_the_libraries_take(mebibytes: int, record_property: Record) -> None:
-    process = begin("-m", "snnlib", "runs", memory=mebibytes * 2**20)
+    process = begin("-m", "reproduce", "runs", memory=mebibytes * 2**20)
     out, errors = process.communicate(timeout=60)
     survived = process.returncode == 2 and not out and errors.startswith("error: ") and errors.count("\n") == 1
     record_property("fault", ["memory that does not suffice to start", 1, int(survived)])
@@ -44,7 +44,7 @@ def test_memory_below_what_the_libraries_take(mebibytes: int, record_property: R
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-16"])
 @pytest.mark.parametrize("words", ["runs", "data mnist±√", "figures --help", "runs --preset 雪"])
 def test_a_terminal_that_knows_few_letters(encoding: str, words: str, record_property: Record) -> None:
-    code = f"import sys; from snnlib.__main__ import main; sys.argv = ['snnlib', *{words.split()}]; main()"
+    code = f"import sys; from reproduce.__main__ import main; sys.argv = ['snnlib', *{words.split()}]; main()"
     process = begin("-c", code, encoding=encoding)
     out, errors = process.communicate(timeout=60)
     good = words in ("runs", "figures --help")

@@ -14,9 +14,9 @@ import pytest
 from hostile import unprivileged
 
 from faults import job
+from reproduce.runs import run as runs
+from reproduce.runs.run import Run
 from snnlib.data.sets import Dataset
-from snnlib.runs import run as runs
-from snnlib.runs.run import Run
 from snnlib.store.files import StoreError
 
 pytestmark = pytest.mark.faults

@@ -18,8 +18,8 @@ import pytest
 from filelock import FileLock
 
 from faults import job
-from snnlib.runs.checkpoints import epochs_done
-from snnlib.runs.run import FILES, Run
+from reproduce.runs.checkpoints import epochs_done
+from reproduce.runs.run import FILES, Run
 from snnlib.store.files import write
 
 pytestmark = pytest.mark.faults

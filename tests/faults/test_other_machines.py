@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from faults import job
-from snnlib.runs.checkpoints import epochs_done
-from snnlib.runs.run import Run
+from reproduce.runs.checkpoints import epochs_done
+from reproduce.runs.run import Run
 
 pytestmark = pytest.mark.faults
 

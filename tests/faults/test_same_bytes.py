@@ -27,8 +27,8 @@ BEFORE = {
 IMPORTS = """
 from faults import job
 from snnlib.dynamics import LIF
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 from snnlib.training.recipe import Recipe
 """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from snnlib.batch.notebook_files import NOTEBOOK_FILES
+from reproduce.batch.notebook_files import NOTEBOOK_FILES
 from snnlib.store.paths import ROOT
 
 pytestmark = pytest.mark.faults

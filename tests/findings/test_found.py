@@ -20,8 +20,8 @@ from told import (
     table,
 )
 
-from snnlib.experiments.paper import TABLE2_OURS, TRAINING_TIME
-from snnlib.runs.preset import load_preset
+from reproduce.experiments.paper import TABLE2_OURS, TRAINING_TIME
+from reproduce.runs.preset import load_preset
 
 
 def test_gains_from_one_step_to_ten() -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from reproduce.runs.arms import ARMS, LEVELS, merged
+from reproduce.runs.preset import load_preset, nets_as_written
+from reproduce.runs.preset_found import preset_names
+from reproduce.runs.spec import Spec
 from snnlib.dynamics import SingleStep
 from snnlib.noise import Gaussian
-from snnlib.runs.arms import ARMS, LEVELS, merged
-from snnlib.runs.preset import load_preset, nets_as_written
-from snnlib.runs.preset_found import preset_names
-from snnlib.runs.spec import Spec
 from snnlib.training.recipe import Recipe
 
 # Fields in which an arm may differ from ours, by dotted name; LIF and ReLU neurons have others altogether.

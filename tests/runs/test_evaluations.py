@@ -6,13 +6,13 @@ import math
 
 import pytest
 
+from reproduce.runs import preset_found
+from reproduce.runs.evaluation import Evaluation
+from reproduce.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
+from reproduce.runs.preset import Preset, load_preset
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
 from snnlib.noise import Gaussian
-from snnlib.runs import preset_found
-from snnlib.runs.evaluation import Evaluation
-from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
-from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
 
 
 def evaluations(ann_timesteps: int = 128, **fields: object) -> list[Evaluation]:

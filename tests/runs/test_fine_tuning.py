@@ -10,15 +10,15 @@ import pytest
 from conftest import weights
 from tiny_runs import TINY, InterruptError, spec, spoil, stop_after
 
+from reproduce.runs import checkpoints, trained
+from reproduce.runs.run import Run, build_for
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 from snnlib.baselines.ann_neurons import ReLU
 from snnlib.checks import InputError
 from snnlib.data.sets import Dataset
 from snnlib.dynamics import LIF, SingleStep
 from snnlib.noise import Uniform
-from snnlib.runs import checkpoints, trained
-from snnlib.runs.run import Run, build_for
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
 from snnlib.store import locks
 from snnlib.training.failures import TrainingError
 from snnlib.training.loop import initial_state, train_epochs

@@ -11,11 +11,11 @@ from conftest import weights
 from tiny_runs import InterruptError, spec
 from torch import nn
 
+from reproduce.runs import trained
+from reproduce.runs.run import build_for
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 from snnlib.data.sets import Dataset
-from snnlib.runs import trained
-from snnlib.runs.run import build_for
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
 from snnlib.training.whitening import whiten_first
 
 

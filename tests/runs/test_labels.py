@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snnlib.runs.labels import labels
-from snnlib.runs.preset import load_preset
-from snnlib.runs.preset_found import preset_names
-from snnlib.runs.spec import Spec
+from reproduce.runs.labels import labels
+from reproduce.runs.preset import load_preset
+from reproduce.runs.preset_found import preset_names
+from reproduce.runs.spec import Spec
 
 NET = {"dataset": "fashion_mnist", "network": "cnn"}
 

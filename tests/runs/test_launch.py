@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
+from reproduce.runs.launch import _what_happened
 from snnlib.checks import InputError
-from snnlib.runs.launch import _what_happened
 from snnlib.training.failures import TrainingError
 
 

@@ -11,16 +11,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from snnlib.experiments.made_with import made_with
-from snnlib.runs import results, trained
-from snnlib.runs.evaluation import Evaluation
-from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
-from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.preset_found import preset_names
-from snnlib.runs.results import accuracy
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
+from reproduce.experiments.made_with import made_with
+from reproduce.runs import results, trained
+from reproduce.runs.evaluation import Evaluation
+from reproduce.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
+from reproduce.runs.preset import Preset, load_preset
+from reproduce.runs.preset_found import preset_names
+from reproduce.runs.results import accuracy
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 from snnlib.training.loop import State
 
 # Written by commit 980eae4, the specs below by the names that they had there; names.json is what its presets named,

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from reproduce.experiments.notebook import begin
+from reproduce.runs.preset import as_written, load_preset, nets_as_written
+from reproduce.runs.preset_file import toml
+from reproduce.runs.preset_folder import COPY, claimed, figures_of
+from reproduce.runs.preset_found import FOLDER
 from snnlib.checks import InputError
-from snnlib.experiments.notebook import begin
-from snnlib.runs.preset import as_written, load_preset, nets_as_written
-from snnlib.runs.preset_file import toml
-from snnlib.runs.preset_folder import COPY, claimed, figures_of
-from snnlib.runs.preset_found import FOLDER
 from snnlib.store.paths import figures_dir
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from toml_text import toml
 
-from snnlib.batch.drawing import draw_notebook
+from reproduce.batch.drawing import draw_notebook
+from reproduce.cli import main as cli
+from reproduce.experiments.paper import EPOCHS
+from reproduce.runs import preset_found
+from reproduce.runs.preset import Preset, load_preset
+from reproduce.runs.preset_file import HELD_OUT
+from reproduce.runs.spec import Spec
 from snnlib.checks import InputError
-from snnlib.cli import main as cli
-from snnlib.experiments.paper import EPOCHS
-from snnlib.runs import preset_found
-from snnlib.runs.preset import Preset, load_preset
-from snnlib.runs.preset_file import HELD_OUT
-from snnlib.runs.spec import Spec
 
 
 @pytest.mark.parametrize("name", preset_found.preset_names())

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from reproduce.runs.preset import Preset, as_written, load_preset
+from reproduce.runs.preset_file import toml
+from reproduce.runs.preset_found import preset_names
+from reproduce.runs.spec import Spec
 from snnlib.checks import InputError
-from snnlib.runs.preset import Preset, as_written, load_preset
-from snnlib.runs.preset_file import toml
-from snnlib.runs.preset_found import preset_names
-from snnlib.runs.spec import Spec
 
 
 def specs(preset: Preset, *changes: str) -> list[Spec]:

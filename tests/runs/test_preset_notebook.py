@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from reproduce.runs.preset import Preset, changed_for, load_preset
+from reproduce.runs.spec import Spec
 from snnlib.checks import InputError
-from snnlib.runs.preset import Preset, changed_for, load_preset
-from snnlib.runs.spec import Spec
 
 FIG5, RACE = "fig5_alpha", "fig3_4_training_time"
 

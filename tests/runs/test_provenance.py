@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from snnlib.runs import provenance as module
-from snnlib.runs.provenance import SAME, SETTINGS, provenance
+from reproduce.runs import provenance as module
+from reproduce.runs.provenance import SAME, SETTINGS, provenance
 from snnlib.store.paths import ROOT
 
 
@@ -54,7 +54,7 @@ def test_the_same_bytes_are_promised_on_a_cpu_alone(monkeypatch: pytest.MonkeyPa
 
 
 def test_what_decides_the_choice_of_kernels_is_recorded() -> None:
-    code = "from snnlib.runs.provenance import *; print(provenance(torch.device('cpu'))['instructions'])"
+    code = "from reproduce.runs.provenance import *; print(provenance(torch.device('cpu'))['instructions'])"
     given = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
     environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     done = subprocess.run(

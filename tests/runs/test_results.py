@@ -9,25 +9,25 @@ import pytest
 import torch
 from tiny_runs import InterruptError, stop_after
 
+from reproduce.batch import pretrained
+from reproduce.experiments.method.table import three_steps
+from reproduce.runs import results
+from reproduce.runs import run as runs
+from reproduce.runs.checkpoints import epochs_done
+from reproduce.runs.evaluation import Evaluation
+from reproduce.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
+from reproduce.runs.results import accuracy, known, predictions
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 from snnlib.baselines.ann_neurons import IF, QCFS, ReLU
 from snnlib.baselines.ann_to_snn import thresholds, to_spiking
-from snnlib.batch import pretrained
 from snnlib.checks import InputError
 from snnlib.conversion import convert, ensemble, with_dynamics
 from snnlib.data.sets import Dataset
 from snnlib.dynamics import LIF, SingleStep
-from snnlib.experiments.method.table import three_steps
 from snnlib.network import Spiking
 from snnlib.noise import Gaussian, Uniform
-from snnlib.runs import results
-from snnlib.runs import run as runs
-from snnlib.runs.checkpoints import epochs_done
-from snnlib.runs.evaluation import Evaluation
-from snnlib.runs.evaluations import AnnConversion, AsLIF, AsTrained, Conversion
-from snnlib.runs.results import accuracy, known, predictions
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
 from snnlib.store.files import DamagedError, seal, unseal, write
 from snnlib.training.evaluation import accuracy_over_time, calibration_images, predict
 

@@ -16,14 +16,14 @@ from conftest import weights
 from pollution import POLLUTIONS
 from tiny_runs import TINY, InterruptError, spec, stop_after
 
+from reproduce.runs import checkpoints, trained
+from reproduce.runs import run as runs
+from reproduce.runs.run import Run, build_for
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 from snnlib.data.sets import Dataset
 from snnlib.dynamics import SingleStep
 from snnlib.fast.process import PRECISIONS
-from snnlib.runs import checkpoints, trained
-from snnlib.runs import run as runs
-from snnlib.runs.run import Run, build_for
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
 from snnlib.store import locks
 from snnlib.store.files import StoreError
 from snnlib.training.failures import TrainingError
@@ -193,10 +193,10 @@ sys.path.insert(0, {tests!r})
 import torch
 torch.set_num_threads(1)
 from dataclasses import replace
-from snnlib.runs import run as runs
-from snnlib.runs import trained
+from reproduce.runs import run as runs
+from reproduce.runs import trained
 from snnlib.data.sets import Split, load_dataset
-from snnlib.runs.spec import Spec
+from reproduce.runs.spec import Spec
 
 mini = load_dataset("fashion_mnist_mini")
 part = lambda s: Split(s.images[::50], s.labels[::50])

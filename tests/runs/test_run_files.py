@@ -16,13 +16,13 @@ from conftest import weights
 from safetensors import safe_open
 from tiny_runs import DAMAGE, TINY, InterruptError, spec, spoil, stop_after
 
-from snnlib.runs import checkpoints, trained
-from snnlib.runs import run as runs
-from snnlib.runs.pretrained import CURVES
-from snnlib.runs.provenance import SAME
-from snnlib.runs.run import FILES, Run, build_for
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
+from reproduce.runs import checkpoints, trained
+from reproduce.runs import run as runs
+from reproduce.runs.pretrained import CURVES
+from reproduce.runs.provenance import SAME
+from reproduce.runs.run import FILES, Run, build_for
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 from snnlib.store import tensors as store
 from snnlib.store.files import DamagedError, StoreError, seal, set_aside, sha256, write
 

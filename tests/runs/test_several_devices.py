@@ -16,18 +16,18 @@ from typing import Any
 import psutil
 import pytest
 
-from snnlib.runs import checkpoints
-from snnlib.runs.run import Run
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
+from reproduce.runs import checkpoints
+from reproduce.runs.run import Run
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 from snnlib.training.failures import TrainingError
 
 torchrun = pytest.mark.torchrun
 
 ENSURE = """
 import sys
-from snnlib.runs.spec import Spec
-from snnlib.runs.trained import ensure
+from reproduce.runs.spec import Spec
+from reproduce.runs.trained import ensure
 try:
     ensure(Spec.model_validate_json(sys.argv[1]), "cpu")
 except Exception as error:
@@ -92,7 +92,7 @@ def at_work(store: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 def ranks(process: subprocess.Popen[str]) -> list[psutil.Process]:
     found = psutil.Process(process.pid).children(recursive=True)
-    return sorted((p for p in found if "snnlib.runs.rank" in p.cmdline()), key=lambda p: int(p.environ()["RANK"]))
+    return sorted((p for p in found if "reproduce.runs.rank" in p.cmdline()), key=lambda p: int(p.environ()["RANK"]))
 
 
 def test_devices_are_part_of_the_name() -> None:

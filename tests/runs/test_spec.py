@@ -10,13 +10,13 @@ import torch
 from conftest import weights
 from tiny_runs import TINY, spec
 
+from reproduce.runs.run import build_for
+from reproduce.runs.spec import Spec
 from snnlib.baselines.ann_neurons import QCFS, ReLU
 from snnlib.checks import InputError
 from snnlib.dynamics import LIF, Converted, SingleStep
 from snnlib.noise import Gaussian, MaxNormalised, Uniform
 from snnlib.rate import Rate
-from snnlib.runs.run import build_for
-from snnlib.runs.spec import Spec
 from snnlib.surrogate import Arctan
 from snnlib.training.recipe import Recipe
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import psutil
 import yaml
 
+from reproduce.runs.checkpoints import epochs_done
+from reproduce.runs.preset import load_preset
+from reproduce.runs.run import Run
 from slurm.cluster import Cluster, until
-from snnlib.runs.checkpoints import epochs_done
-from snnlib.runs.preset import load_preset
-from snnlib.runs.run import Run
 from snnlib.store.paths import ROOT
 
 TINY = Path(__file__).parent / "tiny.toml"
@@ -35,7 +35,7 @@ class Clone:
 
     def __init__(self, folder: Path, cluster: Cluster, jobs: Mapping[str, object]) -> None:
         self.folder, self.cluster = folder, cluster
-        for name in ("snnlib", "notebooks", "profiles"):
+        for name in ("snnlib", "reproduce", "notebooks", "profiles"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("Snakefile", "pyproject.toml"):
             shutil.copy(ROOT / name, folder)
@@ -51,10 +51,10 @@ class Clone:
         self._begun: list[subprocess.Popen[str]] = []
 
     def figures(self, *words: str, profile: str = "test", preset: Path = TINY) -> subprocess.Popen[str]:
-        """`python -m snnlib figures` at the tiny preset, begun."""
+        """`python -m reproduce figures` at the tiny preset, begun."""
         inherited = {k: v for k, v in self.cluster.environment.items() if not k.startswith("SNNLIB_")}
         process = subprocess.Popen(
-            [sys.executable, "-m", "snnlib", "figures", *words, "--preset", str(preset), "--profile", profile],
+            [sys.executable, "-m", "reproduce", "figures", *words, "--preset", str(preset), "--profile", profile],
             cwd=self.folder, env={**inherited, "PYTHONPATH": str(self.folder), "SNNLIB_PRETRAINED": "no folder"},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
@@ -85,7 +85,7 @@ class Clone:
 
     def at_work(self, run: Run) -> psutil.Process | None:
         """The process that trains a run; none if there is none."""
-        words = ["-m", "snnlib", "train", run.spec.name]
+        words = ["-m", "reproduce", "train", run.spec.name]
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 line = process.cmdline()

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import psutil
 import pytest
 
+from reproduce.batch.resources import memory
+from reproduce.runs.checkpoints import epochs_done
 from slurm.clone import FIGURE, OURS, PATIENCE, POTENTIAL, PRESET, TABLES, TUNED, Clone, once, sittings
 from slurm.cluster import Cluster, until
-from snnlib.batch.resources import memory
-from snnlib.runs.checkpoints import epochs_done
 
 pytestmark = pytest.mark.slurm
 

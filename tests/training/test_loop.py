@@ -14,6 +14,7 @@ from conftest import weights
 from pydantic import ValidationError
 from torch import nn
 
+from reproduce.runs.checkpoints import found, restore, save_checkpoint
 from snnlib.baselines.ann_neurons import QCFS, ReLU
 from snnlib.checks import InputError
 from snnlib.conversion import convert
@@ -23,7 +24,6 @@ from snnlib.dynamics import LIF, Dynamics, SingleStep
 from snnlib.models import build
 from snnlib.network import Spiking
 from snnlib.noise import Gaussian, Uniform
-from snnlib.runs.checkpoints import found, restore, save_checkpoint
 from snnlib.simulation import Simulation
 from snnlib.training import loop
 from snnlib.training.evaluation import accuracy_over_time
