@@ -35,7 +35,7 @@ GPU = int(torch.cuda.is_available())  # of this machine, which a cluster's jobs 
 
 # A process that is killed cannot say so: its exit code does, which is left beside its log.
 # SNNLIB_GPUS is how many of this machine's a job takes for itself.
-ARMED = f"rm -f {{params.status:q}}; {'' if CLUSTER else 'SNNLIB_GPUS={resources.gpu} '}python -X faulthandler -m snnlib"
+ARMED = f"rm -f {{params.status:q}}; {'' if CLUSTER else 'SNNLIB_GPUS={resources.gpu} '}python -X faulthandler -m reproduce"
 LEFT = "|| {{ echo ${{PIPESTATUS[0]}} > {params.status:q}; exit 1; }}"
 
 

@@ -39,7 +39,7 @@ class Run:
     spec: Spec
     label: str = field(
         default="", compare=False, kw_only=True
-    )  # what it is called; among others, `reproduce.runs.labels`
+    )  # what it is called; among others, `runs.labels`
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label or self.spec.label)

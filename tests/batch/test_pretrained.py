@@ -17,16 +17,15 @@ from reproduce.batch.estimate import to_do
 from reproduce.batch.jobs import jobs
 from reproduce.cli.commands import app
 from reproduce.experiments.made_with import made_with
+from reproduce.runs import first_images, trained
 from reproduce.runs import pretrained as published
 from reproduce.runs import run as runs
-from reproduce.runs import trained
 from reproduce.runs.evaluations import Conversion
 from reproduce.runs.preset import Preset
 from reproduce.runs.results import accuracy, predictions
 from reproduce.runs.run import Run
 from reproduce.runs.trained import ensure, with_curves
 from snnlib.checks import InputError
-from reproduce.runs import first_images
 from snnlib.data.sets import Dataset
 from snnlib.store.files import DamagedError
 from snnlib.store.tensors import load_tensors

@@ -19,14 +19,13 @@ from typer.testing import CliRunner, Result
 from reproduce.batch import listing, pretrained
 from reproduce.cli import choose
 from reproduce.cli.commands import app
-from reproduce.runs import preset_found
+from reproduce.runs import first_images, preset_found
 from reproduce.runs.evaluations import AsTrained, Conversion
 from reproduce.runs.preset import load_preset
 from reproduce.runs.results import accuracy
 from reproduce.runs.run import FILES, Run
 from reproduce.runs.trained import ensure
 from snnlib.checks import InputError
-from reproduce.runs import first_images
 from snnlib.data.sets import Dataset
 from snnlib.store.files import DamagedError, StoreError
 from snnlib.store.paths import runs_dir

@@ -23,11 +23,11 @@ from reproduce.experiments.explorer.plot import spread
 from reproduce.experiments.explorer.recording import Recording, record
 from reproduce.experiments.explorer.setting import ALPHAS, MEMORIES, NOISES, Setting, nets
 from reproduce.experiments.parameters import PARAMETERS
+from reproduce.runs import first_images
 from reproduce.runs.run import Run
 from reproduce.runs.trained import ensure
 from snnlib.checks import InputError
 from snnlib.conversion import convert, convert_exact
-from reproduce.runs import first_images
 from snnlib.data.batches import standardise
 from snnlib.data.sets import Dataset
 from snnlib.network import Spiking

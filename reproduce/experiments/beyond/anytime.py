@@ -122,7 +122,7 @@ def tradeoff(outputs: Tensor, labels: Tensor) -> pd.DataFrame:
 
 
 def tradeoffs(runs: Iterable[Run], evaluation: Evaluation) -> pd.DataFrame:
-    """`tradeoff` of each run for every noise seed; rows of rule "fixed T" are those of `reproduce.runs.results.accuracy`.
+    """`tradeoff` of each run for every noise seed; rows of rule "fixed T" are those of `results.accuracy`.
 
     Returns:
         The runs' columns, noise_seed, and those of `tradeoff`.

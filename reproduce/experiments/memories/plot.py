@@ -179,7 +179,7 @@ def chance(table: pd.DataFrame) -> Figure:
     """A panel for each memory: how far a rate over T steps is chance, a line for each layer.
 
     Args:
-        table: of `reproduce.experiments.memories.rates.with_each_memory`, or its CSV. Where all simulations gave the same
+        table: of `rates.with_each_memory`, or its CSV. Where all simulations gave the same
             rates, as in the first step of phases near 1/2, nothing is drawn.
     """
     names, layers = list(table.memory.unique()), list(table.layer.unique())
