@@ -8,13 +8,13 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # LOCKED=1 has the versions of requirements.lock, TORCH_INDEX=URL another build of PyTorch than pip's own choice.
 PIN    := $(if $(LOCKED),--constraint requirements.lock)
-LOCKED_EXTRAS := notebooks test export site release browser slurm
+LOCKED_EXTRAS := notebooks test export site lock browser slurm
 # Snakemake's jobs and the notebooks' kernels find the environment on the path.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Many images of containers set it, and then each of some hundred processes compiles PyTorch and Jupyter for itself.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: figures publish test test-slow test-browser test-torchrun test-faults test-slurm publish-faults first-cells lab site release lock locked lint clean
+.PHONY: figures publish test test-slow test-browser test-torchrun test-faults test-slurm publish-faults lab site lock locked lint clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,7 +29,6 @@ help:
 	@echo "make test-faults  break things on purpose, half an hour; make publish-faults puts its table into docs"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make site       documentation and notebooks as pages, to build/site/index.html"
-	@echo "make release    what a release consists of, to build/release/, installed anew and tried"
 	@echo "make lint       ruff, and the direction of imports"
 	@echo "make lock       write requirements.lock anew: LOCK=--upgrade takes the newest versions"
 	@echo "LOCKED=1 with any of them installs the versions of requirements.lock; TORCH_INDEX=URL says from where PyTorch comes"
@@ -91,10 +90,6 @@ test-slurm: $(VENV)/slurm-installed
 publish-faults: $(VENV)/installed
 	@$(BIN)/python tests/faults/table.py
 
-# After the project's address has changed; make publish does it too.
-first-cells: $(VENV)/installed
-	@$(BIN)/python -m reproduce.batch.first_cell
-
 lab: $(VENV)/installed
 	@$(BIN)/jupyter lab notebooks
 
@@ -106,16 +101,9 @@ site: $(VENV)/site-installed
 	@$(BIN)/python docs/site/check.py build/site
 	@echo "build/site/index.html"
 
-# The environment in which it is tried is a new one; BORROW=1 has the packages of .venv in it, and downloads none.
-release: $(VENV)/release-installed
-	@rm -rf build/release
-	@$(BIN)/python release/archive.py build/release
-	@$(if $(LOCKED),PIP_CONSTRAINT=$(CURDIR)/requirements.lock) $(BIN)/python release/try_out.py build/release \
-	  $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(if $(BORROW),--borrow)
-
 # For every system and Python. Versions that are there stay where they can. CUDA's packages are left out: PyTorch's
 # build for processors has none, and any other names the one version of each that it goes with.
-lock: $(VENV)/release-installed
+lock: $(VENV)/lock-installed
 	@$(BIN)/uv pip compile pyproject.toml $(addprefix --extra ,$(LOCKED_EXTRAS)) --universal --python-version 3.11 \
 	  --fork-strategy fewest --annotation-style line --custom-compile-command "make lock" $(LOCK) \
 	  --quiet --output-file requirements.lock

@@ -21,7 +21,6 @@ from bad_input import RUN
 from toml_text import toml
 
 from reproduce.batch import process, publish, readme
-from reproduce.batch.findings import SECTIONS
 from reproduce.bench import report as bench_report
 from reproduce.cli import main as cli
 from reproduce.cli import runs as run_commands
@@ -220,7 +219,6 @@ def sandbox(tmp: Path, patch: pytest.MonkeyPatch) -> Iterator[Path]:
     patch.setattr(bench_report, "DOCS", tmp)
     for file, name in (("README.md", "headlines"), ("claims.md", "claims"), ("benchmarks.md", "benchmarks")):
         (tmp / file).write_text("\n".join(markers(name)))
-    (tmp / "findings_in_detail.md").write_text("\n".join(mark for name in SECTIONS for mark in markers(name)))
     _idle(patch)
     before = listing(tmp)
     patch.setattr(preset_found, "FOLDER", presets)

@@ -15,37 +15,25 @@ import pytest
 
 from snnlib.store.paths import ROOT
 
-USER = {"linux": ".local/share/snnlib", "darwin": "Library/Application Support/snnlib"}
+SIX_LINES = """
+import json, sys
 
-USED = """
-import json, os, sys
+import torch
+from torch import nn
 
-import snnlib
-from reproduce.cli.commands import app
-from reproduce.runs.preset_found import preset_names
-from reproduce.runs.trained import ensure
-from reproduce.runs.spec import Spec
-from snnlib.store.paths import data_dir, figures_dir, runs_dir
+import snnlib as sn
 
-recipe = {"epochs": 1, "batch_size": 500, "lr": 1e-3, "evaluate_every": 0}
-run = ensure(Spec(dataset="fashion_mnist_mini", network="cnn", width=1 / 16, recipe=recipe))
-(sitting,) = run.metadata["sittings"]
-found = {
-    "code": snnlib.__file__, "version": snnlib.__version__, "presets": preset_names(),
-    "made by": [sitting["snnlib"], sitting["git"]],
-    "folders": [str(folder()) for folder in (runs_dir, data_dir, figures_dir)],
-}
-
-os.environ["SNNLIB_RUNS"] = "mine"
-found["moved"] = str(runs_dir())
-
-found["refused"] = {}
-for words in ("figures", "figures method", "draw method", "publish", "claims", "compare", "bench --publish"):
-    try:
-        app(words.split(), standalone_mode=False)
-    except ValueError as error:
-        found["refused"][words] = str(error)
-print(json.dumps(found))
+torch.manual_seed(0)
+images = torch.randn(64, 1, 8, 8)
+loader = test_loader = [(images, images.mean((1, 2, 3)).gt(0).long())]
+model = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 2))
+net = sn.spiking(model)
+sn.fit(net, loader, epochs=2)
+snn = sn.convert(net)
+result = sn.evaluate(snn, test_loader, timesteps=10)
+sn.save(snn, "net.safetensors")
+snn = sn.load("net.safetensors", model)
+print(json.dumps({"code": sn.__file__, "version": sn.__version__, "steps": len(result), "modules": [*sys.modules]}))
 """
 
 
@@ -73,30 +61,20 @@ def python(code: str, cwd: Path, **variables: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.skipif(sys.platform not in USER, reason="the user's folder is not known here")
-def test_it_works_where_there_is_no_repository(installed: Path, tmp_path: Path) -> None:
-    home, here = tmp_path / "home", tmp_path / "here"
-    home.mkdir()
-    here.mkdir()
-    found = python(USED, here, HOME=str(home), PYTHONPATH=str(installed))
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    user = home / USER[sys.platform]
-
-    assert Path(found["code"]).is_relative_to(installed)
-    assert found["version"] == version
-    assert found["presets"] == sorted(path.stem for path in (ROOT / "reproduce" / "runs" / "presets").glob("*.toml"))
+def test_the_wheel_is_the_library_alone(installed: Path) -> None:
+    assert {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")} == {"snnlib"}
     assert (installed / "snnlib" / "py.typed").is_file()
+    assert list((installed / "snnlib" / "data" / "embedded").glob("*.npz"))
 
-    assert found["made by"] == [version, None]
-    assert found["folders"] == [str(user / "runs"), str(user / "data"), str(here / "snnlib-figures")]
-    assert len(list((user / "runs").glob("*/weights.safetensors"))) == 1
-    assert found["moved"] == str(here / "mine")
-    assert list(here.iterdir()) == []
 
-    assert len(found["refused"]) == 7
-    for command, answer in found["refused"].items():
-        assert "needs the repository" in answer, command
-        assert len(answer.splitlines()) == 1
+def test_the_readmes_six_lines_work_where_there_is_no_repository(installed: Path, tmp_path: Path) -> None:
+    found = python(SIX_LINES, tmp_path, PYTHONPATH=str(installed))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert Path(found["code"]).is_relative_to(installed)
+    assert found["version"] == project["version"]
+    assert found["steps"] == 10
+    assert not [name for name in found["modules"] if name.split(".")[0] == "reproduce"]
+    assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
 
 
 def test_importing_it_brings_nothing_else(tmp_path: Path) -> None:

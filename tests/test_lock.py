@@ -62,7 +62,7 @@ def test_every_direct_dependency_is_locked_within_its_range(system: dict[str, st
 def test_extras_that_make_installs_are_locked() -> None:
     always = re.search(r"\$\(PIN\) --editable '\.\[(\w.*?)\]'", MAKEFILE)[1].split(",")
     installed = {*always, *re.findall(r"\$\(VENV\)/(\w+)-installed", MAKEFILE)}  # these by one rule for all
-    assert {"notebooks", "test", "export", "site", "release"} <= installed <= {*EXTRAS}
+    assert {"notebooks", "test", "export", "site", "lock"} <= installed <= {*EXTRAS}
 
 
 def test_it_names_versions_alone_and_none_of_one_build() -> None:

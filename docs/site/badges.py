@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 
-from reproduce.batch.first_cell import address
+from snnlib.store.paths import ROOT
 
 GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?")
 BINDER = "https://mybinder.org/v2/gh/{}/HEAD?urlpath=lab/tree/notebooks/{}.ipynb"
 COLAB = "https://colab.research.google.com/github/{}/blob/main/notebooks/{}.ipynb"
+
+
+def address() -> str:
+    """`Repository` of pyproject.toml, which has none as long as the project has no address."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project.get("urls", {}).get("Repository", "")
 
 
 def on_github(url: str) -> str | None:
@@ -29,8 +36,7 @@ def on_github(url: str) -> str | None:
 def badges(notebook: str) -> str:
     """A notebook's badges, in Markdown, on one line; none that would lead nowhere.
 
-    Binder has a clone, so it needs an address alone, which a site that GitHub Actions builds has. On Colab the
-    notebook's first cell makes the clone: that knows the address if pyproject.toml has it.
+    Binder has a clone, so it needs an address alone, which a site that GitHub Actions builds has.
     """
     own = on_github(address())
     places = {"Binder": (BINDER, own or os.environ.get("GITHUB_REPOSITORY")), "Colab": (COLAB, own)}

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from reproduce.batch import first_cell, readme
+from reproduce.batch import readme
 from reproduce.batch.executed import executed
 from reproduce.batch.notebook_files import NOTEBOOK_FILES
 from reproduce.batch.process import WorkflowError, environment
@@ -48,8 +48,6 @@ def publish_preset(preset: Preset, *notebooks: str) -> str:
     others = [name for name in notebooks or NOTEBOOK_FILES if name != CLAIMS]
     decides = not notebooks or CLAIMS in notebooks
     folder = published_dir() / preset.name
-    if preset.name == SHOWN:
-        first_cell.renew_all()
     if others:
         figures(preset, *others)
         if preset.name == SHOWN:
@@ -63,7 +61,7 @@ def publish_preset(preset: Preset, *notebooks: str) -> str:
         told += ["notebooks/"]
     if decides:
         readme.update()
-        told += ["README.md, docs/claims.md and docs/findings_in_detail.md"]
+        told += ["README.md and docs/claims.md"]
     return f"published in {', '.join(told)}; commit it"
 
 

@@ -1,4 +1,4 @@
-"""The verdicts for readers: beside the figures, in docs/claims.md and findings_in_detail.md, and in the README."""
+"""The verdicts for readers: beside the figures, in docs/claims.md, and in the README."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 
 from reproduce.batch.answers import SCALES, answers, published
-from reproduce.batch.findings import findings
 from reproduce.batch.headlines import HEADLINES, answered, without_runs
 from reproduce.batch.ledger import Ledger, as_written
 from reproduce.experiments.claims import CLAIMS
@@ -145,7 +144,7 @@ def drawn_as_json(preset: str) -> dict[str, Any]:
 
 
 def update() -> None:
-    """Put what is published of the claims into docs/claims.md, findings_in_detail.md and the README. Twice is once.
+    """Put what is published of the claims into docs/claims.md and the README. Twice is once.
 
     Raises:
         InputError: as in `put_all` and `answers`.
@@ -155,7 +154,6 @@ def update() -> None:
     put_all(
         {
             DOCS / "claims.md": {"claims": every_claim(ledgers)},
-            DOCS / "findings_in_detail.md": findings(answers(ledgers)),
             README: {"headlines": headlines(ledgers)},
         }
     )

@@ -37,9 +37,7 @@ class Run:
     """A run in the store, finished or not."""
 
     spec: Spec
-    label: str = field(
-        default="", compare=False, kw_only=True
-    )  # what it is called; among others, `runs.labels`
+    label: str = field(default="", compare=False, kw_only=True)  # what it is called; among others, `runs.labels`
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label or self.spec.label)

@@ -13,7 +13,6 @@ import pytest
 from reproduce.batch import executed as copies
 from reproduce.batch import publish as publishing
 from reproduce.batch import readme
-from reproduce.batch.findings import SECTIONS
 from reproduce.batch.ledger import ledger
 from reproduce.batch.notebook_files import NOTEBOOK_FILES
 from reproduce.batch.train import BatchError
@@ -37,7 +36,6 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(readme, "DOCS", tmp_path)
     (tmp_path / "README.md").write_text("\n".join(markers("headlines")))
     (tmp_path / "claims.md").write_text("\n".join(markers("claims")))
-    (tmp_path / "findings_in_detail.md").write_text("\n".join(mark for name in SECTIONS for mark in markers(name)))
     executed.clear()
 
     def figures(preset: object, *names: str) -> None:
@@ -97,9 +95,7 @@ def published(preset: str) -> dict[str, str]:
 
 def test_of_smoke_the_notebooks_and_the_readme_show_what_is_published(own: Path) -> None:
     said = publishing.publish_preset(load_preset("smoke"))
-    assert said.startswith(
-        "published in figures/smoke, notebooks/, README.md, docs/claims.md and docs/findings_in_detail.md;"
-    )
+    assert said.startswith("published in figures/smoke, notebooks/, README.md and docs/claims.md;")
     assert [name for names in executed for name in names] == [*(n for n in NOTEBOOK_FILES if n != "claims"), "claims"]
     assert executed[-1] == ("claims",)  # when the others' files are published
     found = published("smoke")
@@ -113,7 +109,7 @@ def test_of_smoke_the_notebooks_and_the_readme_show_what_is_published(own: Path)
 
 def test_of_another_preset_the_figures_and_the_executed_copies(own: Path) -> None:
     said = publishing.publish_preset(load_preset("cpu"))
-    assert said == "published in figures/cpu, README.md, docs/claims.md and docs/findings_in_detail.md; commit it"
+    assert said == "published in figures/cpu, README.md and docs/claims.md; commit it"
     assert not executed
     assert not (own / "cpu" / "claims.csv").exists()  # they are decided from what is published, where that is
     found = published("cpu")

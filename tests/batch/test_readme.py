@@ -9,8 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from reproduce.batch import readme
-from reproduce.batch.answers import answers, published
-from reproduce.batch.findings import SECTIONS, findings
+from reproduce.batch.answers import published
 from reproduce.batch.headlines import HEADLINES
 from reproduce.batch.ledger import as_written, ledger
 from reproduce.cli.commands import app
@@ -46,7 +45,6 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file.write_text(text_for("headlines"))
     docs.mkdir()
     (docs / "claims.md").write_text(text_for("claims"))
-    (docs / "findings_in_detail.md").write_text("\n".join(text_for(name) for name in SECTIONS))
     monkeypatch.setattr(readme, "README", file)
     monkeypatch.setattr(readme, "DOCS", docs)
     return file
@@ -57,21 +55,10 @@ def test_readme_and_docs_have_the_committed_claims() -> None:
     for file, name, expected in (
         (readme.README, "headlines", readme.headlines(ledgers)),
         (readme.DOCS / "claims.md", "claims", readme.every_claim(ledgers)),
-        *((readme.DOCS / "findings_in_detail.md", name, table) for name, table in findings(answers(ledgers)).items()),
     ):
         text = file.read_text(encoding="utf-8")
         start, end = part(text, name)
         assert text[start:end].strip() == expected.strip(), "run `python -m reproduce publish claims`"
-
-
-def test_each_finding_says_where_it_is_from() -> None:
-    page, detail = (
-        (readme.DOCS / name).read_text(encoding="utf-8") for name in ("findings.md", "findings_in_detail.md")
-    )
-    _, *sections = detail.split("\n## ")[1:]
-    before = [section[: part(section, name)[0]] for name, section in zip(SECTIONS, sections, strict=True)]
-    for point in (point for words in (page, *before) for point in words.split("\n* ")[1:]):
-        assert "](" in point, point
 
 
 def test_the_readme_fits_on_a_few_screens_and_names_what_matters() -> None:
@@ -105,8 +92,6 @@ def test_the_ledger_is_whole_and_the_readme_has_the_headlines(drawn: Path) -> No
         assert row[-2] == ("**not tested**" if claim in BEYOND else f"**{PARTLY}**")
         assert row[-1].startswith("`draw ")
     assert f"All {len(CLAIMS)} claims](docs/claims.md): at `cpu` {len(CLAIMS)} partly" in headlines
-    told = [by_id[question.claim] in CLAIMS for section in SECTIONS.values() for question in section]
-    assert (drawn.parent / "docs" / "findings_in_detail.md").read_text().count("[cpu](../figures/cpu/") == sum(told)
     once = whole, headlines
     readme.update()
     assert ((drawn.parent / "docs" / "claims.md").read_text(), drawn.read_text()) == once
