@@ -63,7 +63,7 @@ def answered(found: Mapping[str, Answer]) -> str:
             seconds = pd.read_csv(verified(folder / FILE)).set_index("run").train_seconds
             nets = row.scale.split("; ") if row.scale else ()
             took = hours([folder / f"{name}.csv" for name in row.tables.split(", ")], seconds, nets)
-        command = row.command.partition(" snnlib ")[2].removesuffix(f" --preset {SCALES[-1]}")  # what it is without
+        command = row.command.partition(" reproduce ")[2].removesuffix(f" --preset {SCALES[-1]}")  # what it is without
         paper = question.paper or row.paper
         ours = answer.ours(question.part)
         rows.append((question.words, paper, ours, row.n, took, f"**{row.verdict}**", f"`{command}`"))

@@ -99,7 +99,7 @@ def test_the_ledger_is_whole_and_the_readme_has_the_headlines(drawn: Path) -> No
 
 def test_claims_that_were_not_drawn_are_named_with_the_command(drawn: Path) -> None:
     for preset, words in (
-        ("smoke", "snnlib figures --preset smoke"),
+        ("smoke", "reproduce figures --preset smoke"),
         ("big", "preset = 'big': must be one of cpu"),
     ):
         with pytest.raises(InputError, match=words) as error:

@@ -45,7 +45,7 @@ def test_without_a_repository_data_and_runs_are_the_users_and_figures_lie_where_
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paths, "user_data_path", lambda name, appauthor: Path("/home/somebody/share") / name)
-    assert runs_dir() == Path("/home/somebody/share/reproduce/runs")
+    assert runs_dir() == Path("/home/somebody/share/snnlib/runs")
     assert data_dir() == Path("/home/somebody/share/snnlib/data")
     assert figures_dir() == installed / "snnlib-figures"
 
