@@ -307,7 +307,7 @@ def test_a_path_may_hold_whatever_a_shell_reads_as_its_own(tmp_path: Path, monke
     said = snakefile("smoke")
     files = {name: folder / f"job.{name}" for name in ("status", "log")}
     files["status"].write_text("137")
-    command = (said["ARMED"] + " {log:q}" + said["LEFT"]).replace("python -X faulthandler -m snnlib", "false")
+    command = (said["ARMED"] + " {log:q}" + said["LEFT"]).replace("python -X faulthandler -m reproduce", "false")
     resources = SimpleNamespace(gpu=0)
     shown = snakemake_format(command, params=SimpleNamespace(**files), log=files["log"], resources=resources)
     subprocess.run(["bash", "-euo", "pipefail", "-c", shown], cwd=tmp_path)
