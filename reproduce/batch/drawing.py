@@ -16,13 +16,12 @@ from reproduce.runs.preset_folder import claimed
 from snnlib.checks import one_of
 from snnlib.store import locks
 from snnlib.store.files import explained
-from snnlib.store.paths import NOTEBOOKS, build_dir, needs_repository
+from snnlib.store.paths import NOTEBOOKS, build_dir
 from snnlib.store.sums import record
 
 
 def notebook_names() -> list[str]:
-    """The names of the notebooks; an `InputError` where there are none, since only the repository has them."""
-    needs_repository("drawing figures")
+    """The names of the notebooks."""
     return sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 
 
@@ -36,8 +35,8 @@ def draw_notebook(name: str, preset: Preset, parameters: Mapping[str, Any] = Map
             the figures.
 
     Raises:
-        InputError: no such notebook or parameter, a value that cannot be used, another preset of that name was drawn,
-            or no repository.
+        InputError: no such notebook or parameter, a value that cannot be used, or another preset of that name was
+            drawn.
         WorkflowError: a cell failed.
         StoreError: the copy cannot be written.
     """

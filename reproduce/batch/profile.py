@@ -10,7 +10,7 @@ from typing import Any
 
 from reproduce.batch.resources import Cluster
 from snnlib.checks import InputError, one_of, short, shown
-from snnlib.store.paths import ROOT, needs_repository
+from snnlib.store.paths import ROOT
 
 PROFILES = ROOT / "profiles"
 CONFIG = "config.yaml"
@@ -46,9 +46,8 @@ def load_profile(given: str = "local") -> Profile:
     """A profile by its name in ``profiles/``, or by the path of its folder.
 
     Raises:
-        InputError: there is none of that name, something in it cannot be used, or no repository.
+        InputError: there is none of that name, or something in it cannot be used.
     """
-    needs_repository("drawing figures")
     try:
         folder = Path(given).expanduser() if _is_path(given) else PROFILES / given
         there = (folder / CONFIG).is_file()

@@ -20,7 +20,7 @@ from reproduce.runs.preset import load_preset
 from reproduce.runs.preset_folder import figures_of
 from snnlib.checks import InputError
 from snnlib.store.markdown import lines, put_all
-from snnlib.store.paths import DOCS, README, needs_repository
+from snnlib.store.paths import DOCS, README
 from snnlib.store.sums import verified
 
 WIDTHS = "widths (the paper's: 1)"
@@ -124,10 +124,9 @@ def drawn(preset: str) -> str:
     """The reader's own verdicts on the claims at a preset, as the notebook wrote them.
 
     Raises:
-        InputError: an unknown preset, its claims have not been drawn, or another one's of that name, or no repository.
+        InputError: an unknown preset, its claims have not been drawn, or another one's of that name.
         DamagedError: they are not as they were drawn.
     """
-    needs_repository("what notebooks decide of the claims")
     file = figures_of(load_preset(preset)) / "claims.md"
     if not file.exists():
         raise InputError(f"{file} is missing: `python -m reproduce figures --preset {quote(preset)}` writes it")

@@ -64,7 +64,7 @@ def figures(preset: Preset, *targets: str, profile: Profile | None = None) -> st
         BatchError: jobs failed; it lists them.
         DamagedError: a published run's file is not as it was published.
         InputError: no such target, runs that a notebook cannot draw (`check_required`), a folder that Snakemake cannot
-            handle, no repository, or no such cluster.
+            handle, or no such cluster.
         WorkflowError: another one is at work.
     """
     notebooks = notebook_names()

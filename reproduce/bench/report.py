@@ -15,7 +15,7 @@ from reproduce.bench.contestants import OURS, TUNED, neurons
 from reproduce.experiments.outputs import Outputs
 from snnlib.checks import InputError, whole
 from snnlib.store.markdown import put
-from snnlib.store.paths import DOCS, figures_dir, from_root, needs_repository
+from snnlib.store.paths import DOCS, figures_dir, from_root
 from snnlib.store.published import copy
 
 FOLDER, QUICK = "bench", "bench/quick"  # without the peers it does not take the place of what is to be published
@@ -145,9 +145,8 @@ def publish_bench() -> str:
     """Copy what was last measured to the published figures and into docs/benchmarks.md; returns what stands there now.
 
     Raises:
-        InputError: one of both has not been measured, or no repository; nothing has changed then.
+        InputError: one of both has not been measured; nothing has changed then.
     """
-    needs_repository("publishing")
     for option, files in MEASURED.items():
         for file in files:
             if not (figures_dir() / FOLDER / file).exists():

@@ -18,7 +18,7 @@ from reproduce.runs.spec import Spec
 from snnlib.checks import InputError, fields, one_of, short, shown
 from snnlib.spelling import Checked
 from snnlib.store.files import StoreError, regular
-from snnlib.store.paths import CHECKOUT, NOTEBOOKS
+from snnlib.store.paths import NOTEBOOKS
 from snnlib.training.recipe import Recipe
 
 LARGEST = 20_000  # bytes, more than a preset takes; over a dotted key of a megabyte, tomllib sits for an hour
@@ -144,8 +144,7 @@ def written_out(notebooks: object, nets: object, recipe: object) -> dict[str, Ne
     if not notebooks:
         raise InputError("notebooks = {}: must have runs for at least one")
     for notebook, entries in notebooks.items():
-        if CHECKOUT:  # notebooks do not come with an installed package
-            one_of("notebook", notebook, sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
+        one_of("notebook", notebook, sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
         where = f"notebooks.{short(notebook)}"
         found[notebook] = _specs(where, entries, bases, own)
         _check_comparable(where, found[notebook], (*TELLING_APART, *(["hold_out"] if notebook in HELD_OUT else [])))

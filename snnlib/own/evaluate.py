@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from torch import Tensor, nn
@@ -19,8 +18,6 @@ from snnlib.own.batches import check_classes, loader, one_tensor, pair
 from snnlib.own.tally import Tally
 from snnlib.simulation import MOST_TIMESTEPS, simulate
 from snnlib.training.seeds import stream
-
-TEXTS = ("axes.titlesize", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "figure.titlesize")
 
 
 class Evaluated(pd.DataFrame):
@@ -42,21 +39,20 @@ class Evaluated(pd.DataFrame):
             )
             if column in self
         ]
-        with rc_context({"font.size": 10, **dict.fromkeys(TEXTS, 10)}):  # one size, that a phone can show
-            fig = Figure(figsize=(5.0, 1.9 * len(panels) + 0.4), layout="constrained")
-            for ax, (column, label) in zip(fig.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
-                values = self[column] * (100 if column == "accuracy" else 1)
-                at = values.groupby(self.timesteps).agg(["mean", "min", "max"])
-                ax.plot(at.index, at["mean"], marker="o")
-                ax.fill_between(at.index, at["min"], at["max"], alpha=0.2, linewidth=0)
-                ax.set(title=label, xlabel="time steps T")
-                if column in ("spikes_per_neuron", "operations"):
-                    ax.set_ylim(bottom=0)  # they grow with T, nearly in proportion
-                if column == "operations":
-                    ax.yaxis.set_major_formatter(EngFormatter())
-                ax.xaxis.get_major_locator().set_params(integer=True)
-            seeds = self.noise_seed.nunique()
-            fig.suptitle(f"mean of {seeds} noise seeds; band: their range" if seeds > 1 else "1 noise seed")
+        fig = Figure(figsize=(5.0, 1.9 * len(panels) + 0.4), layout="constrained")
+        for ax, (column, label) in zip(fig.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
+            values = self[column] * (100 if column == "accuracy" else 1)
+            at = values.groupby(self.timesteps).agg(["mean", "min", "max"])
+            ax.plot(at.index, at["mean"], marker="o")
+            ax.fill_between(at.index, at["min"], at["max"], alpha=0.2, linewidth=0)
+            ax.set(title=label, xlabel="time steps T")
+            if column in ("spikes_per_neuron", "operations"):
+                ax.set_ylim(bottom=0)  # they grow with T, nearly in proportion
+            if column == "operations":
+                ax.yaxis.set_major_formatter(EngFormatter())
+            ax.xaxis.get_major_locator().set_params(integer=True)
+        seeds = self.noise_seed.nunique()
+        fig.suptitle(f"mean of {seeds} noise seeds; band: their range" if seeds > 1 else "1 noise seed")
         return fig
 
 

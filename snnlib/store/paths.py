@@ -29,12 +29,6 @@ CHECKOUT = is_checkout(ROOT)
 USUAL_FIGURES = "figures/mine"  # in a checkout
 
 
-def needs_repository(what: str) -> None:
-    """Refuse with an `InputError` what a package that was installed without the repository cannot do."""
-    if not CHECKOUT:
-        raise InputError(f"{what} needs the repository, with its notebooks and published figures: git clone it")
-
-
 def _kept() -> Path:
     """Where data and runs lie, to be found again: the user's folder is ``~/.local/share/snnlib`` on Linux, say."""
     return ROOT if CHECKOUT else user_data_path("snnlib", appauthor=False)

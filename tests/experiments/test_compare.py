@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 from reproduce.cli.commands import app
 from reproduce.experiments import compare
 from reproduce.experiments.compare import AGREES, DIFFERS, IDENTICAL, ONLY_OWN, ONLY_PUBLISHED, UNDECIDED
-from snnlib.checks import InputError
 from snnlib.store import paths
 from snnlib.store.sums import write_summed
 
@@ -217,10 +216,3 @@ def test_what_is_published_is_not_compared_with_itself(
     put(published, fig2({"cnn": [79, 81]}))
     monkeypatch.setenv("SNNLIB_FIGURES", str(published.parent))
     assert compare.report("smoke").startswith("figures/smoke is the folder of what is published")
-
-
-def test_without_the_repository_there_is_nothing_to_compare_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "CHECKOUT", False)
-    for tell in (compare.report, compare.report_as_json):
-        with pytest.raises(InputError, match="comparing with what is published needs the repository"):
-            tell("smoke")

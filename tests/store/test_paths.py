@@ -8,7 +8,7 @@ import pytest
 
 from snnlib.checks import InputError
 from snnlib.store import paths
-from snnlib.store.paths import ROOT, build_dir, data_dir, figures_dir, is_checkout, needs_repository, runs_dir
+from snnlib.store.paths import ROOT, build_dir, data_dir, figures_dir, is_checkout, runs_dir
 
 FOLDERS = {
     "SNNLIB_RUNS": runs_dir, "SNNLIB_DATA": data_dir, "SNNLIB_FIGURES": figures_dir, "SNNLIB_BUILD": build_dir,
@@ -59,14 +59,8 @@ def test_without_a_repository_a_path_counts_from_the_current_folder(
         assert FOLDERS[variable]() == expected
 
 
-def test_what_needs_the_repository_is_refused_without_one(installed: Path) -> None:
-    with pytest.raises(InputError, match="drawing needs the repository"):
-        needs_repository("drawing")
-
-
 def test_a_checkout_has_the_notebooks_and_a_project_of_this_name(tmp_path: Path) -> None:
     assert is_checkout(ROOT)
-    needs_repository("nothing is said there")
     project = tmp_path / "pyproject.toml"
     assert not is_checkout(tmp_path)
     project.write_text('[project]\nname = "snnlib"\n')
