@@ -47,7 +47,7 @@ class Evaluated(pd.DataFrame):
             ax.fill_between(at.index, at["min"], at["max"], alpha=0.2, linewidth=0)
             ax.set(title=label, xlabel="time steps T")
             if column in ("spikes_per_neuron", "operations"):
-                ax.set_ylim(bottom=0)  # they grow with T, nearly in proportion
+                ax.set_ylim(0, 1.1 * at["max"].max() or 1)  # they grow with T, nearly in proportion
             if column == "operations":
                 ax.yaxis.set_major_formatter(EngFormatter())
             ax.xaxis.get_major_locator().set_params(integer=True)
